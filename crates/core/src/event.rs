@@ -1,0 +1,124 @@
+//! What happened in a session: the numbered events that are its only durable truth.
+//! Invariant: events of a session are numbered 1, 2, 3 …, their times never fall, and the first is `SessionStarted`.
+//! An event says what was decided, never what was asked; folding needs no rule and cannot fail.
+//! Next: `record.rs` folds them; the store keeps them under stable names of its own.
+
+use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, TrackId};
+use crate::preset::Recorder;
+use crate::time::Timestamp;
+
+/// One entry of a session's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the record, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    pub body: EventBody,
+}
+
+/// What an [`Event`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventBody {
+    SessionStarted(SessionStarted),
+    /// A peer is in: it counts from `Event::at`. Also written when a peer that had left comes in again.
+    PeerJoined(PeerJoined),
+    /// The connection broke; the peer was last seen at `seen`. It no longer counts as live, and has the grace
+    /// time to come back.
+    PeerDisconnected { peer: PeerId, seen: Timestamp },
+    /// It came back in time, as the same peer.
+    PeerReconnected { peer: PeerId },
+    /// It is out. `left_at` is when it was last known to be there, which may be before the event.
+    PeerLeft { peer: PeerId, left_at: Timestamp, reason: LeaveReason },
+    PeerRenamed { peer: PeerId, name: String },
+    TrackPublished { peer: PeerId, track: Track },
+    /// `by` tells a peer's own mute from a host's.
+    TrackPaused { peer: PeerId, track: TrackId, paused: bool, by: Actor },
+    TrackUnpublished { peer: PeerId, track: TrackId },
+    /// People without leave to mute others may, or may no longer, switch their own microphones on.
+    UnmuteForbidden { forbidden: bool },
+    /// Someone who had to wait was let in for the rest of the session.
+    ParticipantAdmitted { participant: ParticipantId },
+    SessionEnded { ended_at: Timestamp, reason: EndReason },
+}
+
+/// The facts of a session that never change while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStarted {
+    pub session: SessionId,
+    pub meeting: MeetingId,
+    pub app: AppId,
+    /// The meeting's title at the start; empty if it has none.
+    pub title: String,
+    /// How long the session lives on with nobody in, in milliseconds.
+    pub keep_alive_ms: i64,
+    /// When the first participant joined; the record was made at `Event::at`, not earlier.
+    pub started_at: Timestamp,
+}
+
+/// Who a peer is, as it was on joining.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerJoined {
+    pub peer: PeerId,
+    pub participant: ParticipantId,
+    pub custom_participant_id: String,
+    pub name: String,
+    pub picture: Option<String>,
+    pub preset: PresetId,
+    pub preset_name: String,
+    pub hidden: bool,
+    pub recorder: Recorder,
+    pub on_stage: bool,
+}
+
+/// Something a peer publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    pub id: TrackId,
+    pub kind: TrackKind,
+    /// The screen, or the sound that goes with it.
+    pub screen_share: bool,
+    pub paused: bool,
+    /// For example `video/VP8`; empty if the client did not say.
+    pub mime_type: String,
+    /// The client's own JSON, passed on unchanged.
+    pub app_data: String,
+    /// The media connection it comes in on; opaque here.
+    pub transport: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TrackKind {
+    Audio,
+    Video,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    Peer(PeerId),
+    /// A call of the REST API.
+    Api,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveReason {
+    /// Left on purpose.
+    Left,
+    /// The connection broke and did not come back in time.
+    Lost,
+    /// Removed by a host or the API.
+    Kicked,
+    /// The participant was deleted.
+    Deleted,
+    /// The session ended for everyone.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Nobody was in for the keep-alive time.
+    AllLeft,
+    /// A host or the API ended it for everyone.
+    Closed,
+}

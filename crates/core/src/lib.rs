@@ -1,0 +1,20 @@
+//! What a meeting is: the rules, with no I/O, clock, randomness, async or serde.
+//! Reading order: `ids`, `time`, `limits`, `preset`, `event`, `record`, `session`.
+//! Invariant: the live state is the fold of the numbered events; nothing durable changes without one.
+//! Time comes in as an argument and what should happen goes out as values.
+//! Next: `session.rs` is the door; `record.rs` is the fold that everything else reads.
+
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod preset;
+pub mod record;
+pub mod session;
+pub mod time;
+
+pub use event::{Event, EventBody};
+pub use ids::*;
+pub use preset::Preset;
+pub use record::{Record, Summary};
+pub use session::Session;
+pub use time::Timestamp;

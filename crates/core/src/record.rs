@@ -1,0 +1,212 @@
+//! The fold: what a session's numbered events add up to.
+//! Owns who was and is here, what they publish, and the sums behind counts and minutes.
+//! Invariant: equal events give an equal `Record`, whoever folds them and whenever; an event costs the same however many came before.
+//! Decides nothing and refuses nothing; `session.rs` does, before it writes an event.
+//! Next: `record/peer.rs` for one peer, `record/summary.rs` for the small copy of the answer that readers hold.
+
+mod peer;
+mod summary;
+
+#[cfg(test)]
+mod tests;
+
+pub use peer::{Peer, Presence};
+pub use summary::Summary;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::event::{EndReason, Event, EventBody, LeaveReason, PeerJoined, SessionStarted};
+use crate::ids::{ParticipantId, PeerId};
+use crate::time::Timestamp;
+
+/// Everything that is durably known about one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub started: SessionStarted,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Number of the last event folded in.
+    pub seq: u64,
+    /// Everyone who ever joined, by connection. To be read only: the sums below are kept in step by [`Record::apply`].
+    pub peers: BTreeMap<PeerId, Peer>,
+    /// People let in from the waiting room for the rest of the session.
+    pub admitted: BTreeSet<ParticipantId>,
+    /// People without leave to mute others may not switch their microphones on.
+    pub unmute_forbidden: bool,
+    /// The most peers that ever counted at once.
+    pub max_concurrent: u32,
+    /// When the last one left, while nobody is here.
+    pub emptied_at: Option<Timestamp>,
+    pub ended: Option<Ended>,
+    // What `peers` adds up to, so that no question walks over everyone who ever came.
+    sums: summary::Share,
+    /// Those who are present, by their order of first joining.
+    present: BTreeMap<u64, PeerId>,
+    /// How often anyone came in.
+    stays: usize,
+    /// The latest moment at which anyone left.
+    last_left_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    pub at: Timestamp,
+    pub reason: EndReason,
+}
+
+impl Record {
+    /// Begins the fold with the first event of a session; `None` if that is not `SessionStarted`.
+    pub fn begin(first: &Event) -> Option<Self> {
+        let EventBody::SessionStarted(started) = &first.body else { return None };
+        Some(Self {
+            started: started.clone(),
+            created_at: first.at,
+            updated_at: first.at,
+            seq: first.seq,
+            peers: BTreeMap::new(),
+            admitted: BTreeSet::new(),
+            unmute_forbidden: false,
+            max_concurrent: 0,
+            emptied_at: None,
+            ended: None,
+            sums: summary::Share::default(),
+            present: BTreeMap::new(),
+            stays: 0,
+            last_left_at: Timestamp::default(),
+        })
+    }
+
+    /// Folds a whole record; `None` if it is empty or does not begin with `SessionStarted`.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
+        let mut events = events.into_iter();
+        let mut record = Self::begin(events.next()?)?;
+        for event in events {
+            record.apply(event);
+        }
+        Some(record)
+    }
+
+    /// Folds the next event in. An event about somebody unknown changes nothing.
+    pub fn apply(&mut self, event: &Event) {
+        self.seq = event.seq;
+        self.updated_at = self.updated_at.max(event.at);
+        match &event.body {
+            EventBody::SessionStarted(_) => {}
+            EventBody::PeerJoined(who) => self.join(who, event.at),
+            EventBody::PeerDisconnected { peer, seen } => self.change(peer, |peer| peer.disconnect(*seen, event.at)),
+            EventBody::PeerReconnected { peer } => self.change(peer, Peer::reconnect),
+            EventBody::PeerLeft { peer, left_at, reason } => self.leave(peer, *left_at, *reason),
+            EventBody::PeerRenamed { peer, name } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.who.name.clone_from(name);
+                }
+            }
+            EventBody::TrackPublished { peer, track } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.tracks.insert(track.id.clone(), track.clone());
+                }
+            }
+            EventBody::TrackPaused { peer, track, paused, .. } => {
+                if let Some(track) = self.peers.get_mut(peer).and_then(|peer| peer.tracks.get_mut(track)) {
+                    track.paused = *paused;
+                }
+            }
+            EventBody::TrackUnpublished { peer, track } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.tracks.remove(track);
+                }
+            }
+            EventBody::UnmuteForbidden { forbidden } => self.unmute_forbidden = *forbidden,
+            EventBody::ParticipantAdmitted { participant } => {
+                self.admitted.insert(participant.clone());
+            }
+            EventBody::SessionEnded { ended_at, reason } => {
+                self.ended = Some(Ended { at: *ended_at, reason: *reason });
+            }
+        }
+    }
+
+    fn join(&mut self, who: &PeerJoined, at: Timestamp) {
+        self.emptied_at = None;
+        self.stays += 1;
+        let order = self.peers.len() as u64;
+        self.peers.entry(who.peer.clone()).or_insert_with(|| Peer::new(who.clone(), order, at));
+        self.change(&who.peer, |peer| peer.join(who.clone(), at));
+    }
+
+    fn leave(&mut self, peer: &PeerId, left_at: Timestamp, reason: LeaveReason) {
+        if !self.peers.get(peer).is_some_and(Peer::is_present) {
+            return;
+        }
+        self.change(peer, |peer| peer.leave(left_at, reason));
+        self.last_left_at = self.last_left_at.max(left_at);
+        if self.present.is_empty() {
+            // Not simply `left_at`: one who was lost left when last seen, and another may have left after that.
+            self.emptied_at = Some(self.last_left_at);
+        }
+    }
+
+    /// Changes where a peer is: the one place where the sums follow.
+    fn change(&mut self, id: &PeerId, change: impl FnOnce(&mut Peer)) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let before = peer.share();
+        change(peer);
+        self.sums.exchange(before, peer.share());
+        if peer.is_present() {
+            self.present.insert(peer.order, id.clone());
+        } else {
+            self.present.remove(&peer.order);
+        }
+        self.max_concurrent = self.max_concurrent.max(self.sums.live);
+    }
+
+    /// Peers that count and are connected.
+    pub fn live(&self) -> u32 {
+        self.sums.live
+    }
+
+    /// Those who are connected or within their grace, in the order of first joining.
+    pub fn present(&self) -> impl Iterator<Item = &Peer> {
+        self.present.values().filter_map(|peer| self.peers.get(peer))
+    }
+
+    /// How many are connected or within their grace.
+    pub fn present_count(&self) -> usize {
+        self.present.len()
+    }
+
+    /// How often anyone came in; what the record holds grows with it.
+    pub fn stay_count(&self) -> usize {
+        self.stays
+    }
+
+    /// When the session is over if nobody comes; `None` while somebody is here or if it has ended.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        if !self.present.is_empty() || self.ended.is_some() {
+            return None;
+        }
+        Some(self.emptied_at.unwrap_or(self.created_at).plus_ms(self.started.keep_alive_ms))
+    }
+
+    /// The small copy of the answer, from which any later moment is arithmetic.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            session: self.started.session.clone(),
+            meeting: self.started.meeting.clone(),
+            app: self.started.app.clone(),
+            title: self.started.title.clone(),
+            keep_alive_ms: self.started.keep_alive_ms,
+            started_at: self.started.started_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            ended_at: self.ended.map(|ended| ended.at),
+            live: self.sums.live,
+            max_concurrent: self.max_concurrent,
+            participants: self.sums.participants,
+            settled_ms: self.sums.settled_ms,
+            live_since_ms: self.sums.live_since_ms,
+        }
+    }
+}

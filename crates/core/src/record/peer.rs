@@ -1,0 +1,151 @@
+//! One connection of a participant over its time in a session: when it was here, and what of that counts.
+//! Invariant: `share` follows from the peer alone, so the record's sums can be kept by exchanging old shares for new.
+//! Next: `summary.rs` adds the shares up.
+
+use std::collections::BTreeMap;
+
+use crate::event::{LeaveReason, PeerJoined, Track};
+use crate::ids::TrackId;
+use crate::preset::Recorder;
+use crate::record::summary::Share;
+use crate::time::Timestamp;
+
+/// One connection of a participant, past or present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Who it is, as of its last coming in; the name is kept current.
+    pub who: PeerJoined,
+    /// Position in the order of first joining, from 0.
+    pub order: u64,
+    pub first_joined_at: Timestamp,
+    pub presence: Presence,
+    /// Time spent here before the current stay, in milliseconds.
+    pub earlier_ms: i64,
+    pub tracks: BTreeMap<TrackId, Track>,
+    /// Its comings and goings, in order: the times it joined, and the times it left.
+    pub stays: Vec<(Timestamp, Option<Timestamp>)>,
+    /// The part of `earlier_ms` that counts: it may have been hidden in one stay and visible in another.
+    counted_ms: i64,
+    /// Counted in any stay.
+    ever_counted: bool,
+}
+
+/// Where a peer is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Here, since then.
+    Connected { since: Timestamp },
+    /// Its connection broke; it may come back. Last seen at `seen`, noticed at `noticed`.
+    Disconnected { since: Timestamp, seen: Timestamp, noticed: Timestamp },
+    Left { at: Timestamp, reason: LeaveReason },
+}
+
+impl Peer {
+    /// Someone who has not come in yet; `join` follows.
+    pub(super) fn new(who: PeerJoined, order: u64, at: Timestamp) -> Self {
+        Self {
+            who,
+            order,
+            first_joined_at: at,
+            presence: Presence::Left { at, reason: LeaveReason::Left },
+            earlier_ms: 0,
+            tracks: BTreeMap::new(),
+            stays: Vec::new(),
+            counted_ms: 0,
+            ever_counted: false,
+        }
+    }
+
+    /// Counts as live and consumes minutes: a person others can see, not a robot and not hidden.
+    pub fn counts(&self) -> bool {
+        !self.who.hidden && self.who.recorder == Recorder::None
+    }
+
+    pub fn is_connected(&self) -> bool {
+        matches!(self.presence, Presence::Connected { .. })
+    }
+
+    /// Connected, or broken off and still within its grace.
+    pub fn is_present(&self) -> bool {
+        !matches!(self.presence, Presence::Left { .. })
+    }
+
+    /// When it left for good; `None` while it is present.
+    pub fn left_at(&self) -> Option<Timestamp> {
+        match self.presence {
+            Presence::Left { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// When it was last known to be here, if that is past: it left then, or broke off and has not come back.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        match self.presence {
+            Presence::Connected { .. } => None,
+            Presence::Disconnected { seen, .. } => Some(seen),
+            Presence::Left { at, .. } => Some(at),
+        }
+    }
+
+    /// Milliseconds it has been here up to `now`. A broken connection stands still where it was last seen.
+    pub fn duration_ms(&self, now: Timestamp) -> i64 {
+        self.earlier_ms
+            + match self.presence {
+                Presence::Connected { since } => now.since(since),
+                Presence::Disconnected { since, seen, .. } => seen.since(since),
+                Presence::Left { .. } => 0,
+            }
+    }
+
+    pub(super) fn join(&mut self, who: PeerJoined, at: Timestamp) {
+        self.leave(at, LeaveReason::Left);
+        self.who = who;
+        self.presence = Presence::Connected { since: at };
+        self.stays.push((at, None));
+        self.ever_counted |= self.counts();
+    }
+
+    pub(super) fn disconnect(&mut self, seen: Timestamp, noticed: Timestamp) {
+        if let Presence::Connected { since } = self.presence {
+            self.presence = Presence::Disconnected { since, seen: seen.max(since), noticed };
+        }
+    }
+
+    pub(super) fn reconnect(&mut self) {
+        if let Presence::Disconnected { since, .. } = self.presence {
+            self.presence = Presence::Connected { since };
+        }
+    }
+
+    /// Does nothing to a peer that is not present.
+    pub(super) fn leave(&mut self, left_at: Timestamp, reason: LeaveReason) {
+        let since = match self.presence {
+            Presence::Connected { since } | Presence::Disconnected { since, .. } => since,
+            Presence::Left { .. } => return,
+        };
+        let stay_ms = left_at.since(since);
+        self.earlier_ms += stay_ms;
+        if self.counts() {
+            self.counted_ms += stay_ms;
+        }
+        self.presence = Presence::Left { at: left_at, reason };
+        self.tracks.clear();
+        if let Some(stay) = self.stays.last_mut() {
+            stay.1 = Some(left_at);
+        }
+    }
+
+    /// What this peer adds to the sums of its session.
+    pub(super) fn share(&self) -> Share {
+        let mut share = Share { participants: u32::from(self.ever_counted), settled_ms: self.counted_ms, ..Share::default() };
+        match self.presence {
+            Presence::Connected { since } if self.counts() => {
+                share.live = 1;
+                share.live_since_ms = since.0;
+            }
+            Presence::Disconnected { since, seen, .. } if self.counts() => share.settled_ms += seen.since(since),
+            _ => {}
+        }
+        share
+    }
+}

@@ -1,0 +1,355 @@
+//! The session of one meeting: not begun, live or ended; who may do what, and who is told.
+//! Owns the `Record` (durable, the fold of events) and the roster of connections (gone when the server is).
+//! Invariant: the record changes only through `emit`, so what is remembered is all there is to remember.
+//! Each question has its own file under `session/`; this one holds the state, the outputs and the clock.
+//! Next: `session/entry.rs`, how people come in and go out.
+
+mod broadcast;
+mod entry;
+mod moderation;
+mod roster;
+mod speakers;
+mod tracks;
+mod waiting_room;
+
+#[cfg(test)]
+mod tests;
+
+pub use broadcast::{Audience, Broadcast};
+pub use entry::{Entered, Join};
+pub use moderation::Mute;
+pub use roster::PeerView;
+pub use waiting_room::WaitingView;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
+use crate::ids::{AppId, MeetingId, PeerId, SessionId, TrackId};
+use crate::limits::Limits;
+use crate::record::{self, Record, Summary};
+use crate::time::Timestamp;
+
+/// What a session takes from its meeting when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingFacts {
+    pub meeting: MeetingId,
+    pub app: AppId,
+    /// Empty if the meeting has none.
+    pub title: String,
+    pub keep_alive_ms: i64,
+}
+
+/// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// No session is live.
+    NoSession,
+    /// The caller has not joined, or is out again.
+    NotJoined,
+    /// The named peer is not here.
+    UnknownPeer,
+    /// The named track is not published by that peer.
+    UnknownTrack,
+    /// The peer id belongs to another participant of this session.
+    PeerIdTaken,
+    /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
+    TrackIdTaken,
+    /// The meeting does not accept joins.
+    MeetingInactive,
+    /// The preset does not allow it.
+    NotAllowed,
+    /// Only people on stage may do this.
+    OffStage,
+    /// A host has forbidden people to switch their microphones on.
+    Muted,
+    /// The session has as many peers, or the peer as many tracks, as the limits allow.
+    Full,
+    /// Too much, or too long.
+    TooLarge,
+    /// More often than the product's limits allow.
+    TooOften,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::NoSession => "no session is live in this meeting",
+            Refusal::NotJoined => "join the meeting first",
+            Refusal::UnknownPeer => "no such peer in this session",
+            Refusal::UnknownTrack => "no such track in this session",
+            Refusal::PeerIdTaken => "this peer id belongs to somebody else",
+            Refusal::TrackIdTaken => "this track id is in use",
+            Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
+            Refusal::NotAllowed => "the preset does not allow this",
+            Refusal::OffStage => "only people on stage may do this",
+            Refusal::Muted => "a host has muted everyone",
+            Refusal::Full => "the limit of this session is reached",
+            Refusal::TooLarge => "the message is too large",
+            Refusal::TooOften => "too many of these in a short time; try again in a moment",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What the world is asked to do. An output may leave only after the events emitted before it are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Append to the record of this session.
+    Remember { session: SessionId, event: Event },
+    /// Tell one peer.
+    Send { to: PeerId, message: Message },
+    /// Change what the media server forwards.
+    Media(Media),
+    /// This peer has no more business here: let it read what it was told, then close its socket for good. It may have
+    /// no socket, or one that has not joined yet.
+    Hangup { peer: PeerId },
+}
+
+/// What the media server is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// Stop taking this track in.
+    CloseTrack { track: TrackId },
+    /// Take it in, but pass nothing on (or pass on again).
+    PauseTrack { track: TrackId, paused: bool },
+    /// Take down all media connections of a peer.
+    CloseTransports { peer: PeerId },
+}
+
+/// What peers are told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    PeerJoined(PeerView),
+    PeerLeft(PeerView),
+    /// The peer has its media connections and may be subscribed to.
+    MediaJoined(PeerView),
+    MediaLeft(PeerId),
+    TrackPublished { peer: PeerId, track: Track },
+    /// `by` is the peer that did it; `None` for the API, or for someone the others do not see.
+    TrackToggled { peer: PeerId, track: Track, by: Option<PeerId> },
+    TrackUnpublished { peer: PeerId, track: Track },
+    Renamed { peer: PeerId, name: String },
+    /// You were removed.
+    Kicked,
+    /// The session ended for everyone.
+    Ended,
+    /// All who wait, for those who may let them in.
+    WaitingList(Vec<WaitingView>),
+    Admitted,
+    Denied,
+    Broadcast(Broadcast),
+    /// This peer speaks now: the front of the order.
+    Speaking(PeerId),
+}
+
+/// The session of one meeting.
+#[derive(Debug)]
+pub struct Session {
+    // Given once.
+    facts: MeetingFacts,
+    limits: Limits,
+    // Durable: changed by `emit` only.
+    record: Option<Record>,
+    // Of the connections: gone when the server is.
+    roster: roster::Roster,
+    waiting: waiting_room::WaitingRoom,
+    speakers: speakers::Speakers,
+    broadcasts: BTreeMap<PeerId, broadcast::Rate>,
+    // Until when disconnected peers may come back.
+    grace: BTreeMap<PeerId, Timestamp>,
+    // Of the present call: emptied by `take_outputs`.
+    outputs: Vec<Output>,
+    now: Timestamp,
+}
+
+impl Session {
+    /// A meeting in which nothing has happened yet.
+    pub fn new(facts: MeetingFacts, limits: Limits) -> Self {
+        Self {
+            facts,
+            limits,
+            record: None,
+            roster: roster::Roster::default(),
+            waiting: waiting_room::WaitingRoom::default(),
+            speakers: speakers::Speakers::default(),
+            broadcasts: BTreeMap::new(),
+            grace: BTreeMap::new(),
+            outputs: Vec::new(),
+            now: Timestamp::default(),
+        }
+    }
+
+    /// Goes on with a live session after the server that held it died.
+    ///
+    /// `seen` is the last moment that server is known to have been alive, and so to have seen its peers. They are
+    /// disconnected since then and have the grace time from `now`; those not seen for longer than both the grace and the
+    /// keep-alive time are given up at once. If that leaves nobody, and the keep-alive time is over as well, the session
+    /// ended by its own rule meanwhile, but not before `seen` if somebody was still in then.
+    pub fn recover(facts: MeetingFacts, limits: Limits, record: Record, now: Timestamp, seen: Timestamp) -> Self {
+        let mut session = Self::new(facts, limits);
+        let seen = seen.max(record.updated_at);
+        session.now = now.max(seen);
+        let not_over_before = if record.present_count() > 0 { seen } else { Timestamp::default() };
+        let patience_ms = session.limits.grace_ms.max(record.started.keep_alive_ms);
+        session.record = Some(record);
+        for peer in session.peers_where(|_| true) {
+            session.unpublish_all(&peer);
+        }
+        for peer in session.peers_where(|peer| peer.is_connected()) {
+            session.emit(EventBody::PeerDisconnected { peer, seen });
+        }
+        let deadline = session.now.plus_ms(session.limits.grace_ms);
+        let given_up_before = session.now.plus_ms(-patience_ms);
+        for peer in session.peers_where(|_| true) {
+            session.grace.insert(peer, deadline);
+        }
+        for peer in session.peers_where(|peer| peer.last_seen().is_some_and(|at| at < given_up_before)) {
+            session.remove(&peer, LeaveReason::Lost);
+        }
+        if let Some(over_at) = session.over_at().filter(|at| *at <= session.now) {
+            session.end(over_at.max(not_over_before), EndReason::AllLeft);
+        }
+        session
+    }
+
+    /// What the next session will take from its meeting.
+    pub fn facts(&self) -> &MeetingFacts {
+        &self.facts
+    }
+
+    /// The meeting was changed: its next session starts with this; a live one keeps what it started with.
+    pub fn set_facts(&mut self, facts: MeetingFacts) {
+        self.facts = facts;
+    }
+
+    /// Everything to do since the last call, in order.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// The durable state of the session that is live or was last; `None` before the first.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// What `active-session` answers; `None` when no session is live.
+    pub fn summary(&self) -> Option<Summary> {
+        self.live().map(Record::summary)
+    }
+
+    /// No session is live, and nobody waits for one: the meeting can be forgotten until someone comes.
+    pub fn is_idle(&self) -> bool {
+        self.live().is_none() && self.waiting.is_empty()
+    }
+
+    /// When time alone will change something; call [`Session::handle_timeout`] then.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.grace.values().copied().chain(self.over_at()).min()
+    }
+
+    /// Lets time pass: the lost are recorded as left, and an empty session ends when its keep-alive is over.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+    }
+
+    // --- shared by the parts ---
+
+    /// Takes the time of an input, which never runs backwards. What fell due before it happens first, each at its own
+    /// moment, so that it makes no difference how late the timer was.
+    fn tick(&mut self, now: Timestamp) {
+        while let Some(due) = self.wake_at().filter(|due| *due <= now) {
+            self.now = self.now.max(due);
+            let over: Vec<PeerId> =
+                self.grace.iter().filter(|(_, until)| **until <= self.now).map(|(peer, _)| peer.clone()).collect();
+            for peer in over {
+                self.remove(&peer, LeaveReason::Lost);
+            }
+            if self.over_at().is_some_and(|at| at <= self.now) {
+                self.end(self.now, EndReason::AllLeft);
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn over_at(&self) -> Option<Timestamp> {
+        self.record.as_ref().and_then(Record::over_at)
+    }
+
+    fn live(&self) -> Option<&Record> {
+        self.record.as_ref().filter(|record| record.ended.is_none())
+    }
+
+    /// Writes an event: the only way the record changes.
+    fn emit(&mut self, body: EventBody) {
+        let seq = self.live().map_or(1, |record| record.seq + 1);
+        let event = Event { seq, at: self.now, body };
+        match &mut self.record {
+            Some(record) if record.ended.is_none() => record.apply(&event),
+            record => *record = Record::begin(&event),
+        }
+        let session = self.record.as_ref().expect("the first event of a session is its start").started.session.clone();
+        self.outputs.push(Output::Remember { session, event });
+    }
+
+    fn send(&mut self, to: PeerId, message: Message) {
+        self.outputs.push(Output::Send { to, message });
+    }
+
+    /// Tells one peer something that only joined peers may hear.
+    fn send_joined(&mut self, to: &PeerId, message: Message) {
+        if self.roster.get(to).is_some() {
+            self.send(to.clone(), message);
+        }
+    }
+
+    /// Tells every joined peer but `except`.
+    fn send_all(&mut self, except: Option<&PeerId>, message: &Message) {
+        let to: Vec<PeerId> = self.roster.peers().filter(|peer| Some(*peer) != except).cloned().collect();
+        for peer in to {
+            self.send(peer, message.clone());
+        }
+    }
+
+    /// Tells every peer that has completed its media join, but `except`.
+    fn send_media(&mut self, except: Option<&PeerId>, message: &Message) {
+        let to: Vec<PeerId> = self.roster.media_peers().filter(|peer| Some(*peer) != except).cloned().collect();
+        for peer in to {
+            self.send(peer, message.clone());
+        }
+    }
+
+    /// A present peer of the live session.
+    fn present(&self, peer: &PeerId) -> Option<&record::Peer> {
+        self.live()?.peers.get(peer).filter(|peer| peer.is_present())
+    }
+
+    /// The present peers that are `wanted`, in the order of joining.
+    fn peers_where(&self, wanted: impl Fn(&record::Peer) -> bool) -> Vec<PeerId> {
+        let present = self.live().into_iter().flat_map(Record::present);
+        present.filter(|peer| wanted(peer)).map(|peer| peer.who.peer.clone()).collect()
+    }
+
+    /// The session is over: everyone still here leaves with it.
+    fn end(&mut self, ended_at: Timestamp, reason: EndReason) {
+        for peer in self.peers_where(|_| true) {
+            self.take_out(&peer, LeaveReason::Ended);
+        }
+        self.emit(EventBody::SessionEnded { ended_at, reason });
+    }
+
+    /// The joined, connected caller of a request.
+    fn caller(&self, peer: &PeerId) -> Result<&roster::Member, Refusal> {
+        self.roster.get(peer).ok_or(Refusal::NotJoined)
+    }
+
+    /// The preset of whoever acts; the API may do everything.
+    fn authorise(&self, by: &Actor, allowed: impl Fn(&crate::Preset) -> bool) -> Result<(), Refusal> {
+        match by {
+            Actor::Api => Ok(()),
+            Actor::Peer(peer) if allowed(&self.caller(peer)?.preset) => Ok(()),
+            Actor::Peer(_) => Err(Refusal::NotAllowed),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Messages that people's applications send through the session; nothing is remembered of them.
+//! Invariant: one participant's connection sends at most `BROADCASTS_PER_SECOND` in any second.
+//! Next: the tests.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::ids::{MAX_ID_LEN, PeerId};
+use crate::limits::{BROADCASTS_PER_SECOND, MAX_BROADCAST_BYTES, MAX_BROADCAST_IDS, MAX_BROADCAST_TYPE_BYTES};
+use crate::session::{Message, Refusal, Session};
+use crate::time::Timestamp;
+
+/// An application's message; Salon does not look inside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broadcast {
+    /// The application's name for it.
+    pub kind: String,
+    /// JSON as the SDK sends it.
+    pub payload: Vec<u8>,
+    /// The sender's clock, passed on unchanged.
+    pub timestamp: u64,
+    /// The client's own addressing, passed on unchanged.
+    pub ids: Vec<String>,
+}
+
+/// Whom a broadcast is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Everyone but the sender, whose client gets its own message as the answer.
+    Others,
+    Peers(Vec<PeerId>),
+}
+
+/// When the last messages of a peer were sent.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    sent: VecDeque<Timestamp>,
+}
+
+impl Session {
+    /// Passes a message on.
+    pub fn broadcast(&mut self, now: Timestamp, caller: &PeerId, to: Audience, message: Broadcast) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        let named = if let Audience::Peers(peers) = &to { peers.len() } else { 0 };
+        let too_many = message.ids.len().max(named) > MAX_BROADCAST_IDS;
+        let too_long = message.payload.len() > MAX_BROADCAST_BYTES
+            || message.kind.len() > MAX_BROADCAST_TYPE_BYTES
+            || message.ids.iter().any(|id| id.len() > MAX_ID_LEN);
+        if too_many || too_long {
+            return Err(Refusal::TooLarge);
+        }
+        let now = self.now;
+        let rate = self.broadcasts.entry(caller.clone()).or_default();
+        while rate.sent.front().is_some_and(|at| now.since(*at) >= 1_000) {
+            rate.sent.pop_front();
+        }
+        if rate.sent.len() >= BROADCASTS_PER_SECOND as usize {
+            return Err(Refusal::TooOften);
+        }
+        rate.sent.push_back(now);
+        match to {
+            Audience::Others => self.send_all(Some(caller), &Message::Broadcast(message)),
+            Audience::Peers(peers) => {
+                // A set: naming somebody twice does not reach them twice.
+                for peer in &BTreeSet::from_iter(peers) {
+                    self.send_joined(peer, Message::Broadcast(message.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! Coming in and going out: join, come back, break off, leave.
+//! Invariant: after each call the roster and the record agree on who is connected.
+//! Next: `waiting_room.rs` for those who may not come in yet.
+
+use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
+use crate::ids::{ParticipantId, PeerId, SessionId};
+use crate::limits::MAX_NAME_CHARS;
+use crate::preset::Preset;
+use crate::record::{Presence, Record};
+use crate::session::roster::is_announced;
+use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
+use crate::time::Timestamp;
+
+/// A request to come in.
+#[derive(Debug, Clone)]
+pub struct Join {
+    pub peer: PeerId,
+    pub participant: ParticipantId,
+    pub custom_participant_id: String,
+    /// The participant's own name.
+    pub name: String,
+    /// The name the client asks for; taken only if the preset lets people name themselves.
+    pub wanted_name: Option<String>,
+    pub picture: Option<String>,
+    pub preset: Preset,
+    /// The meeting accepts joins (`status` is `ACTIVE`).
+    pub meeting_active: bool,
+    /// The id of the session that begins if none is live.
+    pub fresh_session: SessionId,
+}
+
+/// What came of a [`Join`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entered {
+    /// In, as others see it.
+    Joined(PeerView),
+    /// In the waiting room.
+    Waiting(PeerView),
+}
+
+impl Session {
+    /// Lets a peer in, back in, or into the waiting room.
+    ///
+    /// # Errors
+    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`.
+    pub fn join(&mut self, now: Timestamp, join: Join) -> Result<Entered, Refusal> {
+        self.tick(now);
+        let known = self.live().and_then(|record| record.peers.get(&join.peer));
+        if known.is_some_and(|peer| peer.who.participant != join.participant) || self.waiting.is_taken(&join) {
+            return Err(Refusal::PeerIdTaken);
+        }
+        match known.map(|peer| peer.presence) {
+            Some(Presence::Connected { .. }) => Ok(self.replace_connection(join)),
+            Some(Presence::Disconnected { .. }) => Ok(self.come_back(join)),
+            Some(Presence::Left { .. }) | None => self.enter(join),
+        }
+    }
+
+    fn enter(&mut self, join: Join) -> Result<Entered, Refusal> {
+        if !join.meeting_active {
+            return Err(Refusal::MeetingInactive);
+        }
+        if self.is_full(&join.peer) {
+            return Err(Refusal::Full);
+        }
+        if self.must_wait(&join) {
+            return Ok(Entered::Waiting(self.wait(join)));
+        }
+        let waited = self.waiting.remove(&join.peer);
+        if self.live().is_none() {
+            self.emit(EventBody::SessionStarted(SessionStarted {
+                session: join.fresh_session.clone(),
+                meeting: self.facts.meeting.clone(),
+                app: self.facts.app.clone(),
+                title: self.facts.title.clone(),
+                keep_alive_ms: self.facts.keep_alive_ms,
+                started_at: self.now,
+            }));
+        }
+        self.emit(EventBody::PeerJoined(join.who()));
+        let view = self.connect(&join.peer, join.preset);
+        if waited {
+            self.tell_waiting_list();
+        }
+        self.admit_those_waiting_for_a_host(&join.peer);
+        Ok(Entered::Joined(view))
+    }
+
+    /// Nobody else fits in. People within their grace keep their place, and one who waits has one.
+    fn is_full(&self, peer: &PeerId) -> bool {
+        let record = self.live();
+        let here = record.map_or(0, Record::present_count) + self.waiting.len() - usize::from(self.waiting.contains(peer));
+        here >= self.limits.max_peers || record.map_or(0, Record::stay_count) >= self.limits.max_peers_ever
+    }
+
+    /// A second connection with the same peer id: the first is dead, the server only does not know it yet.
+    fn replace_connection(&mut self, join: Join) -> Entered {
+        self.unpublish_all(&join.peer);
+        self.speakers.leave(&join.peer);
+        self.rename_on_return(&join);
+        self.roster.add(join.peer.clone(), join.preset);
+        self.admit_those_waiting_for_a_host(&join.peer);
+        Entered::Joined(self.view(&join.peer))
+    }
+
+    fn come_back(&mut self, join: Join) -> Entered {
+        self.grace.remove(&join.peer);
+        self.unpublish_all(&join.peer);
+        self.emit(EventBody::PeerReconnected { peer: join.peer.clone() });
+        self.rename_on_return(&join);
+        // The others still show this peer; those that came meanwhile, or lost their own connection, learn of it now.
+        let view = self.connect(&join.peer, join.preset);
+        self.admit_those_waiting_for_a_host(&join.peer);
+        Entered::Joined(view)
+    }
+
+    fn rename_on_return(&mut self, join: &Join) {
+        let name = join.display_name();
+        let changed = self.present(&join.peer).is_some_and(|peer| peer.who.name != name);
+        if join.wanted_name.is_some() && changed {
+            self.emit(EventBody::PeerRenamed { peer: join.peer.clone(), name });
+        }
+    }
+
+    /// Puts a peer that the record has as connected on the roster.
+    fn connect(&mut self, peer: &PeerId, preset: Preset) -> PeerView {
+        self.roster.add(peer.clone(), preset);
+        self.announce(peer)
+    }
+
+    /// Tells everybody else that this peer is here, unless it is hidden.
+    fn announce(&mut self, peer: &PeerId) -> PeerView {
+        let view = self.view(peer);
+        if self.is_shown(peer) {
+            self.send_all(Some(peer), &Message::PeerJoined(view.clone()));
+        }
+        view
+    }
+
+    fn view(&self, peer: &PeerId) -> PeerView {
+        PeerView::of(&self.present(peer).expect("the record has everyone on the roster as present").who)
+    }
+
+    /// The connection is gone without a goodbye: the peer may come back within the grace time.
+    ///
+    /// Its media goes on meanwhile, because only the socket broke. A client that comes back keeps its media connections
+    /// but publishes anew (seen in web SDK 2.0.2), so its tracks end when it does, or when it is given up.
+    pub fn disconnect(&mut self, now: Timestamp, peer: &PeerId) {
+        self.tick(now);
+        if self.waiting.remove(peer) {
+            self.tell_waiting_list();
+            return;
+        }
+        if self.roster.get(peer).is_none() {
+            return;
+        }
+        self.forget_connection(peer);
+        let seen = self.now;
+        self.emit(EventBody::PeerDisconnected { peer: peer.clone(), seen });
+        self.grace.insert(peer.clone(), self.now.plus_ms(self.limits.grace_ms));
+    }
+
+    /// The peer leaves on purpose. Someone who is not here may leave too: nothing happens.
+    pub fn leave(&mut self, now: Timestamp, peer: &PeerId) {
+        self.tick(now);
+        if self.waiting.remove(peer) {
+            self.tell_waiting_list();
+            return;
+        }
+        self.remove(peer, LeaveReason::Left);
+    }
+
+    /// Takes a present peer out, and tells the others. Someone who is not present is passed over.
+    pub(super) fn remove(&mut self, peer: &PeerId, reason: LeaveReason) {
+        let Some(found) = self.present(peer) else { return };
+        let view = is_announced(found).then(|| PeerView::of(&found.who));
+        self.unpublish_all(peer);
+        self.take_out(peer, reason);
+        if let Some(view) = view {
+            self.send_media(Some(peer), &Message::MediaLeft(peer.clone()));
+            self.send_all(Some(peer), &Message::PeerLeft(view));
+        }
+    }
+
+    /// Takes a present peer out without a word. It left when it was last seen.
+    pub(super) fn take_out(&mut self, peer: &PeerId, reason: LeaveReason) {
+        let Some(found) = self.present(peer) else { return };
+        let left_at = found.last_seen().unwrap_or(self.now);
+        self.forget_connection(peer);
+        self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
+        self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
+    }
+
+    /// Drops all that only a connection has.
+    fn forget_connection(&mut self, peer: &PeerId) {
+        self.grace.remove(peer);
+        self.broadcasts.remove(peer);
+        self.speakers.leave(peer);
+        self.roster.remove(peer);
+    }
+
+    /// Gives the caller, and only the caller, a new name.
+    pub fn rename(&mut self, now: Timestamp, caller: &PeerId, peer: &PeerId, name: &str) -> Result<(), Refusal> {
+        self.tick(now);
+        let member = self.caller(caller)?;
+        if caller != peer || !member.preset.can_edit_display_name {
+            return Err(Refusal::NotAllowed);
+        }
+        if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS {
+            return Err(Refusal::TooLarge);
+        }
+        if self.present(peer).is_some_and(|found| found.who.name == name) {
+            return Ok(());
+        }
+        self.emit(EventBody::PeerRenamed { peer: peer.clone(), name: name.to_string() });
+        if self.is_shown(peer) {
+            self.send_all(Some(caller), &Message::Renamed { peer: peer.clone(), name: name.to_string() });
+        }
+        Ok(())
+    }
+}
+
+impl Join {
+    /// Who comes in, as the record will have it.
+    pub(super) fn who(&self) -> PeerJoined {
+        PeerJoined {
+            peer: self.peer.clone(),
+            participant: self.participant.clone(),
+            custom_participant_id: self.custom_participant_id.clone(),
+            name: self.display_name(),
+            picture: self.picture.clone(),
+            preset: self.preset.id.clone(),
+            preset_name: self.preset.name.clone(),
+            hidden: self.preset.hidden,
+            recorder: self.preset.recorder,
+            on_stage: self.preset.joins_on_stage(),
+        }
+    }
+
+    /// The name this peer will have: the wanted one where the preset allows it, else the participant's.
+    fn display_name(&self) -> String {
+        let wanted = self.wanted_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let name = wanted.filter(|_| self.preset.can_edit_display_name).unwrap_or(&self.name);
+        name.chars().take(MAX_NAME_CHARS).collect()
+    }
+}

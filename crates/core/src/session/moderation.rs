@@ -1,0 +1,179 @@
+//! What hosts and the API do to others: remove, end for all, mute.
+//! Invariant: a call that reaches nobody changes nothing.
+//! Next: `tracks.rs`, where muting lands.
+
+use crate::event::{Actor, EndReason, EventBody, LeaveReason, TrackKind};
+use crate::ids::{ParticipantId, PeerId};
+use crate::record::Record;
+use crate::session::{Message, Output, Refusal, Session};
+use crate::time::Timestamp;
+
+/// What to switch off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mute {
+    pub audio: bool,
+    pub video: bool,
+    pub screen_share: bool,
+}
+
+impl Session {
+    /// Removes peers. Unknown ones are passed over: clients send each kick twice (seen in web SDK 2.0.2).
+    pub fn kick(&mut self, now: Timestamp, caller: &PeerId, peers: &[PeerId]) -> Result<(), Refusal> {
+        self.tick(now);
+        self.authorise(&Actor::Peer(caller.clone()), |preset| preset.kick_participant)?;
+        for peer in peers {
+            self.expel(peer, LeaveReason::Kicked);
+        }
+        Ok(())
+    }
+
+    /// Removes every peer of these participants, waiting ones included; answers with the participants that had any.
+    pub fn kick_participants(&mut self, now: Timestamp, participants: &[ParticipantId]) -> Vec<ParticipantId> {
+        self.remove_participants(now, participants, LeaveReason::Kicked)
+    }
+
+    /// The participant was deleted: its peers leave.
+    pub fn delete_participant(&mut self, now: Timestamp, participant: &ParticipantId) {
+        self.remove_participants(now, std::slice::from_ref(participant), LeaveReason::Deleted);
+    }
+
+    /// Participants whose own id is in `ids` or whose custom id is in `custom_ids`, as far as they are here or wait.
+    pub fn find_participants(&self, ids: &[String], custom_ids: &[String]) -> Vec<ParticipantId> {
+        let matches = |id: &ParticipantId, custom: &String| {
+            ids.iter().any(|wanted| wanted == id.as_str()) || custom_ids.contains(custom)
+        };
+        let here = self.live().into_iter().flat_map(Record::present);
+        let here = here.map(|peer| (&peer.who.participant, &peer.who.custom_participant_id));
+        let waiting = self.waiting.views().map(|view| (&view.participant, &view.custom_participant_id));
+        let all = here.chain(waiting);
+        let mut found: Vec<ParticipantId> =
+            all.filter(|(id, custom)| matches(id, custom)).map(|(id, _)| id.clone()).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn remove_participants(&mut self, now: Timestamp, participants: &[ParticipantId], reason: LeaveReason) -> Vec<ParticipantId> {
+        self.tick(now);
+        let mut removed = Vec::new();
+        for participant in participants {
+            let mut peers = self.peers_where(|peer| peer.who.participant == *participant);
+            peers.extend(self.waiting.peers_of(participant));
+            if !peers.is_empty() && !removed.contains(participant) {
+                removed.push(participant.clone());
+            }
+            for peer in peers {
+                self.expel(&peer, reason);
+            }
+        }
+        removed
+    }
+
+    /// The record comes first: nobody is told that they are out before it is certain.
+    fn expel(&mut self, peer: &PeerId, reason: LeaveReason) {
+        let waited = self.waiting.remove(peer);
+        if waited {
+            self.tell_waiting_list();
+        } else if self.present(peer).is_some() {
+            self.remove(peer, reason);
+        } else {
+            return;
+        }
+        self.send(peer.clone(), Message::Kicked);
+        self.outputs.push(Output::Hangup { peer: peer.clone() });
+    }
+
+    /// Ends the session at once, for everyone who is in it or waits; answers with how many were in.
+    pub fn kick_all(&mut self, now: Timestamp, by: &Actor) -> Result<usize, Refusal> {
+        self.tick(now);
+        if self.live().is_none() {
+            return Err(Refusal::NoSession);
+        }
+        self.authorise(by, |preset| preset.kick_participant)?;
+        let here = self.peers_where(|_| true);
+        let kicked = here.len();
+        self.end(self.now, EndReason::Closed);
+        for peer in here.into_iter().chain(self.waiting.clear()) {
+            self.send(peer.clone(), Message::Ended);
+            self.outputs.push(Output::Hangup { peer });
+        }
+        Ok(kicked)
+    }
+
+    /// A host switches off one peer's media, or everyone else's. Those within their grace are heard until it is over, so
+    /// they are muted as well.
+    pub fn host_mute(&mut self, now: Timestamp, caller: &PeerId, target: Option<&PeerId>, what: Mute) -> Result<(), Refusal> {
+        self.tick(now);
+        self.authorise(&Actor::Peer(caller.clone()), |preset| {
+            (!what.audio || preset.disable_audio)
+                && (!what.video || preset.disable_video)
+                && (!what.screen_share || preset.disable_screenshare)
+        })?;
+        let targets = match target {
+            Some(peer) => {
+                self.peer(caller, peer)?;
+                vec![peer.clone()]
+            }
+            None => self.peers_where(|peer| peer.who.peer != *caller),
+        };
+        for peer in targets {
+            self.mute_peer(&peer, what, &Actor::Peer(caller.clone()));
+        }
+        Ok(())
+    }
+
+    /// Switches off the microphones of these participants; they may switch them on again. Answers with those that are in.
+    pub fn mute_participants(&mut self, now: Timestamp, participants: &[ParticipantId]) -> Vec<ParticipantId> {
+        self.tick(now);
+        let mut muted = Vec::new();
+        for participant in participants {
+            let peers = self.peers_where(|peer| peer.who.participant == *participant);
+            if !peers.is_empty() && !muted.contains(participant) {
+                muted.push(participant.clone());
+            }
+            for peer in peers {
+                self.mute_peer(&peer, Mute { audio: true, ..Mute::default() }, &Actor::Api);
+            }
+        }
+        muted
+    }
+
+    /// Switches off every microphone; answers with how many participants that reached.
+    ///
+    /// Without `allow_unmute` nobody but those who may mute others can switch theirs on again, until the next call
+    /// that allows it.
+    pub fn mute_all(&mut self, now: Timestamp, allow_unmute: bool) -> Result<usize, Refusal> {
+        self.tick(now);
+        let forbidden = self.live().ok_or(Refusal::NoSession)?.unmute_forbidden;
+        if forbidden == allow_unmute {
+            self.emit(EventBody::UnmuteForbidden { forbidden: !allow_unmute });
+        }
+        let here = self.live().into_iter().flat_map(Record::present);
+        let mut participants: Vec<ParticipantId> = here.map(|peer| peer.who.participant.clone()).collect();
+        participants.sort();
+        participants.dedup();
+        Ok(self.mute_participants(now, &participants).len())
+    }
+
+    fn mute_peer(&mut self, peer: &PeerId, what: Mute, by: &Actor) {
+        let Some(found) = self.present(peer) else { return };
+        let tracks: Vec<_> = found.tracks.values().cloned().collect();
+        for track in tracks {
+            if track.screen_share {
+                if what.screen_share {
+                    let closed = Message::TrackUnpublished { peer: peer.clone(), track: track.clone() };
+                    self.drop_track(peer, &track.id);
+                    self.send_joined(peer, closed);
+                }
+                continue;
+            }
+            let affected = match track.kind {
+                TrackKind::Audio => what.audio,
+                TrackKind::Video => what.video,
+            };
+            if affected && !track.paused {
+                self.toggle(peer, &track.id, true, by.clone());
+            }
+        }
+    }
+}

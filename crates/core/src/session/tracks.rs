@@ -1,0 +1,163 @@
+//! What peers publish: who may, what is paused, what others may subscribe to.
+//! Invariant: only present peers have tracks, and a track id belongs to one of them. A peer whose socket broke is still
+//! heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media connections.
+//! Next: `speakers.rs` orders those who talk.
+
+use crate::event::{Actor, EventBody, Track, TrackKind};
+use crate::ids::{PeerId, TrackId};
+use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PEER};
+use crate::preset::CanProduce;
+use crate::record::Record;
+use crate::session::roster::is_announced;
+use crate::session::{Media, Message, Output, Refusal, Session};
+use crate::time::Timestamp;
+
+impl Session {
+    /// Whether `caller` may publish such a track now; ask before the media server is bothered.
+    pub fn may_publish(&self, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Result<(), Refusal> {
+        self.may_send(caller, kind, screen_share)?;
+        let me = self.present(caller).ok_or(Refusal::NotJoined)?;
+        if me.tracks.len() >= MAX_TRACKS_PER_PEER {
+            return Err(Refusal::Full);
+        }
+        if screen_share && kind == TrackKind::Video {
+            let tracks = self.live().into_iter().flat_map(Record::present).flat_map(|peer| peer.tracks.values());
+            let shares = tracks.filter(|track| track.screen_share && track.kind == TrackKind::Video).count();
+            if shares >= self.caller(caller)?.preset.max_screenshares.max(1) {
+                return Err(Refusal::Full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether media of this kind may come from `caller`, however much there is already.
+    fn may_send(&self, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Result<(), Refusal> {
+        let member = self.caller(caller)?;
+        let me = self.present(caller).ok_or(Refusal::NotJoined)?;
+        // Others could not place a track of someone whose media join they have not heard of.
+        if !member.media {
+            return Err(Refusal::NotJoined);
+        }
+        let preset = &member.preset;
+        let can_produce = match (screen_share, kind) {
+            (true, _) => preset.screenshare,
+            (false, TrackKind::Audio) => preset.audio,
+            (false, TrackKind::Video) => preset.video,
+        };
+        match can_produce {
+            CanProduce::Allowed => {}
+            // With a stage, leave to ask becomes leave to publish once on it (presets.md, stage rules).
+            CanProduce::CanRequest if preset.has_stage() => {}
+            CanProduce::CanRequest | CanProduce::NotAllowed => return Err(Refusal::NotAllowed),
+        }
+        if me.who.on_stage { Ok(()) } else { Err(Refusal::OffStage) }
+    }
+
+    /// Records a new track and tells the others. The track's id must be new in this session.
+    ///
+    /// # Errors
+    /// Those of [`Session::may_publish`], `TooLarge`, and `TrackIdTaken`: the media server knows tracks by id alone, so
+    /// closing one of two with the same id would silence somebody else.
+    pub fn publish(&mut self, now: Timestamp, caller: &PeerId, mut track: Track) -> Result<Track, Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        if self.live().into_iter().flat_map(Record::present).any(|peer| peer.tracks.contains_key(&track.id)) {
+            return Err(Refusal::TrackIdTaken);
+        }
+        self.may_publish(caller, track.kind, track.screen_share)?;
+        let labels = [&track.mime_type, &track.transport];
+        if track.app_data.len() > MAX_APP_DATA_BYTES || labels.iter().any(|text| text.len() > MAX_TRACK_LABEL_BYTES) {
+            return Err(Refusal::TooLarge);
+        }
+        if track.kind == TrackKind::Audio && !track.screen_share && self.may_not_unmute(caller) {
+            track.paused = true;
+        }
+        self.emit(EventBody::TrackPublished { peer: caller.clone(), track: track.clone() });
+        self.outputs.push(Output::Media(Media::PauseTrack { track: track.id.clone(), paused: track.paused }));
+        if self.is_shown(caller) {
+            self.send_media(Some(caller), &Message::TrackPublished { peer: caller.clone(), track: track.clone() });
+        }
+        Ok(track)
+    }
+
+    /// Pauses or resumes a track of the caller's own.
+    ///
+    /// # Errors
+    /// `Muted` if a host forbade it; the caller is told that the track is still paused.
+    pub fn set_paused(&mut self, now: Timestamp, caller: &PeerId, track: &TrackId, paused: bool) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        let current = self.track(caller, track).ok_or(Refusal::UnknownTrack)?.clone();
+        if !paused {
+            let refused = if current.kind == TrackKind::Audio && !current.screen_share && self.may_not_unmute(caller) {
+                Some(Refusal::Muted)
+            } else {
+                self.may_send(caller, current.kind, current.screen_share).err()
+            };
+            if let Some(refusal) = refused {
+                self.send(caller.clone(), Message::TrackToggled { peer: caller.clone(), track: current, by: None });
+                return Err(refusal);
+            }
+        }
+        if current.paused != paused {
+            self.toggle(caller, track, paused, Actor::Peer(caller.clone()));
+        }
+        Ok(())
+    }
+
+    /// Ends a track of the caller's own. Ending one that is gone is fine.
+    pub fn unpublish(&mut self, now: Timestamp, caller: &PeerId, track: &TrackId) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        self.drop_track(caller, track);
+        Ok(())
+    }
+
+    /// Whether `caller` may receive the tracks of `of`, and which.
+    pub fn may_subscribe(&self, caller: &PeerId, of: &PeerId, track: &TrackId) -> Result<Track, Refusal> {
+        self.caller(caller)?;
+        let peer = self.present(of).filter(|peer| is_announced(peer)).ok_or(Refusal::UnknownPeer)?;
+        peer.tracks.get(track).cloned().ok_or(Refusal::UnknownTrack)
+    }
+
+    pub(super) fn track(&self, peer: &PeerId, track: &TrackId) -> Option<&Track> {
+        self.present(peer)?.tracks.get(track)
+    }
+
+    pub(super) fn toggle(&mut self, peer: &PeerId, track: &TrackId, paused: bool, by: Actor) {
+        self.emit(EventBody::TrackPaused { peer: peer.clone(), track: track.clone(), paused, by: by.clone() });
+        self.outputs.push(Output::Media(Media::PauseTrack { track: track.clone(), paused }));
+        let Some(track) = self.track(peer, track).cloned() else { return };
+        let by = match by {
+            Actor::Peer(by) if by == *peer || self.is_shown(&by) => Some(by),
+            Actor::Peer(_) | Actor::Api => None,
+        };
+        let message = Message::TrackToggled { peer: peer.clone(), track, by };
+        if self.is_shown(peer) {
+            self.send_media(None, &message);
+        } else {
+            self.send_joined(peer, message);
+        }
+    }
+
+    pub(super) fn drop_track(&mut self, peer: &PeerId, track: &TrackId) {
+        let Some(gone) = self.track(peer, track).cloned() else { return };
+        self.emit(EventBody::TrackUnpublished { peer: peer.clone(), track: track.clone() });
+        self.outputs.push(Output::Media(Media::CloseTrack { track: track.clone() }));
+        if self.is_shown(peer) {
+            self.send_media(Some(peer), &Message::TrackUnpublished { peer: peer.clone(), track: gone });
+        }
+    }
+
+    pub(super) fn unpublish_all(&mut self, peer: &PeerId) {
+        let Some(found) = self.present(peer) else { return };
+        for track in found.tracks.keys().cloned().collect::<Vec<_>>() {
+            self.drop_track(peer, &track);
+        }
+    }
+
+    fn may_not_unmute(&self, peer: &PeerId) -> bool {
+        self.live().is_some_and(|record| record.unmute_forbidden)
+            && !self.roster.get(peer).is_some_and(|member| member.preset.disable_audio)
+    }
+}

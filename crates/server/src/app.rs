@@ -1,0 +1,239 @@
+//! Starting and stopping a node, and the handles every door shares.
+//! Order of starting: store, clock, media, sessions left behind, doors. Stopping goes the other way.
+//! Invariant: the node is ready only when the sessions it found are live again.
+//! Next: `hub.rs`, `rest.rs`, `signaling.rs`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use salon_core::{AccountId, AppId, Timestamp};
+use salon_store::{ApiKey, OpenOptions, RunId, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Keys, digest};
+use crate::clock::Clock;
+use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
+use crate::heartbeat::{self, Heartbeat};
+use crate::hub::{Hub, Shared};
+use crate::media::Media;
+use crate::telemetry::Metrics;
+use crate::token::Tokens;
+
+/// A node that cannot renew its claim in the store for this long can no longer be sure to own its sessions.
+const ABANDON_AFTER: Duration = Duration::from_secs(6);
+
+/// How long open requests and sessions have to finish when the node is told to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// The handles every door shares.
+pub struct App {
+    pub config: Config,
+    pub store: Store,
+    pub clock: Clock,
+    pub hub: Hub,
+    pub keys: Keys,
+    pub tokens: Tokens,
+    pub heartbeat: Heartbeat,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the node stops: sockets close and ask their clients to come back.
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// A node that runs; tests start several in one process.
+pub struct Running {
+    pub app: Arc<App>,
+    /// Where it accepts requests.
+    pub addr: SocketAddr,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Runs a node until it is told to stop by SIGINT or SIGTERM.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let running = start(config).await?;
+    println!("salon ready http://{}", running.addr);
+    stop_signal().await;
+    tracing::info!("stopping");
+    running.stop().await
+}
+
+/// Starts a node and answers when it accepts requests.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
+    let url = config.database_url();
+    let options = OpenOptions { url, durable: config.database.durable, max_connections: config.database.max_connections };
+    let store = Store::open(&options).await.context("cannot open the database")?;
+    store.migrate().await.context("cannot bring the database up to date")?;
+
+    let (heartbeat, last_beat) =
+        Heartbeat::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
+    let clock = Clock::start(last_beat.unwrap_or_default());
+    if config.mode == Mode::Dev {
+        prepare_dev(&store, clock.now()).await.context("cannot prepare the dev account")?;
+    }
+    let secret = store.setting_or_insert("token_secret", &fresh_secret()).await?;
+    let metrics = Arc::new(Metrics::new());
+    let tasks = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let (sfu, media_events) = start_media(&config)?;
+    let run = RunId::new(uuid::Uuid::new_v4().to_string());
+    store.register_node(&config.node.name, &run, clock.now()).await?;
+    let hub = Hub::new(Shared {
+        store: store.clone(),
+        media: Media::new(sfu),
+        clock,
+        metrics: metrics.clone(),
+        limits: config.limits(),
+        max_sockets_per_meeting: config.limits.sockets_per_meeting,
+        run: run.clone(),
+        node: config.node.name.clone(),
+        tasks: tasks.clone(),
+    });
+    let adopted = hub.adopt_orphans(last_beat).await.context("cannot go on with the sessions of the last run")?;
+    if adopted > 0 {
+        tracing::info!(sessions = adopted, "going on with live sessions");
+    }
+
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; is another server using it?", config.listen))?;
+    let addr = listener.local_addr()?;
+    let app = Arc::new(App {
+        keys: Keys::new(store.clone()),
+        tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
+        config,
+        store,
+        clock,
+        hub,
+        heartbeat,
+        metrics,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    });
+    app.heartbeat.beat(clock.now())?;
+    tasks.spawn(beat(app.clone(), run));
+    tasks.spawn(crate::media::listen(app.clone(), media_events));
+    let router = crate::rest::router(app.clone());
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { stop.cancelled().await })
+            .await
+    });
+    Ok(Running { app, addr, server })
+}
+
+impl Running {
+    /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.app.stop.cancel();
+        // A client that holds a connection open must not keep the node from stopping.
+        let _ = tokio::time::timeout(STOP_WITHIN, self.server).await;
+        self.app.heartbeat.beat(self.app.clock.now())?;
+        self.app.hub.abandon_all();
+        self.app.tasks.close();
+        let _ = tokio::time::timeout(STOP_WITHIN, self.app.tasks.wait()).await;
+        self.app.hub.media().sfu.stop().await;
+        self.app.store.close().await;
+        Ok(())
+    }
+}
+
+/// Keeps the node known to be alive: in its file, in the store, and by adopting sessions of nodes that are not.
+async fn beat(app: Arc<App>, run: RunId) {
+    let mut file = tokio::time::interval(heartbeat::FILE_EVERY);
+    let mut store = tokio::time::interval(heartbeat::STORE_EVERY);
+    let mut renewed = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            _ = file.tick() => {
+                if let Err(error) = app.heartbeat.beat(app.clock.now()) {
+                    tracing::error!(%error, "cannot write the heartbeat file");
+                }
+            }
+            _ = store.tick() => {
+                let sent = tokio::time::Instant::now();
+                match app.store.heartbeat(&run, app.clock.now()).await {
+                    Ok(()) => renewed = sent,
+                    Err(error) => tracing::warn!(%error, "cannot renew this node's claim in the store"),
+                }
+                if app.store.is_shared() {
+                    if renewed.elapsed() > ABANDON_AFTER {
+                        tracing::error!("letting go of all sessions: another node may take them over now");
+                        app.hub.abandon_all();
+                    } else if let Err(error) = app.hub.adopt_orphans(None).await {
+                        tracing::warn!(%error, "cannot look for sessions without an owner");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
+fn start_media(config: &Config) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
+    let with = |port| salon_sfu::Config {
+        bind: SocketAddr::new(config.media.ip, port),
+        announce: config.media.announce.clone(),
+        ..salon_sfu::Config::default()
+    };
+    match salon_sfu::start(with(config.media.port)) {
+        Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {
+            tracing::warn!(port = config.media.port, %error, "the default media port is taken, using a free one");
+            salon_sfu::start(with(0)).context("cannot open a media port")
+        }
+        started => started.with_context(|| format!("cannot open the media port {}", config.media.port)),
+    }
+}
+
+/// The account, app and token that `salon dev` promises.
+async fn prepare_dev(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let account = AccountId::parse(DEV_ACCOUNT)?;
+    let app = AppId::parse(DEV_APP)?;
+    if store.app(&app).await?.is_none() {
+        let row = salon_store::App { id: app.clone(), account: account.clone(), name: DEV_APP.to_string(), created_at: now };
+        store.create_app(&row, &crate::rest::presets::defaults(&app, now)).await?;
+    }
+    let key = ApiKey { hash: digest(DEV_TOKEN), account, email: None, label: "salon dev".to_string(), created_at: now };
+    store.insert_api_key(&key).await?;
+    Ok(())
+}
+
+/// 256 random bits as text.
+fn fresh_secret() -> String {
+    let mut bytes = [0u8; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Whether an address can be reached from this machine only.
+pub fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip: Ipv4Addr| ip.is_loopback()),
+    }
+}

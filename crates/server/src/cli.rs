@@ -1,0 +1,129 @@
+//! The command line: what each command takes, and what its help teaches.
+//! Owns the process around a node: its runtime, its log, its exit code. Answers go to standard output, all else to
+//! standard error.
+//! Invariant: exit code 2 is a mistake in what was asked for (arguments, settings), 1 a failure while doing it.
+//! Next: `cli/settings.rs`, then a file per family of commands.
+
+mod database;
+mod help;
+mod settings;
+mod token;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
+
+use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
+use settings::{DevArgs, SettingsArgs};
+use token::TokenCommand;
+
+/// More threads than this only get in each other's way: media has its own, and a session is one task.
+const MAX_WORKERS: usize = 8;
+
+/// An open, self-hosted meetings server that speaks the language of Cloudflare RealtimeKit.
+#[derive(Debug, Parser)]
+#[command(name = "salon", version, after_help = help::SALON, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try Salon on this computer: an account with a known token, and nothing to set up
+    #[command(after_help = help::DEV)]
+    Dev(DevArgs),
+    /// Run a server
+    #[command(after_help = help::SERVE)]
+    Serve(SettingsArgs),
+    /// Make, list and revoke the API tokens of accounts
+    #[command(subcommand, after_help = help::TOKEN)]
+    Token(TokenCommand),
+    /// Make the tables of the database, or bring them up to date
+    #[command(after_help = help::MIGRATE)]
+    Migrate(SettingsArgs),
+    /// Show the settings in effect and where each comes from, or what is wrong with them
+    #[command(after_help = help::CHECK_CONFIG)]
+    CheckConfig(SettingsArgs),
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    // Ends the process itself for mistakes and for --help.
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => match err.downcast_ref::<ConfigErrors>() {
+            Some(errors) => {
+                for error in &errors.0 {
+                    eprintln!("salon: {error}");
+                }
+                ExitCode::from(2)
+            }
+            None => {
+                eprintln!("salon: {err:#}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Dev(args) => {
+            let config = Config::load(&args.sources())?;
+            eprintln!("salon dev: account {DEV_ACCOUNT}, app {DEV_APP}, API token {DEV_TOKEN}; for this computer only");
+            serve(config)
+        }
+        Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
+        Command::Token(command) => token::run(command),
+        Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Serve))?),
+        Command::CheckConfig(args) => {
+            let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
+            print(&effective(&config, &origins))
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    crate::telemetry::init_logs(&config.log)?;
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(crate::app::run(config));
+    // What still runs in the background has had its time to finish.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MAX_WORKERS))
+        .thread_name("salon")
+        .enable_all()
+        .build()
+        .context("the threads cannot be started")
+}
+
+/// Writes an answer. A reader that has gone, as in `salon check-config | head`, is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err).context("the answer cannot be written"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

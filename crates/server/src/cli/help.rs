@@ -1,0 +1,98 @@
+//! What stands below the arguments in each command's `--help`: what it does, examples, where settings come from.
+
+pub(super) const SALON: &str = "\
+Examples:
+  salon dev                               try it: http://127.0.0.1:8787, API token dev-token
+  salon serve --config salon.toml         run a server
+  salon token create --account acme       make an API token for the account acme
+  salon check-config --config salon.toml  see the settings in effect
+
+`salon COMMAND --help` explains each command.";
+
+pub(super) const DEV: &str = "\
+Serves REST, signaling, media and the page. Account `dev` and app `dev` are ready, with the API token `dev-token`.
+Everybody knows that token, so this listens on this computer only. There is no limit on requests. If nobody chose the
+media port and it is in use, a free one is taken. Meetings are kept in the data folder.
+
+Examples:
+  salon dev
+  salon dev --listen 127.0.0.1:9000 --data /tmp/salon --media-port 0
+  salon dev --set log.level=debug --set session.grace_secs=5
+
+Once the line `salon ready http://ADDRESS:PORT` appears, it answers:
+  curl -H 'Authorization: Bearer dev-token' \\
+    http://127.0.0.1:8787/client/v4/accounts/dev/realtime/kit/dev/meetings
+
+Settings come from, the later winning: defaults, the environment (SALON_LOG_LEVEL for log.level), --set, the flags
+above. No file is read.";
+
+pub(super) const SERVE: &str = "\
+Serves REST, signaling, media and the page until SIGINT or SIGTERM. Prints `salon ready http://ADDRESS:PORT` when it
+accepts requests, and logs to standard error. Put a proxy with TLS in front: browsers give no camera to plain HTTP.
+
+Examples:
+  salon serve --config salon.toml
+  salon serve --config salon.toml --set log.format=json
+  SALON_DATABASE_URL=postgres://salon:PASSWORD@db/salon salon serve
+
+Settings come from, the later winning: defaults, the file, the environment (SALON_DATABASE_URL for database.url,
+SALON_LISTEN for listen), --set. A name that is no setting is a mistake. Lists may be written with commas.";
+
+pub(super) const MIGRATE: &str = "\
+Opens the database, makes what is missing and says so. `salon serve` does the same when it starts; run this before, to
+see it succeed first. May run while the servers of the previous release still do.
+
+Examples:
+  salon migrate --config salon.toml
+  salon migrate --set database.url=postgres://salon@db/salon
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const CHECK_CONFIG: &str = "\
+Prints every setting in effect as TOML, with where it comes from; passwords are masked. Touches neither database nor
+network. If something is wrong, it names every mistake and ends with exit code 2.
+
+Examples:
+  salon check-config --config salon.toml
+  salon check-config --config salon.toml --set media.announce=192.0.2.7,2001:db8::7
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const TOKEN: &str = "\
+An API token lets a program act for one account: make apps, meetings and participants over REST. Salon keeps only the
+SHA-256 of a token, so a lost one cannot be shown again, only replaced.
+
+A SQLite database can be open in one process: stop the server first. With Postgres, servers may run on.
+
+Examples:
+  salon token create --account acme --label ci --config salon.toml
+  salon token list --account acme --config salon.toml
+  salon token revoke --account acme 3f9a1c --config salon.toml";
+
+pub(super) const TOKEN_CREATE: &str = "\
+Prints the token, once, and nothing else on standard output. An account needs no other preparation.
+
+Examples:
+  salon token create --account acme --config salon.toml
+  salon token create --account acme --label ci --email ops@example.org --config salon.toml
+  TOKEN=$(salon token create --account acme --set data=/var/lib/salon)
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const TOKEN_LIST: &str = "\
+Prints a line for each token of the account, oldest first: the beginning of its SHA-256, when it was made, for whom, and
+its label.
+
+Examples:
+  salon token list --account acme --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const TOKEN_REVOKE: &str = "\
+Servers that run refuse the token within seconds.
+
+Examples:
+  salon token revoke --account acme 3f9a1c --config salon.toml    by the beginning that `token list` shows
+  salon token revoke salon_0123… --config salon.toml              by the token itself, if it leaked
+
+Settings come from the same places as those of `salon serve`.";

@@ -1,0 +1,192 @@
+//! Every setting of Salon: as written (TOML, environment, flags) turned into as meant.
+//! Owns the one table from which the structs, their defaults, `salon.example.toml` and the reading of sources come.
+//! Invariant: a `Config` that `load` returned is consistent; nothing behind it asks for a setting's text again.
+//! Next: `config/load.rs` for the sources and their order, `config/check.rs` for what settings demand of each other.
+
+mod check;
+mod example;
+mod load;
+mod nearest;
+mod table;
+mod value;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use check::{filter, host, ice_url, node_name, reachable, store_url, within};
+pub use example::{effective, example};
+pub use load::{ConfigError, ConfigErrors, Flag, Origin, Origins, Sources, env_name};
+pub use table::Setting;
+pub use value::{DatabaseUrl, LogFormat, Secret};
+
+/// The account that `salon dev` makes.
+pub const DEV_ACCOUNT: &str = "dev";
+/// The app that `salon dev` makes.
+pub const DEV_APP: &str = "dev";
+/// The API token that `salon dev` accepts. Everybody knows it, which is why `salon dev` listens on this computer only.
+pub const DEV_TOKEN: &str = "dev-token";
+
+/// How this process was started. Not a setting: no file can turn a server into a playground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// `salon dev`: a ready-made account with a known token, no request limit, this computer only.
+    Dev,
+    /// `salon serve`.
+    #[default]
+    Serve,
+}
+
+table::settings! {
+    root {
+        /// Where REST, signaling and the page are served, as ADDRESS:PORT. Port 0 picks a free one.
+        /// Put a proxy with TLS in front before listening beyond this computer.
+        listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+        /// The folder for everything this node keeps on disk, from where Salon is started. Made if it is missing.
+        data: PathBuf = PathBuf::from("./salon-data");
+        + {
+            /// How this process was started.
+            mode: Mode = Mode::default();
+        }
+    }
+
+    /// This node among others.
+    node: Node {
+        /// The name of this node: lasting, and its own among all nodes that share a database.
+        /// Empty: the name of the host.
+        name: String = String::new(), node_name;
+    }
+
+    /// Where meetings are remembered.
+    database: Database {
+        /// `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`. Empty: the SQLite file `salon.db` in `data`.
+        url: DatabaseUrl = DatabaseUrl::default(), store_url;
+        /// SQLite only: wait for the disk on every commit. Slower, but a power cut then loses nothing; without it,
+        /// the last moments before one may be lost. A crash of Salon alone loses nothing either way.
+        durable: bool = false;
+        /// Connections held to Postgres, or readers of SQLite. More help only while requests wait for the database.
+        max_connections: u32 = 8, within(1, 1_000);
+    }
+
+    /// Audio and video, over one UDP port.
+    media: Media {
+        /// The address the UDP port is bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
+        ip: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        /// The UDP port for all media. 0 picks a free one.
+        port: u16 = 40_000;
+        /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
+        /// Empty: those of this host's network interfaces.
+        announce: Vec<IpAddr> = Vec::new(), reachable;
+        + {
+            /// Nobody chose the port, so `salon dev` may take another if it is in use.
+            port_is_default: bool = true;
+        }
+    }
+
+    /// Live sessions.
+    session: Session {
+        /// How long someone whose connection broke may come back as the same peer, in seconds. Longer keeps ghosts
+        /// in the picture, shorter makes people fall out of calls on bad lines.
+        grace_secs: u64 = 15, within(0, 3_600);
+    }
+
+    /// What is refused, so that no one can use up the node.
+    limits: Limits {
+        /// The shortest `session_keep_alive_time_in_secs` that a meeting may ask for.
+        session_keep_alive_min_secs: u32 = 60, within(0, 86_400);
+        /// The longest `session_keep_alive_time_in_secs` that a meeting may ask for.
+        session_keep_alive_max_secs: u32 = 600, within(0, 86_400);
+        /// How long a session outlives its last peer when the meeting does not say, in seconds.
+        session_keep_alive_default_secs: u32 = 60, within(0, 86_400);
+        /// Peers connected to one session at once, waiting ones included. Each costs every other a message on joining.
+        peers_per_session: usize = 2_000, within(1, 100_000);
+        /// Peers one session may remember, gone ones included. The session's record is held in memory.
+        peers_per_session_ever: usize = 50_000, within(1, 10_000_000);
+        /// Websockets open on this node at once. Further ones are refused.
+        sockets: usize = 20_000, within(1, 1_000_000);
+        /// Websockets of one meeting at once, those of people who have not joined included, so that one token cannot
+        /// take all of the node's.
+        sockets_per_meeting: usize = 4_000, within(1, 1_000_000);
+        /// REST requests of one account in 5 minutes, then 429. 0: no limit, as in `salon dev` unless set.
+        api_requests_per_5_minutes: u64 = 3_500, within(0, 1_000_000_000);
+        /// The largest signaling message, in bytes. It must hold an SDP with every track of a large meeting.
+        message_bytes: usize = 256 * 1024, within(16 * 1024, 16 * 1024 * 1024);
+        /// Signaling messages one websocket may send in a second, in the long run.
+        messages_per_second: u32 = 100, within(1, 100_000);
+        /// Signaling messages one websocket may send at once before the rate applies.
+        message_burst: u32 = 400, within(1, 1_000_000);
+        /// The largest body of a REST request, in bytes.
+        body_bytes: usize = 1024 * 1024, within(1024, 256 * 1024 * 1024);
+        /// Days for which a participant's token is valid.
+        token_days: u32 = 100, within(1, 3_650);
+        /// The largest `per_page` of a REST list. More is answered with this many.
+        per_page_max: u32 = salon_store::MAX_PAGE, within(25, salon_store::MAX_PAGE);
+    }
+
+    /// One STUN or TURN service, told to every client.
+    ice: Ice {
+        /// Its addresses, such as `turn:turn.example.org:3478?transport=udp`. Salon itself needs none; TURN helps
+        /// people whose network lets no UDP out.
+        urls: Vec<String> = Vec::new(), ice_url;
+        /// The user name for TURN.
+        username: String = String::new();
+        /// The password for TURN. Clients are told it, logs are not.
+        credential: Secret = Secret::default();
+    }
+
+    /// What the HTTP door accepts.
+    http: Http {
+        /// Host names by which Salon may be called; each stands for its subdomains too, because clients call
+        /// `api.NAME` and the like. Others are refused. Empty: any name.
+        hosts: Vec<String> = Vec::new(), host;
+    }
+
+    /// What is logged, to standard error.
+    log: Log {
+        /// A level (error, warn, info, debug, trace), or levels by module, as in `info,salon_server::rest=debug`.
+        level: String = "info".to_owned(), filter;
+        /// `text` for people, `json` for machines: an object a line.
+        format: LogFormat = LogFormat::Text;
+    }
+
+    /// The meeting page.
+    page: Page {
+        /// Serve the page. Without it, REST and signaling remain.
+        enabled: bool = true;
+    }
+}
+
+impl Config {
+    /// The settings of one session, as core wants them.
+    pub fn limits(&self) -> salon_core::limits::Limits {
+        salon_core::limits::Limits {
+            grace_ms: i64::try_from(self.session.grace_secs.saturating_mul(1_000)).unwrap_or(i64::MAX),
+            max_peers: self.limits.peers_per_session,
+            max_peers_ever: self.limits.peers_per_session_ever,
+        }
+    }
+
+    /// The database meant: `database.url`, or the SQLite file in `data`. Holds the password; not for logs.
+    pub fn database_url(&self) -> String {
+        if self.database.url.is_empty() {
+            format!("sqlite:{}", self.data.join("salon.db").display())
+        } else {
+            self.database.url.as_str().to_owned()
+        }
+    }
+}
+
+impl Http {
+    /// Whether a request may call Salon by this name: the value of a `Host` header, with or without a port.
+    pub fn accepts(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        self.hosts.is_empty()
+            || self.hosts.iter().any(|known| {
+                let known = known.to_ascii_lowercase();
+                name.strip_suffix(known.as_str()).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            })
+    }
+}

@@ -1,0 +1,226 @@
+//! The meeting page: the files of `web/dist`, in the binary in release and from disk in debug.
+//! Owns their compressed copies. Without built files there is a page that says how to build them.
+//! Invariant: only the page on this very machine, in `salon dev`, is handed the API token.
+//! Next: `web/src`, what is served here.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+
+use axum::body::{Body, Bytes};
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rust_embed::{Embed, EmbeddedFile};
+use serde_json::json;
+
+use crate::app::{App, is_loopback};
+use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
+
+#[derive(Embed)]
+#[folder = "../../web/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// Compressed copies held at most. A build has about ten files; more than this are kept only while files change on disk.
+const MAX_COPIES: usize = 128;
+
+/// Smaller files gain nothing.
+const MIN_COMPRESSED_BYTES: usize = 1_024;
+
+/// What the page may load, and from where: itself. The UI kit styles its elements inline, draws pictures from memory,
+/// runs a worker from memory, and shows people's portraits, which may be anywhere.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data: blob: http: https:; media-src 'self' data: blob: mediastream:; font-src 'self' data:; \
+     connect-src 'self' ws: wss: data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+);
+
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Salon</title>\
+    <style>body{font:16px/1.5 system-ui;background:#101317;color:#f3ede4;max-width:34em;margin:18vh auto;padding:0 1em}\
+    code{background:#222;padding:.1em .4em;border-radius:4px}</style>\
+    <h1>Salon is running</h1><p>Its meeting page has not been built. <code>scripts/dev</code> builds it and starts Salon; \
+    the REST API and signaling work without it.</p></html>";
+
+/// The files with their compressed copies.
+#[derive(Default)]
+pub struct Page {
+    /// By the hash of the whole file.
+    compressed: RwLock<HashMap<[u8; 32], Bytes>>,
+}
+
+/// The file at a path of the page; `None` if there is none, or the page is switched off.
+pub async fn serve(page: &Page, config: &Config, request: &Parts) -> Option<Response> {
+    if !config.page.enabled || !matches!(request.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let path = match request.uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    let Some(file) = Files::get(path) else {
+        return (path == "index.html").then(|| whole("text/html; charset=utf-8", NOT_BUILT.into()));
+    };
+    Some(page.answer(path, file, &request.headers).await)
+}
+
+/// How the page finds its way: how this server runs, and in `salon dev` what opens its API.
+pub async fn config(State(app): State<Arc<App>>, peer: Option<Extension<ConnectInfo<SocketAddr>>>, headers: HeaderMap) -> Response {
+    let local = peer.is_some_and(|Extension(ConnectInfo(peer))| is_loopback(peer.ip())) && is_local_name(&headers);
+    let body = match app.config.mode {
+        Mode::Dev if local => json!({ "mode": "dev", "account_id": DEV_ACCOUNT, "app_id": DEV_APP, "api_token": DEV_TOKEN }),
+        Mode::Dev => json!({ "mode": "dev", "account_id": DEV_ACCOUNT, "app_id": DEV_APP, "api_token": null }),
+        Mode::Serve => json!({ "mode": "serve", "account_id": null, "app_id": null, "api_token": null }),
+    };
+    crate::rest::json(StatusCode::OK, &body)
+}
+
+/// Whether the page was opened as this machine. A stranger's name that was made to point here is not one of these, so
+/// a page of that stranger cannot read the token.
+fn is_local_name(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.to_ascii_lowercase();
+    // A proxy on this machine forwards for others too.
+    let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+    let local = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost");
+    local && !forwarded
+}
+
+impl Page {
+    async fn answer(&self, path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
+        let hash = file.metadata.sha256_hash();
+        let worth_it = file.data.len() >= MIN_COMPRESSED_BYTES && is_text(path);
+        let gzip = worth_it && accepts_gzip(headers);
+        let etag = etag(&hash, gzip);
+        let fresh = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+        let mut response = if fresh.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else if gzip {
+            let mut response = whole(content_type(path), self.compressed(hash, file).await);
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        } else {
+            whole(content_type(path), file.data.into_owned().into())
+        };
+        let headers = response.headers_mut();
+        // What is under `assets/` has its hash in its name.
+        let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(header::ETAG, HeaderValue::from_str(&etag).expect("a hash in hex"));
+        response
+    }
+
+    /// The compressed copy of a file, made when it is first wanted.
+    async fn compressed(&self, hash: [u8; 32], file: EmbeddedFile) -> Bytes {
+        if let Some(copy) = self.compressed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash) {
+            return copy.clone();
+        }
+        let whole: Bytes = file.data.into_owned().into();
+        let input = whole.clone();
+        // Tens of milliseconds for the largest file: not on a thread that serves others.
+        let Ok(copy) = tokio::task::spawn_blocking(move || gzip(&input)).await else { return whole };
+        let mut copies = self.compressed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if copies.len() >= MAX_COPIES {
+            copies.clear();
+        }
+        copies.insert(hash, copy.clone());
+        copy
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::new(6));
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes all that is written").into()
+}
+
+fn whole(content_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self)"));
+    response
+}
+
+fn etag(hash: &[u8; 32], gzip: bool) -> String {
+    let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}{}\"", if gzip { "-gz" } else { "" })
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = quality.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok()) == Some(0.0);
+        matches!(name.trim(), "gzip" | "*") && !refused
+    })
+}
+
+fn extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+fn is_text(path: &str) -> bool {
+    matches!(extension(path), "html" | "js" | "mjs" | "css" | "json" | "svg" | "md" | "txt" | "map" | "wasm" | "webmanifest")
+}
+
+fn content_type(path: &str) -> &'static str {
+    match extension(path) {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        "webmanifest" => "application/manifest+json",
+        "md" | "txt" => "text/plain; charset=utf-8",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/wav",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_local() {
+        for local in ["localhost", "localhost:8787", "127.0.0.1:1", "[::1]:8787", "[::1]", "api.localhost:8787", "LOCALHOST"] {
+            assert!(is_local_name(&headers(&[("host", local)])), "{local}");
+        }
+        for foreign in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io:8787", "notlocalhost", "10.0.0.1"] {
+            assert!(!is_local_name(&headers(&[("host", foreign)])), "{foreign}");
+        }
+        assert!(!is_local_name(&headers(&[("host", "localhost"), ("x-forwarded-for", "203.0.113.7")])));
+    }
+
+    #[test]
+    fn compression_is_negotiated() {
+        assert!(accepts_gzip(&headers(&[("accept-encoding", "deflate, gzip;q=1.0, br")])));
+        assert!(accepts_gzip(&headers(&[("accept-encoding", "*")])));
+        assert!(!accepts_gzip(&headers(&[("accept-encoding", "br, gzip;q=0")])));
+        assert!(!accepts_gzip(&headers(&[])));
+    }
+}

@@ -1,0 +1,211 @@
+//! The live session of a meeting: what it is now, and removing or muting people in it.
+//! Invariant: what a call here has answered is true for the next call, whoever makes it.
+//! `show` is the hot path: the published summary and arithmetic, no inbox, no database.
+//! Next: `live.rs` finds the session; `salon_core::session` decides.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use salon_core::event::Actor;
+use salon_core::{MeetingId, ParticipantId};
+use salon_store::Meeting;
+use salon_wire::rest::active_session as wire;
+use salon_wire::rest::envelope::{Envelope, ErrorBody};
+use salon_wire::rest::sessions::Session;
+
+use crate::app::App;
+use crate::clock::rfc3339;
+use crate::hub::Handle;
+use crate::rest::auth::Caller;
+use crate::rest::body::Body;
+use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
+use crate::rest::error::ApiError;
+use crate::rest::path::At;
+use crate::rest::reply::{Answer, data};
+use crate::rest::{live, sessions};
+
+/// Ids in one call. More would keep the session's task from its other callers.
+const MAX_TARGETS: usize = 1_000;
+
+/// Longest question of a poll, in characters.
+const MAX_POLL_CHARS: usize = 1_024;
+
+/// The live session.
+#[utoipa::path(get, path = "/meetings/{meeting_id}/active-session", tag = "active_session",
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<Session>), (status = 404, body = ErrorBody)))]
+pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<Session> {
+    let now = app.clock.now();
+    if let Some(summary) = app.hub.summary(meeting.as_str()) {
+        if summary.app != caller.app {
+            return Err(ApiError::no_active_session(&meeting));
+        }
+        let at = live::told(&app, live::read_at(&summary, now))?;
+        return data(sessions::to_wire(&summary, at));
+    }
+    match app.store.live_session_of(&meeting).await? {
+        Some(row) if row.summary.app == caller.app => {
+            let at = live::told(&app, live::counted_until(&row, live::read_at(&row.summary, now)))?;
+            data(sessions::to_wire(&row.summary, at))
+        }
+        _ => Err(ApiError::no_active_session(&meeting)),
+    }
+}
+
+/// Removes participants from the session. They may come back with the same token.
+#[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/kick", tag = "active_session", request_body = wire::Targets,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Affected>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn kick(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    Body(body): Body<wire::Targets>,
+) -> Answer<wire::Affected> {
+    let targets = Targets::of(body)?;
+    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let found = find(&app, &meeting, &handle, &targets).await?;
+    let ids = found.ids.clone();
+    let kicked = handle.call(move |session, now| session.kick_participants(now, &ids)).await?;
+    data(wire::Affected { action: "kick".to_owned(), participants: found.those(&kicked, &targets)? })
+}
+
+/// Ends the session for everyone.
+#[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/kick-all", tag = "active_session",
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::KickedAll>), (status = 404, body = ErrorBody)))]
+pub async fn kick_all(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<wire::KickedAll> {
+    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let kicked = handle.call(|session, now| session.kick_all(now, &Actor::Api)).await?;
+    let count = kicked.map_err(|_| ApiError::no_active_session(&meeting.id))?;
+    data(wire::KickedAll { action: "kick-all".to_owned(), kicked_participants_count: count as u64 })
+}
+
+/// Switches participants' microphones off. They may switch them on again.
+#[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/mute", tag = "active_session", request_body = wire::Targets,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Affected>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn mute(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    Body(body): Body<wire::Targets>,
+) -> Answer<wire::Affected> {
+    let targets = Targets::of(body)?;
+    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let found = find(&app, &meeting, &handle, &targets).await?;
+    let ids = found.ids.clone();
+    let muted = handle.call(move |session, now| session.mute_participants(now, &ids)).await?;
+    data(wire::Affected { action: "mute".to_owned(), participants: found.those(&muted, &targets)? })
+}
+
+/// Switches every microphone off, and on demand keeps people from switching theirs on again.
+#[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/mute-all", tag = "active_session", request_body = wire::MuteAllBody,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::MutedAll>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn mute_all(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    Body(body): Body<wire::MuteAllBody>,
+) -> Answer<wire::MutedAll> {
+    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let muted = handle.call(move |session, now| session.mute_all(now, body.allow_unmute)).await?;
+    let count = muted.map_err(|_| ApiError::no_active_session(&meeting.id))?;
+    data(wire::MutedAll { action: "mute-all".to_owned(), muted_participants_count: count as u64 })
+}
+
+/// Asks everyone in the session. There are no polls yet: what is asked is checked, and then refused.
+#[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/poll", tag = "active_session", request_body = wire::PollBody,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 201, body = Envelope<wire::PollCreated>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub async fn poll(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    Body(body): Body<wire::PollBody>,
+) -> Answer<wire::PollCreated> {
+    text("question", &body.question, 1, MAX_POLL_CHARS)?;
+    if body.options.len() < 2 {
+        return Err(ApiError::invalid("options", "must contain at least 2 items"));
+    }
+    let (meeting, _) = task(&app, &caller, &meeting).await?;
+    if app.hub.summary(meeting.id.as_str()).is_none() {
+        return Err(ApiError::no_active_session(&meeting.id));
+    }
+    Err(ApiError::not_yet("polls"))
+}
+
+/// Whom a call is about.
+#[derive(Clone)]
+struct Targets {
+    ids: Vec<String>,
+    custom_ids: Vec<String>,
+}
+
+impl Targets {
+    fn of(body: wire::Targets) -> Result<Self, ApiError> {
+        let ids = body.participant_ids.unwrap_or_default();
+        let custom_ids = body.custom_participant_ids.unwrap_or_default();
+        match ids.len() + custom_ids.len() {
+            0 => Err(ApiError::bad_request("one of \"participant_ids\", \"custom_participant_ids\" is required")),
+            many if many > MAX_TARGETS => Err(ApiError::bad_request(format_args!("at most {MAX_TARGETS} ids are taken"))),
+            _ => Ok(Self { ids, custom_ids }),
+        }
+    }
+
+    fn nobody(&self) -> ApiError {
+        let named = self.ids.iter().chain(&self.custom_ids);
+        // One id is the usual case; of many the first few say enough.
+        let named: Vec<String> = named.take(5).map(|id| id.chars().take(MAX_CUSTOM_ID_CHARS).collect()).collect();
+        ApiError::not_found(format!("No user found with id {}", named.join(", ")))
+    }
+}
+
+/// Participants of a call who are in the session, and what is told about them.
+struct Found {
+    ids: Vec<ParticipantId>,
+    rows: Vec<wire::AffectedParticipant>,
+}
+
+impl Found {
+    /// The rows of those to whom it was done; an error if that is nobody.
+    fn those(self, done: &[ParticipantId], targets: &Targets) -> Result<Vec<wire::AffectedParticipant>, ApiError> {
+        if done.is_empty() {
+            return Err(targets.nobody());
+        }
+        Ok(self.rows.into_iter().filter(|row| done.iter().any(|id| id.as_str() == row.id)).collect())
+    }
+}
+
+/// Asks the session who of the targets is in, and the store about them, before anything is done.
+async fn find(app: &App, meeting: &Meeting, handle: &Handle, targets: &Targets) -> Result<Found, ApiError> {
+    let Targets { ids, custom_ids } = targets.clone();
+    let ids = handle.call(move |session, _| session.find_participants(&ids, &custom_ids)).await?;
+    if ids.is_empty() {
+        let live = app.hub.summary(meeting.id.as_str()).is_some();
+        return Err(if live { targets.nobody() } else { ApiError::no_active_session(&meeting.id) });
+    }
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in &ids {
+        // Whoever is being deleted this moment may have no row any more.
+        let Some(row) = app.store.participant(&meeting.id, id).await? else { continue };
+        rows.push(wire::AffectedParticipant {
+            id: id.to_string(),
+            name: row.participant.name,
+            email: None,
+            picture: row.participant.picture,
+            created_at: rfc3339(row.participant.created_at),
+            updated_at: rfc3339(row.participant.updated_at),
+        });
+    }
+    Ok(Found { ids, rows })
+}
+
+/// The task of a meeting of the caller's app.
+async fn task(app: &App, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
+    let none = || ApiError::no_active_session(meeting);
+    let meeting = app.store.meeting(&caller.app, meeting).await?.ok_or_else(none)?;
+    let handle = live::task(app, &meeting).await?.ok_or_else(none)?;
+    Ok((meeting, handle))
+}

@@ -1,0 +1,99 @@
+//! What happens to every request before and after its handler: host names, cross-origin rules, panics, counting.
+//! One middleware instead of a stack of layers: each layer costs an allocation or two on every request.
+//! Invariant: a handler's panic is a 500 for its caller and nothing for anybody else.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+
+use crate::rest::Rest;
+use crate::rest::error::ApiError;
+
+/// Paths that web pages of any origin may call: the client SDK's own calls and its reports. The rest of the API is for
+/// servers, and what only the page served here asks is for its own origin.
+const OPEN: [&str; 5] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location"];
+
+/// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with",
+);
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
+
+/// How long a browser may keep the answer to a preflight, in seconds: the longest that any browser respects.
+const PREFLIGHT_SECS: HeaderValue = HeaderValue::from_static("86400");
+
+/// Runs a request.
+pub async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Response<Body> {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let open = is_open(&request);
+    let mut response = if is_elsewhere(&rest, &request) {
+        ApiError::wrong_host().into_response()
+    } else if open && method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        guarded(next.run(request)).await
+    };
+    if open {
+        allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
+    }
+    let (route, status, took) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), began.elapsed());
+    rest.app.metrics.http_request(method.as_str(), route, status, took);
+    tracing::debug!(http.method = %method, http.route = route, http.status = status, duration_ms = took.as_secs_f64() * 1e3, "answered");
+    response
+}
+
+/// The name by which the server is called, without the port.
+pub fn host(request: &Request) -> Option<&str> {
+    // HTTP/2 has it in the address, HTTP/1 in a header.
+    request.uri().host().or_else(|| request.headers().get(header::HOST)?.to_str().ok())
+}
+
+/// Whether the name belongs to some other server. Load balancers and scrapers ask by address.
+fn is_elsewhere(rest: &Rest, request: &Request) -> bool {
+    let http = &rest.app.config.http;
+    !http.hosts.is_empty()
+        && !matches!(request.uri().path(), "/health" | "/metrics")
+        && !host(request).is_some_and(|host| http.accepts(host))
+}
+
+fn is_open(request: &Request) -> bool {
+    let path = request.uri().path();
+    OPEN.iter().any(|open| path.starts_with(open)) || (path == "/" && is_location_host(request))
+}
+
+/// The client SDK asks where it is at the root of two hosts of their own.
+pub fn is_location_host(request: &Request) -> bool {
+    host(request).is_some_and(|host| host.starts_with("location.") || host.starts_with("location-legacy."))
+}
+
+/// Credentials travel in headers of the caller's own making, never in cookies, so any origin may be let in.
+fn allow_any_origin(headers: &mut HeaderMap, preflight: bool) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS);
+    }
+}
+
+/// Turns a panic into an answer. What a handler shares with others is behind locks that survive a panic.
+async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+    let mut answer = pin!(answer);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            Poll::Ready(ApiError::internal(format_args!("panic: {}", said.unwrap_or("without words"))).into_response())
+        })
+    })
+    .await
+}

@@ -1,0 +1,33 @@
+//! Turns for changes that read a row, merge into it and write it back: two at once would lose one.
+//! Holds on this node only; between nodes the later write wins.
+
+use std::hash::{BuildHasher, RandomState};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Rows that share a turn with others wait for them; more turns make that rarer.
+const TURNS: usize = 256;
+
+/// The turns.
+pub struct Edits {
+    hasher: RandomState,
+    turns: Vec<Mutex<()>>,
+}
+
+impl Edits {
+    pub fn new() -> Self {
+        Self { hasher: RandomState::new(), turns: (0..TURNS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Waits until no other change of this row is under way here.
+    pub async fn turn(&self, id: &str) -> MutexGuard<'_, ()> {
+        let turn = self.hasher.hash_one(id) as usize % TURNS;
+        self.turns[turn].lock().await
+    }
+}
+
+impl Default for Edits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,187 @@
+//! Every way a request can fail, and how callers are told.
+//! Owns the map from refusals of store, hub and core to statuses; handlers never name a status.
+//! Invariant: the text is public; a cause that is ours is logged here, once, and not sent.
+//! A permanent refusal whose status the SDKs retry (409, 5xx) says `x-should-retry: false`.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use salon_core::MeetingId;
+use salon_core::session::Refusal;
+use salon_store::Error as StoreError;
+use salon_wire::rest::envelope::{ErrorBody, ErrorItem};
+
+use crate::hub::Unavailable;
+
+/// Read by both SDKs; overrides their rule of trying 409 and 5xx again.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// A refused or failed request.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    /// The code in `errors`; the one in `error` is always the status.
+    code: u32,
+    message: Cow<'static, str>,
+    /// For 429 and 503: when to come back.
+    retry_after_secs: Option<u64>,
+    /// The older host answers a bad credential with nothing but a message.
+    bare: bool,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code: status.as_u16().into(), message: message.into(), retry_after_secs: None, bare: false }
+    }
+
+    /// The body or a parameter is wrong. `why` is a sentence without a full stop.
+    pub fn bad_request(why: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("BAD_REQUEST: {why}"))
+    }
+
+    /// One value is wrong: `name` is its path, `why` goes on from it, as in `must be a boolean`.
+    pub fn invalid(name: &str, why: impl Display) -> Self {
+        Self::bad_request(format_args!("\"{name}\" {why}"))
+    }
+
+    pub fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, what)
+    }
+
+    /// No session is live in this meeting, or there is no such meeting: callers cannot tell, and need not.
+    pub fn no_active_session(meeting: &MeetingId) -> Self {
+        Self::not_found(format!("No active session found for meeting_id {meeting}"))
+    }
+
+    /// Nothing is served at this address.
+    pub fn no_route() -> Self {
+        Self::not_found("No such route")
+    }
+
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+    }
+
+    /// A rule between things that exist stands in the way, and will until somebody changes one of them.
+    pub fn conflict(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, why)
+    }
+
+    /// Well formed, and still not possible.
+    pub fn unprocessable(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, why)
+    }
+
+    /// A feature of the API that Salon does not have yet.
+    pub fn not_yet(feature: &str) -> Self {
+        Self::unprocessable(format!("NOT_IMPLEMENTED: this server does not have {feature} yet"))
+    }
+
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+    }
+
+    pub fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")
+    }
+
+    pub fn too_many_requests(retry_after_secs: u64) -> Self {
+        Self { retry_after_secs: Some(retry_after_secs), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests") }
+    }
+
+    /// The request names a host that this server is not.
+    pub fn wrong_host() -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "This server does not serve this host")
+    }
+
+    /// On the Cloudflare addresses: no credential, a wrong one, or one of another account.
+    pub fn forbidden() -> Self {
+        Self { code: 10_000, ..Self::new(StatusCode::FORBIDDEN, "Authentication error") }
+    }
+
+    /// On the Cloudflare addresses: the credential cannot be read.
+    pub fn bad_credential_headers() -> Self {
+        Self { code: 6_003, ..Self::new(StatusCode::BAD_REQUEST, "Invalid request headers") }
+    }
+
+    /// On the older host, and to participants: no credential, or a wrong one.
+    pub fn unauthorized() -> Self {
+        Self { bare: true, ..Self::new(StatusCode::UNAUTHORIZED, "Unauthorized") }
+    }
+
+    /// Something is out of order for the moment.
+    pub fn unavailable(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { retry_after_secs: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, why) }
+    }
+
+    /// Our fault. `cause` goes to the log.
+    pub fn internal(cause: impl Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+
+    /// A retry would meet the same refusal, though the status makes the SDKs try.
+    fn is_permanent(&self) -> bool {
+        matches!(self.status, StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found("Not found"),
+            StoreError::Conflict(rule) => Self::conflict(rule.to_string()),
+            StoreError::NotOwner | StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "the store did not answer a request");
+                Self::unavailable("The database is not available right now; try again")
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(_: Unavailable) -> Self {
+        Self::unavailable("The session cannot be changed from here right now; try again")
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSession | Refusal::NotJoined | Refusal::UnknownPeer | Refusal::UnknownTrack => {
+                Self::not_found(refusal.to_string())
+            }
+            Refusal::TooOften => Self::too_many_requests(1),
+            other => Self::unprocessable(other.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let body = if self.bare {
+            serde_json::to_vec(&serde_json::json!({ "message": self.message }))
+        } else {
+            let item = |code| ErrorItem { code, message: self.message.clone().into_owned() };
+            let error = item(self.status.as_u16().into());
+            serde_json::to_vec(&ErrorBody { success: false, error, errors: vec![item(self.code)] })
+        };
+        let mut response = Response::new(Body::from(body.expect("an error is plain data")));
+        *response.status_mut() = self.status;
+        let permanent = self.is_permanent();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if permanent {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        if let Some(secs) = self.retry_after_secs {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+}

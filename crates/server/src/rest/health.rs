@@ -1,0 +1,40 @@
+//! How the node is: for load balancers and for metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::App;
+use crate::rest::reply;
+use crate::telemetry::{CONTENT_TYPE, media_readings};
+
+/// A store that takes longer than this to say anything is as good as gone.
+const STORE_WITHIN: Duration = Duration::from_secs(2);
+
+/// 200 while the node can do its work, 503 while its store does not answer or it is being stopped.
+pub async fn health(State(app): State<Arc<App>>) -> Response {
+    let store = matches!(tokio::time::timeout(STORE_WITHIN, app.store.ping()).await, Ok(Ok(())));
+    let stopping = app.stop.is_cancelled();
+    let status = if store && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |good, word: &'static str| if good { "ok" } else { word };
+    let body = json!({
+        "status": word(status == StatusCode::OK, "unavailable"),
+        "store": word(store, "unavailable"),
+        "node": word(!stopping, "stopping"),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    reply::json(status, &body)
+}
+
+/// Everything measured, as OpenMetrics text.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let snapshot = app.hub.media().sfu.snapshot().await;
+    let (sessions, peers) = app.hub.census();
+    app.metrics.sessions_live.set(sessions as i64);
+    app.metrics.peers_live.set(peers.cast_signed());
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(&media_readings(&snapshot))).into_response()
+}

@@ -1,0 +1,264 @@
+//! Meetings over REST: make, find, change.
+//! Invariant: what is stored has been read as the wire's type and is within the bounds of the configuration.
+//! A live session keeps what it started with; the next one takes what is stored then.
+//! Next: `participants.rs`, `active_session.rs`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use salon_core::MeetingId;
+use salon_store::{Meeting, MeetingFilter};
+use salon_wire::rest::ai_config::AiConfig;
+use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
+use salon_wire::rest::meetings as wire;
+use salon_wire::rest::recording_config::{RecordingConfig, RecordingConfigBody};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::clock::rfc3339;
+use crate::config::Limits;
+use crate::rest::Rest;
+use crate::rest::auth::Caller;
+use crate::rest::body::{Body, JsonObject, read};
+use crate::rest::check::{MAX_TITLE_CHARS, merge, text, url};
+use crate::rest::error::ApiError;
+use crate::rest::path::{At, fresh_id};
+use crate::rest::query::{Asked, paging};
+use crate::rest::reply::{Answer, Listed, created, data, page};
+
+/// The largest `recording_config` or `ai_config`, as JSON.
+const MAX_CONFIG_BYTES: usize = 32 * 1024;
+
+/// The meetings of an app, newest first.
+#[utoipa::path(get, path = "/meetings", tag = "meetings", params(wire::MeetingsQuery),
+    responses((status = 200, body = Page<Vec<wire::Meeting>>), (status = 400, body = ErrorBody)))]
+pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Listed<Vec<wire::Meeting>> {
+    let filter = MeetingFilter {
+        page: asked.page(&rest.app.config)?,
+        active: asked.one_of::<wire::MeetingStatus>("status")?.map(|status| status == wire::MeetingStatus::Active),
+        from: asked.instant("start_time")?,
+        to: asked.instant("end_time")?,
+    };
+    let found = rest.app.store.meetings(&caller.app, &filter).await?;
+    let items = found.items.into_iter().map(|meeting| Ok(wire::Meeting { ai_config: None, ..to_wire(meeting)? }));
+    let items = items.collect::<Result<Vec<_>, ApiError>>()?;
+    let paging = paging(&filter.page, items.len(), found.total);
+    page(items, paging)
+}
+
+/// Makes a meeting.
+#[utoipa::path(post, path = "/meetings", tag = "meetings", request_body = wire::MeetingBody,
+    responses((status = 201, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody)))]
+pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<wire::MeetingBody>) -> Answer<wire::Meeting> {
+    let now = app.clock.now();
+    let blank = Meeting {
+        id: fresh_id(),
+        app: caller.app,
+        title: None,
+        active: true,
+        record_on_start: false,
+        live_stream_on_start: false,
+        persist_chat: false,
+        transcribe_on_end: false,
+        summarize_on_end: false,
+        keep_alive_secs: 0,
+        recording_config: None,
+        ai_config: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let meeting = filled(blank, body, &app.config.limits)?;
+    app.store.create_meeting(&meeting).await?;
+    created(to_wire(meeting)?)
+}
+
+/// One meeting.
+#[utoipa::path(get, path = "/meetings/{meeting_id}", tag = "meetings",
+    params(("meeting_id" = String, Path, format = "uuid"), wire::MeetingQuery),
+    responses((status = 200, body = Envelope<wire::Meeting>), (status = 404, body = ErrorBody)))]
+pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<MeetingId>) -> Answer<wire::Meeting> {
+    data(to_wire(find(&app, &caller, &id).await?)?)
+}
+
+/// Changes what is sent; `recording_config` and `ai_config` at any depth.
+#[utoipa::path(patch, path = "/meetings/{meeting_id}", tag = "meetings", request_body = wire::MeetingPatch,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn update(
+    State(rest): State<Rest>,
+    caller: Caller,
+    At(id): At<MeetingId>,
+    JsonObject(sent): JsonObject,
+) -> Answer<wire::Meeting> {
+    // Null would have to mean either nothing or the default: the contract has it on create and replace only.
+    if let Some((name, _)) = sent.iter().find(|(name, value)| value.is_null() && FIELDS.contains(&name.as_str())) {
+        return Err(ApiError::invalid(name, "must not be null"));
+    }
+    let patch: wire::MeetingPatch = read(&Value::Object(sent.clone()))?;
+    let app = &rest.app;
+    let _turn = rest.edits.turn(id.as_str()).await;
+    let mut meeting = find(app, &caller, &id).await?;
+    meeting.title = patch.title.or(meeting.title);
+    meeting.active = patch.status.map_or(meeting.active, |status| status == wire::MeetingStatus::Active);
+    meeting.record_on_start = patch.record_on_start.unwrap_or(meeting.record_on_start);
+    meeting.live_stream_on_start = patch.live_stream_on_start.unwrap_or(meeting.live_stream_on_start);
+    meeting.persist_chat = patch.persist_chat.unwrap_or(meeting.persist_chat);
+    meeting.transcribe_on_end = patch.transcribe_on_end.unwrap_or(meeting.transcribe_on_end);
+    meeting.summarize_on_end = patch.summarize_on_end.unwrap_or(meeting.summarize_on_end);
+    if let Some(secs) = patch.session_keep_alive_time_in_secs {
+        meeting.keep_alive_secs = secs.into();
+        check_keep_alive(secs, &app.config.limits)?;
+    }
+    for (name, stored) in [("recording_config", &mut meeting.recording_config), ("ai_config", &mut meeting.ai_config)] {
+        if let Some(sent) = sent.get(name) {
+            merge(stored.get_or_insert(Value::Null), sent.clone());
+        }
+    }
+    check(&meeting)?;
+    meeting.updated_at = app.clock.now().max(meeting.updated_at);
+    app.store.update_meeting(&meeting).await?;
+    data(to_wire(meeting)?)
+}
+
+/// Replaces a meeting: what is left out returns to its default, and so does the status.
+#[utoipa::path(put, path = "/meetings/{meeting_id}", tag = "meetings", request_body = wire::MeetingBody,
+    params(("meeting_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn replace(
+    State(rest): State<Rest>,
+    caller: Caller,
+    At(id): At<MeetingId>,
+    Body(body): Body<wire::MeetingBody>,
+) -> Answer<wire::Meeting> {
+    let app = &rest.app;
+    let _turn = rest.edits.turn(id.as_str()).await;
+    let mut meeting = filled(find(app, &caller, &id).await?, body, &app.config.limits)?;
+    meeting.updated_at = app.clock.now().max(meeting.updated_at);
+    app.store.update_meeting(&meeting).await?;
+    data(to_wire(meeting)?)
+}
+
+/// The meeting of this id, if it is of the caller's app.
+pub async fn find(app: &App, caller: &Caller, id: &MeetingId) -> Result<Meeting, ApiError> {
+    let found = app.store.meeting(&caller.app, id).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("No meeting found with id {id}")))
+}
+
+/// What a meeting can be told.
+const FIELDS: [&str; 10] = [
+    "title",
+    "status",
+    "record_on_start",
+    "live_stream_on_start",
+    "persist_chat",
+    "transcribe_on_end",
+    "summarize_on_end",
+    "session_keep_alive_time_in_secs",
+    "recording_config",
+    "ai_config",
+];
+
+/// The meeting with everything a body can say, what it does not say at its default.
+fn filled(meeting: Meeting, body: wire::MeetingBody, limits: &Limits) -> Result<Meeting, ApiError> {
+    let secs = body.session_keep_alive_time_in_secs;
+    if let Some(secs) = secs {
+        check_keep_alive(secs, limits)?;
+    }
+    let json = |value: Result<Value, serde_json::Error>| value.expect("a configuration is plain data");
+    let meeting = Meeting {
+        title: body.title,
+        active: true,
+        record_on_start: body.record_on_start.unwrap_or_default(),
+        live_stream_on_start: body.live_stream_on_start.unwrap_or_default(),
+        persist_chat: body.persist_chat.unwrap_or_default(),
+        transcribe_on_end: body.transcribe_on_end.unwrap_or_default(),
+        summarize_on_end: body.summarize_on_end.unwrap_or_default(),
+        keep_alive_secs: secs.unwrap_or(limits.session_keep_alive_default_secs).into(),
+        recording_config: body.recording_config.map(|config| json(serde_json::to_value(config))),
+        ai_config: body.ai_config.map(|config| json(serde_json::to_value(config))),
+        ..meeting
+    };
+    check(&meeting)?;
+    Ok(meeting)
+}
+
+fn check_keep_alive(secs: u32, limits: &Limits) -> Result<(), ApiError> {
+    let (min, max) = (limits.session_keep_alive_min_secs, limits.session_keep_alive_max_secs);
+    if (min..=max).contains(&secs) {
+        return Ok(());
+    }
+    Err(ApiError::invalid("session_keep_alive_time_in_secs", format_args!("must be between {min} and {max}")))
+}
+
+/// The bounds that the types do not hold. Configurations come back as what was read, without unknown keys.
+fn check(meeting: &Meeting) -> Result<(), ApiError> {
+    if let Some(title) = &meeting.title {
+        text("title", title, 0, MAX_TITLE_CHARS)?;
+    }
+    if let Some(config) = &meeting.recording_config {
+        check_size("recording_config", config)?;
+        check_recording(&read(config)?)?;
+    }
+    if let Some(config) = &meeting.ai_config {
+        check_size("ai_config", config)?;
+        let config: AiConfig = read(config)?;
+        let words = config.summarization.and_then(|summary| summary.word_limit);
+        within("ai_config.summarization.word_limit", words, 150, 1_000)?;
+    }
+    Ok(())
+}
+
+fn check_size(name: &str, config: &Value) -> Result<(), ApiError> {
+    match config.to_string().len() <= MAX_CONFIG_BYTES {
+        true => Ok(()),
+        false => Err(ApiError::invalid(name, format_args!("must not be larger than {MAX_CONFIG_BYTES} bytes"))),
+    }
+}
+
+fn check_recording(config: &RecordingConfigBody) -> Result<(), ApiError> {
+    within("recording_config.max_seconds", config.max_seconds, 60, 86_400)?;
+    if let Some(prefix) = &config.file_name_prefix {
+        text("recording_config.file_name_prefix", prefix, 0, 256)?;
+    }
+    let Some(video) = &config.video_config else { return Ok(()) };
+    within("recording_config.video_config.width", video.width, 1, 1_920)?;
+    within("recording_config.video_config.height", video.height, 1, 1_920)?;
+    let Some(watermark) = &video.watermark else { return Ok(()) };
+    if let Some(address) = &watermark.url {
+        url("recording_config.video_config.watermark.url", address)?;
+    }
+    let Some(size) = &watermark.size else { return Ok(()) };
+    within("recording_config.video_config.watermark.size.width", size.width, 1, u32::MAX)?;
+    within("recording_config.video_config.watermark.size.height", size.height, 1, u32::MAX)
+}
+
+fn within(name: &str, value: Option<u32>, min: u32, max: u32) -> Result<(), ApiError> {
+    match value {
+        Some(value) if value < min => Err(ApiError::invalid(name, format_args!("must be greater than or equal to {min}"))),
+        Some(value) if value > max => Err(ApiError::invalid(name, format_args!("must be less than or equal to {max}"))),
+        _ => Ok(()),
+    }
+}
+
+fn to_wire(meeting: Meeting) -> Result<wire::Meeting, ApiError> {
+    let unreadable = |error| ApiError::internal(format_args!("a meeting's configuration cannot be read: {error}"));
+    // Read as what may be shown: storage credentials stay behind.
+    let recording_config: Option<RecordingConfig> =
+        meeting.recording_config.map(serde_json::from_value).transpose().map_err(unreadable)?;
+    let ai_config: Option<AiConfig> = meeting.ai_config.map(serde_json::from_value).transpose().map_err(unreadable)?;
+    Ok(wire::Meeting {
+        id: meeting.id.to_string(),
+        title: meeting.title,
+        status: Some(if meeting.active { wire::MeetingStatus::Active } else { wire::MeetingStatus::Inactive }),
+        record_on_start: Some(meeting.record_on_start),
+        live_stream_on_start: Some(meeting.live_stream_on_start),
+        persist_chat: Some(meeting.persist_chat),
+        transcribe_on_end: Some(meeting.transcribe_on_end),
+        summarize_on_end: Some(meeting.summarize_on_end),
+        session_keep_alive_time_in_secs: u32::try_from(meeting.keep_alive_secs).ok(),
+        recording_config,
+        ai_config,
+        created_at: rfc3339(meeting.created_at),
+        updated_at: rfc3339(meeting.updated_at),
+    })
+}

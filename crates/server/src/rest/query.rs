@@ -1,0 +1,181 @@
+//! Query parameters, and the place of a page in its list.
+//! Rules for every list: pages count from 1; `page_no` and `per_page` may be written `1.0`, and 0 or nothing means the
+//! default; unknown parameters are ignored; of a repeated one the last counts.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use salon_core::Timestamp;
+use salon_store::Page;
+use salon_wire::rest::SortOrder;
+use salon_wire::rest::envelope::Paging;
+use serde::de::DeserializeOwned;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+
+use crate::clock::parse_rfc3339;
+use crate::config::Config;
+use crate::rest::Rest;
+use crate::rest::error::ApiError;
+
+/// Items on a page when the caller does not say.
+const PER_PAGE: u32 = 25;
+
+/// Longest `search`, in characters.
+const MAX_SEARCH_CHARS: usize = 256;
+
+/// The furthest item asked for: beyond every list, and within the integers of every database.
+const MAX_OFFSET: f64 = 1e15;
+
+/// What a caller asked, as pairs of text.
+#[derive(Debug, Default)]
+pub struct Asked(Vec<(String, String)>);
+
+impl FromRequestParts<Rest> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Rest) -> Result<Self, Infallible> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Asked {
+    fn parse(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The value of a parameter; an empty one counts as not given.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let value = self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) if value.contains('\0') => Err(ApiError::invalid(name, "must not contain the character U+0000")),
+            value => Ok(value),
+        }
+    }
+
+    /// All values of a parameter that is repeated (`a=1&a=2`) or separated by commas (`a=1,2`).
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let given = self.0.iter().filter(|(key, _)| key == name);
+        given.flat_map(|(_, values)| values.split(',')).filter(|value| !value.is_empty()).collect()
+    }
+
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.text(name)? {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(ApiError::invalid(name, "must be a boolean")),
+        }
+    }
+
+    /// One of the values of an enum of the wire.
+    pub fn one_of<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.text(name)? else { return Ok(None) };
+        let value: StrDeserializer<'_, ValueError> = value.into_deserializer();
+        T::deserialize(value).map(Some).map_err(|error| {
+            let known = error.to_string().split_once("expected ").map_or(String::new(), |(_, known)| known.replace('`', ""));
+            ApiError::invalid(name, format_args!("must be {known}"))
+        })
+    }
+
+    pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let Some(value) = self.text(name)? else { return Ok(None) };
+        // A `+` that was not escaped arrives as a blank.
+        let read = parse_rfc3339(value).or_else(|| parse_rfc3339(&value.replace(' ', "+")));
+        read.map(Some).ok_or_else(|| ApiError::invalid(name, "must be in ISO 8601 date format"))
+    }
+
+    /// The part of a list that is asked for, newest first unless `sort_order` says otherwise.
+    pub fn page(&self, config: &Config) -> Result<Page, ApiError> {
+        let number = self.count("page_no")?.unwrap_or(1.0);
+        let size = self.count("per_page")?.unwrap_or(f64::from(PER_PAGE)).min(f64::from(config.limits.per_page_max));
+        let search = self.text("search")?;
+        if search.is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARS) {
+            return Err(ApiError::invalid("search", format_args!("must not be longer than {MAX_SEARCH_CHARS} characters")));
+        }
+        let order = self.one_of::<SortOrder>("sort_order")?;
+        Ok(Page {
+            offset: ((number - 1.0) * size).min(MAX_OFFSET) as u64,
+            limit: size as u32,
+            search: search.map(str::to_owned),
+            newest_first: order != Some(SortOrder::Asc),
+        })
+    }
+
+    /// A whole number from 1 up; `None` for 0.
+    fn count(&self, name: &str) -> Result<Option<f64>, ApiError> {
+        let Some(value) = self.text(name)? else { return Ok(None) };
+        match value.parse::<f64>() {
+            Ok(number) if !number.is_finite() => Err(ApiError::invalid(name, "must be a number")),
+            Ok(number) if number < 0.0 => Err(ApiError::invalid(name, "must be greater than or equal to 0")),
+            Ok(number) if number.fract() != 0.0 => Err(ApiError::invalid(name, "must be an integer")),
+            Ok(number) => Ok((number > 0.0).then_some(number)),
+            Err(_) => Err(ApiError::invalid(name, "must be a number")),
+        }
+    }
+}
+
+/// Where `items` items of `total` lie that were found for `page`.
+pub fn paging(page: &Page, items: usize, total: u64) -> Paging {
+    let items = items as u64;
+    match items {
+        0 => Paging { total_count: total, start_offset: 0, end_offset: 0 },
+        _ => Paging { total_count: total, start_offset: page.offset + 1, end_offset: page.offset + items },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use salon_wire::rest::meetings::MeetingStatus;
+
+    use super::*;
+
+    fn page(query: &str) -> Result<(u64, u32), ApiError> {
+        Asked::parse(query).page(&Config::default()).map(|page| (page.offset, page.limit))
+    }
+
+    #[test]
+    fn pages_count_from_one() {
+        let cases = [
+            ("", Some((0, 25))),
+            ("page_no=1.0&per_page=10.0", Some((0, 10))),
+            ("page_no=3&per_page=10", Some((20, 10))),
+            ("page_no=0&per_page=0", Some((0, 25))),
+            ("page_no=&per_page=", Some((0, 25))),
+            ("page_no=7&page_no=2", Some((25, 25))),
+            ("per_page=999999", Some((0, salon_store::MAX_PAGE))),
+            ("page_no=1e300", Some((1_000_000_000_000_000, 25))),
+            ("page_no=-1", None),
+            ("page_no=1.5", None),
+            ("per_page=ten", None),
+            ("per_page=NaN", None),
+            ("per_page=inf", None),
+            ("sort_order=DSC", None),
+            ("search=%00", None),
+            ("unknown=%00&page_no=1", Some((0, 25))),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(page(query).ok(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_the_sdks_write_them() {
+        let asked = Asked::parse("t=2025-01-02T03%3A04%3A05%2B00%3A00&u=2025-01-02T03:04:05+00:00&v=now&s=ACTIVE&f=a,b&f=c&b=true");
+        let at = parse_rfc3339("2025-01-02T03:04:05Z");
+        assert_eq!(asked.instant("t").ok(), Some(at));
+        assert_eq!(asked.instant("u").ok(), Some(at));
+        assert!(asked.instant("v").is_err());
+        assert_eq!(asked.one_of::<MeetingStatus>("s").ok(), Some(Some(MeetingStatus::Active)));
+        assert!(asked.one_of::<MeetingStatus>("t").is_err());
+        assert_eq!(asked.all("f"), ["a", "b", "c"]);
+        assert_eq!((asked.flag("b").ok(), asked.flag("x").ok()), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn an_empty_page_has_no_offsets() {
+        let page = Page { offset: 50, ..Page::default() };
+        assert_eq!(paging(&page, 0, 30), Paging { total_count: 30, start_offset: 0, end_offset: 0 });
+        assert_eq!(paging(&Page::default(), 25, 30), Paging { total_count: 30, start_offset: 1, end_offset: 25 });
+    }
+}

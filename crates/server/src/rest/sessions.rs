@@ -1,0 +1,123 @@
+//! Sessions over REST, live and ended: lists and details. The people in them: `session_people.rs`.
+//! Invariant: a live session reads the same here and at `active-session` at the same moment: both are its summary.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use salon_core::{MeetingId, SessionId, Summary, Timestamp};
+use salon_store::{SessionFilter, SessionRow, SessionSort};
+use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
+use salon_wire::rest::sessions as wire;
+
+use crate::app::App;
+use crate::clock::rfc3339;
+use crate::rest::Rest;
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::live;
+use crate::rest::path::{At, PathId};
+use crate::rest::query::{Asked, paging};
+use crate::rest::reply::{Answer, Listed, data, page};
+
+/// The sessions of an app, newest first.
+#[utoipa::path(get, path = "/sessions", tag = "sessions", params(wire::SessionsQuery),
+    responses((status = 200, body = Page<wire::SessionList>), (status = 400, body = ErrorBody)))]
+pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Listed<wire::SessionList> {
+    let app = &rest.app;
+    let (participants_min, participants_max) = range(&asked, "participants")?;
+    let now = live::told_now(app)?;
+    let mut filter = SessionFilter {
+        page: asked.page(&app.config)?,
+        sort: match asked.one_of::<wire::SessionSortBy>("sort_by")? {
+            Some(wire::SessionSortBy::MinutesConsumed) => SessionSort::MinutesConsumed,
+            Some(wire::SessionSortBy::CreatedAt) | None => SessionSort::CreatedAt,
+        },
+        live: asked.one_of::<wire::SessionStatus>("status")?.map(|status| status == wire::SessionStatus::Live),
+        meeting: None,
+        from: asked.instant("start_time")?,
+        to: asked.instant("end_time")?,
+        participants_min,
+        participants_max,
+        now,
+    };
+    if let Some(meeting) = asked.text("associated_id")? {
+        let meeting = MeetingId::read(meeting);
+        filter.meeting = Some(meeting.ok_or_else(|| ApiError::invalid("associated_id", "must be a valid GUID"))?);
+    }
+    let found = app.store.sessions(&caller.app, &filter).await?;
+    let mut last = now;
+    let sessions = found.items.iter().map(|row| {
+        let (session, at) = current(app, row, now);
+        last = last.max(at);
+        session
+    });
+    let sessions: Vec<_> = sessions.collect();
+    live::told(app, last)?;
+    let paging = paging(&filter.page, sessions.len(), found.total);
+    page(wire::SessionList { sessions }, paging)
+}
+
+/// One session.
+#[utoipa::path(get, path = "/sessions/{session_id}", tag = "sessions",
+    params(("session_id" = String, Path, format = "uuid"), wire::SessionQuery),
+    responses((status = 200, body = Envelope<wire::Session>), (status = 404, body = ErrorBody)))]
+pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::Session> {
+    let row = find(&app, &caller, &id).await?;
+    let (session, at) = current(&app, &row, app.clock.now());
+    live::told(&app, at)?;
+    data(session)
+}
+
+/// The session of this id, if it is of the caller's app.
+pub async fn find(app: &App, caller: &Caller, id: &SessionId) -> Result<SessionRow, ApiError> {
+    let found = app.store.session_row(&caller.app, id).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("No session found with id {id}")))
+}
+
+/// A stored session as of now, and the moment that is told of it.
+fn current(app: &App, row: &SessionRow, now: Timestamp) -> (wire::Session, Timestamp) {
+    // The copy that is live here may be an event ahead of the row.
+    let here = app.hub.summary(row.summary.meeting.as_str()).filter(|here| here.session == row.summary.session);
+    match here {
+        Some(here) => {
+            let at = live::read_at(&here, now);
+            (to_wire(&here, at), at)
+        }
+        None => {
+            let at = live::counted_until(row, live::read_at(&row.summary, now));
+            (to_wire(&row.summary, at), at)
+        }
+    }
+}
+
+/// A summary as the wire has it, its minutes counted up to `now`.
+pub fn to_wire(summary: &Summary, now: Timestamp) -> wire::Session {
+    wire::Session {
+        id: summary.session.to_string(),
+        associated_id: summary.meeting.to_string(),
+        meeting_display_name: summary.title.clone(),
+        session_type: wire::SessionType::Meeting,
+        status: if summary.ended_at.is_some() { wire::SessionStatus::Ended } else { wire::SessionStatus::Live },
+        live_participants: summary.live.into(),
+        max_concurrent_participants: summary.max_concurrent.into(),
+        minutes_consumed: summary.minutes_consumed(now),
+        organization_id: summary.app.to_string(),
+        started_at: rfc3339(summary.started_at),
+        ended_at: summary.ended_at.map(rfc3339),
+        created_at: rfc3339(summary.created_at),
+        updated_at: rfc3339(summary.updated_at),
+        breakout_rooms: None,
+        meta: None,
+    }
+}
+
+/// Reads `min:max`, where either side may be missing; a single number is both.
+fn range(asked: &Asked, name: &str) -> Result<(Option<u32>, Option<u32>), ApiError> {
+    let Some(text) = asked.text(name)? else { return Ok((None, None)) };
+    let (min, max) = text.split_once(':').unwrap_or((text, text));
+    let bound = |text: &str| match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| ApiError::invalid(name, "must be of the form min:max")),
+    };
+    Ok((bound(min)?, bound(max)?))
+}

@@ -1,0 +1,156 @@
+//! The websocket door: what clients say becomes calls of a session or of the media server, and answers go back.
+//! A file per wire service; `socket` holds the loop, `to_wire` the pushes.
+//! Invariant: every message is judged by the session or by ownership on the server; what a client claims about itself
+//! counts for nothing. Malformed, unknown and oversize messages are answered or dropped, and counted.
+//! Next: `signaling/socket.rs`.
+
+mod later;
+mod media;
+pub(crate) mod room;
+pub mod socket;
+pub mod to_wire;
+
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+use salon_core::session::Refusal;
+use salon_core::{MeetingId, ParticipantId, PeerId};
+use salon_wire::event_id;
+
+use crate::app::App;
+use crate::hub::{Handle, Unavailable};
+
+/// Who a socket speaks for. The participant and peer are proven by its token; nothing in a message changes them.
+pub struct Caller {
+    pub app: Arc<App>,
+    pub handle: Handle,
+    pub meeting: MeetingId,
+    pub participant: ParticipantId,
+    pub peer: PeerId,
+}
+
+/// What goes back to the sender.
+pub enum Answer {
+    /// Nothing: the client does not wait, or hears of it by a push.
+    None,
+    /// The event of the request, with this payload.
+    Payload(Bytes),
+}
+
+/// Why a message was not obeyed; told to its sender.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    #[error("the message cannot be read: {0}")]
+    Malformed(&'static str),
+    #[error("this server does not know event {0}")]
+    UnknownEvent(u32),
+    #[error("{0} is not available on this server yet")]
+    NotYet(&'static str),
+    #[error("the participant does not exist any more")]
+    Gone,
+    #[error("no such transport; open a new one")]
+    UnknownTransport,
+    #[error("{0}")]
+    Media(salon_sfu::Error),
+}
+
+impl From<salon_sfu::Error> for Trouble {
+    fn from(error: salon_sfu::Error) -> Self {
+        match error {
+            salon_sfu::Error::UnknownTransport => Trouble::UnknownTransport,
+            other => Trouble::Media(other),
+        }
+    }
+}
+
+impl From<salon_store::Error> for Trouble {
+    fn from(error: salon_store::Error) -> Self {
+        tracing::warn!(%error, "the store did not answer a signaling request");
+        Trouble::Unavailable(Unavailable)
+    }
+}
+
+impl Trouble {
+    /// A word for the metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Trouble::Refused(_) => "refused",
+            Trouble::Unavailable(_) => "unavailable",
+            Trouble::Malformed(_) => "malformed",
+            Trouble::UnknownEvent(_) => "unknown_event",
+            Trouble::NotYet(_) => "not_yet",
+            Trouble::Gone => "gone",
+            Trouble::UnknownTransport => "unknown_transport",
+            Trouble::Media(_) => "media",
+        }
+    }
+
+    /// The text the client's promise is rejected with.
+    ///
+    /// Where subscribing failed because the connection is not there, it is the JSON that makes the client throw its
+    /// receive transport away and open a new one (read in web SDK 2.0.2).
+    fn message(&self, event: u32) -> String {
+        let transport_is_lost = matches!(self, Trouble::UnknownTransport);
+        if event == event_id::media::CONSUME && transport_is_lost {
+            return r#"{"errorCode":"internal_error","errorDescription":"Backend error"}"#.to_string();
+        }
+        self.to_string()
+    }
+}
+
+/// Obeys one message.
+pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
+    use event_id::{chat, media as m, plugins, polls, presets, room as r};
+    match event {
+        r::JOIN_ROOM => room::join(caller, read(payload)?).await,
+        r::LEAVE_ROOM => room::leave(caller).await,
+        r::GET_ROOM_INFO => room::info(caller).await,
+        r::GET_ROOM_PEERS_INFO => room::peers(caller, read(payload)?).await,
+        r::GET_PEER_INFO => room::peer(caller, read(payload)?).await,
+        r::KICK => room::kick(caller, read(payload)?).await,
+        r::KICK_ALL => room::kick_all(caller).await,
+        r::GET_WAITING_ROOM_REQUESTS => room::waiting_list(caller).await,
+        r::ACCEPT_WAITING_ROOM_REQUESTS => room::admit(caller, read(payload)?).await,
+        r::DENY_WAITING_ROOM_REQUESTS => room::deny(caller, read(payload)?).await,
+        r::BROADCAST_MESSAGE => room::broadcast(caller, read(payload.clone())?, payload).await,
+        r::BROADCAST_TO_ENTITY => room::broadcast_to(caller, read(payload)?).await,
+        r::GET_CONNECTED_ROOMS_DUMP => room::connected_rooms(caller).await,
+
+        m::JOIN_ROOM => Ok(Answer::Payload(Bytes::new())),
+        m::LEAVE_ROOM => media::leave(caller).await,
+        m::SELF_JOIN_COMPLETE => media::complete_join(caller).await,
+        m::CREATE_WEBRTC_TRANSPORT => media::open_transport(caller, read(payload)?).await,
+        m::PRODUCE => media::produce(caller, read(payload)?).await,
+        m::TOGGLE_PRODUCER => media::toggle(caller, read(payload)?).await,
+        m::CLOSE_PRODUCER => media::close_producer(caller, read(payload)?).await,
+        m::CONSUME => media::consume(caller, read(payload)?).await,
+        m::RENEGOTIATE_SESSION_DESCRIPTION => media::renegotiate(caller, read(payload)?).await,
+        m::CLOSE_CONSUMER => media::close_consumers(caller, read(payload)?).await,
+        m::UPDATE_CONSUMERS_SIMULCAST_CONFIG => media::set_layers(caller, read(payload)?).await,
+        m::CHANGE_DISPLAY_NAME => media::rename(caller, read(payload)?).await,
+        m::HOST_CONTROL_PEER => media::mute_peer(caller, read(payload)?).await,
+        m::HOST_CONTROL_ALL_PEERS => media::mute_all(caller, read(payload)?).await,
+        // Who speaks is heard on the server, from the packets themselves; a client's own word is not needed.
+        m::AUDIO_ACTIVITY => Ok(Answer::None),
+
+        chat::GET_MESSAGES => later::chat_history(),
+        chat::GET_PAGINATED_MESSAGES => later::chat_page(),
+        polls::GET_POLLS => later::polls(),
+        plugins::STORE_GET_KEYS => later::store_keys(read(payload)?),
+        presets::GET_USER_PRESETS => later::user_presets(),
+        r::GET_STAGE_REQUESTS => later::stage_requests(),
+        event => Err(later::refuse(event)),
+    }
+}
+
+fn read<M: prost::Message + Default>(payload: Bytes) -> Result<M, Trouble> {
+    M::decode(payload).map_err(|_| Trouble::Malformed("its payload does not decode as the message of its event"))
+}
+
+fn answer(message: &impl prost::Message) -> Result<Answer, Trouble> {
+    Ok(Answer::Payload(message.encode_to_vec().into()))
+}

@@ -1,0 +1,201 @@
+//! The room service: who is here, coming in, removing people, application messages.
+//! Next: `media.rs`.
+
+use prost::bytes::Bytes;
+use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts};
+use salon_core::event::Actor;
+use salon_core::{ParticipantId, PeerId, SessionId};
+use salon_wire::signaling::socket::room as wire;
+
+use crate::signaling::{Answer, Caller, Trouble, answer, to_wire};
+
+/// Peer and participant ids in one message at most.
+const MAX_IDS: usize = 1_000;
+
+/// Lets the caller in as the participant of its token. Of what the client says about itself only the display name is
+/// read, and taken where the preset allows it.
+pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
+    let admission = caller.app.store.admission(&caller.participant).await?.ok_or(Trouble::Gone)?;
+    let facts = facts(&admission.meeting);
+    let participant = admission.participant;
+    let join = Join {
+        peer: caller.peer.clone(),
+        participant: caller.participant.clone(),
+        custom_participant_id: participant.custom_participant_id,
+        name: participant.name.unwrap_or_default(),
+        wanted_name: request.peer.map(|peer| peer.display_name),
+        picture: participant.picture,
+        preset: crate::rest::presets::permissions(&admission.preset),
+        meeting_active: admission.meeting.active,
+        fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
+    };
+    let entered = caller
+        .handle
+        .call(move |session, now| {
+            if session.summary().is_none() {
+                session.set_facts(facts);
+            }
+            session.join(now, join)
+        })
+        .await??;
+    match entered {
+        Entered::Joined(peer) | Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
+    }
+}
+
+/// What a session takes from its meeting.
+pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
+    MeetingFacts {
+        meeting: meeting.id.clone(),
+        app: meeting.app.clone(),
+        title: meeting.title.clone().unwrap_or_default(),
+        keep_alive_ms: meeting.keep_alive_secs * 1_000,
+    }
+}
+
+pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let view = caller
+        .handle
+        .call(move |session, now| {
+            let view = session.peer(&peer, &peer);
+            session.leave(now, &peer);
+            view
+        })
+        .await??;
+    answer(&to_wire::peer_info(&view))
+}
+
+pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let room = caller
+        .handle
+        .call(move |session, _| {
+            session.peer(&peer, &peer)?;
+            let record = session.record().ok_or(salon_core::session::Refusal::NoSession)?;
+            Ok::<_, salon_core::session::Refusal>(wire::Room {
+                room_id: record.started.meeting.to_string(),
+                title: record.started.title.clone(),
+                created_at: (record.started.started_at.0 / 1_000).max(0) as u64,
+                active_recordings: Vec::new(),
+                room_uuid: Some(record.started.session.to_string()),
+            })
+        })
+        .await??;
+    answer(&wire::RoomInfoResponse { room: Some(room) })
+}
+
+/// Everyone, or a page of those whose name contains the search text, the search ignoring case.
+pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let peers = caller.handle.call(move |session, _| session.peers(&peer)).await??;
+    let wanted = request.seach_query.to_lowercase();
+    let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let peers = peers
+        .iter()
+        .filter(|peer| wanted.is_empty() || peer.name.to_lowercase().contains(&wanted))
+        .skip(usize::try_from(request.offset).unwrap_or(0))
+        .take(limit)
+        .map(to_wire::peer)
+        .collect();
+    answer(&wire::RoomPeersInfoResponse { peers })
+}
+
+pub async fn peer(caller: &Caller, request: wire::GetPeerInfoRequest) -> Result<Answer, Trouble> {
+    let wanted = peer_id(&request.peer_id)?;
+    let peer = caller.peer.clone();
+    let view = caller.handle.call(move |session, _| session.peer(&peer, &wanted)).await??;
+    answer(&to_wire::peer_info(&view))
+}
+
+/// Removes people. There is no answer: the caller's client would take it for its own kick (seen in web SDK 2.0.2).
+pub async fn kick(caller: &Caller, request: wire::RemoveParticipantsRequest) -> Result<Answer, Trouble> {
+    let peers = request.peer_ids.iter().take(MAX_IDS).map(|id| peer_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.kick(now, &peer, &peers)).await??;
+    Ok(Answer::None)
+}
+
+/// Ends the session for everyone; no answer but the push, which the caller gets too.
+pub async fn kick_all(caller: &Caller) -> Result<Answer, Trouble> {
+    let by = Actor::Peer(caller.peer.clone());
+    caller.handle.call(move |session, now| session.kick_all(now, &by)).await??;
+    Ok(Answer::None)
+}
+
+pub async fn waiting_list(caller: &Caller) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let waiting = caller.handle.call(move |session, _| session.waiting_list(&peer)).await??;
+    answer(&to_wire::waiting_list(&waiting))
+}
+
+pub async fn admit(caller: &Caller, request: wire::AcceptWaitingRoomRequests) -> Result<Answer, Trouble> {
+    let participants = participant_ids(&request.user_ids)?;
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.admit(now, &peer, &participants)).await??;
+    Ok(Answer::None)
+}
+
+pub async fn deny(caller: &Caller, request: wire::DenyWaitingRoomRequests) -> Result<Answer, Trouble> {
+    let participants = participant_ids(&request.user_ids)?;
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.deny(now, &peer, &participants)).await??;
+    Ok(Answer::None)
+}
+
+/// To everyone else; the sender gets its own message back as the answer.
+pub async fn broadcast(caller: &Caller, request: wire::BroadcastMessage, raw: Bytes) -> Result<Answer, Trouble> {
+    let message = message(request);
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.broadcast(now, &peer, Audience::Others, message)).await??;
+    Ok(Answer::Payload(raw))
+}
+
+/// To the peers named; the sender waits for no answer.
+pub async fn broadcast_to(caller: &Caller, request: wire::BroadcastMessage) -> Result<Answer, Trouble> {
+    if request.broadcast_type() == wire::BroadcastType::Rooms {
+        return Err(Trouble::NotYet("broadcasting to other meetings"));
+    }
+    let peers = request.ids.iter().take(MAX_IDS).map(|id| peer_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let message = message(request);
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.broadcast(now, &peer, Audience::Peers(peers), message)).await??;
+    Ok(Answer::None)
+}
+
+/// The meeting by itself: it has no breakout rooms. The client needs its parent to be there (seen in web SDK 2.0.2).
+pub async fn connected_rooms(caller: &Caller) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let (facts, peers) = caller
+        .handle
+        .call(move |session, _| session.peers(&peer).map(|peers| (session.facts().clone(), peers)))
+        .await??;
+    let participants = peers.into_iter().map(|peer| wire::ConnectedMeetingPeer {
+        id: Some(peer.participant.to_string()),
+        display_name: Some(peer.name),
+        custom_participant_id: Some(peer.custom_participant_id),
+        preset_id: Some(peer.preset.to_string()),
+        display_picture_url: peer.picture,
+    });
+    answer(&wire::GetConnectedRoomsDumpResponse {
+        parent_meeting: Some(wire::ConnectedMeetingDump {
+            id: Some(facts.meeting.to_string()),
+            title: Some(facts.title),
+            participants: participants.collect(),
+        }),
+        meetings: Vec::new(),
+    })
+}
+
+fn message(request: wire::BroadcastMessage) -> Broadcast {
+    Broadcast { kind: request.r#type, payload: request.payload, timestamp: request.timestamp, ids: request.ids }
+}
+
+pub(super) fn peer_id(id: &str) -> Result<PeerId, Trouble> {
+    PeerId::parse(id).map_err(|_| Trouble::Malformed("a peer id is not an id"))
+}
+
+fn participant_ids(ids: &[String]) -> Result<Vec<ParticipantId>, Trouble> {
+    let ids = ids.iter().take(MAX_IDS).map(|id| ParticipantId::parse(id));
+    ids.collect::<Result<_, _>>().map_err(|_| Trouble::Malformed("a user id is not an id"))
+}

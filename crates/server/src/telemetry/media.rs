@@ -1,0 +1,60 @@
+//! The media server's counters as readings for the metrics.
+
+use salon_sfu::{DropReason, Snapshot};
+
+use super::Reading;
+
+/// What `Metrics::render` takes as `extra`, from a picture of the media server.
+pub fn media_readings(snapshot: &Snapshot) -> Vec<Reading<'static>> {
+    let mut readings: Vec<Reading<'static>> = vec![
+        ("media_rooms", "Rooms with at least one transport", snapshot.rooms as f64),
+        ("media_transports", "Transports, connected or not", snapshot.transports as f64),
+        ("media_connected_transports", "Transports whose ICE and DTLS are up", snapshot.connected_transports as f64),
+        ("media_producers", "Tracks coming in", snapshot.producers as f64),
+        ("media_consumers", "Tracks going out", snapshot.consumers as f64),
+        ("media_datagrams_in_total", "Datagrams received", snapshot.datagrams_in as f64),
+        ("media_datagrams_out_total", "Datagrams sent", snapshot.datagrams_out as f64),
+        ("media_bytes_in_total", "Bytes received, without UDP and IP headers", snapshot.bytes_in as f64),
+        ("media_bytes_out_total", "Bytes sent, without UDP and IP headers", snapshot.bytes_out as f64),
+        ("media_packets_in_total", "RTP packets of tracks that came in", snapshot.packets_in as f64),
+        ("media_packets_out_total", "RTP packets sent, without those sent again", snapshot.packets_out as f64),
+        ("media_key_frame_requests_in_total", "Key frames asked for by subscribers", snapshot.key_frame_requests_in as f64),
+        ("media_key_frame_requests_out_total", "Key frames asked of publishers", snapshot.key_frame_requests_out as f64),
+        ("media_nacks_in_total", "Reports of packets lost on the way out", snapshot.nacks_in as f64),
+        ("media_nacks_out_total", "Reports of packets lost on the way in", snapshot.nacks_out as f64),
+        ("media_layer_switches_total", "Tracks going out that changed quality", snapshot.layer_switches as f64),
+        ("media_panics_total", "Transports ended by a bug", snapshot.panics as f64),
+    ];
+    readings.extend(
+        snapshot
+            .drops
+            .iter()
+            .map(|(reason, count)| (drop_name(*reason), "Datagrams and packets that went nowhere", *count as f64)),
+    );
+    readings
+}
+
+fn drop_name(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::Stranger => "media_drops_total{reason=\"stranger\"}",
+        DropReason::RefusedStun => "media_drops_total{reason=\"refused_stun\"}",
+        DropReason::Malformed => "media_drops_total{reason=\"malformed\"}",
+        DropReason::NoProducer => "media_drops_total{reason=\"no_producer\"}",
+        DropReason::Paused => "media_drops_total{reason=\"paused\"}",
+        DropReason::SendBufferFull => "media_drops_total{reason=\"send_buffer_full\"}",
+        DropReason::SendFailed => "media_drops_total{reason=\"send_failed\"}",
+        DropReason::EventQueueFull => "media_drops_total{reason=\"event_queue_full\"}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_go_by_the_media_servers_own_names() {
+        for reason in DropReason::ALL {
+            assert_eq!(drop_name(reason), format!("media_drops_total{{reason=\"{}\"}}", reason.name()));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Participant tokens: who a websocket or SDK call speaks for.
+//! A JWT signed with a secret that every node reads from the store; the client only decodes its middle part.
+//! Invariant: the payload is ASCII ids and numbers only, so its base64url never holds `-` or `_` (web SDK 2.0.2 decodes
+//! it with a plain base64 decoder).
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Makes and checks tokens.
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    life_secs: i64,
+}
+
+/// Who a valid token speaks for. Whether that participant still exists is the store's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    pub app: AppId,
+    pub meeting: MeetingId,
+    pub participant: ParticipantId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    org_id: String,
+    meeting_id: String,
+    participant_id: String,
+    preset_id: String,
+    iat: i64,
+    exp: i64,
+}
+
+impl Tokens {
+    /// `secret` signs; tokens live for `days`.
+    pub fn new(secret: &[u8], days: u32) -> Self {
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            life_secs: i64::from(days) * 86_400,
+        }
+    }
+
+    pub fn sign(&self, bearer: &Bearer, preset: &PresetId, now: Timestamp) -> String {
+        let iat = now.0 / 1_000;
+        let claims = Claims {
+            org_id: bearer.app.to_string(),
+            meeting_id: bearer.meeting.to_string(),
+            participant_id: bearer.participant.to_string(),
+            preset_id: preset.to_string(),
+            iat,
+            exp: iat + self.life_secs,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .expect("claims of plain text and numbers can be signed")
+    }
+
+    /// Who the token speaks for, if we signed it and it has not expired at `now`.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Expiry is compared with the node's own clock, like every other time.
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        if claims.exp <= now.0 / 1_000 {
+            return None;
+        }
+        Some(Bearer {
+            app: AppId::parse(&claims.org_id).ok()?,
+            meeting: MeetingId::parse(&claims.meeting_id).ok()?,
+            participant: ParticipantId::parse(&claims.participant_id).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer() -> Bearer {
+        Bearer {
+            app: AppId::parse("dev").unwrap(),
+            meeting: MeetingId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7e").unwrap(),
+            participant: ParticipantId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7f").unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_token_speaks_for_its_participant_until_it_expires() {
+        let tokens = Tokens::new(b"secret", 100);
+        let preset = PresetId::parse("p").unwrap();
+        let now = Timestamp(1_700_000_000_000);
+        let token = tokens.sign(&bearer(), &preset, now);
+        assert!(token.starts_with("eyJ"));
+        assert_eq!(tokens.verify(&token, now), Some(bearer()));
+        assert_eq!(tokens.verify(&token, now.plus_ms(8_640_000_001)), None, "100 days");
+        assert_eq!(Tokens::new(b"other", 100).verify(&token, now), None);
+        assert_eq!(tokens.verify("eyJ.eyJ.x", now), None);
+    }
+
+    #[test]
+    fn the_payload_needs_no_url_alphabet() {
+        let tokens = Tokens::new(b"secret", 100);
+        for minute in 0..2_000 {
+            let token = tokens.sign(&bearer(), &PresetId::parse("p").unwrap(), Timestamp(1_700_000_000_000 + minute * 61_000));
+            let payload = token.split('.').nth(1).unwrap();
+            assert!(!payload.contains(['-', '_']), "{payload}");
+        }
+    }
+}

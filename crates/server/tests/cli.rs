@@ -1,0 +1,212 @@
+//! The binary as people run it: what it teaches, what it refuses, and tokens from making to revoking.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A folder that is gone when the test is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// `--set data=…` for a data folder in here.
+    fn data(&self) -> String {
+        format!("--set=data={}", self.0.join("data").display())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs the binary with these arguments and nothing of the environment of who runs the tests.
+fn salon(args: &[&str]) -> Ran {
+    salon_with(&[], args)
+}
+
+fn salon_with(env: &[(&str, &str)], args: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_salon")).args(args).env_clear().envs(env.iter().copied()).output().unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Ran {
+    fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.out
+    }
+}
+
+#[test]
+fn every_help_shows_examples() {
+    let commands = ["", "dev", "serve", "token", "token create", "token list", "token revoke", "migrate", "check-config"];
+    for command in commands {
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let help = salon(&args).ok();
+        assert!(help.contains("Examples:\n"), "{help}");
+        assert!(help.contains(format!("  salon {command}").trim_end()), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
+        if !["", "token"].contains(&command) {
+            assert!(help.contains("Settings come from"), "{help}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    assert_eq!(salon(&["--version"]).ok(), format!("salon {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn dev_refuses_other_computers() {
+    let folder = Folder::new();
+    let data = folder.0.join("data");
+    let ran = salon(&["dev", "--listen", "0.0.0.0:8787", "--data", data.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.err.starts_with("salon: listen is 0.0.0.0:8787 (--listen), but `salon dev` serves this computer only"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.out, "");
+    assert!(!data.exists());
+}
+
+#[test]
+fn settings_are_checked_and_shown() {
+    let folder = Folder::new();
+    let good = folder.file("good.toml", "[database]\nurl = \"postgres://salon:hunter2@db/salon\"\n[limits]\nsockets = 7\n");
+    let out = salon(&["check-config", "--config", &good, "--set", "log.format=json"]).ok();
+    for line in [
+        "listen = \"127.0.0.1:8787\"  # default".to_owned(),
+        format!("url = \"postgres://salon:***@db/salon\"  # {good}:2"),
+        format!("sockets = 7  # {good}:4"),
+        "format = \"json\"  # --set".to_owned(),
+    ] {
+        assert!(out.lines().any(|known| known == line), "{line} is missing in\n{out}");
+    }
+    assert!(!out.contains("hunter2"));
+
+    let bad = folder.file("bad.toml", "listne = \"x\"\n[limits]\nsockets = \"many\"\n");
+    let ran = salon(&["check-config", "--config", &bad]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+    assert_eq!(
+        ran.err.replace(&bad, "bad.toml"),
+        "salon: listne (bad.toml:1) is not a setting; the nearest is listen\n\
+         salon: limits.sockets is \"many\" (bad.toml:3), but must be a whole number\n"
+    );
+    assert_eq!(salon(&["check-config", "--config", "no/such/file.toml"]).code, Some(2));
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let folder = Folder::new();
+    let shown = salon(&["check-config", &folder.data(), "--set", "media.announce=192.0.2.7,2001:db8::7"]).ok();
+    let file = folder.file("shown.toml", &shown);
+    let again = salon(&["check-config", "--config", &file]).ok();
+    let values = |text: &str| text.lines().map(|line| line.split("  #").next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(values(&again), values(&shown));
+}
+
+#[test]
+fn the_file_may_be_named_by_the_environment() {
+    let folder = Folder::new();
+    let file = folder.file("salon.toml", "[limits]\nsockets = 7\n");
+    let out = salon_with(&[("SALON_CONFIG", &file), ("SALON_PAGE_ENABLED", "false")], &["check-config"]).ok();
+    assert!(out.contains("sockets = 7") && out.contains("enabled = false  # SALON_PAGE_ENABLED"), "{out}");
+}
+
+#[test]
+fn a_token_is_made_listed_and_revoked() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let made = salon(&["token", "create", "--account", "acme", "--label", "ci", "--email", "ops@example.org", &data]).ok();
+    let token = made.strip_suffix('\n').unwrap();
+    assert!(token.starts_with("salon_") && token.len() == 70 && !token.contains('\n'), "{made}");
+    let other = salon(&["token", "create", "--account", "acme", &data]).ok();
+    assert_ne!(made, other);
+
+    let list = salon(&["token", "list", "--account", "acme", &data]).ok();
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.len(), 2, "{list}");
+    let ci = lines.iter().find(|line| line.len() == 4).unwrap();
+    assert_eq!(ci[2..], ["ops@example.org", "ci"]);
+    assert!(!list.contains(token));
+    let listed = salon(&["token", "list", "--account", "nobody", &data]);
+    assert!(listed.err.contains("has no tokens"), "{}", listed.err);
+    assert_eq!(listed.ok(), "");
+
+    // By the beginning of the hash, for which the account is needed.
+    let ran = salon(&["token", "revoke", ci[0], &data]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("--account"), "{}", ran.err);
+    assert_eq!(salon(&["token", "revoke", "--account", "acme", ci[0], &data]).ok(), format!("revoked {}\n", ci[0]));
+    assert!(salon(&["token", "revoke", token, &data]).err.contains("there is no such token"));
+    // By the token itself.
+    salon(&["token", "revoke", other.trim(), &data]).ok();
+    assert_eq!(salon(&["token", "list", "--account", "acme", &data]).ok(), "");
+}
+
+#[test]
+fn an_account_has_the_form_of_an_id() {
+    let ran = salon(&["token", "create", "--account", "a/b"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("letters, digits"), "{}", ran.err);
+}
+
+#[test]
+fn looking_makes_no_database() {
+    let folder = Folder::new();
+    let ran = salon(&["token", "list", "--account", "acme", &folder.data()]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.starts_with("salon: there is no database at "), "{}", ran.err);
+    assert!(!folder.0.join("data").exists());
+}
+
+#[test]
+fn a_database_in_use_is_told() {
+    let folder = Folder::new();
+    let data = folder.data();
+    salon(&["migrate", &data]).ok();
+    let lock = std::fs::File::open(folder.0.join("data/salon.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = salon(&["token", "create", "--account", "acme", &data]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains("is in use by another process: stop that one first"), "{}", ran.err);
+}
+
+#[test]
+fn migrating_makes_the_tables() {
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let out = salon(&["migrate", &folder.data()]).ok();
+        assert!(out.starts_with("the database sqlite:") && out.ends_with("salon.db is up to date\n"), "{out}");
+    }
+    let ran = salon(&["migrate", "--set", "database.url=sqlite:/no/such/folder/salon.db"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.starts_with("salon: the database cannot be opened; see database.url: "), "{}", ran.err);
+}

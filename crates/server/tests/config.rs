@@ -1,0 +1,328 @@
+//! Settings from all their sources: who wins, what is refused and in which words, and what is never printed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use salon_server::config::{Config, DatabaseUrl, Flag, Mode, Origin, SETTINGS, Secret, Sources, effective, env_name, example};
+
+/// A file that is gone when the test is.
+struct File(PathBuf);
+
+impl File {
+    fn with(text: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("settings-{}-{}.toml", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn source(&self) -> Sources {
+        Sources { file: Some(self.0.clone()), ..Sources::default() }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn env(variables: &[(&str, &str)]) -> Sources {
+    Sources { env: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(), ..Sources::default() }
+}
+
+fn set(settings: &[&str]) -> Sources {
+    Sources { set: settings.iter().map(|text| (*text).to_owned()).collect(), ..Sources::default() }
+}
+
+fn mistakes(sources: &Sources) -> String {
+    Config::load(sources).expect_err("there are mistakes").to_string()
+}
+
+/// The mistakes in a file, with the file's path cut to `salon.toml`.
+fn mistakes_in_file(text: &str) -> String {
+    let file = File::with(text);
+    mistakes(&file.source()).replace(file.0.to_str().unwrap(), "salon.toml")
+}
+
+#[test]
+fn without_sources_there_are_the_defaults() {
+    let config = Config::load(&Sources::default()).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8787)));
+    assert_eq!(config.limits(), salon_core::limits::Limits::default());
+    assert_eq!(config.database_url(), "sqlite:./salon-data/salon.db");
+    assert_eq!(config.mode, Mode::Serve);
+    assert!(config.media.port_is_default);
+    assert!(!config.node.name.is_empty());
+}
+
+#[test]
+fn later_sources_win() {
+    let file = File::with("data = \"file\"\nlisten = \"127.0.0.1:1\"\n[media]\nport = 1\n[limits]\nsockets = 1\n");
+    let sources = Sources {
+        file: Some(file.0.clone()),
+        set: vec!["media.port=3".to_owned(), "listen=127.0.0.1:3".to_owned()],
+        flags: vec![Flag { flag: "--listen", key: "listen", value: "127.0.0.1:4".to_owned() }],
+        ..env(&[("SALON_LIMITS_SOCKETS", "2"), ("SALON_MEDIA_PORT", "2"), ("SALON_LISTEN", "127.0.0.1:2")])
+    };
+    let (config, origins) = Config::load_with_origins(&sources).unwrap();
+    assert_eq!(config.data, PathBuf::from("file"));
+    assert_eq!(config.limits.sockets, 2);
+    assert_eq!(config.media.port, 3);
+    assert_eq!(config.listen.port(), 4);
+    assert_eq!(origins.of("page.enabled"), Origin::Default);
+    assert_eq!(origins.of("data"), Origin::File { path: file.0.clone(), line: 1 });
+    assert_eq!(origins.of("limits.sockets"), Origin::Env("SALON_LIMITS_SOCKETS".to_owned()));
+    assert_eq!(origins.of("media.port"), Origin::Set);
+    assert_eq!(origins.of("listen"), Origin::Flag("--listen"));
+    assert!(!config.media.port_is_default);
+}
+
+#[test]
+fn a_chosen_port_is_no_default_even_if_it_is_the_same() {
+    assert!(!Config::load(&set(&["media.port=40000"])).unwrap().media.port_is_default);
+}
+
+#[test]
+fn every_setting_has_a_variable_of_its_own() {
+    let names: BTreeMap<String, &str> = SETTINGS.iter().map(|setting| (env_name(setting.key), setting.key)).collect();
+    assert_eq!(names.len(), SETTINGS.len());
+    assert_eq!(env_name("database.url"), "SALON_DATABASE_URL");
+    assert_eq!(env_name("listen"), "SALON_LISTEN");
+}
+
+#[test]
+fn lists_are_lists_or_text_with_commas() {
+    let file = File::with("[http]\nhosts = [\"a.example\", \"b.example\"]\n[media]\nannounce = \"192.0.2.7, 2001:db8::7\"\n");
+    let sources = Sources { file: Some(file.0.clone()), ..env(&[("SALON_ICE_URLS", "stun:one,stun:two")]) };
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.http.hosts, ["a.example", "b.example"]);
+    assert_eq!(config.media.announce.len(), 2);
+    assert_eq!(config.ice.urls, ["stun:one", "stun:two"]);
+    assert!(Config::load(&set(&["http.hosts="])).unwrap().http.hosts.is_empty());
+}
+
+#[test]
+fn unknown_names_are_told_the_nearest() {
+    for (text, told) in [
+        ("lissen = \"x\"", "lissen (salon.toml:1) is not a setting; the nearest is listen"),
+        ("[media]\n\nprot = 1", "media.prot (salon.toml:3) is not a setting; the nearest is media.port"),
+        ("[databse]\nurl = \"x\"", "[databse] (salon.toml:1) is not a section; the nearest is [database]"),
+        ("[limits]\ngrace_secs = 1", "limits.grace_secs (salon.toml:2) is not a setting; the nearest is session.grace_secs"),
+        ("media = 1", "media (salon.toml:1) is a section: write [media], then its settings"),
+    ] {
+        assert_eq!(mistakes_in_file(text), told);
+    }
+    assert_eq!(
+        mistakes(&env(&[("SALON_DATABASE_ULR", "postgres://u:hunter2@h/d")])),
+        "SALON_DATABASE_ULR (environment) is not a setting; the nearest is SALON_DATABASE_URL"
+    );
+    assert_eq!(mistakes(&set(&["log.levle=info"])), "log.levle (--set) is not a setting; the nearest is log.level");
+    assert_eq!(mistakes(&set(&["page.enabled"])), "--set page.enabled has no value: write --set page.enabled=VALUE");
+}
+
+#[test]
+fn variables_of_others_are_passed_over() {
+    let theirs = [
+        ("PATH", "/bin"),
+        ("SALON_CONFIG", "salon.toml"),
+        ("SALON_SERVICE_HOST", "10.0.0.1"),
+        ("SALON_SERVICE_PORT_HTTP", "8787"),
+        ("SALON_PORT", "tcp://10.0.0.1:8787"),
+        ("SALON_PORT_8787_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert_eq!(Config::load(&env(&theirs)).unwrap(), Config::default());
+}
+
+#[test]
+fn wrong_values_name_setting_source_and_what_to_give() {
+    let number = "a whole number from";
+    for (text, told) in [
+        ("listen = 8787", "listen is 8787 (salon.toml:1), but must be an address with a port, such as 127.0.0.1:8787 or [::1]:8787".to_owned()),
+        ("[media]\nport = 70000", format!("media.port is 70000 (salon.toml:2), but must be {number} 0 to 65535")),
+        ("[media]\nport = \"40000\"", format!("media.port is \"40000\" (salon.toml:2), but must be {number} 0 to 65535")),
+        ("[database]\nmax_connections = 0", format!("database.max_connections is 0 (salon.toml:2), but must be {number} 1 to 1000")),
+        ("[database]\ndurable = \"yes\"", "database.durable is \"yes\" (salon.toml:2), but must be true or false".to_owned()),
+        ("[log]\nformat = \"xml\"", "log.format is \"xml\" (salon.toml:2), but must be \"text\" or \"json\"".to_owned()),
+        (
+            "[log]\nlevel = \"loud=very\"",
+            "log.level is \"loud=very\" (salon.toml:2), but must be error, warn, info, debug, trace or off, also by module, as in \
+             info,salon_server::rest=debug"
+                .to_owned(),
+        ),
+        (
+            "[media]\nannounce = [\"0.0.0.0\"]",
+            "media.announce is a list (salon.toml:2), but must be addresses that clients can send to; 0.0.0.0 and :: are none".to_owned(),
+        ),
+        (
+            "[http]\nhosts = [\"https://meet.example.org\"]",
+            "http.hosts is a list (salon.toml:2), but must be a list of host names such as meet.example.org, without port or path"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(mistakes_in_file(text), told);
+    }
+    assert_eq!(
+        mistakes(&env(&[("SALON_LIMITS_SOCKETS", "many")])),
+        "limits.sockets is \"many\" (SALON_LIMITS_SOCKETS), but must be a whole number"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_told_where() {
+    let told = mistakes(&Sources { file: Some("no/such/salon.toml".into()), ..Sources::default() });
+    assert!(told.starts_with("the settings in no/such/salon.toml cannot be read: "), "{told}");
+    let told = mistakes_in_file("[database]\nurl = \"postgres://u:hunter2@h/d");
+    assert!(told.starts_with("salon.toml:2 is not TOML: "), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let told = mistakes(&set(&["a=1", "media.port=x", "page.enabled=perhaps", "log.level=info"]));
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[test]
+fn keep_alive_bounds_hold_their_default() {
+    assert_eq!(
+        mistakes(&set(&["limits.session_keep_alive_min_secs=90"])),
+        "limits.session_keep_alive_min_secs is 90 (--set), but limits.session_keep_alive_default_secs is 60 (default): raise \
+         limits.session_keep_alive_default_secs or lower limits.session_keep_alive_min_secs"
+    );
+    let told = mistakes(&set(&["limits.session_keep_alive_max_secs=30"]));
+    assert!(
+        told.starts_with("limits.session_keep_alive_default_secs is 60 (default), but limits.session_keep_alive_max_secs is 30")
+    );
+
+    let lower = Config::load(&set(&["limits.session_keep_alive_min_secs=1"])).unwrap();
+    assert_eq!((lower.limits.session_keep_alive_min_secs, lower.limits.session_keep_alive_default_secs), (1, 60));
+    let both = set(&["limits.session_keep_alive_min_secs=90", "limits.session_keep_alive_default_secs=90"]);
+    assert_eq!(Config::load(&both).unwrap().limits.session_keep_alive_default_secs, 90);
+}
+
+#[test]
+fn limits_reach_the_sessions() {
+    let chosen = ["session.grace_secs=7", "limits.peers_per_session=3", "limits.peers_per_session_ever=9"];
+    let limits = Config::load(&set(&chosen)).unwrap().limits();
+    assert_eq!((limits.grace_ms, limits.max_peers, limits.max_peers_ever), (7_000, 3, 9));
+    assert!(mistakes(&set(&["limits.peers_per_session_ever=9"])).contains("peers_per_session is 2000 (default)"));
+}
+
+#[test]
+fn a_turn_server_needs_its_password() {
+    assert!(mistakes(&set(&["ice.urls=turn:turn.example.org"])).contains("ice.username and ice.credential must be set"));
+    let complete = ["ice.urls=turn:turn.example.org", "ice.username=u", "ice.credential=c"];
+    assert_eq!(Config::load(&set(&complete)).unwrap().ice.credential, Secret::from("c"));
+    assert!(Config::load(&set(&["ice.urls=stun:stun.example.org"])).is_ok());
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let given = [
+        "database.url=postgres://salon:hunter2@db.example/salon?sslmode=require&sslpassword=hunter2",
+        "ice.urls=turn:turn.example.org",
+        "ice.username=people",
+        "ice.credential=hunter2",
+    ];
+    let (config, origins) = Config::load_with_origins(&set(&given)).unwrap();
+    assert!(config.database_url().contains(":hunter2@"));
+    let shown = effective(&config, &origins);
+    assert!(
+        shown.contains("url = \"postgres://salon:***@db.example/salon?sslmode=require&sslpassword=***\"  # --set"),
+        "{shown}"
+    );
+    assert!(shown.contains("credential = \"***\"  # --set"), "{shown}");
+    for text in [shown, format!("{config:?}"), format!("{:?} {:?}", config.database.url, config.ice.credential)] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let told = mistakes(&set(&["database.url=mysql://salon:hunter2@db/salon"]));
+    assert!(told.starts_with("database.url (--set) must be empty, postgres://") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn passwords_are_masked_wherever_a_url_may_hold_them() {
+    for (url, masked) in [
+        ("", ""),
+        ("sqlite:./salon.db", "sqlite:./salon.db"),
+        ("postgres://h/d", "postgres://h/d"),
+        ("postgres://u@h/d", "postgres://u@h/d"),
+        ("postgres://u:p@h/d", "postgres://u:***@h/d"),
+        ("postgres://u:p@ss:w/ord@h/d", "postgres://u:***@h/d"),
+        ("postgres://u:p?ss@h/d", "postgres://u:***@h/d"),
+        ("postgres://u:p?ss@h/d?sslmode=require", "postgres://u:***@h/d?sslmode=require"),
+        ("postgres://h/d?user=u&password=p", "postgres://h/d?user=u&password=***"),
+    ] {
+        assert_eq!(DatabaseUrl::from(url).masked(), masked);
+    }
+}
+
+#[test]
+fn dev_serves_this_computer_only() {
+    let dev = |listen: &str| Sources {
+        mode: Mode::Dev,
+        flags: vec![Flag { flag: "--listen", key: "listen", value: listen.to_owned() }],
+        ..Sources::default()
+    };
+    assert_eq!(
+        mistakes(&dev("0.0.0.0:9000")),
+        "listen is 0.0.0.0:9000 (--listen), but `salon dev` serves this computer only, because everybody knows its token: use \
+         127.0.0.1:9000, or `salon serve` for others"
+    );
+    assert!(Config::load(&dev("[::]:0")).is_err());
+    assert!(Config::load(&dev("[::1]:0")).is_ok());
+    let config = Config::load(&dev("127.0.0.1:0")).unwrap();
+    assert_eq!((config.mode, config.limits.api_requests_per_5_minutes), (Mode::Dev, 0));
+    let limited = Sources { set: vec!["limits.api_requests_per_5_minutes=5".to_owned()], ..dev("127.0.0.1:0") };
+    assert_eq!(Config::load(&limited).unwrap().limits.api_requests_per_5_minutes, 5);
+}
+
+#[test]
+fn hosts_stand_for_their_subdomains() {
+    let mut http = Config::default().http;
+    assert!(http.accepts("anything"));
+    http.hosts = vec!["Meet.example.org".to_owned()];
+    for host in ["meet.example.org", "MEET.example.org:8787", "api.meet.example.org.", "meet.example.org:"] {
+        assert!(http.accepts(host), "{host}");
+    }
+    for host in ["example.org", "evilmeet.example.org", "meet.example.org.evil", "[::1]:8787", "meet.example.org@evil", ""] {
+        assert!(!http.accepts(host), "{host}");
+    }
+}
+
+#[test]
+fn the_example_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../salon.example.toml");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, example()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == example(),
+        "salon.example.toml is out of date; UPDATE=1 cargo test -p salon-server --test config writes it"
+    );
+}
+
+#[test]
+fn the_example_says_the_defaults() {
+    let file = File::with(&example());
+    assert_eq!(Config::load(&file.source()).unwrap(), Config::default());
+
+    // A setting has no blank behind its `#`, prose has.
+    let uncommented = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let file = File::with(&example().lines().map(uncommented).collect::<String>());
+    let (mut config, origins) = Config::load_with_origins(&file.source()).unwrap();
+    config.media.port_is_default = true;
+    assert_eq!(config, Config::default());
+    for setting in SETTINGS {
+        assert_ne!(origins.of(setting.key), Origin::Default, "{} is missing in the example", setting.key);
+        assert!(!setting.doc.is_empty(), "{} is not explained", setting.key);
+    }
+}

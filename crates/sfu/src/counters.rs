@@ -1,0 +1,136 @@
+//! What the media thread counts, and the picture of it that others may take.
+//! Counters only grow; gauges are read when the picture is taken.
+
+/// Why a datagram or packet went nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// From an address no transport has proven, and not STUN for one of ours.
+    Stranger,
+    /// STUN for one of ours with a wrong password or otherwise not accepted.
+    RefusedStun,
+    /// Not STUN, DTLS or RTP, or refused by the transport it was for.
+    Malformed,
+    /// RTP on an m-line that no producer was announced for.
+    NoProducer,
+    /// RTP of a producer that the server has paused.
+    Paused,
+    /// The socket's send buffer was full.
+    SendBufferFull,
+    /// The operating system refused to send.
+    SendFailed,
+    /// An audio level nobody came to fetch.
+    EventQueueFull,
+}
+
+impl DropReason {
+    /// All of them, in the order of [`Snapshot::drops`].
+    pub const ALL: [Self; 8] = [
+        Self::Stranger,
+        Self::RefusedStun,
+        Self::Malformed,
+        Self::NoProducer,
+        Self::Paused,
+        Self::SendBufferFull,
+        Self::SendFailed,
+        Self::EventQueueFull,
+    ];
+
+    /// A short name for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::RefusedStun => "refused_stun",
+            Self::Malformed => "malformed",
+            Self::NoProducer => "no_producer",
+            Self::Paused => "paused",
+            Self::SendBufferFull => "send_buffer_full",
+            Self::SendFailed => "send_failed",
+            Self::EventQueueFull => "event_queue_full",
+        }
+    }
+}
+
+/// The state of the media thread at one moment. Counters are since the start of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Rooms with at least one transport.
+    pub rooms: usize,
+    /// Transports, connected or not.
+    pub transports: usize,
+    /// Transports whose ICE and DTLS are up.
+    pub connected_transports: usize,
+    /// Tracks coming in.
+    pub producers: usize,
+    /// Tracks going out, including those whose offer is not answered yet.
+    pub consumers: usize,
+    /// Datagrams read from the socket.
+    pub datagrams_in: u64,
+    /// Datagrams handed to the socket.
+    pub datagrams_out: u64,
+    /// Bytes of the datagrams read, without UDP and IP headers.
+    pub bytes_in: u64,
+    /// Bytes of the datagrams handed to the socket, without UDP and IP headers.
+    pub bytes_out: u64,
+    /// RTP packets of producers that came in.
+    pub packets_in: u64,
+    /// RTP packets written to consumers, resent ones not counted.
+    pub packets_out: u64,
+    /// Key frame requests sent to publishers.
+    pub key_frame_requests_out: u64,
+    /// Key frame requests that came from subscribers.
+    pub key_frame_requests_in: u64,
+    /// NACK messages sent to publishers, for packets lost on their way in. Updated every 10 s.
+    pub nacks_out: u64,
+    /// NACK messages that came from subscribers, for packets lost on their way out. Updated every 10 s.
+    pub nacks_in: u64,
+    /// Consumers that went to another layer.
+    pub layer_switches: u64,
+    /// Transports ended by a panic: a bug of ours each.
+    pub panics: u64,
+    /// Datagrams and packets that went nowhere, by reason.
+    pub drops: Vec<(DropReason, u64)>,
+}
+
+/// The counters as the engine keeps them.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub datagrams_in: u64,
+    pub datagrams_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub key_frame_requests_out: u64,
+    pub key_frame_requests_in: u64,
+    pub nacks_out: u64,
+    pub nacks_in: u64,
+    pub layer_switches: u64,
+    pub panics: u64,
+    drops: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn dropped(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    /// The counters as a picture without the gauges.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            datagrams_in: self.datagrams_in,
+            datagrams_out: self.datagrams_out,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            packets_in: self.packets_in,
+            packets_out: self.packets_out,
+            key_frame_requests_out: self.key_frame_requests_out,
+            key_frame_requests_in: self.key_frame_requests_in,
+            nacks_out: self.nacks_out,
+            nacks_in: self.nacks_in,
+            layer_switches: self.layer_switches,
+            panics: self.panics,
+            drops: DropReason::ALL.into_iter().zip(self.drops).collect(),
+            ..Snapshot::default()
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The mind of one media thread (sans-IO): datagrams, commands and time in; datagrams and events out.
+//! Owns all transports, producers and rooms. Invariants: only touched transports are polled, and after each call
+//! every touched one is drained; nothing outlives its transport.
+//! Never reads a clock or a socket. Next: `engine/transport.rs`, then `engine/room.rs` for the way of a packet.
+
+pub(crate) mod consumer;
+pub(crate) mod demux;
+pub(crate) mod layers;
+pub(crate) mod lines;
+pub(crate) mod loudness;
+pub(crate) mod producer;
+pub(crate) mod rewrite;
+pub(crate) mod room;
+pub(crate) mod transport;
+pub(crate) mod vp8;
+
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use str0m::net::DatagramSend;
+
+use self::demux::Demux;
+use self::producer::{Producer, ProducerKey};
+use self::room::Rooms;
+use self::transport::{Happened, Identity, Transport};
+use crate::counters::{Counters, DropReason, Snapshot};
+use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
+use crate::{CloseReason, Event, ProducerId, TransportId};
+
+/// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key(pub u64);
+
+/// Something for the driver to do.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Send { to: SocketAddr, bytes: DatagramSend },
+    Event(Event),
+}
+
+pub(crate) struct Engine {
+    identity: Identity,
+    limits: Limits,
+
+    transports: HashMap<Key, Transport>,
+    transport_keys: HashMap<TransportId, Key>,
+    producers: HashMap<ProducerKey, Producer>,
+    producer_keys: HashMap<ProducerId, ProducerKey>,
+    rooms: Rooms,
+    demux: Demux,
+    next_key: u64,
+
+    /// When each transport wants to be woken, soonest first.
+    deadlines: BTreeSet<(Instant, Key)>,
+    housekeeping_at: Instant,
+    /// Transports that were written to and not drained yet.
+    touched: Vec<Key>,
+    outputs: VecDeque<Output>,
+    /// Empty between calls; kept for its memory.
+    happened: Vec<Happened>,
+    pub(crate) counters: Counters,
+}
+
+impl Engine {
+    /// `candidates` are the addresses clients are told, most preferred first. None if the crypto library cannot make
+    /// a certificate.
+    pub(crate) fn new(now: Instant, candidates: Vec<SocketAddr>, limits: Limits) -> Option<Self> {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let cert = crypto.dtls_provider.generate_certificate()?;
+        Some(Self {
+            identity: Identity { cert, crypto, candidates },
+            limits,
+            transports: HashMap::new(),
+            transport_keys: HashMap::new(),
+            producers: HashMap::new(),
+            producer_keys: HashMap::new(),
+            rooms: Rooms::default(),
+            demux: Demux::default(),
+            next_key: 1,
+            deadlines: BTreeSet::new(),
+            housekeeping_at: now + HOUSEKEEPING_EVERY,
+            touched: Vec::new(),
+            outputs: VecDeque::new(),
+            happened: Vec::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// A datagram came in. Strangers are counted and dropped.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        let to = self.local_address(from);
+        let Some(key) = self.recipient(now, from, to, datagram) else { return };
+        let understood = self.run(now, key, |transport, _, happened| {
+            transport.heard_at = now;
+            transport.receive(now, from, to, datagram, happened)
+        });
+        if understood == Some(false) {
+            self.counters.dropped(DropReason::Malformed);
+        }
+        self.settle(now);
+    }
+
+    /// Time has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        // Taken first, as a transport may want to be woken again at once: that is for the next call.
+        let due: Vec<Key> = self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| *key).collect();
+        for key in due {
+            self.touch(key);
+        }
+        if now >= self.housekeeping_at {
+            self.housekeeping_at = now + HOUSEKEEPING_EVERY;
+            self.keep_house(now);
+        }
+        self.settle(now);
+    }
+
+    /// When `handle_timeout` wants to be called. May lie in the past: then at once.
+    pub(crate) fn next_timeout(&self) -> Instant {
+        self.deadlines.first().map_or(self.housekeeping_at, |(at, _)| self.housekeeping_at.min(*at))
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            rooms: self.rooms.count(),
+            transports: self.transports.len(),
+            connected_transports: self.transports.values().filter(|t| t.connected).count(),
+            producers: self.producers.len(),
+            consumers: self.transports.values().map(|t| t.consumers.len()).sum(),
+            ..self.counters.snapshot()
+        }
+    }
+
+    /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
+    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Option<Key> {
+        let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
+        let Some(name) = named else {
+            let key = self.demux.by_address(from);
+            if key.is_none() {
+                self.counters.dropped(DropReason::Stranger);
+            }
+            return key;
+        };
+        let Some(key) = self.demux.by_name(name) else {
+            self.counters.dropped(DropReason::Stranger);
+            return None;
+        };
+        if !self.transports.get(&key)?.accepts(now, from, to, datagram) {
+            self.counters.dropped(DropReason::RefusedStun);
+            return None;
+        }
+        self.demux.learn(from, key);
+        Some(key)
+    }
+
+    /// The candidate a datagram from there was probably sent to; the socket does not tell.
+    fn local_address(&self, from: SocketAddr) -> SocketAddr {
+        let candidates = &self.identity.candidates;
+        let family = || candidates.iter().filter(|c| c.is_ipv4() == from.is_ipv4());
+        let same = family().find(|c| c.ip().is_loopback() == from.ip().is_loopback());
+        same.or_else(|| family().next()).or(candidates.first()).copied().unwrap_or(from)
+    }
+
+    /// Lets a transport do something and carries on what came of it. A panic ends that transport only: None.
+    fn run<R>(&mut self, now: Instant, key: Key, f: impl FnOnce(&mut Transport, &Identity, &mut Vec<Happened>) -> R) -> Option<R> {
+        let transport = self.transports.get_mut(&key)?;
+        let before = transport.deadline;
+        let mut happened = std::mem::take(&mut self.happened);
+        let result = catch_unwind(AssertUnwindSafe(|| f(transport, &self.identity, &mut happened)));
+        let Ok(result) = result else {
+            self.counters.panics += 1;
+            self.deadline_moved(key, before, None);
+            if let Some(transport) = self.transports.get_mut(&key) {
+                transport.deadline = None;
+            }
+            self.end_transport(now, key, Some(CloseReason::Panicked));
+            return None;
+        };
+        let after = transport.deadline;
+        self.deadline_moved(key, before, after);
+        let mut closed = None;
+        for happened in happened.drain(..) {
+            match happened {
+                Happened::Send(transmit) => {
+                    self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
+                }
+                Happened::Connected => self.connected(now, key),
+                Happened::Packet(packet, mid, rid) => self.forward(now, key, &packet, mid, rid),
+                Happened::KeyFrameWanted(mid) => {
+                    self.counters.key_frame_requests_in += 1;
+                    let consumer = self.transports.get(&key).and_then(|t| t.consumers.get(&mid));
+                    if let Some((producer, layer)) = consumer.and_then(|c| Some((c.producer, c.layer_to_refresh()?))) {
+                        self.ask_key_frame(now, producer, layer);
+                    }
+                }
+                Happened::NacksIn(new) => self.counters.nacks_in += new,
+                Happened::NacksOut(new) => self.counters.nacks_out += new,
+                Happened::Closed(reason) => closed = closed.or(Some(reason)),
+            }
+        }
+        self.happened = happened;
+        if closed.is_some() {
+            self.end_transport(now, key, closed);
+        }
+        Some(result)
+    }
+
+    fn deadline_moved(&mut self, key: Key, before: Option<Instant>, after: Option<Instant>) {
+        if before != after {
+            if let Some(before) = before {
+                self.deadlines.remove(&(before, key));
+            }
+            if let Some(after) = after {
+                self.deadlines.insert((after, key));
+            }
+        }
+    }
+
+    fn connected(&mut self, now: Instant, key: Key) {
+        let Some(transport) = self.transports.get_mut(&key) else { return };
+        transport.connected = true;
+        let event = Event::TransportConnected { transport: transport.id.clone() };
+        let mids: Vec<_> = transport.consumers.keys().copied().collect();
+        self.outputs.push_back(Output::Event(event));
+        for mid in mids {
+            self.choose_layer(now, key, mid);
+        }
+    }
+
+    /// Marks a transport to be brought up to date before the current call ends.
+    fn touch(&mut self, key: Key) {
+        if let Some(transport) = self.transports.get_mut(&key)
+            && !std::mem::replace(&mut transport.touched, true)
+        {
+            self.touched.push(key);
+        }
+    }
+
+    /// Drains what was touched. Draining one can touch others: a key frame request goes to the publisher.
+    fn settle(&mut self, now: Instant) {
+        while let Some(key) = self.touched.pop() {
+            self.run(now, key, |transport, _, happened| {
+                transport.touched = false;
+                transport.catch_up(now, happened);
+            });
+        }
+    }
+
+    /// Ends what is dead and grants bitrates, for all transports; runs seldom.
+    fn keep_house(&mut self, now: Instant) {
+        let mut dead = Vec::new();
+        for (key, transport) in &self.transports {
+            if transport.connected && now.saturating_duration_since(transport.heard_at) > SILENT_FOR {
+                dead.push((*key, CloseReason::Silent));
+            } else if !transport.connected && now.saturating_duration_since(transport.opened_at) > CONNECT_WITHIN {
+                dead.push((*key, CloseReason::NeverConnected));
+            }
+        }
+        for (key, reason) in dead {
+            self.end_transport(now, key, Some(reason));
+        }
+        let mut granted = Vec::new();
+        for producer in self.producers.values() {
+            let Some(transport) = self.transports.get_mut(&producer.transport) else { continue };
+            for rid in producer.rids() {
+                if transport.grant_bitrate(producer.mid, rid, REMB_BITS_PER_SECOND) {
+                    granted.push(producer.transport);
+                }
+            }
+        }
+        for key in granted {
+            self.touch(key);
+        }
+    }
+
+    /// Takes a transport and all that came and went through it out of the engine. With a reason the server is told;
+    /// without one it asked for this itself.
+    fn end_transport(&mut self, now: Instant, key: Key, reason: Option<CloseReason>) {
+        let Some(mut transport) = self.transports.remove(&key) else { return };
+        self.deadline_moved(key, transport.deadline, None);
+        self.transport_keys.remove(&transport.id);
+        self.demux.remove(key, &transport.ufrag);
+        self.rooms.leave(&transport.room, key);
+        for producer in transport.incoming.values() {
+            self.end_producer(now, *producer);
+        }
+        for (mid, consumer) in &transport.consumers {
+            if let Some(producer) = self.producers.get_mut(&consumer.producer) {
+                producer.consumers.retain(|c| *c != (key, *mid));
+            }
+        }
+        let mut goodbye = Vec::new();
+        if reason != Some(CloseReason::Panicked) {
+            let closed = catch_unwind(AssertUnwindSafe(|| transport.close(now, &mut goodbye)));
+            self.counters.panics += u64::from(closed.is_err());
+        }
+        for happened in goodbye {
+            if let Happened::Send(transmit) = happened {
+                self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
+            }
+        }
+        if let Some(reason) = reason {
+            let event = Event::TransportClosed { transport: transport.id.clone(), reason };
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    /// Ends a producer. Its consumers' lines stay until their clients stop them, but carry nothing any more.
+    fn end_producer(&mut self, now: Instant, key: ProducerKey) {
+        let Some(mut producer) = self.producers.remove(&key) else { return };
+        self.producer_keys.remove(&producer.id);
+        if let Some(heard) = producer.loudness.hush(now) {
+            let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
+            self.outputs.push_back(Output::Event(event));
+        }
+        if let Some(transport) = self.transports.get_mut(&producer.transport) {
+            transport.incoming.remove(&producer.mid);
+        }
+        for (to, mid) in producer.consumers {
+            let Some(transport) = self.transports.get_mut(&to) else { continue };
+            transport.consumers.remove(&mid);
+            transport.consumer_of.remove(&key);
+            transport.remove_media(mid);
+            self.touch(to);
+        }
+    }
+
+    /// Takes one track off a subscriber.
+    fn end_consumer(&mut self, of: Key, mid: str0m::media::Mid) {
+        let Some(transport) = self.transports.get_mut(&of) else { return };
+        let Some(consumer) = transport.consumers.remove(&mid) else { return };
+        transport.consumer_of.remove(&consumer.producer);
+        transport.remove_media(mid);
+        self.touch(of);
+        if let Some(producer) = self.producers.get_mut(&consumer.producer) {
+            producer.consumers.retain(|c| *c != (of, mid));
+        }
+    }
+
+    fn next_key(&mut self) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        key
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// Whether nothing is left of anything.
+    fn is_empty(&self) -> bool {
+        self.transports.is_empty()
+            && self.transport_keys.is_empty()
+            && self.producers.is_empty()
+            && self.producer_keys.is_empty()
+            && self.deadlines.is_empty()
+            && self.touched.is_empty()
+            && self.demux.len() == 0
+            && self.rooms.count() == 0
+    }
+
+    fn panic_in(&mut self, now: Instant, transport: &str) {
+        let key = self.transport_keys[&TransportId::from(transport)];
+        self.run(now, key, |_, _, _| panic!("a bug"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Whose datagram is this? By remote address, or for STUN by the ICE name it is addressed to.
+//! Owns both maps. Invariant: an address points to a transport only after that transport's ICE password was proven.
+//! Never scans: a stranger costs two look-ups and is counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use super::Key;
+use crate::limits::ADDRESSES_PER_TRANSPORT;
+
+#[derive(Debug, Default)]
+pub(crate) struct Demux {
+    by_address: HashMap<SocketAddr, Key>,
+    by_name: HashMap<String, Key>,
+    /// The addresses of each transport, oldest first.
+    addresses: HashMap<Key, VecDeque<SocketAddr>>,
+}
+
+impl Demux {
+    pub(crate) fn add(&mut self, key: Key, ufrag: String) {
+        self.by_name.insert(ufrag, key);
+        self.addresses.insert(key, VecDeque::new());
+    }
+
+    pub(crate) fn remove(&mut self, key: Key, ufrag: &str) {
+        self.by_name.remove(ufrag);
+        for address in self.addresses.remove(&key).into_iter().flatten() {
+            if self.by_address.get(&address) == Some(&key) {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    pub(crate) fn by_address(&self, from: SocketAddr) -> Option<Key> {
+        self.by_address.get(&from).copied()
+    }
+
+    pub(crate) fn by_name(&self, ufrag: &str) -> Option<Key> {
+        self.by_name.get(ufrag).copied()
+    }
+
+    /// `from` proved to be this transport's client. Forgets its oldest address when it has too many.
+    pub(crate) fn learn(&mut self, from: SocketAddr, key: Key) {
+        if self.by_address.insert(from, key) == Some(key) {
+            return;
+        }
+        let Some(addresses) = self.addresses.get_mut(&key) else { return };
+        addresses.push_back(from);
+        if addresses.len() > ADDRESSES_PER_TRANSPORT
+            && let Some(oldest) = addresses.pop_front()
+            && oldest != from
+            && self.by_address.get(&oldest) == Some(&key)
+        {
+            self.by_address.remove(&oldest);
+        }
+    }
+
+    /// How many entries there are, for tests of leaks.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.by_address.len() + self.by_name.len() + self.addresses.len()
+    }
+}
+
+/// Whether this is STUN (RFC 7983 section 7): the first byte is 0 to 3.
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
+    datagram.len() >= 20 && datagram[0] <= 3
+}
+
+/// The name a STUN request is addressed to: what stands before the colon in its USERNAME (RFC 8445 section 7.2.2).
+pub(crate) fn addressee(stun: &[u8]) -> Option<&str> {
+    const USERNAME: u16 = 0x0006;
+    let mut rest = stun.get(20..)?;
+    while let [t0, t1, l0, l1, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let value = after.get(..length)?;
+        if u16::from_be_bytes([*t0, *t1]) == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next();
+        }
+        // Values are padded to four bytes.
+        rest = after.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// Whether this is DTLS (RFC 7983 section 7): the first byte is 20 to 63.
+pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(20..=63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn an_address_follows_the_last_transport_that_proved_it() {
+        let mut demux = Demux::default();
+        demux.add(Key(1), "one".into());
+        demux.add(Key(2), "two".into());
+        demux.learn(address(5), Key(1));
+        demux.learn(address(5), Key(2));
+        assert_eq!(demux.by_address(address(5)), Some(Key(2)));
+        demux.remove(Key(1), "one");
+        assert_eq!(demux.by_address(address(5)), Some(Key(2)));
+        demux.remove(Key(2), "two");
+        assert_eq!(demux.len(), 0);
+    }
+
+    #[test]
+    fn a_transport_keeps_only_its_newest_addresses() {
+        let mut demux = Demux::default();
+        demux.add(Key(1), "one".into());
+        for port in 1..=ADDRESSES_PER_TRANSPORT as u16 + 3 {
+            demux.learn(address(port), Key(1));
+        }
+        assert_eq!(demux.by_address(address(3)), None);
+        assert_eq!(demux.by_address(address(4)), Some(Key(1)));
+    }
+}

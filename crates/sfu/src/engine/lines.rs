@@ -1,0 +1,356 @@
+//! The m-lines of one transport: what the client offers to send, what we offer to send, and which are dead.
+//! Pure negotiation; changes to the connection itself are returned as `Change`s for `transport.rs` to make.
+//! Invariants: a failed call changes nothing; a slot keeps its mid until it is dead on both sides; then our next
+//! offer reuses it with a new mid (RFC 8829 section 5.2.2), so descriptions do not grow as tracks come and go.
+
+use std::collections::HashSet;
+
+use crate::limits::SDP_LINES;
+use crate::sdp::write::Source;
+use crate::sdp::{BadSdp, Codec, Direction, Kind, Local, Remote, RemoteLine};
+
+/// Header extensions we understand, and on which kinds of lines.
+pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+pub(crate) const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+pub(crate) const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+pub(crate) const SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
+pub(crate) const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(crate) const ORIENTATION: &str = "urn:3gpp:video-orientation";
+
+const AUDIO_EXTENSIONS: [&str; 4] = [MID, SEND_TIME, TRANSPORT_CC, AUDIO_LEVEL];
+const VIDEO_EXTENSIONS: [&str; 6] = [MID, RID, REPAIRED_RID, SEND_TIME, TRANSPORT_CC, ORIENTATION];
+
+/// RTP feedback we can give and take.
+const FEEDBACK: [&str; 5] = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"];
+
+/// Opus parameters worth repeating; each says what the other side may do with sound.
+const OPUS_PARAMETERS: [&str; 7] = ["minptime", "useinbandfec", "stereo", "sprop-stereo", "maxaveragebitrate", "usedtx", "cbr"];
+
+/// Highest id that fits the one-byte header extension form (RFC 8285 section 4.2).
+const EXTENSION_ID_MAX: u8 = 14;
+
+/// What a description means for the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The client stopped a line it sent on, for ever. An inactive one may come back and is no change.
+    ReceivingEnds { mid: String },
+    /// The client is ready for what we send on this line.
+    SendingBegins { mid: String },
+    /// The client does not want it, has stopped it, or never saw the offer of it.
+    SendingEnds { mid: String },
+}
+
+#[derive(Debug)]
+pub(crate) struct Lines {
+    lines: Vec<Local>,
+    /// Lines of our last offer that the client has not answered yet, and the slots they are for.
+    offered: Vec<Offered>,
+    opus: Option<Codec>,
+    vp8: Option<Codec>,
+    audio_extensions: Vec<(u8, &'static str)>,
+    video_extensions: Vec<(u8, &'static str)>,
+    next_mid: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Offered {
+    slot: usize,
+    line: Local,
+}
+
+impl Lines {
+    /// Learns codecs and extension ids from the client's first offer and answers it.
+    pub(crate) fn open(remote: &Remote) -> Result<Self, BadSdp> {
+        let codec = |kind| remote.lines.iter().filter(|l| l.kind == Some(kind)).find_map(|l| l.codec.clone());
+        let mut lines = Self {
+            lines: Vec::new(),
+            offered: Vec::new(),
+            opus: codec(Kind::Audio),
+            vp8: codec(Kind::Video),
+            audio_extensions: known_extensions(remote, Kind::Audio),
+            video_extensions: known_extensions(remote, Kind::Video),
+            next_mid: 0,
+        };
+        lines.answer(remote, &HashSet::new())?;
+        Ok(lines)
+    }
+
+    /// The codec of a kind, with the payload types of the client's first offer.
+    pub(crate) fn codec(&self, kind: Kind) -> Option<&Codec> {
+        match kind {
+            Kind::Audio => self.opus.as_ref(),
+            Kind::Video => self.vp8.as_ref(),
+        }
+    }
+
+    /// All extensions with the ids of the client's first offer.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = (u8, &'static str)> + '_ {
+        self.audio_extensions.iter().chain(&self.video_extensions).copied()
+    }
+
+    /// Lines we send on, or have offered to.
+    pub(crate) fn sending(&self) -> usize {
+        self.lines.iter().filter(|l| l.source.is_some() && !l.dead).count() + self.offered.len()
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(crate) fn is_offered(&self) -> bool {
+        !self.offered.is_empty()
+    }
+
+    /// A live line that the client sends on.
+    pub(crate) fn receiving(&self, mid: &str) -> Option<&Local> {
+        self.lines.iter().find(|l| l.mid == mid && !l.dead && l.direction == Direction::RecvOnly)
+    }
+
+    /// All live lines that the client may send on.
+    pub(crate) fn all_receiving(&self) -> impl Iterator<Item = (&str, Kind)> {
+        let receiving = self.lines.iter().filter(|l| !l.dead && l.source.is_none());
+        receiving.filter_map(|l| Some((l.mid.as_str(), l.kind?)))
+    }
+
+    /// Takes a client's offer. `stop` names lines that shall end even if the offer does not say so.
+    /// An answer is written from `answered` afterwards.
+    pub(crate) fn answer(&mut self, remote: &Remote, stop: &HashSet<String>) -> Result<Vec<Change>, BadSdp> {
+        if remote.lines.len() < self.lines.len() {
+            return Err(BadSdp::new("the offer lacks m-lines that were negotiated"));
+        }
+        let mut lines = Vec::with_capacity(remote.lines.len());
+        let mut changes = Vec::new();
+        for (slot, theirs) in remote.lines.iter().enumerate() {
+            let known = self.lines.get(slot);
+            let offered = self.offered.iter().find(|o| o.slot == slot && o.line.mid == theirs.mid).map(|o| &o.line);
+            let line = match (offered, known) {
+                // The client took our offer although its answer never reached us.
+                (Some(ours), _) => resumed(ours, theirs, stop, &mut changes),
+                (None, Some(ours)) if same(ours, theirs) && ours.source.is_some() => resumed(ours, theirs, stop, &mut changes),
+                (None, Some(ours)) if same(ours, theirs) => {
+                    let line = match ours.dead || theirs.rejected {
+                        true => Local { dead: true, direction: Direction::Inactive, ..ours.clone() },
+                        false => received(theirs, stop),
+                    };
+                    if line.dead && !ours.dead {
+                        changes.push(Change::ReceivingEnds { mid: line.mid.clone() });
+                    }
+                    line
+                }
+                (None, Some(ours)) if !ours.dead => return Err(BadSdp::new("the offer changes the mid of a live m-line")),
+                (None, _) => received(theirs, stop),
+            };
+            lines.push(line);
+        }
+        for offered in &self.offered {
+            if !lines.iter().any(|l| l.mid == offered.line.mid) {
+                changes.push(Change::SendingEnds { mid: offered.line.mid.clone() });
+            }
+        }
+        self.lines = lines;
+        self.offered.clear();
+        Ok(changes)
+    }
+
+    /// Adds a line for something to send to the next offer and returns its mid. None if there is no room or
+    /// the client speaks no codec for it.
+    pub(crate) fn offer(&mut self, kind: Kind, source: Source) -> Option<String> {
+        let codec = our_codec(kind, self.codec(kind)?);
+        // Only a slot of the same kind: browsers accept that, other changes are less trodden.
+        let taken = |slot: usize| self.offered.iter().any(|o| o.slot == slot);
+        let dead = (0..self.lines.len()).find(|s| self.lines[*s].dead && self.lines[*s].kind == Some(kind) && !taken(*s));
+        let slot = dead.unwrap_or_else(|| {
+            let new = self.offered.iter().filter(|o| o.slot >= self.lines.len()).count();
+            self.lines.len() + new
+        });
+        if slot >= SDP_LINES {
+            return None;
+        }
+        let mid = self.new_mid();
+        let extensions = match kind {
+            Kind::Audio => self.audio_extensions.clone(),
+            Kind::Video => self.video_extensions.iter().filter(|(_, uri)| ![RID, REPAIRED_RID].contains(uri)).copied().collect(),
+        };
+        let line = Local {
+            kind: Some(kind),
+            media: media(kind).to_owned(),
+            protocol: "UDP/TLS/RTP/SAVPF".to_owned(),
+            format: codec.pt.to_string(),
+            mid: mid.clone(),
+            direction: Direction::SendOnly,
+            codec: Some(codec),
+            extensions,
+            rids: Vec::new(),
+            source: Some(source),
+            dead: false,
+        };
+        self.offered.push(Offered { slot, line });
+        Some(mid)
+    }
+
+    /// Takes the client's answer to our offer. An answer to an earlier offer settles what that one had and leaves
+    /// the rest waiting.
+    pub(crate) fn accept(&mut self, remote: &Remote) -> Result<Vec<Change>, BadSdp> {
+        if remote.lines.len() < self.lines.len() {
+            return Err(BadSdp::new("the answer lacks m-lines that were offered"));
+        }
+        let mut lines = self.lines.clone();
+        let mut offered = Vec::new();
+        let mut changes = Vec::new();
+        for (ours, theirs) in lines.iter_mut().zip(&remote.lines) {
+            if same(ours, theirs) && ours.source.is_some() && theirs.rejected && !ours.dead {
+                *ours = resumed(ours, theirs, &HashSet::new(), &mut changes);
+            }
+        }
+        let mut waiting = self.offered.clone();
+        waiting.sort_by_key(|o| o.slot);
+        for Offered { slot, line } in waiting {
+            match remote.lines.get(slot) {
+                Some(theirs) if theirs.mid == line.mid => {
+                    let line = resumed(&line, theirs, &HashSet::new(), &mut changes);
+                    match lines.get_mut(slot) {
+                        Some(old) => *old = line,
+                        None => lines.push(line),
+                    }
+                }
+                _ => offered.push(Offered { slot, line }),
+            }
+        }
+        if changes.is_empty() && !offered.is_empty() {
+            return Err(BadSdp::new("the answer does not fit any waiting offer"));
+        }
+        self.lines = lines;
+        self.offered = offered;
+        Ok(changes)
+    }
+
+    /// The lines of an answer: what is settled.
+    pub(crate) fn answered(&self) -> Vec<&Local> {
+        self.lines.iter().collect()
+    }
+
+    /// The lines of an offer: what is settled and what waits.
+    pub(crate) fn offering(&self) -> Vec<&Local> {
+        let mut lines: Vec<&Local> = self.lines.iter().collect();
+        let mut waiting: Vec<&Offered> = self.offered.iter().collect();
+        waiting.sort_by_key(|o| o.slot);
+        for Offered { slot, line } in waiting {
+            match lines.get_mut(*slot) {
+                Some(old) => *old = line,
+                None => lines.push(line),
+            }
+        }
+        lines
+    }
+
+    /// Mids of ours start with a letter, browsers count from 0, so they do not collide.
+    fn new_mid(&mut self) -> String {
+        loop {
+            let mid = format!("c{}", self.next_mid);
+            self.next_mid += 1;
+            if !self.lines.iter().any(|l| l.mid == mid) {
+                return mid;
+            }
+        }
+    }
+}
+
+/// Whether both mean the same line of a slot.
+fn same(ours: &Local, theirs: &RemoteLine) -> bool {
+    ours.mid == theirs.mid || (theirs.rejected && theirs.mid.is_empty())
+}
+
+/// Our line for one the client wants to send on.
+fn received(theirs: &RemoteLine, stop: &HashSet<String>) -> Local {
+    let dead = theirs.rejected || theirs.codec.is_none() || theirs.kind.is_none() || stop.contains(&theirs.mid);
+    let direction = if theirs.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
+    Local {
+        kind: theirs.kind,
+        media: theirs.media.clone(),
+        protocol: theirs.protocol.clone(),
+        format: theirs.format.clone(),
+        mid: theirs.mid.clone(),
+        direction,
+        codec: theirs.kind.zip(theirs.codec.as_ref()).map(|(kind, codec)| echoed(kind, codec)),
+        extensions: theirs.kind.map(|kind| shared_extensions(theirs, kind)).unwrap_or_default(),
+        rids: theirs.rids.iter().take(crate::limits::LAYERS_PER_PRODUCER).cloned().collect(),
+        source: None,
+        dead,
+    }
+}
+
+/// Our line that we send on, after the client spoke about it.
+fn resumed(ours: &Local, theirs: &RemoteLine, stop: &HashSet<String>, changes: &mut Vec<Change>) -> Local {
+    let mut line = ours.clone();
+    line.dead |= theirs.rejected;
+    let wanted = theirs.direction.receives() && !stop.contains(&theirs.mid);
+    line.direction = if wanted { Direction::SendOnly } else { Direction::Inactive };
+    let mid = line.mid.clone();
+    if ours.dead {
+        return line;
+    }
+    changes.push(match line.dead || !wanted {
+        true => Change::SendingEnds { mid },
+        false => Change::SendingBegins { mid },
+    });
+    line
+}
+
+/// The part of an offered codec we take.
+fn echoed(kind: Kind, theirs: &Codec) -> Codec {
+    let fmtp = match kind {
+        Kind::Audio => {
+            let name = |p: &&str| OPUS_PARAMETERS.contains(&p.split('=').next().unwrap_or(p));
+            theirs.fmtp.split(';').map(str::trim).filter(name).collect::<Vec<_>>().join(";")
+        }
+        Kind::Video => String::new(),
+    };
+    Codec { pt: theirs.pt, rtx: theirs.rtx, fmtp, feedback: known_feedback(kind, &theirs.feedback) }
+}
+
+/// The codec of a line that we send on.
+fn our_codec(kind: Kind, theirs: &Codec) -> Codec {
+    let fmtp = match kind {
+        Kind::Audio => "minptime=10;useinbandfec=1".to_owned(),
+        Kind::Video => String::new(),
+    };
+    Codec { pt: theirs.pt, rtx: theirs.rtx, fmtp, feedback: known_feedback(kind, &theirs.feedback) }
+}
+
+fn known_feedback(kind: Kind, theirs: &[String]) -> Vec<String> {
+    let known = |f: &&String| match kind {
+        // Lost sound is covered by opus itself; str0m would not send it again.
+        Kind::Audio => *f == "transport-cc",
+        Kind::Video => FEEDBACK.contains(&f.as_str()),
+    };
+    theirs.iter().filter(known).cloned().collect()
+}
+
+fn known_extensions(remote: &Remote, kind: Kind) -> Vec<(u8, &'static str)> {
+    let mut known: Vec<(u8, &'static str)> = Vec::new();
+    for line in remote.lines.iter().filter(|l| l.kind == Some(kind)) {
+        for extension in shared_extensions(line, kind) {
+            if !known.iter().any(|(id, uri)| *id == extension.0 || *uri == extension.1) {
+                known.push(extension);
+            }
+        }
+    }
+    known
+}
+
+fn shared_extensions(theirs: &RemoteLine, kind: Kind) -> Vec<(u8, &'static str)> {
+    let known: &[&'static str] = match kind {
+        Kind::Audio => &AUDIO_EXTENSIONS,
+        Kind::Video => &VIDEO_EXTENSIONS,
+    };
+    let find = |(id, uri): &(u8, String)| {
+        let uri = known.iter().find(|k| *k == uri)?;
+        (1..=EXTENSION_ID_MAX).contains(id).then_some((*id, *uri))
+    };
+    theirs.extensions.iter().filter_map(find).collect()
+}
+
+fn media(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Audio => "audio",
+        Kind::Video => "video",
+    }
+}

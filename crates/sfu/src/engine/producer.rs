@@ -1,0 +1,189 @@
+//! A track coming in: which of its layers are alive, and when a key frame may be asked for again.
+//! Owns its layers and the list of consumers it feeds; the packets themselves pass through `room.rs`.
+//! Invariant: a layer keeps its index for the life of the producer.
+
+use std::time::Instant;
+
+use str0m::media::{Mid, Rid};
+use str0m::rtp::{RtpPacket, Ssrc};
+
+use super::Key;
+use super::layers::{Candidate, Rank};
+use super::loudness::Loudness;
+use super::rewrite::Report;
+use crate::limits::{KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER};
+use crate::sdp::Kind;
+use crate::{ProducerId, RoomId};
+
+/// A producer inside the engine; unlike its id it is cheap to hash and never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ProducerKey(pub u64);
+
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub id: ProducerId,
+    pub room: RoomId,
+    pub kind: Kind,
+    /// Where it comes in.
+    pub transport: Key,
+    pub mid: Mid,
+    /// Paused by the server: packets are not forwarded.
+    pub paused: bool,
+    /// Names the media stream; sound and picture of one stream are kept in step by the browser.
+    pub stream: String,
+    /// Where it goes out.
+    pub consumers: Vec<(Key, Mid)>,
+
+    // Written as packets come in.
+    pub loudness: Loudness,
+    layers: Vec<Layer>,
+    checked_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    rid: Option<Rid>,
+    rank: Rank,
+    ssrc: Ssrc,
+    heard_at: Instant,
+    alive: bool,
+    report: Option<Report>,
+    asked_at: Option<Instant>,
+    /// Someone asked while it was too soon to ask the client.
+    asked_again: bool,
+}
+
+/// What a packet tells about its layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub layer: usize,
+    pub report: Option<Report>,
+    /// A layer came to life or died: consumers should choose anew.
+    pub changed: bool,
+}
+
+impl Producer {
+    pub(crate) fn new(id: ProducerId, room: RoomId, kind: Kind, transport: Key, mid: Mid, paused: bool) -> Self {
+        Self {
+            id,
+            room,
+            kind,
+            transport,
+            mid,
+            paused,
+            stream: String::new(),
+            consumers: Vec::new(),
+            loudness: Loudness::new(),
+            layers: Vec::new(),
+            checked_at: None,
+        }
+    }
+
+    /// Notes that a packet came. None if the producer has too many layers already.
+    pub(crate) fn see(&mut self, now: Instant, packet: &RtpPacket, rid: Option<Rid>) -> Option<Seen> {
+        let ssrc = packet.header.ssrc;
+        let report = packet.last_sender_info.as_ref().filter(|info| info.ssrc == ssrc);
+        let report = report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 });
+        let mut changed = false;
+        let index = match self.layers.iter().position(|l| l.rid == rid) {
+            Some(index) => index,
+            None if self.layers.len() < LAYERS_PER_PRODUCER => {
+                let rank = rid.map_or(Rank(0), |rid| Rank::of(&rid));
+                let layer = Layer { rid, rank, ssrc, heard_at: now, alive: false, report, asked_at: None, asked_again: false };
+                self.layers.push(layer);
+                self.layers.len() - 1
+            }
+            None => return None,
+        };
+        let layer = &mut self.layers[index];
+        layer.heard_at = now;
+        layer.ssrc = ssrc;
+        layer.report = report;
+        changed |= !std::mem::replace(&mut layer.alive, true);
+        if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
+            self.checked_at = Some(now);
+            for layer in &mut self.layers {
+                let dead = now.saturating_duration_since(layer.heard_at) > LAYER_DEAD_AFTER;
+                changed |= layer.alive && dead;
+                layer.alive &= !dead;
+            }
+        }
+        Some(Seen { layer: index, report, changed })
+    }
+
+    /// The layers to choose from; the choice is an index of this.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        self.layers.iter().map(|l| Candidate { rid: l.rid, rank: l.rank, alive: l.alive }).collect()
+    }
+
+    /// Someone needs a key frame of a layer. Some rid if the client is to be asked now.
+    pub(crate) fn want_key_frame(&mut self, now: Instant, layer: usize) -> Option<Option<Rid>> {
+        let layer = self.layers.get_mut(layer)?;
+        if layer.asked_at.is_some_and(|at| now.saturating_duration_since(at) < KEY_FRAME_EVERY) {
+            layer.asked_again = true;
+            return None;
+        }
+        layer.asked_at = Some(now);
+        layer.asked_again = false;
+        Some(layer.rid)
+    }
+
+    /// A packet of the layer came in: a key frame settles what was asked, otherwise a request that came too soon
+    /// may be due by now.
+    pub(crate) fn due_key_frame(&mut self, now: Instant, layer: usize, is_key_frame: bool) -> Option<Option<Rid>> {
+        let of = self.layers.get_mut(layer)?;
+        if is_key_frame {
+            of.asked_again = false;
+        }
+        if of.asked_again { self.want_key_frame(now, layer) } else { None }
+    }
+
+    /// The rids that packets came with.
+    pub(crate) fn rids(&self) -> Vec<Option<Rid>> {
+        self.layers.iter().map(|l| l.rid).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn producer(now: Instant) -> Producer {
+        let mut producer = Producer::new("p".into(), "r".into(), Kind::Video, Key(1), Mid::from("2"), false);
+        producer.layers.push(Layer {
+            rid: None,
+            rank: Rank(0),
+            ssrc: 1.into(),
+            heard_at: now,
+            alive: true,
+            report: None,
+            asked_at: None,
+            asked_again: false,
+        });
+        producer
+    }
+
+    #[test]
+    fn the_first_key_frame_request_goes_out_at_once_and_the_next_when_due() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut producer = producer(start);
+        assert!(producer.want_key_frame(at(0), 0).is_some());
+        assert!(producer.want_key_frame(at(10), 0).is_none());
+        assert!(producer.due_key_frame(at(300), 0, false).is_none());
+        assert!(producer.due_key_frame(at(500), 0, false).is_some());
+        assert!(producer.due_key_frame(at(1_100), 0, false).is_none(), "asked once, not for ever");
+    }
+
+    #[test]
+    fn a_key_frame_settles_what_was_asked() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut producer = producer(start);
+        producer.want_key_frame(at(0), 0);
+        producer.want_key_frame(at(10), 0);
+        assert!(producer.due_key_frame(at(600), 0, true).is_none());
+        assert!(producer.due_key_frame(at(700), 0, false).is_none());
+    }
+}

@@ -1,0 +1,274 @@
+//! What the server may ask of the engine: open, produce, consume, close. One method per command.
+//! Each checks everything first and changes nothing when it refuses.
+//! Next: `lines.rs` for what happens to m-lines.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use str0m::media::{Mid, Rid};
+
+use super::consumer::Consumer;
+use super::lines::Change;
+use super::producer::{Producer, ProducerKey};
+use super::transport::Transport;
+use super::{Engine, Key, Output};
+use crate::sdp::{self, BadSdp, Remote};
+use crate::{Consume, ConsumeError, Consumed, Error, Event, Produce, ProducerId, Role, RoomId, TransportId};
+
+impl Engine {
+    /// Returns the answer.
+    pub(crate) fn open_transport(&mut self, now: Instant, room: RoomId, id: TransportId, role: Role, offer: &str) -> Result<String, Error> {
+        if self.transport_keys.contains_key(&id) {
+            return Err(Error::Refused("there is a transport of that name".into()));
+        }
+        if self.transports.len() >= self.limits.transports {
+            return Err(Error::Refused("too many transports".into()));
+        }
+        if self.rooms.size(&room) >= self.limits.transports_per_room {
+            return Err(Error::Refused("too many transports in the room".into()));
+        }
+        let offer = sdp::parse(offer)?;
+        let key = Key(self.next_key());
+        let (transport, answer) = Transport::open(now, key.0, &self.identity, id.clone(), room.clone(), role, &offer)?;
+        self.demux.add(key, transport.ufrag.clone());
+        self.rooms.enter(&room, key);
+        self.transport_keys.insert(id, key);
+        self.transports.insert(key, transport);
+        self.touch(key);
+        self.settle(now);
+        Ok(answer)
+    }
+
+    /// Returns the answer.
+    pub(crate) fn produce(&mut self, now: Instant, request: Produce) -> Result<String, Error> {
+        let key = self.transport_key(&request.transport)?;
+        if self.producer_keys.contains_key(&request.producer) {
+            return Err(Error::Refused("there is a producer of that name".into()));
+        }
+        let offer = sdp::parse(&request.offer)?;
+        let line = find_line(&offer, &request).ok_or_else(|| BadSdp::new("no m-line of the wanted kind, mid or msid"))?;
+        let mid = Mid::from(line);
+        let transport = self.transports.get(&key).ok_or(Error::UnknownTransport)?;
+        if transport.role != Role::Send {
+            return Err(Error::Refused("the transport only receives".into()));
+        }
+        let replaced = transport.incoming.get(&mid).copied();
+        if replaced.is_none() && transport.incoming.len() >= self.limits.producers_per_transport {
+            return Err(Error::Refused("too many producers on the transport".into()));
+        }
+        let answer = self.answer(now, key, &offer, &HashSet::new())?;
+        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
+        if !transport.is_receiving(line, request.kind) {
+            self.settle(now);
+            return Err(Error::Refused("the m-line does not send, or with no codec of ours".into()));
+        }
+        // The client published again on the line of an earlier producer.
+        if let Some(replaced) = replaced {
+            self.end_producer(now, replaced);
+        }
+        let producer_key = ProducerKey(self.next_key());
+        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
+        transport.incoming.insert(mid, producer_key);
+        let room = transport.room.clone();
+        let stream = match request.screen_share {
+            true => format!("{}-screen", request.transport),
+            false => request.transport.to_string(),
+        };
+        let mut producer = Producer::new(request.producer.clone(), room, request.kind, key, mid, request.paused);
+        producer.stream = stream;
+        self.producer_keys.insert(request.producer, producer_key);
+        self.producers.insert(producer_key, producer);
+        self.touch(key);
+        self.settle(now);
+        Ok(answer)
+    }
+
+    /// Returns the answer if there was an offer.
+    pub(crate) fn close_producer(&mut self, now: Instant, transport: TransportId, producer: ProducerId, offer: Option<&str>) -> Result<Option<String>, Error> {
+        let key = self.transport_key(&transport)?;
+        let offer = offer.map(sdp::parse).transpose()?;
+        let known = self.producer_keys.get(&producer).copied();
+        let known = known.filter(|p| self.producers.get(p).is_some_and(|p| p.transport == key));
+        if let Some(known) = known {
+            self.end_producer(now, known);
+        }
+        let answer = match offer {
+            Some(offer) => Some(self.answer(now, key, &offer, &HashSet::new())),
+            None if known.is_none() => return Err(Error::UnknownProducer),
+            None => None,
+        };
+        self.settle(now);
+        answer.transpose()
+    }
+
+    pub(crate) fn pause_producer(&mut self, now: Instant, producer: &ProducerId, paused: bool) {
+        let Some(key) = self.producer_keys.get(producer).copied() else { return };
+        let Some(producer) = self.producers.get_mut(&key) else { return };
+        if std::mem::replace(&mut producer.paused, paused) == paused {
+            return;
+        }
+        if paused {
+            if let Some(heard) = producer.loudness.hush(now) {
+                let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
+                self.outputs.push_back(Output::Event(event));
+            }
+            return;
+        }
+        for (to, mid) in &producer.consumers {
+            if let Some(consumer) = self.transports.get_mut(to).and_then(|t| t.consumers.get_mut(mid)) {
+                consumer.restart();
+            }
+        }
+        self.choose_layers(now, key);
+        self.settle(now);
+    }
+
+    /// Adds consumers to the transport's next offer.
+    pub(crate) fn consume(&mut self, now: Instant, transport: TransportId, wanted: Vec<Consume>) -> Result<Consumed, Error> {
+        let key = self.transport_key(&transport)?;
+        if self.transports.get(&key).is_some_and(|t| t.role != Role::Receive) {
+            return Err(Error::Refused("the transport only sends".into()));
+        }
+        let mut consumers = Vec::with_capacity(wanted.len());
+        for want in wanted {
+            let mid = self.consume_one(now, key, &want);
+            consumers.push((want.producer, mid));
+        }
+        let offer = self.run(now, key, |transport, identity, _| transport.is_offered().then(|| transport.write_offer(identity)));
+        self.settle(now);
+        Ok(Consumed { offer: offer.ok_or(Error::UnknownTransport)?, consumers })
+    }
+
+    fn consume_one(&mut self, now: Instant, key: Key, want: &Consume) -> Result<String, ConsumeError> {
+        let producer_key = self.producer_keys.get(&want.producer).copied().ok_or(ConsumeError::NotFound)?;
+        let producer = self.producers.get_mut(&producer_key).ok_or(ConsumeError::NotFound)?;
+        let transport = self.transports.get_mut(&key).ok_or(ConsumeError::Backend)?;
+        if producer.room != transport.room {
+            return Err(ConsumeError::NotFound);
+        }
+        let rid = want.preferred_rid.as_deref().map(Rid::from);
+        if let Some(mid) = transport.consumer_of.get(&producer_key).copied() {
+            if let Some(consumer) = transport.consumers.get_mut(&mid)
+                && rid.is_some()
+            {
+                consumer.wanted = rid;
+            }
+            self.choose_layer(now, key, mid);
+            return Ok(mid.to_string());
+        }
+        if transport.sending_lines() >= self.limits.consumers_per_transport {
+            return Err(ConsumeError::Backend);
+        }
+        let line = transport.add_line(producer.kind, &producer.stream, producer.id.as_str()).ok_or(ConsumeError::Backend)?;
+        let mid = line.mid;
+        transport.consumers.insert(mid, Consumer::new(producer_key, producer.kind, &line, rid));
+        transport.consumer_of.insert(producer_key, mid);
+        producer.consumers.push((key, mid));
+        Ok(mid.to_string())
+    }
+
+    pub(crate) fn accept_answer(&mut self, now: Instant, transport: TransportId, answer: &str) -> Result<(), Error> {
+        let key = self.transport_key(&transport)?;
+        let answer = sdp::parse(answer)?;
+        let changes = self.run(now, key, |transport, _, _| transport.accept(&answer)).ok_or(Error::UnknownTransport)??;
+        self.carry(now, key, changes);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Returns the answer. The lines with these mids end, whatever the offer says about them.
+    pub(crate) fn close_consumers(&mut self, now: Instant, transport: TransportId, mids: Vec<String>, offer: &str) -> Result<String, Error> {
+        let key = self.transport_key(&transport)?;
+        let offer = sdp::parse(offer)?;
+        let stop = mids.into_iter().collect();
+        let answer = self.answer(now, key, &offer, &stop);
+        self.settle(now);
+        answer
+    }
+
+    pub(crate) fn set_layer(&mut self, now: Instant, transport: TransportId, producer: ProducerId, mid: Option<String>, rid: &str) -> Result<(), Error> {
+        let key = self.transport_key(&transport)?;
+        let producer = self.producer_keys.get(&producer).copied();
+        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
+        let by_producer = producer.and_then(|p| transport.consumer_of.get(&p).copied());
+        let mid = by_producer.or_else(|| mid.filter(|_| producer.is_none()).map(|m| Mid::from(m.as_str())));
+        let mid = mid.ok_or(Error::UnknownProducer)?;
+        let consumer = transport.consumers.get_mut(&mid).ok_or(Error::UnknownProducer)?;
+        consumer.wanted = Some(Rid::from(rid));
+        self.choose_layer(now, key, mid);
+        self.settle(now);
+        Ok(())
+    }
+
+    pub(crate) fn close_transport(&mut self, now: Instant, transport: &TransportId) {
+        if let Some(key) = self.transport_keys.get(transport).copied() {
+            self.end_transport(now, key, None);
+            self.settle(now);
+        }
+    }
+
+    pub(crate) fn close_room(&mut self, now: Instant, room: &RoomId) {
+        for key in self.rooms.members(room) {
+            self.end_transport(now, key, None);
+        }
+        self.settle(now);
+    }
+
+    /// Says goodbye to everyone, so that clients look for another server at once.
+    pub(crate) fn close_all(&mut self, now: Instant) {
+        let keys: Vec<Key> = self.transports.keys().copied().collect();
+        for key in keys {
+            self.end_transport(now, key, None);
+        }
+    }
+
+    fn transport_key(&self, id: &TransportId) -> Result<Key, Error> {
+        self.transport_keys.get(id).copied().ok_or(Error::UnknownTransport)
+    }
+
+    fn answer(&mut self, now: Instant, key: Key, offer: &Remote, stop: &HashSet<String>) -> Result<String, Error> {
+        let answered = self.run(now, key, |transport, identity, _| transport.answer(identity, offer, stop));
+        let (answer, changes) = answered.ok_or(Error::UnknownTransport)??;
+        self.carry(now, key, changes);
+        Ok(answer)
+    }
+
+    /// Does to producers and consumers what a description said.
+    fn carry(&mut self, now: Instant, key: Key, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::SendingBegins { mid } => self.choose_layer(now, key, Mid::from(mid.as_str())),
+                Change::SendingEnds { mid } => self.end_consumer(key, Mid::from(mid.as_str())),
+                Change::ReceivingEnds { mid } => {
+                    let mid = Mid::from(mid.as_str());
+                    let producer = self.transports.get(&key).and_then(|t| t.incoming.get(&mid)).copied();
+                    if let Some(producer) = producer {
+                        self.end_producer(now, producer);
+                    }
+                }
+            }
+        }
+        self.touch(key);
+    }
+}
+
+/// The m-line a new producer comes on: the one with the given mid, else the newest with the given msid.
+fn find_line<'a>(offer: &'a Remote, request: &Produce) -> Option<&'a str> {
+    let fits = || offer.lines.iter().filter(|l| l.kind == Some(request.kind) && !l.rejected && l.direction.sends());
+    let by_mid = request.mid.as_deref().and_then(|mid| fits().find(|l| l.mid == mid));
+    let wanted = plain(&request.msid);
+    let by_msid = || {
+        let same = |(stream, track): &(String, String)| {
+            let track = plain(track);
+            format!("{} {track}", plain(stream)) == wanted || (!track.is_empty() && track == wanted)
+        };
+        fits().filter(|l| l.msid.as_ref().is_some_and(same)).last()
+    };
+    by_mid.or_else(by_msid).map(|l| l.mid.as_str())
+}
+
+/// Firefox writes ids in braces; one blank between stream and track.
+fn plain(msid: &str) -> String {
+    let words: Vec<String> = msid.split_ascii_whitespace().map(|w| w.replace(['{', '}'], "")).collect();
+    words.join(" ")
+}

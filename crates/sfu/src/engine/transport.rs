@@ -1,0 +1,473 @@
+//! One peer's connection: ICE, DTLS and RTP around str0m's `Rtc`; the only file that changes an `Rtc`.
+//! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer.
+//! Invariant: each change to the `Rtc` is drained to its timeout before the call returns.
+//! Never reads a clock, opens a socket, or learns what a meeting is.
+//! Next: `room.rs` decides who receives what came in here.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use str0m::bwe::Bitrate;
+use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
+use str0m::format::{Codec as CodecName, FormatParams};
+use str0m::media::{Frequency, KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
+use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
+
+use super::consumer::Consumer;
+use super::lines::{self, Change, Lines};
+use super::producer::ProducerKey;
+use crate::limits::{OVERDUE_ROUNDS, RESEND_AGE, RESEND_PACKETS, STATS_EVERY};
+use crate::sdp::write::{Session, Source};
+use crate::sdp::{self, BadSdp, Kind, Remote};
+use crate::{CloseReason, Error, Role, RoomId, TransportId};
+
+/// What all transports of an engine share.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// One certificate for all: the fingerprint is in each SDP, and making one costs a millisecond.
+    pub cert: DtlsCert,
+    pub crypto: Arc<CryptoProvider>,
+    /// Where clients reach us, most preferred first.
+    pub candidates: Vec<SocketAddr>,
+}
+
+/// Something that came out of a transport.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    Send(Transmit),
+    Connected,
+    Packet(Box<RtpPacket>, Mid, Option<Rid>),
+    /// A subscriber cannot decode what it gets on this mid.
+    KeyFrameWanted(Mid),
+    NacksIn(u64),
+    NacksOut(u64),
+    Closed(CloseReason),
+}
+
+pub(crate) struct Transport {
+    pub id: TransportId,
+    pub room: RoomId,
+    pub role: Role,
+    pub ufrag: String,
+    rtc: Rtc,
+    dtls_started: bool,
+    /// Each layer's NACK counts as last reported, by direction, to count only what is new.
+    nacks: HashMap<(bool, Mid, Option<Rid>), u64>,
+
+    // Negotiation.
+    session: u64,
+    version: u64,
+    lines: Lines,
+    remote_ufrag: String,
+    /// The client does not do transport-wide feedback, so it needs to be told a bitrate.
+    remb_only: bool,
+    declared: HashSet<Mid>,
+
+    // Media.
+    pub incoming: HashMap<Mid, ProducerKey>,
+    pub consumers: HashMap<Mid, Consumer>,
+    pub consumer_of: HashMap<ProducerKey, Mid>,
+
+    // Written by the engine.
+    pub connected: bool,
+    pub opened_at: Instant,
+    pub heard_at: Instant,
+    pub deadline: Option<Instant>,
+    pub touched: bool,
+}
+
+impl Transport {
+    /// A transport for the client that wrote `offer`, and the answer for it.
+    pub(crate) fn open(
+        now: Instant,
+        session: u64,
+        identity: &Identity,
+        id: TransportId,
+        room: RoomId,
+        role: Role,
+        offer: &Remote,
+    ) -> Result<(Self, String), Error> {
+        let lines = Lines::open(offer)?;
+        let credentials = &offer.credentials;
+        let fingerprint: Fingerprint = credentials.fingerprint.parse().map_err(|_| BadSdp::new("odd fingerprint"))?;
+
+        let mut config = Rtc::builder()
+            .set_crypto_provider(identity.crypto.clone())
+            .set_dtls_cert(identity.cert.clone())
+            .set_ice_lite(true)
+            .set_rtp_mode(true)
+            .set_stats_interval(Some(STATS_EVERY))
+            .clear_codecs()
+            .clear_extension_map();
+        for (id, uri) in lines.extensions() {
+            if let Some(extension) = extension(uri) {
+                config = config.set_extension(id, extension);
+            }
+        }
+        let codecs = config.codec_config();
+        if let Some(opus) = lines.codec(Kind::Audio) {
+            codecs.add_config(opus.pt.into(), None, CodecName::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2), FormatParams::default());
+        }
+        if let Some(vp8) = lines.codec(Kind::Video) {
+            let rtx = vp8.rtx.map(Pt::from);
+            codecs.add_config(vp8.pt.into(), rtx, CodecName::Vp8, Frequency::NINETY_KHZ, None, FormatParams::default());
+        }
+        let mut rtc = config.build(now);
+        for address in &identity.candidates {
+            if let Ok(candidate) = Candidate::host(*address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        let mut direct = rtc.direct_api();
+        direct.set_ice_controlling(false);
+        direct.set_remote_ice_credentials(IceCreds { ufrag: credentials.ufrag.clone(), pass: credentials.password.clone() });
+        direct.set_remote_fingerprint(fingerprint);
+        let transport_cc = offers(offer, "transport-cc") && lines.extensions().any(|(_, uri)| uri == lines::TRANSPORT_CC);
+        if transport_cc {
+            direct.enable_twcc_feedback();
+        }
+        let ufrag = direct.local_ice_credentials().ufrag;
+
+        let mut transport = Self {
+            id,
+            room,
+            role,
+            ufrag,
+            rtc,
+            dtls_started: false,
+            nacks: HashMap::new(),
+            session,
+            version: 0,
+            lines,
+            remote_ufrag: credentials.ufrag.clone(),
+            remb_only: !transport_cc && offers(offer, "goog-remb"),
+            declared: HashSet::new(),
+            incoming: HashMap::new(),
+            consumers: HashMap::new(),
+            consumer_of: HashMap::new(),
+            connected: false,
+            opened_at: now,
+            heard_at: now,
+            deadline: None,
+            touched: false,
+        };
+        transport.declare_incoming();
+        let answer = transport.write_answer(identity);
+        Ok((transport, answer))
+    }
+
+    // ---- packets and time ----
+
+    /// Whether a STUN datagram is for this transport and its password is right.
+    pub(crate) fn accepts(&self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> bool {
+        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+    }
+
+    /// Takes a datagram. False if it could not be understood; the transport lives on.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        happened: &mut Vec<Happened>,
+    ) -> bool {
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
+        if !self.dtls_started && super::demux::is_dtls(datagram) {
+            // Only now: dimpl's clock stands still from start_dtls until the first packet, and one that comes
+            // over a second later would make the handshake stall for 6 to 7 s. The SDK may connect ICE early.
+            self.dtls_started = true;
+            let started = self.rtc.handle_input(Input::Timeout(now)).and_then(|()| {
+                self.drain(now, happened);
+                self.rtc.direct_api().start_dtls(false)
+            });
+            if started.is_err() {
+                happened.push(Happened::Closed(CloseReason::DtlsFailed));
+                return false;
+            }
+            self.drain(now, happened);
+        }
+        let understood = self.rtc.handle_input(Input::Receive(now, receive)).is_ok();
+        self.drain(now, happened);
+        understood
+    }
+
+    /// Time has come, or something was written: brings the `Rtc` up to `now`.
+    pub(crate) fn catch_up(&mut self, now: Instant, happened: &mut Vec<Happened>) {
+        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
+            happened.push(Happened::Closed(CloseReason::Failed));
+        }
+        self.drain(now, happened);
+    }
+
+    /// Everything the `Rtc` has to say, and the next deadline.
+    fn drain(&mut self, now: Instant, happened: &mut Vec<Happened>) {
+        // A timeout that has passed is honoured at once: waiting for the next tick would hold back packets.
+        for _ in 0..OVERDUE_ROUNDS {
+            let timeout = loop {
+                match self.rtc.poll_output() {
+                    Ok(Output::Timeout(at)) => break at,
+                    Ok(Output::Transmit(transmit)) => happened.push(Happened::Send(transmit)),
+                    Ok(Output::Event(event)) => self.take(event, happened),
+                    Err(_) => {
+                        happened.push(Happened::Closed(if self.connected { CloseReason::Failed } else { CloseReason::DtlsFailed }));
+                        self.rtc.disconnect();
+                        self.deadline = None;
+                        return;
+                    }
+                }
+            };
+            if !self.rtc.is_alive() {
+                happened.push(Happened::Closed(CloseReason::Failed));
+                self.deadline = None;
+                return;
+            }
+            self.deadline = Some(timeout);
+            if timeout > now || self.rtc.handle_input(Input::Timeout(now)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event, happened: &mut Vec<Happened>) {
+        match event {
+            Event::Connected => happened.push(Happened::Connected),
+            Event::IceConnectionStateChange(state) if state.is_disconnected() => {
+                happened.push(Happened::Closed(CloseReason::Disconnected));
+            }
+            Event::Closed => happened.push(Happened::Closed(CloseReason::ClosedByClient)),
+            Event::RtpPacket(packet) => {
+                let ssrc = packet.header.ssrc;
+                // The stream knows its mid and rid; packets carry them only at first.
+                let stream = self.rtc.direct_api().stream_rx(&ssrc).map(|s| (s.mid(), s.rid()));
+                if let Some((mid, rid)) = stream {
+                    happened.push(Happened::Packet(Box::new(packet), mid, rid));
+                }
+            }
+            Event::KeyframeRequest(request) => happened.push(Happened::KeyFrameWanted(request.mid)),
+            Event::MediaEgressStats(stats) => {
+                let new = self.new_nacks((false, stats.mid, stats.rid), stats.nacks);
+                happened.push(Happened::NacksIn(new));
+            }
+            Event::MediaIngressStats(stats) => {
+                let new = self.new_nacks((true, stats.mid, stats.rid), stats.nacks);
+                happened.push(Happened::NacksOut(new));
+            }
+            _ => {}
+        }
+    }
+
+    fn new_nacks(&mut self, of: (bool, Mid, Option<Rid>), total: u64) -> u64 {
+        let before = self.nacks.insert(of, total).unwrap_or(0);
+        total.saturating_sub(before)
+    }
+
+    /// Puts a packet on a consumer's stream; it leaves with the next `catch_up`. False if there is no such stream.
+    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) -> bool {
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx(&ssrc) else { return false };
+        stream.write_rtp(packet);
+        true
+    }
+
+    /// Asks the client for a key frame of one layer; it leaves with the next `catch_up`. False if nothing came in yet.
+    pub(crate) fn request_key_frame(&mut self, mid: Mid, rid: Option<Rid>) -> bool {
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_rx_by_mid(mid, rid) else { return false };
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        true
+    }
+
+    /// Grants a bitrate to a client that waits to be told one. Leaves with the next `catch_up`.
+    pub(crate) fn grant_bitrate(&mut self, mid: Mid, rid: Option<Rid>, bits_per_second: u64) -> bool {
+        let mut direct = self.rtc.direct_api();
+        match direct.stream_rx_by_mid(mid, rid) {
+            Some(stream) if self.remb_only => {
+                stream.request_remb(Bitrate::from(bits_per_second));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Says goodbye, so that the client notices at once instead of after its timeouts.
+    pub(crate) fn close(&mut self, now: Instant, happened: &mut Vec<Happened>) {
+        if self.dtls_started && self.rtc.is_alive() && self.rtc.close().is_ok() {
+            self.catch_up(now, happened);
+        }
+        self.rtc.disconnect();
+        self.deadline = None;
+    }
+
+    // ---- negotiation ----
+
+    /// Answers an offer; the changes are for the engine to carry on.
+    pub(crate) fn answer(&mut self, identity: &Identity, offer: &Remote, stop: &HashSet<String>) -> Result<(String, Vec<Change>), Error> {
+        self.same_peer(offer)?;
+        let changes = self.lines.answer(offer, stop)?;
+        self.apply(&changes);
+        Ok((self.write_answer(identity), changes))
+    }
+
+    /// Takes an answer to our offer.
+    pub(crate) fn accept(&mut self, answer: &Remote) -> Result<Vec<Change>, Error> {
+        self.same_peer(answer)?;
+        let changes = self.lines.accept(answer)?;
+        self.apply(&changes);
+        Ok(changes)
+    }
+
+    /// A line that the client sends on: its payload type, if it is one that packets can be told by.
+    pub(crate) fn is_receiving(&self, mid: &str, kind: Kind) -> bool {
+        let expected = self.lines.codec(kind).map(|c| c.pt);
+        self.lines.receiving(mid).is_some_and(|l| l.kind == Some(kind) && l.codec.as_ref().map(|c| c.pt) == expected)
+    }
+
+    pub(crate) fn sending_lines(&self) -> usize {
+        self.lines.sending()
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.lines.is_offered()
+    }
+
+    /// Adds a line for a track to the next offer. None if the client cannot take it.
+    pub(crate) fn add_line(&mut self, kind: Kind, stream: &str, track: &str) -> Option<Outgoing> {
+        let codec = self.lines.codec(kind)?;
+        let pt = Pt::from(codec.pt);
+        let direct = self.rtc.direct_api();
+        let ssrc = direct.new_ssrc();
+        let rtx = codec.rtx.filter(|_| kind == Kind::Video).map(|_| loop {
+            let rtx = direct.new_ssrc();
+            if rtx != ssrc {
+                break rtx;
+            }
+        });
+        let source = Source { ssrc: *ssrc, rtx: rtx.map(|r| *r), stream: token(stream), track: token(track) };
+        let mid = self.lines.offer(kind, source)?;
+        Some(Outgoing { mid: Mid::from(mid.as_str()), pt, ssrc, rtx })
+    }
+
+    /// Takes packets on all lines the client may send on, also those without a producer: browsers probe for bandwidth
+    /// with padding on the SDK's placeholders, and what is not acknowledged counts as lost and starves the video.
+    fn declare_incoming(&mut self) {
+        if self.role != Role::Send {
+            return;
+        }
+        for (mid, kind) in self.lines.all_receiving() {
+            let mid = Mid::from(mid);
+            if self.declared.insert(mid) {
+                self.rtc.direct_api().declare_media(mid, media_kind(kind));
+            }
+        }
+    }
+
+    fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::SendingBegins { mid } => self.declare_outgoing(Mid::from(mid.as_str())),
+                Change::SendingEnds { mid } | Change::ReceivingEnds { mid } => self.remove_media(Mid::from(mid.as_str())),
+            }
+        }
+        self.declare_incoming();
+    }
+
+    fn declare_outgoing(&mut self, mid: Mid) {
+        let Some(consumer) = self.consumers.get_mut(&mid) else { return };
+        consumer.negotiated = true;
+        if self.declared.insert(mid) {
+            let mut direct = self.rtc.direct_api();
+            direct.declare_media(mid, media_kind(consumer.kind));
+            let stream = direct.declare_stream_tx(consumer.ssrc, consumer.rtx, mid, None);
+            let packets = if consumer.kind == Kind::Video { RESEND_PACKETS } else { 1 };
+            // No cap on the share of resent packets: on a lossy line it would drop exactly what is needed.
+            stream.set_rtx_cache(packets, RESEND_AGE, None);
+        }
+    }
+
+    /// Forgets the streams of a mid. Its m-line stays as it is.
+    pub(crate) fn remove_media(&mut self, mid: Mid) {
+        if self.declared.remove(&mid) {
+            self.rtc.direct_api().remove_media(mid);
+        }
+        self.nacks.retain(|(_, of, _), _| *of != mid);
+    }
+
+    /// The web SDK never restarts ICE; a description with other credentials is of another peer connection.
+    fn same_peer(&self, remote: &Remote) -> Result<(), Error> {
+        match remote.credentials.ufrag == self.remote_ufrag {
+            true => Ok(()),
+            false => Err(Error::Refused("ICE restart is not supported, open a new transport".into())),
+        }
+    }
+
+    fn write_answer(&mut self, identity: &Identity) -> String {
+        self.write_description(identity, false)
+    }
+
+    /// Our offer: all settled lines and those that wait.
+    pub(crate) fn write_offer(&mut self, identity: &Identity) -> String {
+        self.write_description(identity, true)
+    }
+
+    fn write_description(&mut self, identity: &Identity, offer: bool) -> String {
+        self.version += 1;
+        let direct = self.rtc.direct_api();
+        let credentials = direct.local_ice_credentials();
+        let fingerprint = direct.local_dtls_fingerprint().to_string();
+        let session = Session {
+            id: self.session,
+            version: self.version,
+            ufrag: &credentials.ufrag,
+            password: &credentials.pass,
+            fingerprint: &fingerprint,
+            candidates: &identity.candidates,
+            setup: if offer { "actpass" } else { "passive" },
+        };
+        let lines = if offer { self.lines.offering() } else { self.lines.answered() };
+        sdp::write(&session, &lines)
+    }
+}
+
+/// A new line of ours.
+pub(crate) struct Outgoing {
+    pub mid: Mid,
+    pub pt: Pt,
+    pub ssrc: Ssrc,
+    pub rtx: Option<Ssrc>,
+}
+
+fn offers(offer: &Remote, feedback: &str) -> bool {
+    offer.lines.iter().filter_map(|l| l.codec.as_ref()).any(|c| c.feedback.iter().any(|f| f == feedback))
+}
+
+fn media_kind(kind: Kind) -> MediaKind {
+    match kind {
+        Kind::Audio => MediaKind::Audio,
+        Kind::Video => MediaKind::Video,
+    }
+}
+
+fn extension(uri: &str) -> Option<Extension> {
+    Some(match uri {
+        lines::MID => Extension::RtpMid,
+        lines::RID => Extension::RtpStreamId,
+        lines::REPAIRED_RID => Extension::RepairedRtpStreamId,
+        lines::SEND_TIME => Extension::AbsoluteSendTime,
+        lines::TRANSPORT_CC => Extension::TransportSequenceNumber,
+        lines::AUDIO_LEVEL => Extension::AudioLevel,
+        lines::ORIENTATION => Extension::VideoOrientation,
+        _ => return None,
+    })
+}
+
+/// What may stand in an msid: letters, digits and a few marks (RFC 8830 section 2), at most 64 of them.
+fn token(text: &str) -> String {
+    let kept: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.+{}".contains(*c)).take(64).collect();
+    if kept.is_empty() { "-".to_owned() } else { kept }
+}

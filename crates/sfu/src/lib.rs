@@ -1,0 +1,184 @@
+//! Where media goes: rooms, transports, producers and consumers. Knows packets, not meetings.
+//! All that the outside may say is on [`Sfu`], all it hears is an [`Event`]; nothing is shared with the media thread.
+//! Invariant: every answer, refusal and bound is decided in the pure `engine`; the `driver` only moves bytes.
+//! Next: `engine.rs` for the thinking, `driver.rs` for the thread.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+mod counters;
+mod driver;
+mod engine;
+mod ids;
+mod limits;
+mod sdp;
+
+use std::net::{IpAddr, SocketAddr};
+
+pub use counters::{DropReason, Snapshot};
+pub use driver::{Sfu, StartError, start};
+pub use ids::{ProducerId, RoomId, TransportId};
+pub use limits::Limits;
+pub use sdp::Kind;
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The UDP address of all media. Port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// The addresses clients are told, most preferred first; each is combined with the socket's port. Needed behind
+    /// NAT. If empty: the bound address, or for an unspecified one all addresses of this machine.
+    pub announce: Vec<IpAddr>,
+    /// Bounds on what the process holds.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The default limits, and no announced addresses.
+    pub fn new(bind: SocketAddr) -> Self {
+        Self { bind, announce: Vec::new(), limits: Limits::default() }
+    }
+}
+
+impl Default for Config {
+    /// Any free port on all IPv4 addresses.
+    fn default() -> Self {
+        Self::new(SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+}
+
+/// Which way media goes on a transport, seen from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The client publishes.
+    Send,
+    /// The client subscribes.
+    Receive,
+}
+
+/// A new track of a client.
+#[derive(Clone, Debug)]
+pub struct Produce {
+    /// The client's sending transport.
+    pub transport: TransportId,
+    /// A name for the producer; must be new.
+    pub producer: ProducerId,
+    /// Sound or pictures.
+    pub kind: Kind,
+    /// Screens get a media stream of their own, so that browsers do not keep them in step with the microphone.
+    pub screen_share: bool,
+    /// Whether to hold packets back until `pause_producer(.., false)`.
+    pub paused: bool,
+    /// Stream and track as in the offer's `a=msid` line; finds the m-line if `mid` does not.
+    pub msid: String,
+    /// The mid of the new m-line, if the client said it.
+    pub mid: Option<String>,
+    /// The client's offer with the new m-line in it.
+    pub offer: String,
+}
+
+/// A wish to receive a producer.
+#[derive(Clone, Debug)]
+pub struct Consume {
+    /// Whose track.
+    pub producer: ProducerId,
+    /// The layer to start with, such as `f`; without it the best there is.
+    pub preferred_rid: Option<String>,
+}
+
+/// What came of wishes to receive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// The server's offer, to be answered with `accept_answer`. None if no track waits for an answer. An earlier offer
+    /// that was never answered is contained in this one.
+    pub offer: Option<String>,
+    /// The mid of each producer's m-line in the order asked, or why there is none.
+    pub consumers: Vec<(ProducerId, Result<String, ConsumeError>)>,
+}
+
+/// Why a producer cannot be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumeError {
+    /// There is no such producer in the transport's room.
+    #[error("no such producer in the room")]
+    NotFound,
+    /// The client speaks no codec for it, or has too many consumers.
+    #[error("cannot be sent on this transport")]
+    Backend,
+}
+
+/// What the server hears without asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// ICE and DTLS are up. Never lost.
+    TransportConnected {
+        /// Which one.
+        transport: TransportId,
+    },
+    /// A transport died with all its producers and consumers. Never lost. Not told for transports that the server
+    /// closed itself.
+    TransportClosed {
+        /// Which one.
+        transport: TransportId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// How loud a producer is: at most every 200 ms while it speaks, and once when it stops. Dropped and counted when
+    /// the server does not keep up.
+    AudioLevel {
+        /// Whose sound.
+        producer: ProducerId,
+        /// Smoothed level from 0, the loudest, to -127, silence, in dB below overload (RFC 6464).
+        level_dbov: i8,
+        /// Whether that is speech rather than noise.
+        speaking: bool,
+    },
+}
+
+/// Why a transport died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// ICE lost the client.
+    Disconnected,
+    /// The DTLS handshake failed, or the certificate was not the promised one.
+    DtlsFailed,
+    /// The client closed its peer connection.
+    ClosedByClient,
+    /// The client never connected within two minutes.
+    NeverConnected,
+    /// Nothing came from the client for half a minute.
+    Silent,
+    /// The connection broke in another way.
+    Failed,
+    /// A bug of ours ended this transport only.
+    Panicked,
+}
+
+/// Why a request was not done. A refused request changes nothing, except that a producer named in
+/// `close_producer` is closed in any case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such transport: it was never opened, or it died.
+    #[error("unknown transport")]
+    UnknownTransport,
+    /// There is no such producer or consumer on the transport.
+    #[error("unknown producer")]
+    UnknownProducer,
+    /// The description cannot be understood or does not fit the ones before.
+    #[error("bad SDP: {0}")]
+    BadSdp(String),
+    /// Understood, but not allowed: a bound is reached or a name is taken.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The media thread has too much to do.
+    #[error("busy")]
+    Busy,
+    /// The media thread has ended.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<sdp::BadSdp> for Error {
+    fn from(bad: sdp::BadSdp) -> Self {
+        Self::BadSdp(bad.0)
+    }
+}

@@ -1,0 +1,166 @@
+//! Appends: sessions' events on their way to the disk, many callers in one transaction.
+//! Owns the one task that writes them.
+//! Invariant: an append that is answered `Ok` is committed; one that is refused left nothing, and no neighbour of it
+//! in the same transaction noticed.
+//! Next: `append/batch.rs`, what may be written; `append/write.rs`, how.
+
+mod batch;
+mod write;
+
+use std::time::Duration;
+
+use salon_core::{Event, Summary};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Store;
+use crate::engine::Db;
+use crate::error::{Error, Result};
+use crate::ownership::RunId;
+
+/// What one caller wants written, all or nothing: the events of a session, or the end of one and the start of the
+/// next of the same meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Who says so.
+    pub run: RunId,
+    /// In this order; an end comes before the start that it makes room for.
+    pub sessions: Vec<SessionAppend>,
+}
+
+/// The next events of one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAppend {
+    /// The epoch at which `run` owns the session. A session that begins, begins with the epoch given here.
+    pub epoch: i64,
+    /// They follow the last one stored without a gap. Event 1 begins a session.
+    pub events: Vec<Event>,
+    /// What the record adds up to after the last of them.
+    pub summary: Summary,
+}
+
+/// Appends that may wait for the writer. A caller that finds the queue full waits outside of it.
+const MAX_QUEUED: usize = 1024;
+
+/// Appends in one transaction. More make the first caller wait longer for the last.
+const MAX_BATCH: usize = 256;
+
+/// How long a transaction of the writer may take before its callers hear `Unavailable`. Lowering it fails appends on
+/// a slow database that would have succeeded; raising it makes sessions wait longer for one that hangs.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Adds events to sessions, and brings their rows up to date with them.
+    ///
+    /// `NotOwner` if the session is another's, `Conflict(LiveSessionExists)` if one begins in a meeting that has one,
+    /// `Conflict(NotContiguous)` if events are missing in between, `Conflict(SessionEnded)` if it is over. After
+    /// `Unavailable` the events may be stored or not: the same append may be made again, and is `Ok` if they are.
+    /// Once begun, an append happens even if the caller stops waiting.
+    pub async fn append(&self, append: Append) -> Result<()> {
+        self.writer.append(append).await
+    }
+}
+
+/// The callers' end of the writing task. The task ends with the last clone.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Work>,
+}
+
+enum Work {
+    Append(Append, oneshot::Sender<Result<()>>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub fn start(db: Db) -> Self {
+        let (queue, work) = mpsc::channel(MAX_QUEUED);
+        tokio::spawn(run(db, work));
+        Self { queue }
+    }
+
+    pub async fn append(&self, append: Append) -> Result<()> {
+        let (answer, outcome) = oneshot::channel();
+        self.queue.send(Work::Append(append, answer)).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Has everything queued before this written, and ends the task.
+    pub async fn close(&self) {
+        let (answer, done) = oneshot::channel();
+        // An error means that it has ended already.
+        if self.queue.send(Work::Close(answer)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+fn closed() -> Error {
+    sqlx::Error::PoolClosed.into()
+}
+
+/// While one transaction is under way the next batch gathers, so batches grow exactly as the database slows down.
+async fn run(db: Db, mut work: mpsc::Receiver<Work>) {
+    let mut gathered = Vec::new();
+    while work.recv_many(&mut gathered, MAX_BATCH).await > 0 {
+        let (mut appends, mut answers, mut closers) = (Vec::new(), Vec::new(), Vec::new());
+        for work in gathered.drain(..) {
+            match work {
+                Work::Append(append, answer) => {
+                    appends.push(append);
+                    answers.push(answer);
+                }
+                Work::Close(answer) => closers.push(answer),
+            }
+        }
+        if !closers.is_empty() {
+            // What is queued by now is still written, by the next rounds; nothing more is let in.
+            work.close();
+        }
+        for (answer, outcome) in answers.into_iter().zip(commit(&db, &appends).await) {
+            // The caller may have stopped waiting.
+            let _ = answer.send(outcome);
+        }
+        if !closers.is_empty() {
+            while let Some(late) = work.recv().await {
+                match late {
+                    Work::Append(append, answer) => {
+                        let outcome = commit(&db, &[append]).await.pop().unwrap_or_else(|| Err(closed()));
+                        let _ = answer.send(outcome);
+                    }
+                    Work::Close(answer) => closers.push(answer),
+                }
+            }
+            for closer in closers {
+                let _ = closer.send(());
+            }
+        }
+    }
+}
+
+/// Commits what may be committed, and tells the outcome of each append.
+async fn commit(db: &Db, appends: &[Append]) -> Vec<Result<()>> {
+    if appends.is_empty() {
+        return Vec::new();
+    }
+    match commit_together(db, appends).await {
+        Ok(outcomes) => outcomes,
+        Err(err) if err.is_refusal() && appends.len() > 1 => {
+            // One of them holds something the database does not take, which the checks should have found.
+            tracing::error!(error = %err, appends = appends.len(), "a batch of events was refused, writing them singly");
+            let mut outcomes = Vec::with_capacity(appends.len());
+            for append in appends {
+                match commit_together(db, std::slice::from_ref(append)).await {
+                    Ok(outcome) => outcomes.extend(outcome),
+                    Err(err) => outcomes.push(Err(err)),
+                }
+            }
+            outcomes
+        }
+        Err(err) => appends.iter().map(|_| Err(err.clone())).collect(),
+    }
+}
+
+async fn commit_together(db: &Db, appends: &[Append]) -> Result<Vec<Result<()>>> {
+    let outcome = tokio::time::timeout(MAX_WAIT, write::transact(db, appends)).await;
+    outcome.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+}

@@ -1,0 +1,268 @@
+//! One transaction of the writer: load what the batch names, decide, write.
+//! Invariant: the rows decided upon are held until the commit, so a decision cannot be overtaken.
+//! Lists of rows go in statements of a few fixed lengths, which both engines then keep prepared.
+
+use std::collections::{BTreeSet, HashSet};
+
+use salon_core::MeetingId;
+
+use crate::append::batch::{Begun, Plan, Stored, StoredSession, plan};
+use crate::append::{Append, SessionAppend};
+use crate::engine::{Arg, Db, Row, Tx, args, built, transaction};
+use crate::error::{Error, Result, Rule};
+use crate::list::search_text;
+use crate::ownership::RunId;
+use crate::record;
+
+/// How many rows a statement holds. The longest binds 64 × 11 values, well below what either engine takes.
+const LENGTHS: [usize; 4] = [64, 16, 4, 1];
+
+/// Writes what may be written of `appends`, and returns the outcome of each; an error if nothing was.
+pub(super) async fn transact(db: &Db, appends: &[Append]) -> Result<Vec<Result<()>>> {
+    let mut lost = HashSet::new();
+    loop {
+        let mut lost_now = Vec::new();
+        let outcome = transaction!(db, |tx| {
+            lost_now.clear();
+            let stored = load(db, tx, appends).await?;
+            let plan = plan(stored, appends, &lost);
+            lost_now = write(tx, &plan).await?;
+            // Something was begun elsewhere since: what went with it is undone, and the rest is tried without it.
+            if lost_now.is_empty() { Ok(plan.outcomes) } else { Err(Error::Conflict(Rule::LiveSessionExists)) }
+        });
+        if lost_now.is_empty() {
+            return outcome;
+        }
+        // Each round loses at least one more append, so there is a last round.
+        lost.extend(lost_now);
+    }
+}
+
+async fn load(db: &Db, tx: &mut Tx, appends: &[Append]) -> Result<Stored> {
+    let mut stored = Stored::default();
+    let (mut ids, mut meetings, mut runs) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for append in appends {
+        for session in &append.sessions {
+            ids.insert(&session.summary.session);
+            if session.events.first().is_some_and(|event| event.seq == 1) {
+                meetings.insert(&session.summary.meeting);
+                runs.insert(&append.run);
+            }
+        }
+    }
+    // Held, so that a run whose node registers anew begins nothing that the new run would not find.
+    let sql = |list: &str| format!("select name, run from nodes where run in ({list}){}", db.for_update());
+    for row in select(tx, sql, &runs).await? {
+        stored.nodes.insert(row.id("run")?, row.text("name")?);
+    }
+    // In one order everywhere, so that two transactions never wait for each other.
+    let sql = |list: &str| {
+        format!(
+            "select id, owner_run, epoch, last_seq, ended_ms from sessions where id in ({list}) order by id{}",
+            db.for_update()
+        )
+    };
+    for row in select(tx, sql, &ids).await? {
+        let session = StoredSession {
+            run: row.id("owner_run")?,
+            epoch: row.int("epoch")?,
+            last_seq: row.count("last_seq")?,
+            ended: row.int_or_null("ended_ms")?.is_some(),
+        };
+        stored.sessions.insert(row.id("id")?, session);
+    }
+    let sql = |list: &str| format!("select id, meeting_id from sessions where meeting_id in ({list}) and ended_ms is null");
+    for row in select(tx, sql, &meetings).await? {
+        stored.live.insert(row.id::<MeetingId>("meeting_id")?, row.id("id")?);
+    }
+    for (index, append) in appends.iter().enumerate() {
+        if is_stored(&stored, tx, append).await? {
+            stored.repeats.insert(index);
+        }
+    }
+    Ok(stored)
+}
+
+/// Whether the database has every event of `append` already, from an earlier try whose answer was lost.
+async fn is_stored(stored: &Stored, tx: &mut Tx, append: &Append) -> Result<bool> {
+    let mut any = false;
+    for session in &append.sessions {
+        let (Some(first), Some(last)) = (session.events.first(), session.events.last()) else { continue };
+        let id = &session.summary.session;
+        let ours = stored.sessions.get(id).is_some_and(|stored| {
+            stored.run == append.run && stored.epoch == session.epoch && stored.last_seq >= last.seq
+        });
+        if !ours {
+            return Ok(false);
+        }
+        let sql = "select at_ms, kind, body from session_events where session_id = $1 and seq between $2 and $3 \
+                   order by seq";
+        let rows = tx.all(sql, args![id, first.seq, last.seq]).await?;
+        if rows.len() != session.events.len() {
+            return Ok(false);
+        }
+        for (row, event) in rows.iter().zip(&session.events) {
+            let (kind, body) = record::encode(&event.body);
+            if row.time("at_ms")? != event.at || row.text("kind")? != kind || row.text("body")? != body {
+                return Ok(false);
+            }
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Writes the plan. Returns the appends, by position, whose sessions could not begin because others had: then the
+/// transaction must be undone.
+async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
+    // Ends first: they make room for what begins.
+    let changed: Vec<_> = plan.changed.values().collect();
+    for rows in chunks(&changed) {
+        let sql = format!(
+            "update sessions as s set updated_ms = v.column4, ended_ms = v.column5, live = v.column6, \
+             max_concurrent = v.column7, participants = v.column8, settled_ms = v.column9, \
+             live_since_ms = v.column10, last_seq = v.column11 from (values {}) as v \
+             where s.id = v.column1 and s.owner_run = v.column2 and s.epoch = v.column3",
+            tuples(rows.len(), 11)
+        );
+        let args = rows.iter().flat_map(|(run, append)| change_args(run, append)).collect();
+        if tx.run(built(sql), args).await? != rows.len() as u64 {
+            // The rows were held since they were checked, so this is not a lost race but a broken database.
+            return Err(sqlx::Error::RowNotFound.into());
+        }
+    }
+    let mut lost = Vec::new();
+    for (index, begun) in &plan.begun {
+        if !insert(tx, begun).await? {
+            lost.push(*index);
+        }
+    }
+    if !lost.is_empty() {
+        return Ok(lost);
+    }
+    for rows in chunks(&plan.events) {
+        let sql = format!(
+            "insert into session_events (session_id, seq, at_ms, kind, body) values {}",
+            tuples(rows.len(), 5)
+        );
+        let args = rows.iter().flat_map(|(session, event)| {
+            let (kind, body) = record::encode(&event.body);
+            args![*session, event.seq, event.at, kind, &body]
+        });
+        tx.run(built(sql), args.collect()).await?;
+    }
+    Ok(lost)
+}
+
+fn change_args(run: &RunId, append: &SessionAppend) -> Vec<Arg> {
+    let summary = &append.summary;
+    args![
+        &summary.session,
+        run,
+        append.epoch,
+        summary.updated_at,
+        summary.ended_at,
+        summary.live,
+        summary.max_concurrent,
+        summary.participants,
+        summary.settled_ms,
+        summary.live_since_ms,
+        last_seq(append),
+    ]
+}
+
+/// Adds the row of a session that begins; false if its meeting has a live one, or its id is taken.
+async fn insert(tx: &mut Tx, begun: &Begun<'_>) -> Result<bool> {
+    let summary = &begun.last.summary;
+    let sql = "insert into sessions (id, app_id, meeting_id, title, keep_alive_ms, started_ms, created_ms, \
+               updated_ms, ended_ms, live, max_concurrent, participants, settled_ms, live_since_ms, owner_node, \
+               owner_run, epoch, last_seq, search_text) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+               on conflict do nothing";
+    let found_by = search_text(&[&summary.title, summary.meeting.as_str(), summary.session.as_str()]);
+    let row = args![
+        &summary.session,
+        &summary.app,
+        &summary.meeting,
+        &summary.title,
+        summary.keep_alive_ms,
+        summary.started_at,
+        summary.created_at,
+        summary.updated_at,
+        summary.ended_at,
+        summary.live,
+        summary.max_concurrent,
+        summary.participants,
+        summary.settled_ms,
+        summary.live_since_ms,
+        &begun.node,
+        begun.run,
+        begun.last.epoch,
+        last_seq(begun.last),
+        &found_by,
+    ];
+    Ok(tx.run(sql, row).await? == 1)
+}
+
+fn last_seq(append: &SessionAppend) -> u64 {
+    append.events.last().map_or(0, |event| event.seq)
+}
+
+/// Reads the rows that `sql` finds for any of `values`, in lists filled up with their last value.
+async fn select<'a, T>(tx: &mut Tx, sql: impl Fn(&str) -> String, values: &BTreeSet<&'a T>) -> Result<Vec<Row>>
+where
+    Arg: From<&'a T>,
+{
+    let values: Vec<&T> = values.iter().copied().collect();
+    let mut rows = Vec::new();
+    for chunk in values.chunks(LENGTHS[0]) {
+        let length = LENGTHS.iter().copied().filter(|length| *length >= chunk.len()).min().unwrap_or(LENGTHS[0]);
+        let filled = chunk.iter().chain(std::iter::repeat(&chunk[chunk.len() - 1])).take(length);
+        let args = filled.map(|value| Arg::from(*value)).collect();
+        rows.extend(tx.all(built(sql(&placeholders(1, length))), args).await?);
+    }
+    Ok(rows)
+}
+
+/// Cuts a list into parts of the fixed lengths, the longest first.
+fn chunks<T>(mut list: &[T]) -> Vec<&[T]> {
+    let mut chunks = Vec::new();
+    for length in LENGTHS {
+        while list.len() >= length {
+            let (chunk, rest) = list.split_at(length);
+            chunks.push(chunk);
+            list = rest;
+        }
+    }
+    chunks
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two columns.
+fn tuples(rows: usize, columns: usize) -> String {
+    let tuple = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
+    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
+}
+
+fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_without_loss() {
+        for length in [0, 1, 3, 4, 5, 63, 64, 65, 200, 256] {
+            let list: Vec<usize> = (0..length).collect();
+            let parts = chunks(&list);
+            assert!(parts.iter().all(|part| LENGTHS.contains(&part.len())));
+            assert_eq!(parts.concat(), list);
+        }
+    }
+
+    #[test]
+    fn tuples_are_numbered_through() {
+        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+}

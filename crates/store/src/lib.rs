@@ -1,0 +1,39 @@
+//! What is remembered: one `Store` over SQLite or Postgres, an `impl Store` per table family.
+//! Owns the tables, their migrations, and the stable names under which a session's events are kept.
+//! Invariant: a session's row is written in the transaction of its events, by the run that owns it.
+//! Never reads the clock, except the database's own where nodes share it.
+//! Next: `append.rs` and `ownership.rs`, the two that are more than tables.
+
+mod api_keys;
+mod append;
+mod apps;
+mod engine;
+mod error;
+mod list;
+mod meetings;
+mod open;
+mod ownership;
+mod participants;
+mod presets;
+mod record;
+mod sessions;
+mod settings;
+
+pub use api_keys::ApiKey;
+pub use append::{Append, SessionAppend};
+pub use apps::App;
+pub use error::{Corrupt, Error, Result, Rule};
+pub use list::{Listing, MAX_PAGE, Page};
+pub use meetings::{Meeting, MeetingFilter};
+pub use open::OpenOptions;
+pub use ownership::{Adoptable, NODE_DEAD_MS, RunId};
+pub use participants::{Admission, Participant, ParticipantRow};
+pub use presets::Preset;
+pub use sessions::{MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
+
+/// The database. Clones share its connections and its one writer of sessions.
+#[derive(Clone)]
+pub struct Store {
+    db: engine::Db,
+    writer: append::Writer,
+}

@@ -1,0 +1,184 @@
+//! Opening and closing a database, and bringing its tables up to date.
+//! Invariant: one process at a time has a SQLite file open; any number of nodes may open one Postgres at once.
+//! Next: `engine.rs`, which uses the pools made here.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::append::Writer;
+use crate::engine::{Db, args, pause};
+use crate::error::{Error, Result};
+use crate::Store;
+
+/// Which database, and how hard to hold on to what is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// SQLite waits for the disk at every commit. Without it the newest commits may be lost when the machine loses
+    /// power, though never when only the process dies. Postgres decides this by its own configuration.
+    pub durable: bool,
+    /// Most connections to Postgres, or reading connections to SQLite. Few are open while there is little to do.
+    pub max_connections: u32,
+}
+
+/// How long a caller waits for a free connection, or for SQLite's lock, before it hears `Unavailable`.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How long an unused connection stays open. Longer makes bursts cheaper and an idle server larger.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// More threads reading one SQLite file than this only wait for each other.
+const MAX_SQLITE_READERS: u32 = 8;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+impl Store {
+    /// Opens the database and begins to take appends. The tables may be missing until [`Store::migrate`].
+    pub async fn open(options: &OpenOptions) -> Result<Store> {
+        let db = if let Some(path) = options.url.strip_prefix("sqlite:") {
+            open_sqlite(path, options).await?
+        } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+            open_postgres(options).await?
+        } else {
+            return Err(Error::BadUrl("it begins with neither sqlite: nor postgres://".into()));
+        };
+        Ok(Store { writer: Writer::start(db.clone()), db })
+    }
+
+    /// Brings the tables up to date.
+    ///
+    /// sqlx would guard this with an advisory lock, which databases that only speak like Postgres do not have. It
+    /// needs none: each migration is one transaction together with the note that it was made, so of two nodes that
+    /// start at once one fails whole, and finds the work done when it looks again.
+    pub async fn migrate(&self) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let outcome = match &self.db {
+                Db::Sqlite { write, .. } => migrator(&SQLITE).run_direct(None, &mut *write.acquire().await?, false).await,
+                Db::Postgres(pool) => migrator(&POSTGRES).run_direct(None, &mut *pool.acquire().await?, false).await,
+            };
+            match outcome {
+                Err(err) if tries < MAX_MIGRATE_TRIES && may_be_a_race(&err) => {
+                    tracing::debug!(error = %err, "another node may be migrating, looking again");
+                    pause(tries + 4).await;
+                    tries += 1;
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    /// Whether other nodes may use this database too.
+    pub fn is_shared(&self) -> bool {
+        !self.db.is_alone()
+    }
+
+    /// Answers whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.db.one("select 1 as one", args![]).await.map(drop)
+    }
+
+    /// Writes what has been queued, then closes every connection. Appends that come later are `Unavailable`.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        match &self.db {
+            Db::Sqlite { read, write, lock } => {
+                read.close().await;
+                // Last, because the last connection to close folds the log back into the file.
+                write.close().await;
+                // Clones of this store may live on, but nothing can come of them any more.
+                let _ = lock.unlock();
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// How often a failed migration is looked at again. As many nodes may start at the same moment; raising it makes a
+/// broken migration take longer to say so than these one and a half seconds.
+const MAX_MIGRATE_TRIES: u32 = 8;
+
+/// The migrations as they are run: without sqlx's lock, and content with a database that is one release ahead, which
+/// is what a node meets that restarts while the others are being replaced.
+fn migrator(migrations: &'static Migrator) -> Migrator {
+    let mut migrator = Migrator::with_migrations(migrations.iter().cloned().collect());
+    migrator.set_locking(false).set_ignore_missing(true);
+    migrator
+}
+
+/// Errors of the database may come from another node's doing; a migration that was edited after it ran does not.
+fn may_be_a_race(err: &sqlx::migrate::MigrateError) -> bool {
+    use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+    matches!(err, Execute(sqlx::Error::Database(_)) | ExecuteMigration(sqlx::Error::Database(_), _))
+}
+
+async fn open_sqlite(path: &str, options: &OpenOptions) -> Result<Db> {
+    // `sqlite://PATH` is common too; what follows the slashes is the path.
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
+        return Err(Error::BadUrl("sqlite: must be followed by the path of a file".into()));
+    }
+    let path = Path::new(path);
+    let lock = lock_file(path)?;
+    let connect = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
+        .busy_timeout(BUSY)
+        .foreign_keys(true);
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(connect)
+        .await?;
+    let connect = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+    let read = SqlitePoolOptions::new()
+        .max_connections(options.max_connections.clamp(1, MAX_SQLITE_READERS))
+        .acquire_timeout(BUSY)
+        .idle_timeout(IDLE)
+        .test_before_acquire(false)
+        .connect_lazy_with(connect);
+    Ok(Db::Sqlite { read, write, lock: Arc::new(lock) })
+}
+
+/// Locks a file next to the database, for as long as it stays open. The database file itself is SQLite's to lock:
+/// closing a second handle to it would drop SQLite's own locks.
+fn lock_file(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let bad = |err: std::io::Error| Error::BadUrl(format!("{}: {err}", name.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(bad)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::DatabaseInUse(path.display().to_string())),
+        Err(TryLockError::Error(err)) => Err(bad(err)),
+    }
+}
+
+async fn open_postgres(options: &OpenOptions) -> Result<Db> {
+    let connect = PgConnectOptions::from_str(&options.url).map_err(|err| match err {
+        sqlx::Error::Configuration(err) => Error::BadUrl(err.to_string()),
+        err => err.into(),
+    })?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections.max(2))
+        .acquire_timeout(BUSY)
+        .idle_timeout(IDLE)
+        .connect_with(connect.application_name("salon"))
+        .await?;
+    Ok(Db::Postgres(pool))
+}

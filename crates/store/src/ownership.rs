@@ -1,0 +1,178 @@
+//! Which run of which node hosts a session, and when another may take it over.
+//! Invariant: a session has one owner, named by run and epoch; every append names both, so a former owner's fail.
+//! A node shows that it lives by renewing its row; the row of a dead node frees its sessions.
+//! Next: `append.rs`, where epochs are checked.
+
+use salon_core::{MeetingId, SessionId, Timestamp};
+
+use crate::Store;
+use crate::engine::{Arg, Column, Row, args, built, transaction};
+use crate::error::{Error, Result, Rule};
+
+/// A node that has not renewed its row for this long is dead, in milliseconds. Nodes renew every 2 s; raising this
+/// leaves meetings of a dead node without a host for longer, lowering it takes meetings away from slow ones.
+pub const NODE_DEAD_MS: i64 = 8_000;
+
+/// One life of a node's process: made anew at every start, never reused.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(String);
+
+impl RunId {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&RunId> for Arg {
+    fn from(run: &RunId) -> Self {
+        run.as_str().into()
+    }
+}
+
+impl Column for RunId {
+    fn read(text: &str) -> Option<Self> {
+        Some(Self::new(text))
+    }
+}
+
+/// A live session whose owner is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoptable {
+    pub session: SessionId,
+    pub meeting: MeetingId,
+    /// Named in [`Store::take_over`].
+    pub epoch: i64,
+    /// When the owner was last known to be alive, and with it the people in the session.
+    pub owner_seen_at: Timestamp,
+}
+
+/// When the run that owns a session `s` was last seen, with `n` the row of its node if there is one. A run that never
+/// registered was alive when it last wrote.
+pub(crate) const OWNER_SEEN: &str =
+    "coalesce(s.owner_seen_ms, case when n.run = s.owner_run then n.seen_ms end, s.updated_ms)";
+
+impl Store {
+    /// Begins `run` as the node `name`. An earlier run of that name has ended: its heartbeats fail from now on, and
+    /// its sessions may be taken over.
+    pub async fn register_node(&self, name: &str, run: &RunId, now: Timestamp) -> Result<()> {
+        transaction!(self.db, |tx| {
+            let sql = format!("select run, seen_ms from nodes where name = $1{}", self.db.for_update());
+            if let Some(former) = tx.one(built(sql), args![name]).await? {
+                // The node's row is about to forget when the former run was last seen; its sessions remember.
+                let sql = "update sessions set owner_seen_ms = $3 \
+                           where owner_node = $1 and owner_run = $2 and owner_run <> $4 \
+                           and ended_ms is null and owner_seen_ms is null";
+                tx.run(sql, args![name, &former.id::<RunId>("run")?, former.time("seen_ms")?, run]).await?;
+            }
+            let sql = format!(
+                "insert into nodes (name, run, seen_ms) values ($1, $2, {}) \
+                 on conflict (name) do update set run = excluded.run, seen_ms = excluded.seen_ms",
+                self.db.clock("$3")
+            );
+            tx.run(built(sql), args![name, run, now]).await?;
+            Ok(())
+        })
+    }
+
+    /// Says that `run` is alive. `NotOwner` if another run has its name by now: it must stop hosting.
+    pub async fn heartbeat(&self, run: &RunId, now: Timestamp) -> Result<()> {
+        let sql = format!("update nodes set seen_ms = {} where run = $1", self.db.clock("$2"));
+        match self.db.run(built(sql), args![run, now]).await? {
+            0 => Err(Error::NotOwner),
+            _ => Ok(()),
+        }
+    }
+
+    /// The live sessions that `run` may take over, oldest first: those of its node's former runs and of dead nodes.
+    /// On SQLite those of every other run.
+    pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp) -> Result<Vec<Adoptable>> {
+        let orphaned = if self.db.is_alone() {
+            "$2 = $2".to_owned()
+        } else {
+            let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
+            format!(
+                "(s.owner_node = (select name from nodes where run = $1) \
+                 or n.name is null or n.seen_ms < {dead_before})"
+            )
+        };
+        let sql = format!(
+            "select s.id, s.meeting_id, s.epoch, {OWNER_SEEN} as seen_ms \
+             from sessions s left join nodes n on n.name = s.owner_node \
+             where s.ended_ms is null and s.owner_run <> $1 and {orphaned} order by s.created_ms, s.id"
+        );
+        let read = |row: &Row| {
+            Ok(Adoptable {
+                session: row.id("id")?,
+                meeting: row.id("meeting_id")?,
+                epoch: row.int("epoch")?,
+                owner_seen_at: row.time("seen_ms")?,
+            })
+        };
+        self.db.all(built(sql), args![run, now]).await?.iter().map(read).collect()
+    }
+
+    /// Makes `run` the owner of a session that was seen at `from_epoch`, and returns the new epoch.
+    ///
+    /// A run may also take over from itself, which shuts out a task of its own that it has lost sight of. `NotOwner`
+    /// if somebody else was faster or `run` is not registered, `Conflict(OwnerAlive)` if the owner lives,
+    /// `Conflict(SessionEnded)` if there is nothing left to own.
+    pub async fn take_over(
+        &self,
+        session: &SessionId,
+        from_epoch: i64,
+        run: &RunId,
+        now: Timestamp,
+    ) -> Result<i64> {
+        transaction!(self.db, |tx| {
+            let Some(node) = tx.one("select name from nodes where run = $1", args![run]).await? else {
+                return Err(Error::NotOwner);
+            };
+            let node = node.text("name")?;
+            let sql = format!(
+                "select owner_node, owner_run, epoch, ended_ms, {} as now_ms, \
+                 (select seen_ms from nodes where name = owner_node) as node_seen_ms \
+                 from sessions where id = $1{}",
+                self.db.clock("$2"),
+                self.db.for_update()
+            );
+            let Some(row) = tx.one(built(sql), args![session, now]).await? else { return Err(Error::NotFound) };
+            if row.int("epoch")? != from_epoch {
+                return Err(Error::NotOwner);
+            }
+            if row.int_or_null("ended_ms")?.is_some() {
+                return Err(Error::Conflict(Rule::SessionEnded));
+            }
+            let node_is_dead = match row.time_or_null("node_seen_ms")? {
+                Some(seen) => seen.plus_ms(NODE_DEAD_MS) < row.time("now_ms")?,
+                None => true,
+            };
+            // A former run of this node, or this very run: both are under the one name that `run` holds.
+            let is_ours = row.text("owner_node")? == node;
+            if !(self.db.is_alone() || is_ours || node_is_dead) {
+                return Err(Error::Conflict(Rule::OwnerAlive));
+            }
+            let sql = "update sessions set owner_node = $2, owner_run = $3, epoch = epoch + 1, owner_seen_ms = null \
+                       where id = $1 and epoch = $4";
+            match tx.run(sql, args![session, &node, run, from_epoch]).await? {
+                0 => Err(Error::NotOwner),
+                _ => Ok(from_epoch + 1),
+            }
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! How a session's events are kept: a kind and a JSON object, under names that never change.
+//! Invariant: what was written once can be read for ever. A kind or field keeps its name and meaning; a new field is
+//! optional; what core renames is renamed here alone.
+//! What cannot be read is `None`, never a panic and never a guess.
+
+use salon_core::event::{
+    Actor, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind,
+};
+use salon_core::preset::Recorder;
+use salon_core::{AppId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, Timestamp, TrackId};
+use serde_json::{Map, Value, json};
+
+/// The kind of an event, and its JSON.
+pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
+    let (kind, json) = match body {
+        EventBody::SessionStarted(started) => ("session_started", encode_started(started)),
+        EventBody::PeerJoined(joined) => ("peer_joined", encode_joined(joined)),
+        EventBody::PeerDisconnected { peer, seen } => {
+            ("peer_disconnected", json!({ "peer": peer.as_str(), "seen_ms": seen.0 }))
+        }
+        EventBody::PeerReconnected { peer } => ("peer_reconnected", json!({ "peer": peer.as_str() })),
+        EventBody::PeerLeft { peer, left_at, reason } => (
+            "peer_left",
+            json!({ "peer": peer.as_str(), "left_ms": left_at.0, "reason": LEAVE_REASONS.name(*reason) }),
+        ),
+        EventBody::PeerRenamed { peer, name } => ("peer_renamed", json!({ "peer": peer.as_str(), "name": name })),
+        EventBody::TrackPublished { peer, track } => {
+            ("track_published", json!({ "peer": peer.as_str(), "track": encode_track(track) }))
+        }
+        EventBody::TrackPaused { peer, track, paused, by } => (
+            "track_paused",
+            json!({
+                "peer": peer.as_str(), "track": track.as_str(), "paused": paused,
+                // Null is the API: a peer's id could be any word.
+                "by_peer": match by { Actor::Peer(peer) => Some(peer.as_str()), Actor::Api => None },
+            }),
+        ),
+        EventBody::TrackUnpublished { peer, track } => {
+            ("track_unpublished", json!({ "peer": peer.as_str(), "track": track.as_str() }))
+        }
+        EventBody::UnmuteForbidden { forbidden } => ("unmute_forbidden", json!({ "forbidden": forbidden })),
+        EventBody::ParticipantAdmitted { participant } => {
+            ("participant_admitted", json!({ "participant": participant.as_str() }))
+        }
+        EventBody::SessionEnded { ended_at, reason } => {
+            ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
+        }
+    };
+    (kind, json.to_string())
+}
+
+/// Reads an event back; `None` if the kind is unknown or the JSON is not what that kind needs.
+pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
+    let Ok(Value::Object(object)) = serde_json::from_str(json) else { return None };
+    let fields = Fields(&object);
+    Some(match kind {
+        "session_started" => EventBody::SessionStarted(decode_started(&fields)?),
+        "peer_joined" => EventBody::PeerJoined(decode_joined(&fields)?),
+        "peer_disconnected" => EventBody::PeerDisconnected { peer: fields.peer()?, seen: fields.time("seen_ms")? },
+        "peer_reconnected" => EventBody::PeerReconnected { peer: fields.peer()? },
+        "peer_left" => EventBody::PeerLeft {
+            peer: fields.peer()?,
+            left_at: fields.time("left_ms")?,
+            reason: LEAVE_REASONS.value(fields.text("reason")?)?,
+        },
+        "peer_renamed" => EventBody::PeerRenamed { peer: fields.peer()?, name: fields.string("name")? },
+        "track_published" => {
+            let Value::Object(track) = object.get("track")? else { return None };
+            EventBody::TrackPublished { peer: fields.peer()?, track: decode_track(&Fields(track))? }
+        }
+        "track_paused" => EventBody::TrackPaused {
+            peer: fields.peer()?,
+            track: fields.track("track")?,
+            paused: fields.flag("paused")?,
+            by: match object.get("by_peer")? {
+                Value::Null => Actor::Api,
+                Value::String(peer) => Actor::Peer(PeerId::parse(peer).ok()?),
+                _ => return None,
+            },
+        },
+        "track_unpublished" => EventBody::TrackUnpublished { peer: fields.peer()?, track: fields.track("track")? },
+        "unmute_forbidden" => EventBody::UnmuteForbidden { forbidden: fields.flag("forbidden")? },
+        "participant_admitted" => EventBody::ParticipantAdmitted {
+            participant: ParticipantId::parse(fields.text("participant")?).ok()?,
+        },
+        "session_ended" => EventBody::SessionEnded {
+            ended_at: fields.time("ended_ms")?,
+            reason: END_REASONS.value(fields.text("reason")?)?,
+        },
+        _ => return None,
+    })
+}
+
+fn encode_started(started: &SessionStarted) -> Value {
+    json!({
+        "session": started.session.as_str(),
+        "meeting": started.meeting.as_str(),
+        "app": started.app.as_str(),
+        "title": started.title,
+        "keep_alive_ms": started.keep_alive_ms,
+        "started_ms": started.started_at.0,
+    })
+}
+
+fn decode_started(fields: &Fields) -> Option<SessionStarted> {
+    Some(SessionStarted {
+        session: SessionId::parse(fields.text("session")?).ok()?,
+        meeting: MeetingId::parse(fields.text("meeting")?).ok()?,
+        app: AppId::parse(fields.text("app")?).ok()?,
+        title: fields.string("title")?,
+        keep_alive_ms: fields.int("keep_alive_ms")?,
+        started_at: fields.time("started_ms")?,
+    })
+}
+
+fn encode_joined(joined: &PeerJoined) -> Value {
+    json!({
+        "peer": joined.peer.as_str(),
+        "participant": joined.participant.as_str(),
+        "custom_participant_id": joined.custom_participant_id,
+        "name": joined.name,
+        "picture": joined.picture,
+        "preset": joined.preset.as_str(),
+        "preset_name": joined.preset_name,
+        "hidden": joined.hidden,
+        "recorder": RECORDERS.name(joined.recorder),
+        "on_stage": joined.on_stage,
+    })
+}
+
+fn decode_joined(fields: &Fields) -> Option<PeerJoined> {
+    Some(PeerJoined {
+        peer: fields.peer()?,
+        participant: ParticipantId::parse(fields.text("participant")?).ok()?,
+        custom_participant_id: fields.string("custom_participant_id")?,
+        name: fields.string("name")?,
+        picture: match fields.0.get("picture")? {
+            Value::Null => None,
+            Value::String(picture) => Some(picture.clone()),
+            _ => return None,
+        },
+        preset: PresetId::parse(fields.text("preset")?).ok()?,
+        preset_name: fields.string("preset_name")?,
+        hidden: fields.flag("hidden")?,
+        recorder: RECORDERS.value(fields.text("recorder")?)?,
+        on_stage: fields.flag("on_stage")?,
+    })
+}
+
+fn encode_track(track: &Track) -> Value {
+    json!({
+        "id": track.id.as_str(),
+        "kind": TRACK_KINDS.name(track.kind),
+        "screen_share": track.screen_share,
+        "paused": track.paused,
+        "mime_type": track.mime_type,
+        "app_data": track.app_data,
+        "transport": track.transport,
+    })
+}
+
+fn decode_track(fields: &Fields) -> Option<Track> {
+    Some(Track {
+        id: fields.track("id")?,
+        kind: TRACK_KINDS.value(fields.text("kind")?)?,
+        screen_share: fields.flag("screen_share")?,
+        paused: fields.flag("paused")?,
+        mime_type: fields.string("mime_type")?,
+        app_data: fields.string("app_data")?,
+        transport: fields.string("transport")?,
+    })
+}
+
+/// The words for the values of a small enum.
+struct Words<T: 'static>(&'static [(T, &'static str)]);
+
+const LEAVE_REASONS: Words<LeaveReason> = Words(&[
+    (LeaveReason::Left, "left"),
+    (LeaveReason::Lost, "lost"),
+    (LeaveReason::Kicked, "kicked"),
+    (LeaveReason::Deleted, "deleted"),
+    (LeaveReason::Ended, "ended"),
+]);
+const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
+const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
+const RECORDERS: Words<Recorder> = Words(&[
+    (Recorder::None, "none"),
+    (Recorder::Recorder, "recorder"),
+    (Recorder::Livestreamer, "livestreamer"),
+]);
+
+impl<T: Copy + PartialEq> Words<T> {
+    fn name(&self, value: T) -> &'static str {
+        let found = self.0.iter().find(|(known, _)| *known == value);
+        found.expect("every value of the enum has a word, which a test checks").1
+    }
+
+    fn value(&self, name: &str) -> Option<T> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(value, _)| *value)
+    }
+}
+
+/// The fields of a JSON object, each asked for as what it must be.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn string(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    fn int(&self, name: &str) -> Option<i64> {
+        self.0.get(name)?.as_i64()
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        self.0.get(name)?.as_bool()
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.int(name).map(Timestamp)
+    }
+
+    fn peer(&self) -> Option<PeerId> {
+        PeerId::parse(self.text("peer")?).ok()
+    }
+
+    fn track(&self, name: &str) -> Option<TrackId> {
+        TrackId::parse(self.text(name)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

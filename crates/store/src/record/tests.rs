@@ -1,0 +1,200 @@
+//! Every event, as it is kept for ever, and back.
+
+use super::*;
+
+fn peer() -> PeerId {
+    PeerId::parse("p1").expect("a plain id")
+}
+
+fn track_id() -> TrackId {
+    TrackId::parse("t1").expect("a plain id")
+}
+
+/// An event of every kind with every kind of value, and how it is kept. Lines here may be added, never changed: they
+/// are what databases hold.
+fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
+    let joined = PeerJoined {
+        peer: peer(),
+        participant: ParticipantId::parse("u1").expect("a plain id"),
+        custom_participant_id: "c\"1\"".into(),
+        name: "Änn\0".into(),
+        picture: None,
+        preset: PresetId::parse("host").expect("a plain id"),
+        preset_name: "Host".into(),
+        hidden: false,
+        recorder: Recorder::None,
+        on_stage: true,
+    };
+    let started = SessionStarted {
+        session: SessionId::parse("s1").expect("a plain id"),
+        meeting: MeetingId::parse("m1").expect("a plain id"),
+        app: AppId::parse("a1").expect("a plain id"),
+        title: "Plans".into(),
+        keep_alive_ms: 60_000,
+        started_at: Timestamp(1_750_000_000_000),
+    };
+    let track = Track {
+        id: track_id(),
+        kind: TrackKind::Audio,
+        screen_share: false,
+        paused: true,
+        mime_type: "audio/opus".into(),
+        app_data: r#"{"a":1}"#.into(),
+        transport: "x".into(),
+    };
+    let left = |reason| EventBody::PeerLeft { peer: peer(), left_at: Timestamp(-5), reason };
+    let ended = |reason| EventBody::SessionEnded { ended_at: Timestamp(9), reason };
+    let joins = |recorder, picture: Option<&str>| {
+        EventBody::PeerJoined(PeerJoined { recorder, picture: picture.map(str::to_owned), ..joined.clone() })
+    };
+    let publishes = |kind| EventBody::TrackPublished { peer: peer(), track: Track { kind, ..track.clone() } };
+    let pauses = |by| EventBody::TrackPaused { peer: peer(), track: track_id(), paused: true, by };
+    vec![
+        (
+            EventBody::SessionStarted(started),
+            "session_started",
+            r#"{"app":"a1","keep_alive_ms":60000,"meeting":"m1","session":"s1","started_ms":1750000000000,"title":"Plans"}"#,
+        ),
+        (
+            joins(Recorder::None, None),
+            "peer_joined",
+            r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"none"}"#,
+        ),
+        (
+            joins(Recorder::Recorder, Some("https://x/y.png")),
+            "peer_joined",
+            r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"participant":"u1","peer":"p1","picture":"https://x/y.png","preset":"host","preset_name":"Host","recorder":"recorder"}"#,
+        ),
+        (
+            joins(Recorder::Livestreamer, None),
+            "peer_joined",
+            r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"livestreamer"}"#,
+        ),
+        (
+            EventBody::PeerDisconnected { peer: peer(), seen: Timestamp(7) },
+            "peer_disconnected",
+            r#"{"peer":"p1","seen_ms":7}"#,
+        ),
+        (EventBody::PeerReconnected { peer: peer() }, "peer_reconnected", r#"{"peer":"p1"}"#),
+        (left(LeaveReason::Left), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"left"}"#),
+        (left(LeaveReason::Lost), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"lost"}"#),
+        (left(LeaveReason::Kicked), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"kicked"}"#),
+        (left(LeaveReason::Deleted), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"deleted"}"#),
+        (left(LeaveReason::Ended), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"ended"}"#),
+        (
+            EventBody::PeerRenamed { peer: peer(), name: "B\n".into() },
+            "peer_renamed",
+            r#"{"name":"B\n","peer":"p1"}"#,
+        ),
+        (
+            publishes(TrackKind::Audio),
+            "track_published",
+            r#"{"peer":"p1","track":{"app_data":"{\"a\":1}","id":"t1","kind":"audio","mime_type":"audio/opus","paused":true,"screen_share":false,"transport":"x"}}"#,
+        ),
+        (
+            publishes(TrackKind::Video),
+            "track_published",
+            r#"{"peer":"p1","track":{"app_data":"{\"a\":1}","id":"t1","kind":"video","mime_type":"audio/opus","paused":true,"screen_share":false,"transport":"x"}}"#,
+        ),
+        (
+            pauses(Actor::Api),
+            "track_paused",
+            r#"{"by_peer":null,"paused":true,"peer":"p1","track":"t1"}"#,
+        ),
+        (
+            pauses(Actor::Peer(peer())),
+            "track_paused",
+            r#"{"by_peer":"p1","paused":true,"peer":"p1","track":"t1"}"#,
+        ),
+        (
+            EventBody::TrackUnpublished { peer: peer(), track: track_id() },
+            "track_unpublished",
+            r#"{"peer":"p1","track":"t1"}"#,
+        ),
+        (EventBody::UnmuteForbidden { forbidden: true }, "unmute_forbidden", r#"{"forbidden":true}"#),
+        (
+            EventBody::ParticipantAdmitted { participant: ParticipantId::parse("u1").expect("a plain id") },
+            "participant_admitted",
+            r#"{"participant":"u1"}"#,
+        ),
+        (ended(EndReason::AllLeft), "session_ended", r#"{"ended_ms":9,"reason":"all_left"}"#),
+        (ended(EndReason::Closed), "session_ended", r#"{"ended_ms":9,"reason":"closed"}"#),
+    ]
+}
+
+#[test]
+fn events_are_kept_under_names_that_never_change() {
+    for (event, kind, json) in kept() {
+        assert_eq!(encode(&event), (kind, json.to_owned()));
+        assert_eq!(decode(kind, json), Some(event));
+    }
+}
+
+/// Fails to compile when core learns a new value, and to pass until `kept` shows it.
+#[test]
+fn every_value_is_shown() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (event, ..) in kept() {
+        seen.insert(match event {
+            EventBody::SessionStarted(_) => 0,
+            EventBody::PeerJoined(joined) => match joined.recorder {
+                Recorder::None => 1,
+                Recorder::Recorder => 2,
+                Recorder::Livestreamer => 3,
+            },
+            EventBody::PeerDisconnected { .. } => 4,
+            EventBody::PeerReconnected { .. } => 5,
+            EventBody::PeerLeft { reason, .. } => match reason {
+                LeaveReason::Left => 6,
+                LeaveReason::Lost => 7,
+                LeaveReason::Kicked => 8,
+                LeaveReason::Deleted => 9,
+                LeaveReason::Ended => 10,
+            },
+            EventBody::PeerRenamed { .. } => 11,
+            EventBody::TrackPublished { track, .. } => match track.kind {
+                TrackKind::Audio => 12,
+                TrackKind::Video => 13,
+            },
+            EventBody::TrackPaused { by: Actor::Api, .. } => 14,
+            EventBody::TrackPaused { by: Actor::Peer(_), .. } => 15,
+            EventBody::TrackUnpublished { .. } => 16,
+            EventBody::UnmuteForbidden { .. } => 17,
+            EventBody::ParticipantAdmitted { .. } => 18,
+            EventBody::SessionEnded { reason: EndReason::AllLeft, .. } => 19,
+            EventBody::SessionEnded { reason: EndReason::Closed, .. } => 20,
+        });
+    }
+    assert!(seen.into_iter().eq(0..=20));
+}
+
+#[test]
+fn fields_of_a_later_release_do_no_harm() {
+    let event = EventBody::PeerReconnected { peer: peer() };
+    assert_eq!(decode("peer_reconnected", r#"{"peer":"p1","via":"tunnel"}"#), Some(event));
+}
+
+#[test]
+fn what_is_not_an_event_is_none() {
+    assert_eq!(decode("unheard_of", "{}"), None);
+    for (_, kind, json) in kept() {
+        // Cut anywhere, and with any one field gone or of another type.
+        for end in (0..json.len()).filter(|end| json.is_char_boundary(*end)) {
+            assert_eq!(decode(kind, &json[..end]), None, "{kind} {}", &json[..end]);
+        }
+        let Ok(Value::Object(whole)) = serde_json::from_str(json) else { panic!("{json}") };
+        for field in whole.keys() {
+            let mut without = whole.clone();
+            without.remove(field);
+            assert_eq!(decode(kind, &Value::Object(without).to_string()), None, "{kind} without {field}");
+            let mut odd = whole.clone();
+            odd.insert(field.clone(), json!([]));
+            assert_eq!(decode(kind, &Value::Object(odd).to_string()), None, "{kind} with odd {field}");
+        }
+        for odd in ["", "null", "[]", "7", "{}"] {
+            assert_eq!(decode(kind, odd), None, "{kind} {odd}");
+        }
+    }
+    assert_eq!(decode("peer_reconnected", r#"{"peer":"not an id"}"#), None);
+    assert_eq!(decode("peer_left", r#"{"left_ms":1.5,"peer":"p1","reason":"left"}"#), None);
+}

@@ -1,0 +1,177 @@
+//! Sessions as they are read: the row that sums one up, and the events that are its record.
+//! Invariant: events come back in order and without a gap, or as `Corrupt`.
+//! They are written in `append.rs`. Next: `record.rs`, how an event is kept.
+
+use salon_core::{AppId, Event, MeetingId, Record, SessionId, Summary, Timestamp};
+
+use crate::Store;
+use crate::engine::{Arg, Row, args, built};
+use crate::error::{Corrupt, Error, Result};
+use crate::list::{Filter, Listing, Page};
+use crate::ownership::{OWNER_SEEN, RunId};
+use crate::record;
+
+/// Most events one call of [`Store::events`] returns: what a page of reading holds in memory.
+pub const MAX_EVENTS: u32 = 1000;
+
+/// A session as of its last event, and who hosts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    pub summary: Summary,
+    pub owner_node: String,
+    pub owner_run: RunId,
+    pub epoch: i64,
+    /// When the owning run was last known to be alive.
+    pub owner_seen_at: Timestamp,
+    pub last_seq: u64,
+}
+
+/// What sessions are listed by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SessionSort {
+    #[default]
+    CreatedAt,
+    MinutesConsumed,
+}
+
+/// Which sessions of an app to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Searched by meeting title, meeting id and session id. `newest_first` also puts the most minutes first.
+    pub page: Page,
+    pub sort: SessionSort,
+    pub live: Option<bool>,
+    pub meeting: Option<MeetingId>,
+    /// Made at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Made at this moment or earlier.
+    pub to: Option<Timestamp>,
+    /// At least so many participants ever.
+    pub participants_min: Option<u32>,
+    /// At most so many participants ever.
+    pub participants_max: Option<u32>,
+    /// The moment up to which the minutes of live sessions count when they are sorted by them.
+    pub now: Timestamp,
+}
+
+const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
+
+/// Participant-milliseconds up to `?`, as `Summary::consumed_ms` has it.
+const CONSUMED: &str =
+    "s.settled_ms + case when s.live * ? > s.live_since_ms then s.live * ? - s.live_since_ms else 0 end";
+
+impl Store {
+    pub async fn session_row(&self, app: &AppId, id: &SessionId) -> Result<Option<SessionRow>> {
+        let sql = format!("select {} from {TABLES} where s.app_id = $1 and s.id = $2", columns());
+        self.db.one(built(sql), args![app, id]).await?.as_ref().map(read_session).transpose()
+    }
+
+    pub async fn live_session_of(&self, meeting: &MeetingId) -> Result<Option<SessionRow>> {
+        let sql = format!("select {} from {TABLES} where s.meeting_id = $1 and s.ended_ms is null", columns());
+        self.db.one(built(sql), args![meeting]).await?.as_ref().map(read_session).transpose()
+    }
+
+    /// The sessions of an app, searched by meeting title, meeting id and session id.
+    pub async fn sessions(&self, app: &AppId, filter: &SessionFilter) -> Result<Listing<SessionRow>> {
+        let page = &filter.page;
+        let mut sessions = Filter::new("s.app_id = ?", app);
+        match filter.live {
+            Some(true) => sessions.and_fixed("s.ended_ms is null"),
+            Some(false) => sessions.and_fixed("s.ended_ms is not null"),
+            None => {}
+        }
+        if let Some(meeting) = &filter.meeting {
+            sessions.and("s.meeting_id = ?", meeting);
+        }
+        sessions.and_between("s.created_ms", filter.from, filter.to);
+        if let Some(min) = filter.participants_min {
+            sessions.and("s.participants >= ?", min);
+        }
+        if let Some(max) = filter.participants_max {
+            sessions.and("s.participants <= ?", max);
+        }
+        sessions.and_search("s.search_text", page.search.as_deref());
+        let direction = if page.newest_first { " desc" } else { "" };
+        let (order, order_value) = match filter.sort {
+            SessionSort::CreatedAt => (format!("s.created_ms{direction}, s.id{direction}"), None),
+            SessionSort::MinutesConsumed => {
+                (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now)))
+            }
+        };
+        sessions.list(&self.db, (&columns(), TABLES), (&order, order_value), page, read_session).await
+    }
+
+    /// The events after `after_seq`, in order, at most `limit` and at most [`MAX_EVENTS`].
+    pub async fn events(&self, session: &SessionId, after_seq: u64, limit: u32) -> Result<Vec<Event>> {
+        let sql = "select seq, at_ms, kind, body from session_events where session_id = $1 and seq > $2 \
+                   order by seq limit $3";
+        let rows = self.db.all(sql, args![session, after_seq, limit.min(MAX_EVENTS)]).await?;
+        let expected = (1..).map(|offset| after_seq.saturating_add(offset));
+        rows.iter().zip(expected).map(|(row, seq)| read_event(session, seq, row)).collect()
+    }
+
+    /// Folds a session's whole record; `None` if there is no such session.
+    pub async fn record(&self, session: &SessionId) -> Result<Option<Record>> {
+        let mut record: Option<Record> = None;
+        loop {
+            let after = record.as_ref().map_or(0, |record| record.seq);
+            let events = self.events(session, after, MAX_EVENTS).await?;
+            for event in &events {
+                match &mut record {
+                    Some(record) => record.apply(event),
+                    None => {
+                        let corrupt = Corrupt::Event { session: session.clone(), seq: event.seq };
+                        record = Some(Record::begin(event).ok_or(Error::Corrupt(corrupt))?);
+                    }
+                }
+            }
+            if events.len() < MAX_EVENTS as usize {
+                return Ok(record);
+            }
+        }
+    }
+}
+
+fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {
+    let corrupt = || Error::Corrupt(Corrupt::Event { session: session.clone(), seq });
+    if row.count::<u64>("seq")? != seq {
+        return Err(corrupt());
+    }
+    let body = record::decode(&row.text("kind")?, &row.text("body")?).ok_or_else(corrupt)?;
+    Ok(Event { seq, at: row.time("at_ms")?, body })
+}
+
+fn columns() -> String {
+    format!(
+        "s.id, s.app_id, s.meeting_id, s.title, s.keep_alive_ms, s.started_ms, s.created_ms, s.updated_ms, \
+         s.ended_ms, s.live, s.max_concurrent, s.participants, s.settled_ms, s.live_since_ms, s.owner_node, \
+         s.owner_run, s.epoch, s.last_seq, {OWNER_SEEN} as owner_seen_ms"
+    )
+}
+
+fn read_session(row: &Row) -> Result<SessionRow> {
+    let summary = Summary {
+        session: row.id("id")?,
+        meeting: row.id("meeting_id")?,
+        app: row.id("app_id")?,
+        title: row.text("title")?,
+        keep_alive_ms: row.int("keep_alive_ms")?,
+        started_at: row.time("started_ms")?,
+        created_at: row.time("created_ms")?,
+        updated_at: row.time("updated_ms")?,
+        ended_at: row.time_or_null("ended_ms")?,
+        live: row.count("live")?,
+        max_concurrent: row.count("max_concurrent")?,
+        participants: row.count("participants")?,
+        settled_ms: row.int("settled_ms")?,
+        live_since_ms: row.int("live_since_ms")?,
+    };
+    Ok(SessionRow {
+        summary,
+        owner_node: row.text("owner_node")?,
+        owner_run: row.id("owner_run")?,
+        epoch: row.int("epoch")?,
+        owner_seen_at: row.time("owner_seen_ms")?,
+        last_seq: row.count("last_seq")?,
+    })
+}

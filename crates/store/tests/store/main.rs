@@ -1,0 +1,18 @@
+//! The store as its users see it, the same tests on SQLite and on Postgres.
+//! `bed.rs` makes a fresh database for each test, `postgres.rs` the server for those of Postgres.
+//! One binary, so that one server serves all tests.
+
+mod bed;
+mod postgres;
+mod script;
+
+mod admission;
+mod appends;
+mod crash;
+mod keys;
+mod lists;
+mod nodes;
+mod opening;
+mod rows;
+mod sessions;
+mod speed;

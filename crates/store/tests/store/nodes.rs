@@ -1,0 +1,155 @@
+//! Who owns a session, who may take it over, and that a former owner is shut out.
+
+use salon_store::{Adoptable, Error, NODE_DEAD_MS, RunId, Rule};
+
+use crate::bed::*;
+use crate::rows::refused;
+use crate::script::Script;
+
+on_both_engines! {
+    async fn a_new_run_of_a_node_adopts_what_the_former_left(bed: Bed) {
+        let store = &bed.store;
+        let old = bed.run("n1", "r1").await;
+        let mut talk = Script::start("s", "m");
+        store.append(talk.append(&old)).await.unwrap();
+        store.append(Script::start("over", "m2").end(1).append(&old)).await.unwrap();
+        assert_eq!(store.live_sessions_to_adopt(&old, NOON).await.unwrap(), []);
+        store.heartbeat(&old, NOON.plus_ms(2_000)).await.unwrap();
+        let seen = store.session_row(&id("a"), &id("s")).await.unwrap().unwrap().owner_seen_at;
+        if bed.is_sqlite() {
+            assert_eq!(seen, NOON.plus_ms(2_000));
+        }
+
+        let new = bed.run("n1", "r2").await;
+        let expected = Adoptable { session: id("s"), meeting: id("m"), epoch: 1, owner_seen_at: seen };
+        assert_eq!(store.live_sessions_to_adopt(&new, NOON).await.unwrap(), [expected.clone()]);
+        // A run that ends before it adopted anything leaves the memory of the first one as it is.
+        store.heartbeat(&new, NOON.plus_ms(50_000)).await.unwrap();
+        let newest = bed.run("n1", "r3").await;
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), [expected]);
+
+        assert_eq!(store.take_over(&id("s"), 1, &newest, NOON).await.unwrap(), 2);
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), []);
+        let row = store.live_session_of(&id("m")).await.unwrap().unwrap();
+        assert_eq!((row.owner_node.as_str(), row.owner_run, row.epoch), ("n1", newest.clone(), 2));
+        if bed.is_sqlite() {
+            assert_eq!(row.owner_seen_at, NOON);
+        } else {
+            assert!(row.owner_seen_at > seen);
+        }
+    }
+
+    async fn a_former_owner_is_shut_out(bed: Bed) {
+        let store = &bed.store;
+        let old = bed.run("n1", "r1").await;
+        let mut talk = Script::start("s", "m");
+        store.append(talk.append(&old)).await.unwrap();
+        talk.join(1, "ann");
+        let late = talk.append(&old);
+        let new = bed.run("n1", "r2").await;
+        refused!(store.heartbeat(&old, NOON).await, Error::NotOwner);
+        assert_eq!(store.take_over(&id("s"), 1, &new, NOON).await.unwrap(), 2);
+        refused!(store.append(late.clone()).await, Error::NotOwner);
+        refused!(store.take_over(&id("s"), 1, &new, NOON).await, Error::NotOwner);
+        refused!(store.take_over(&id("s"), 2, &old, NOON).await, Error::NotOwner);
+
+        let mut mine = late.clone();
+        mine.run = new.clone();
+        refused!(store.append(mine.clone()).await, Error::NotOwner);
+        mine.sessions[0].epoch = 2;
+        store.append(mine).await.unwrap();
+        refused!(store.append(late).await, Error::NotOwner);
+
+        // A run shuts out a task of its own in the same way.
+        assert_eq!(store.take_over(&id("s"), 2, &new, NOON).await.unwrap(), 3);
+        talk.epoch = 2;
+        refused!(store.append(talk.join(2, "bob").append(&new)).await, Error::NotOwner);
+    }
+
+    async fn there_must_be_something_to_take_over(bed: Bed) {
+        let store = &bed.store;
+        let run = bed.run("n1", "r1").await;
+        store.append(Script::start("s", "m").end(1).append(&run)).await.unwrap();
+        refused!(store.take_over(&id("s"), 1, &run, NOON).await, Error::Conflict(Rule::SessionEnded));
+        refused!(store.take_over(&id("none"), 1, &run, NOON).await, Error::NotFound);
+        refused!(store.take_over(&id("s"), 1, &RunId::new("nobody"), NOON).await, Error::NotOwner);
+    }
+
+    async fn another_node_waits_until_the_owner_is_dead(bed: Bed) {
+        let store = &bed.store;
+        let owner = bed.run("n1", "r1").await;
+        let other = bed.run("n2", "r2").await;
+        let mut talk = Script::start("s", "m");
+        store.append(talk.append(&owner)).await.unwrap();
+        if bed.is_sqlite() {
+            // Only one process has the file, so every other run is over.
+            assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
+            assert_eq!(store.take_over(&id("s"), 1, &other, NOON).await.unwrap(), 2);
+            return;
+        }
+        // The caller's clock has no say where nodes share one.
+        let later = NOON.plus_ms(1_000_000 * NODE_DEAD_MS);
+        assert_eq!(store.live_sessions_to_adopt(&other, later).await.unwrap(), []);
+        refused!(store.take_over(&id("s"), 1, &other, later).await, Error::Conflict(Rule::OwnerAlive));
+
+        bed.let_die("n1").await;
+        assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
+        store.heartbeat(&owner, NOON).await.unwrap();
+        refused!(store.take_over(&id("s"), 1, &other, NOON).await, Error::Conflict(Rule::OwnerAlive));
+        bed.let_die("n1").await;
+        assert_eq!(store.take_over(&id("s"), 1, &other, NOON).await.unwrap(), 2);
+        // The owner was only slow. It is told at its next write.
+        refused!(store.append(talk.join(1, "ann").append(&owner)).await, Error::NotOwner);
+        store.heartbeat(&owner, NOON).await.unwrap();
+    }
+
+    async fn of_many_who_take_over_one_succeeds(bed: Bed) {
+        let owner = bed.run("n0", "r0").await;
+        bed.store.append(Script::start("s", "m").append(&owner)).await.unwrap();
+        bed.let_die("n0").await;
+        let mut tasks = Vec::new();
+        for n in 1..=8 {
+            let run = bed.run(&format!("n{n}"), &format!("r{n}")).await;
+            let store = bed.other().await;
+            tasks.push(tokio::spawn(async move { (run.clone(), store.take_over(&id("s"), 1, &run, NOON).await) }));
+        }
+        let mut winners = Vec::new();
+        for task in tasks {
+            match task.await.unwrap() {
+                (run, Ok(epoch)) => winners.push((run, epoch)),
+                (_, refusal) => { refused!(refusal, Error::NotOwner); }
+            }
+        }
+        assert_eq!(winners.len(), 1);
+        let row = bed.store.live_session_of(&id("m")).await.unwrap().unwrap();
+        assert_eq!(winners, [(row.owner_run, row.epoch)]);
+    }
+
+    /// Whatever comes first, the take-over or the old owner's events: the new owner's fold has all that was accepted.
+    async fn nothing_accepted_is_lost_in_a_takeover(bed: Bed) {
+        for round in 0..10 {
+            let session = format!("s{round}");
+            let owner = bed.run("n1", &format!("old{round}")).await;
+            let heir = bed.other().await;
+            let mut talk = Script::start(&session, &session);
+            bed.store.append(talk.append(&owner)).await.unwrap();
+            let store = bed.store.clone();
+            let writing = tokio::spawn(async move {
+                let mut accepted = 1;
+                for n in 1..100 {
+                    match store.append(talk.join(n, &format!("p{n}")).append(&owner)).await {
+                        Ok(()) => accepted += 1,
+                        Err(Error::NotOwner) => return accepted,
+                        Err(err) => panic!("{err}"),
+                    }
+                }
+                accepted
+            });
+            let new = RunId::new(format!("new{round}"));
+            heir.register_node("n1", &new, NOON).await.unwrap();
+            heir.take_over(&id(&session), 1, &new, NOON).await.unwrap();
+            let seq = heir.record(&id(&session)).await.unwrap().unwrap().seq;
+            assert_eq!(writing.await.unwrap(), seq);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Opening databases: which, how often, and by how many at once.
+
+use std::time::{Duration, Instant};
+
+use salon_store::{Error, OpenOptions, Store};
+
+use crate::bed::*;
+use crate::rows::refused;
+
+fn options(url: &str) -> OpenOptions {
+    OpenOptions { url: url.into(), durable: true, max_connections: 4 }
+}
+
+on_both_engines! {
+    async fn a_migrated_database_is_left_as_it_is(bed: Bed) {
+        bed.app().await;
+        bed.store.migrate().await.unwrap();
+        bed.store.ping().await.unwrap();
+        assert!(bed.store.app(&id("a")).await.unwrap().is_some());
+    }
+
+    async fn a_closed_database_opens_again_at_once(bed: Bed) {
+        bed.app().await;
+        bed.store.close().await;
+        let start = Instant::now();
+        let store = Store::open(&options(&bed.url)).await.unwrap();
+        store.migrate().await.unwrap();
+        assert!(store.app(&id("a")).await.unwrap().is_some());
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_at_once_share_one_migration() {
+    let Some(database) = Database::make().await else { return };
+    let mut tasks = Vec::new();
+    for _ in 0..6 {
+        let url = database.url.clone();
+        tasks.push(tokio::spawn(async move {
+            let store = Store::open(&options(&url)).await.unwrap();
+            store.migrate().await.unwrap();
+            store.apps(&id("account"), &Default::default()).await.unwrap().total
+        }));
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_open_once() {
+    let bed = Bed::sqlite().await;
+    refused!(Store::open(&options(&bed.url)).await.map(drop), Error::DatabaseInUse(_));
+    let path = bed.url.strip_prefix("sqlite:").unwrap();
+    refused!(Store::open(&options(&format!("sqlite://{path}"))).await.map(drop), Error::DatabaseInUse(_));
+    bed.app().await;
+    bed.store.close().await;
+    let again = Store::open(&options(&bed.url)).await.unwrap();
+    assert!(again.app(&id("a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn of_two_that_open_a_file_at_once_one_gets_it() {
+    let files = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", files.path().join("new.db").display());
+    let (options, mut tasks) = (options(&url), Vec::new());
+    for _ in 0..4 {
+        let options = options.clone();
+        tasks.push(tokio::spawn(async move {
+            let store = Store::open(&options).await?;
+            store.migrate().await?;
+            Ok::<_, Error>(store)
+        }));
+    }
+    let mut opened = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(store) => opened.push(store),
+            refusal => {
+                refused!(refusal.map(drop), Error::DatabaseInUse(_));
+            }
+        }
+    }
+    assert_eq!(opened.len(), 1);
+}
+
+#[tokio::test]
+async fn urls_that_name_no_database_are_explained() {
+    for url in ["", "mysql://x", "sqlite:", "sqlite::memory:", "sqlite:/no/such/folder/x.db", "postgres://[", "x.db"] {
+        let opened = Store::open(&options(url)).await.map(drop);
+        assert!(matches!(opened, Err(Error::BadUrl(_))), "{url}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_with_odd_letters_is_a_path() {
+    let files = tempfile::tempdir().unwrap();
+    let store = open(&format!("sqlite:{}", files.path().join("my salon %20 #1.db").display())).await;
+    store.migrate().await.unwrap();
+    assert!(files.path().join("my salon %20 #1.db").exists());
+}
+
+#[tokio::test]
+async fn a_database_without_tables_is_unavailable() {
+    let files = tempfile::tempdir().unwrap();
+    let store = open(&format!("sqlite:{}", files.path().join("empty.db").display())).await;
+    refused!(store.app(&id("a")).await, Error::Unavailable(_));
+}

@@ -1,0 +1,81 @@
+//! A session written out step by step: the events, and what they add up to.
+
+use salon_core::event::{EndReason, PeerJoined, SessionStarted};
+use salon_core::preset::Recorder;
+use salon_core::{Event, EventBody, Record, Timestamp};
+use salon_store::{Append, RunId, SessionAppend};
+
+use crate::bed::{NOON, id};
+
+pub struct Script {
+    pub events: Vec<Event>,
+    pub record: Record,
+    pub epoch: i64,
+    /// Events that an append has taken already.
+    taken: usize,
+}
+
+impl Script {
+    /// A session of `meeting` in the app `a` that starts at noon.
+    pub fn start(session: &str, meeting: &str) -> Script {
+        Self::start_at(session, meeting, "Planning", NOON)
+    }
+
+    pub fn start_at(session: &str, meeting: &str, title: &str, at: Timestamp) -> Script {
+        let started = SessionStarted {
+            session: id(session),
+            meeting: id(meeting),
+            app: id("a"),
+            title: title.into(),
+            keep_alive_ms: 60_000,
+            started_at: at,
+        };
+        let first = Event { seq: 1, at, body: EventBody::SessionStarted(started) };
+        let record = Record::begin(&first).expect("it begins with the start");
+        Script { events: vec![first], record, epoch: 1, taken: 0 }
+    }
+
+    pub fn then(&mut self, after_ms: i64, body: EventBody) -> &mut Self {
+        let at = self.record.created_at.plus_ms(after_ms);
+        let event = Event { seq: self.record.seq + 1, at, body };
+        self.record.apply(&event);
+        self.events.push(event);
+        self
+    }
+
+    pub fn join(&mut self, after_ms: i64, peer: &str) -> &mut Self {
+        let joined = PeerJoined {
+            peer: id(peer),
+            participant: id(peer),
+            custom_participant_id: String::new(),
+            name: format!("{peer}\0"),
+            picture: None,
+            preset: id("host"),
+            preset_name: "host".into(),
+            hidden: false,
+            recorder: Recorder::None,
+            on_stage: true,
+        };
+        self.then(after_ms, EventBody::PeerJoined(joined))
+    }
+
+    pub fn rename(&mut self, after_ms: i64, peer: &str, name: &str) -> &mut Self {
+        self.then(after_ms, EventBody::PeerRenamed { peer: id(peer), name: name.into() })
+    }
+
+    pub fn end(&mut self, after_ms: i64) -> &mut Self {
+        let ended_at = self.record.created_at.plus_ms(after_ms);
+        self.then(after_ms, EventBody::SessionEnded { ended_at, reason: EndReason::Closed })
+    }
+
+    /// The events since the last call, ready to append.
+    pub fn part(&mut self) -> SessionAppend {
+        let events = self.events[self.taken..].to_vec();
+        self.taken = self.events.len();
+        SessionAppend { epoch: self.epoch, events, summary: self.record.summary() }
+    }
+
+    pub fn append(&mut self, run: &RunId) -> Append {
+        Append { run: run.clone(), sessions: vec![self.part()] }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the client SDK asks with a participant token while it starts and runs. Seen in the web SDK 2.0.2.
+//! Except for [`IceServers`] each is the `data` of an envelope.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::presets::{PresetConfig, PresetPermissions, PresetUi};
+use super::secret::Secret;
+
+/// Answer to `GET /v2/internals/participant-details`, the first thing a client asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ParticipantDetails {
+    /// The token's owner.
+    pub participant: DetailsParticipant,
+    /// The token's meeting.
+    pub meeting: DetailsMeeting,
+    /// Where signaling is, if not beside the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub socket: Option<DetailsSocket>,
+    /// What the person may do and how it looks.
+    pub preset: DetailsPreset,
+}
+
+/// The token's owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DetailsParticipant {
+    /// The participant's id, the client's `userId`.
+    pub id: String,
+    /// Display name, or null.
+    pub name: Option<String>,
+    /// Address of a portrait, or null.
+    pub picture: Option<String>,
+    /// The integrator's own id for the person.
+    pub custom_participant_id: String,
+    /// The app's id.
+    pub organization_id: String,
+}
+
+/// The token's meeting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DetailsMeeting {
+    /// The title, or empty text.
+    pub title: String,
+}
+
+/// Where signaling is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DetailsSocket {
+    /// The client connects to `wss://socket-edge.` followed by this; may contain a port.
+    pub base_uri: String,
+}
+
+/// A preset as clients get it: without its times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DetailsPreset {
+    /// The preset's id.
+    pub id: String,
+    /// The preset's name.
+    pub name: String,
+    /// Kind of meeting and media settings.
+    pub config: PresetConfig,
+    /// What the person may do.
+    pub permissions: PresetPermissions,
+    /// Look of the client.
+    pub ui: PresetUi,
+}
+
+/// Answer to `GET /iceservers`, bare: clients look for the list beside `success`, not in `data`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IceServers {
+    /// False makes clients go on without servers.
+    pub success: bool,
+    /// As the browser's `RTCPeerConnection` takes them. Clients keep a list that is not empty for the whole session.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// A STUN or TURN server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IceServer {
+    /// Addresses such as `stun:host:port`.
+    pub urls: Vec<String>,
+    /// User name for TURN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub username: Option<String>,
+    /// Password for TURN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
+    pub credential: Option<Secret>,
+}
+
+/// `POST /v2/meetings/chat-upload`: a file is to be shown in chat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatUploadBody {
+    /// The meeting's id, despite the name.
+    #[serde(rename = "roomUUID")]
+    pub meeting_id: String,
+    /// Name of the file.
+    pub filename: String,
+    /// How long the file is wanted; no source gives the unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expiry: Option<f64>,
+}
+
+/// Answer to a chat upload. The client puts the raw file to one address, without credentials,
+/// and writes the other into the message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatUpload {
+    /// Where people read the file.
+    pub get_location: String,
+    /// Where the file goes.
+    pub put_location: String,
+}
+
+/// Answer to `GET /v2/meetings/{id}/active-transcript`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActiveTranscript {
+    /// Where the transcript so far lies, a CSV line per utterance; fetched without credentials.
+    pub transcript_download_url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ice_servers_are_spelled_as_the_browser_does() {
+        let answer = IceServers {
+            success: true,
+            ice_servers: vec![IceServer {
+                urls: vec!["turn:media.example.org:3478".to_owned()],
+                username: Some("1700000000:peer".to_owned()),
+                credential: Some(Secret("key".to_owned())),
+            }],
+        };
+        let expected = json!({"success": true, "iceServers": [{
+            "urls": ["turn:media.example.org:3478"], "username": "1700000000:peer", "credential": "key",
+        }]});
+        assert_eq!(serde_json::to_value(answer).expect("plain data"), expected);
+    }
+
+    #[test]
+    fn a_chat_upload_names_its_meeting_room_uuid() {
+        let body: ChatUploadBody =
+            serde_json::from_value(json!({"roomUUID": "m", "filename": "a.png"})).expect("a body");
+        assert_eq!((body.meeting_id.as_str(), body.expiry), ("m", None));
+    }
+}

@@ -1,0 +1,38 @@
+// Chromium and Firefox in one call.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { firefox } from './support/browsers.mjs';
+import { Stage } from './support/stage.mjs';
+
+const missing = firefox() ? false : 'Firefox is not installed (SALON_REQUIRE_FIREFOX=1 makes this a failure)';
+const skip = process.env.SALON_REQUIRE_FIREFOX === '1' ? false : missing;
+
+let stage;
+before(async () => {
+  if (!skip) stage = await Stage.open(import.meta.url);
+});
+afterEach(() => stage?.clear());
+after(() => stage?.close());
+
+test('somebody with Chromium and somebody with Firefox see and hear each other', { skip, timeout: 90_000 }, async () => {
+  const meeting = await stage.api.createMeeting();
+  const [ada] = await stage.gathers(meeting, 'Ada');
+  const bob = await stage.invitesWithFirefox('Bob', meeting);
+  await bob.joins();
+  assert.equal((await stage.api.activeSession(meeting)).live_participants, 2);
+  await Promise.all([ada.eventuallyMeets(bob), bob.eventuallyMeets(ada)]);
+  await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySees(ada), bob.eventuallyHearsSomethingOf(ada)]);
+
+  for (const [one, other] of [[ada, bob], [bob, ada]]) {
+    await one.does(({ self }) => self.disableVideo());
+    await other.eventuallySeesNoPictureOf(one);
+    await one.does(({ self }) => self.enableVideo());
+    await other.eventuallySees(one);
+  }
+
+  await bob.leaves();
+  assert.equal((await stage.api.activeSession(meeting)).live_participants, 1);
+  await ada.eventuallyMeets();
+});

@@ -1,0 +1,176 @@
+// The page of one person in a call: the official SDK as it ships, and eyes and ears for the test.
+// Runs before the SDK. What the SDK is told, it is told by its public interface; sockets and connections are only
+// watched. Next: `support/person.mjs`, which speaks to this page.
+
+import { BASE, keepSdkOnOwnOrigin } from '../../../web/src/call/same-origin.ts';
+import { fakeCamera, fakeScreen } from './drawn.js';
+import { Picture } from './picture.js';
+import { Sound } from './sound.js';
+
+const sockets = [];
+const connections = [];
+const events = [];
+const began = performance.now();
+
+window.WebSocket = class extends window.WebSocket {
+  constructor(...args) {
+    super(...args);
+    sockets.push(this);
+  }
+};
+window.RTCPeerConnection = class extends window.RTCPeerConnection {
+  constructor(...args) {
+    super(...args);
+    connections.push(this);
+  }
+};
+
+const note = (...what) => events.push([Math.round(performance.now() - began), ...what]);
+/** By participant and source (`camera` or `screen`). */
+const views = new Map();
+const sounds = new Map();
+
+window.person = {
+  events,
+  fakeScreen,
+  fakeCamera,
+
+  /** Makes the client ready: what the setup screen of an application does. `origin` is the server's. */
+  async prepare({ origin, token, defaults = { audio: true, video: true } }) {
+    keepSdkOnOwnOrigin({ origin, host: BASE });
+    const client = window.RealtimeKitClient.default ?? window.RealtimeKitClient;
+    const meeting = await client.init({ authToken: token, baseURI: BASE, defaults });
+    window.meeting = meeting;
+    listen(meeting);
+    return meeting.self.id;
+  },
+
+  /** The others, as this person's client shows them. */
+  others() {
+    return window.meeting.participants.joined
+      .toArray()
+      .map(({ id, name, audioEnabled, videoEnabled, screenShareEnabled }) => ({
+        id,
+        name,
+        microphone: audioEnabled,
+        camera: videoEnabled,
+        screen: screenShareEnabled,
+      }));
+  },
+
+  /** What is seen of somebody's camera or screen since the picture came up; `null` if there is none. */
+  looks(id, source = 'camera') {
+    const participant = window.meeting.participants.joined.get(id);
+    const key = `${id} ${source}`;
+    const track = source === 'screen' ? participant?.screenShareTracks?.video : participant?.videoTrack;
+    let view = views.get(key);
+    if (view && (view.participant !== participant || view.track !== track)) {
+      view.close();
+      views.delete(key);
+      view = undefined;
+    }
+    if (!participant || !track) return null;
+    if (!view) {
+      view = show(participant, source, track);
+      views.set(key, view);
+    }
+    return view.picture.seen();
+  },
+
+  /** Makes the picture of somebody larger or smaller on the page; clients ask for better or worse quality then. */
+  resizes(id, width, height) {
+    const view = views.get(`${id} camera`);
+    Object.assign(view.video.style, { width: `${width}px`, height: `${height}px` });
+  },
+
+  /** The tone heard from somebody's microphone or screen; `null` if there is nothing to listen to. */
+  listens(id, source = 'microphone') {
+    const participant = window.meeting.participants.joined.get(id);
+    const key = `${id} ${source}`;
+    const track = source === 'screen' ? participant?.screenShareTracks?.audio : participant?.audioTrack;
+    let sound = sounds.get(key);
+    if (sound && sound.track !== track) {
+      sound.stop();
+      sounds.delete(key);
+      sound = undefined;
+    }
+    if (!track) return null;
+    if (!sound) {
+      sound = new Sound(track);
+      sounds.set(key, sound);
+    }
+    return sound.heard();
+  },
+
+  /** What the browser itself counts of somebody's camera and microphone. */
+  async receives(id) {
+    const participant = window.meeting.participants.joined.get(id);
+    const ids = { camera: participant?.videoTrack?.id, microphone: participant?.audioTrack?.id };
+    const found = { framesDecoded: 0, soundEnergy: 0 };
+    for (const connection of open()) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type !== 'inbound-rtp') continue;
+        if (stats.trackIdentifier === ids.camera) found.framesDecoded += stats.framesDecoded ?? 0;
+        if (stats.trackIdentifier === ids.microphone) found.soundEnergy += stats.totalAudioEnergy ?? 0;
+      }
+    }
+    return found;
+  },
+
+  /** The longest session description in use, in characters and m-lines. */
+  descriptions() {
+    const all = open().map((connection) => connection.remoteDescription?.sdp ?? '');
+    return {
+      characters: Math.max(...all.map((sdp) => sdp.length)),
+      lines: Math.max(...all.map((sdp) => sdp.split('\nm=').length - 1)),
+    };
+  },
+
+  /** Breaks the connection to the server as a bad network does, without a goodbye. */
+  losesSocket() {
+    const live = sockets.filter((socket) => socket.readyState === WebSocket.OPEN && socket.url.includes('/ws?'));
+    for (const socket of live) socket.close(3999, 'the network is gone');
+    return live.length;
+  },
+};
+
+function open() {
+  return connections.filter((connection) => connection.connectionState !== 'closed');
+}
+
+function show(participant, source, track) {
+  const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true, playsInline: true });
+  video.style.cssText = 'width: 320px; height: 240px; display: block';
+  document.body.append(video);
+  // Cameras are drawn as applications do it; the SDK then asks for the quality that fits.
+  if (source === 'camera') participant.registerVideoElement(video);
+  else video.srcObject = new MediaStream([track]);
+  void video.play().catch(() => {});
+  const picture = new Picture(video);
+  return {
+    participant,
+    track,
+    video,
+    picture,
+    close() {
+      picture.stop();
+      if (source === 'camera') participant.deregisterVideoElement(video);
+      video.remove();
+    },
+  };
+}
+
+function listen({ self, meta, participants }) {
+  self.on('roomJoined', () => note('joined'));
+  self.on('roomLeft', ({ state }) => note('left', state));
+  self.on('waitlisted', () => note('waits'));
+  self.on('audioUpdate', ({ audioEnabled }) => note('microphone', audioEnabled));
+  self.on('videoUpdate', ({ videoEnabled }) => note('camera', videoEnabled));
+  meta.on('socketConnectionUpdate', ({ state }) => note('socket', state));
+  meta.on('mediaConnectionUpdate', ({ transport, state }) => note('media', transport, state));
+  participants.joined.on('participantJoined', ({ name }) => note('sees come', name));
+  participants.joined.on('participantLeft', ({ name }) => note('sees go', name));
+  participants.waitlisted.on('participantJoined', ({ name }) => note('sees wait', name));
+  participants.waitlisted.on('participantLeft', ({ name }) => note('sees wait no more', name));
+  participants.on('broadcastedMessage', ({ type, payload }) => note('message', type, payload));
+}

@@ -1,0 +1,109 @@
+// Watches active-session while things happen: every answer is kept, with when it came.
+// Invariant it checks on each answer: within a session minutes and the highest count never fall, and minutes never
+// grow faster than the people could talk.
+
+import assert from 'node:assert/strict';
+import { setTimeout as after } from 'node:timers/promises';
+
+import { eventually } from './eventually.mjs';
+
+const POLL_MS = 150;
+
+export class Watch {
+  #api;
+  #meeting;
+  #stopped = false;
+  #running;
+  #answers = [];
+  #wrong = null;
+
+  constructor(api, meeting) {
+    this.#api = api;
+    this.#meeting = meeting;
+    this.#running = this.#run();
+  }
+
+  /** The answer now: `null` when no session is live. */
+  async now() {
+    return this.#api.activeSession(this.#meeting);
+  }
+
+  /** Waits until so many people are in, and answers with the session. */
+  async eventuallyCounts(live, options) {
+    return eventually(`active-session counts ${live}`, async () => {
+      const session = await this.now();
+      assert.ok(session, 'no session is live');
+      assert.equal(session.status, 'LIVE');
+      assert.equal(session.live_participants, live);
+      return session;
+    }, options);
+  }
+
+  async eventuallyEnds(options) {
+    await eventually('no session is live', async () => assert.equal(await this.now(), null), options);
+  }
+
+  /** Measures for a while that minutes grow by the clock, with `live` people in. */
+  async growsFor(people, { seconds = 2 } = {}) {
+    const first = await this.#timed();
+    await after(seconds * 1_000);
+    const last = await this.#timed();
+    const grown = (last.minutes_consumed - first.minutes_consumed) * 60;
+    const clock = (last.asked - first.asked) / 1_000;
+    // Each answer was true at some moment between asking and hearing it.
+    const slack = (people * (first.took + last.took)) / 1_000 + 0.02;
+    assert.ok(
+      Math.abs(grown - people * clock) <= slack,
+      `${people} people consumed ${grown.toFixed(3)} s in ${clock.toFixed(3)} s`,
+    );
+  }
+
+  /** Counts that were answered, each once for as long as it lasted; `null` where no session was live. */
+  counts() {
+    const counts = this.#answers.map(({ answer }) => answer?.live_participants ?? null);
+    return counts.filter((count, index) => index === 0 || count !== counts[index - 1]);
+  }
+
+  /** Stops watching, and fails if anything was wrong meanwhile. */
+  async stop() {
+    this.#stopped = true;
+    await this.#running;
+    if (this.#wrong) throw this.#wrong;
+  }
+
+  async #timed() {
+    const asked = performance.now();
+    const session = await this.now();
+    return { ...session, asked, took: performance.now() - asked };
+  }
+
+  async #run() {
+    while (!this.#stopped) {
+      const asked = performance.now();
+      try {
+        const answer = await this.now();
+        this.#check({ at: performance.now(), asked, answer });
+      } catch (error) {
+        // A server that is down answers nothing; one that is up must not fail.
+        if (error instanceof assert.AssertionError || error.status >= 500) this.#wrong ??= error;
+      }
+      await after(POLL_MS);
+    }
+  }
+
+  #check(next) {
+    const last = this.#answers.findLast(({ answer }) => answer && answer.id === next.answer?.id);
+    this.#answers.push(next);
+    if (!last) return;
+    const [before, now] = [last.answer, next.answer];
+    assert.ok(now.minutes_consumed >= before.minutes_consumed, `minutes fell from ${before.minutes_consumed} to ${now.minutes_consumed}`);
+    assert.ok(now.max_concurrent_participants >= before.max_concurrent_participants, 'the highest count fell');
+    assert.ok(now.live_participants <= now.max_concurrent_participants, 'more live than ever');
+    assert.ok(now.started_at === before.started_at, 'the session started at another time');
+    const grown = (now.minutes_consumed - before.minutes_consumed) * 60_000;
+    const most = (next.at - last.asked) * now.max_concurrent_participants + 50;
+    // People who come back in time were in all along: what they were away for is added then.
+    const back = now.live_participants > before.live_participants;
+    assert.ok(back || grown <= most, `minutes grew by ${grown} ms in ${next.at - last.asked} ms`);
+  }
+}

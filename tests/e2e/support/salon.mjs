@@ -1,0 +1,101 @@
+// A Salon of its own for a test file: the real binary, on free ports, with its data in a folder that goes away with it.
+// Owns the process: it dies with the test, however that ends.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { OUT, REPOSITORY } from './places.mjs';
+
+const BINARY = process.env.SALON_BIN ?? join(REPOSITORY, 'target/debug/salon');
+const READY_WITHIN_MS = 20_000;
+
+export class Salon {
+  #settings;
+  #data = mkdtempSync(join(tmpdir(), 'salon-e2e-'));
+  #log;
+  #process;
+  /** Where it serves, such as `http://127.0.0.1:40123`; the same after a restart. */
+  origin;
+
+  constructor(name, settings) {
+    this.#settings = settings;
+    mkdirSync(OUT, { recursive: true });
+    this.#log = createWriteStream(join(OUT, `${name}.salon.log`));
+    process.once('exit', () => this.#process?.kill('SIGKILL'));
+  }
+
+  /** Starts a server with `settings` such as `{ 'session.grace_secs': 5 }`; its log goes to `out/<name>.salon.log`. */
+  static async start(name, settings = {}) {
+    const salon = new Salon(name, settings);
+    await salon.#run('127.0.0.1:0');
+    return salon;
+  }
+
+  get port() {
+    return Number(new URL(this.origin).port);
+  }
+
+  /** Memory in use, in bytes. */
+  get memory() {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)[1]) * 1024;
+  }
+
+  /** As the power going: nothing is said, nothing is saved. */
+  async kill() {
+    await this.#end('SIGKILL');
+  }
+
+  /** As an administrator does it. */
+  async stop() {
+    await this.#end('SIGTERM');
+  }
+
+  /** Starts again where it was, with what it had. */
+  async startAgain() {
+    await this.#run(new URL(this.origin).host);
+  }
+
+  async close() {
+    await this.kill();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+
+  async #run(listen) {
+    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', '0'];
+    for (const [key, value] of Object.entries(this.#settings)) args.push('--set', `${key}=${value}`);
+    this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process.stderr.pipe(this.#log, { end: false });
+    const origin = await this.#ready();
+    if (!origin) throw new Error(`salon did not start; see ${this.#log.path}`);
+    this.origin = origin;
+  }
+
+  async #ready() {
+    const lines = createInterface({ input: this.#process.stdout });
+    const ready = (async () => {
+      for await (const line of lines) {
+        const found = /^salon ready (http:\/\/\S+)$/.exec(line);
+        if (found) return found[1];
+      }
+    })();
+    const failed = once(this.#process, 'error').then(([error]) => Promise.reject(error));
+    let timer;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, READY_WITHIN_MS);
+    });
+    return Promise.race([ready, failed, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #end(signal) {
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode !== null || signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill(signal);
+    await ended;
+  }
+}

@@ -1,0 +1,122 @@
+// Everything one test file needs: a Salon, its REST API, the application, and people with browsers of their own.
+// Browsers stay open between the tests of a file, pages do not.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { Api } from './api.mjs';
+import { openApplication } from './application.mjs';
+import { openChromium, openFirefox } from './browsers.mjs';
+import { OUT } from './places.mjs';
+import { Person } from './person.mjs';
+import { Salon } from './salon.mjs';
+
+/** Who there is, and how to tell them apart by eye and ear. */
+export const CAST = {
+  Ada: { colour: 'red', tone: 440 },
+  Bob: { colour: 'green', tone: 700 },
+  Cleo: { colour: 'blue', tone: 1_000 },
+};
+
+export class Stage {
+  #name;
+  #application;
+  #browsers = new Map();
+  #people = [];
+  #pages = [];
+
+  /** Opens the stage of a test file: `Stage.open(import.meta.url, { 'session.grace_secs': 5 })`. */
+  static async open(file, settings = {}) {
+    const stage = new Stage();
+    stage.#name = basename(fileURLToPath(file), '.test.mjs');
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(stage.#log, '');
+    stage.salon = await Salon.start(stage.#name, settings);
+    stage.api = new Api(stage.salon.origin);
+    stage.#application = await openApplication();
+    return stage;
+  }
+
+  get #log() {
+    return join(OUT, `${this.#name}.people.log`);
+  }
+
+  /**
+   * Somebody of the cast, added to the meeting through the API, in front of the setup screen.
+   * `through` is the origin by which their client reaches the server; `camera` the size of their picture.
+   */
+  async invites(name, meeting, { preset = 'group_call_host', through = this.salon.origin, camera, prepare } = {}) {
+    const [participant, page] = await Promise.all([this.api.addParticipant(meeting, { name, preset }), this.#page(name, camera)]);
+    const person = this.#person(name, page, { participant, origin: through });
+    return person.prepares(prepare);
+  }
+
+  /** Several people, one after the other in the meeting. */
+  async gathers(meeting, ...names) {
+    const people = await Promise.all(names.map((name) => this.invites(name, meeting)));
+    for (const person of people) await person.joins();
+    return people;
+  }
+
+  /** The same participant on a new page: a reload, or another tab. */
+  async opensAgain(person) {
+    const page = await this.#page(person.name);
+    return this.#person(person.name, page, { participant: person.participant, origin: person.origin }).prepares();
+  }
+
+  /** Somebody of the cast in Firefox. */
+  async invitesWithFirefox(name, meeting, { preset = 'group_call_host' } = {}) {
+    const participant = await this.api.addParticipant(meeting, { name, preset });
+    const browser = await this.#browser(`${name} firefox`, () => openFirefox(CAST[name]));
+    const page = await browser.newPage();
+    this.#pages.push(page);
+    await page.goto(this.#application.origin);
+    const person = this.#person(name, page, { participant, origin: this.salon.origin });
+    await person.does((_, look) => window.person.fakeCamera(look), CAST[name]);
+    return person.prepares();
+  }
+
+  /** A page of its own for somebody of the cast, with nothing on it. */
+  async context(name, options = {}) {
+    const browser = await this.#browser(name, () => openChromium(CAST[name]));
+    const context = await browser.newContext({ permissions: ['camera', 'microphone'], ...options });
+    this.#pages.push(context);
+    return context;
+  }
+
+  async #page(name, camera) {
+    const key = camera ? `${name} ${camera.width}` : name;
+    const browser = await this.#browser(key, () => openChromium({ ...CAST[name], ...camera }));
+    const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
+    this.#pages.push(context);
+    const page = await context.newPage();
+    await page.goto(this.#application.origin);
+    return page;
+  }
+
+  #person(name, page, given) {
+    const person = new Person({ page, name, ...CAST[name], ...given, log: this.#log });
+    this.#people.push(person);
+    return person;
+  }
+
+  async #browser(key, open) {
+    if (!this.#browsers.has(key)) this.#browsers.set(key, open());
+    return this.#browsers.get(key);
+  }
+
+  /** Everybody goes, as after each test. */
+  async clear() {
+    await Promise.allSettled(this.#people.splice(0).map((person) => person.goesAway()));
+    await Promise.allSettled(this.#pages.splice(0).map((page) => page.close()));
+  }
+
+  async close() {
+    await this.clear();
+    const browsers = await Promise.allSettled(this.#browsers.values());
+    await Promise.allSettled(browsers.map(({ value }) => value?.close()));
+    this.#application.close();
+    await this.salon.close();
+  }
+}

@@ -1,0 +1,126 @@
+//! House rules that a machine can keep: who imports whom, how files open, what must not be in the repository.
+//! Invariant: each rule names the file that breaks it and says what to do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which of our packages each package may import outside of its tests. The same table is in ARCHITECTURE.md.
+const EDGES: [(&str, &[&str]); 6] = [
+    ("salon-core", &[]),
+    ("salon-sfu", &[]),
+    ("salon-wire", &[]),
+    ("salon-store", &["salon-core"]),
+    ("salon-server", &["salon-core", "salon-sfu", "salon-store", "salon-wire"]),
+    ("salon-tests", &["salon-core", "salon-sfu", "salon-store", "salon-wire", "salon-server"]),
+];
+
+/// Words that say nothing about what a file holds.
+const EMPTY_NAMES: [&str; 5] = ["utils", "util", "common", "helpers", "manager"];
+
+/// Longest opening comment of a file, in lines.
+const MAX_HEADER_LINES: usize = 5;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_path_buf()
+}
+
+fn tracked(pattern: &str) -> Vec<PathBuf> {
+    let output = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", pattern]).current_dir(root()).output();
+    let output = output.expect("git lists the files");
+    let text = String::from_utf8(output.stdout).expect("paths are text");
+    text.lines().map(|line| root().join(line)).filter(|path| path.is_file()).collect()
+}
+
+fn metadata() -> serde_json::Value {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
+    let output = Command::new(cargo).args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(root()).output();
+    serde_json::from_slice(&output.expect("cargo runs").stdout).expect("cargo prints JSON")
+}
+
+#[test]
+fn packages_import_only_what_the_map_allows() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let mut seen = BTreeSet::new();
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        let (_, allowed) = EDGES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("{name} is new: give it a row in EDGES and in ARCHITECTURE.md"));
+        seen.insert(name.to_string());
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let on = dependency["name"].as_str().expect("a name");
+            let ours = on.starts_with("salon-");
+            if ours && dependency["kind"].is_null() {
+                assert!(allowed.contains(&on), "{name} must not import {on}; a new edge needs a decision in docs/adr");
+            }
+        }
+    }
+    assert_eq!(seen.len(), EDGES.len(), "EDGES has a package that does not exist");
+}
+
+#[test]
+fn core_needs_nothing() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let core = packages.iter().find(|package| package["name"] == "salon-core").expect("core exists");
+    let needs = core["dependencies"].as_array().expect("dependencies").iter().filter(|dependency| dependency["kind"].is_null());
+    assert_eq!(needs.count(), 0, "core decides; whatever it needs comes in as an argument");
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    for path in tracked("*.rs") {
+        let generated = path.ends_with("wire/src/signaling.rs");
+        let text = std::fs::read_to_string(&path).expect("sources are text");
+        if generated {
+            continue;
+        }
+        let header = text.lines().take_while(|line| line.starts_with("//!")).count();
+        assert!(header > 0, "{} does not open with `//!` lines that say what it is", path.display());
+        assert!(header <= MAX_HEADER_LINES, "{} opens with {header} lines; {MAX_HEADER_LINES} are enough", path.display());
+    }
+}
+
+#[test]
+fn names_say_something() {
+    for path in tracked("*.rs") {
+        let name = path.file_stem().expect("a file has a name").to_string_lossy().to_string();
+        assert!(!EMPTY_NAMES.contains(&name.as_str()), "{}: name it after what it holds", path.display());
+        assert!(name != "mod", "{}: write foo.rs beside foo/", path.display());
+    }
+}
+
+#[test]
+fn one_crypto_library() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("the lock file is committed");
+    for banned in ["ring", "rsa", "openssl"] {
+        assert!(!lock.contains(&format!("name = \"{banned}\"\n")), "{banned} came in; aws-lc-rs is the one crypto library");
+    }
+}
+
+#[test]
+fn nothing_of_a_single_machine_is_in_the_repository() {
+    let home = std::env::var("HOME").unwrap_or_default();
+    for path in tracked("*") {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let lock = path.file_name().is_some_and(|name| name == "package-lock.json");
+        if lock {
+            assert!(!text.contains("\"resolved\": \"http"), "{}: run npm with omit-lockfile-registry-resolved", path.display());
+        }
+        if home.len() > 1 {
+            assert!(!text.contains(&format!("{home}/")), "{} holds a path of this machine", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_map_names_every_package() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map exists");
+    for (package, _) in EDGES {
+        let short = package.trim_start_matches("salon-");
+        assert!(map.contains(&format!("| `{short}` |")), "ARCHITECTURE.md does not have {short} in its table");
+    }
+}
