@@ -25,21 +25,51 @@ pub enum EventBody {
     PeerJoined(PeerJoined),
     /// The connection broke; the peer was last seen at `seen`. It no longer counts as live, and has the grace
     /// time to come back.
-    PeerDisconnected { peer: PeerId, seen: Timestamp },
+    PeerDisconnected {
+        peer: PeerId,
+        seen: Timestamp,
+    },
     /// It came back in time, as the same peer.
-    PeerReconnected { peer: PeerId },
+    PeerReconnected {
+        peer: PeerId,
+    },
     /// It is out. `left_at` is when it was last known to be there, which may be before the event.
-    PeerLeft { peer: PeerId, left_at: Timestamp, reason: LeaveReason },
-    PeerRenamed { peer: PeerId, name: String },
-    TrackPublished { peer: PeerId, track: Track },
+    PeerLeft {
+        peer: PeerId,
+        left_at: Timestamp,
+        reason: LeaveReason,
+    },
+    PeerRenamed {
+        peer: PeerId,
+        name: String,
+    },
+    TrackPublished {
+        peer: PeerId,
+        track: Track,
+    },
     /// `by` tells a peer's own mute from a host's.
-    TrackPaused { peer: PeerId, track: TrackId, paused: bool, by: Actor },
-    TrackUnpublished { peer: PeerId, track: TrackId },
+    TrackPaused {
+        peer: PeerId,
+        track: TrackId,
+        paused: bool,
+        by: Actor,
+    },
+    TrackUnpublished {
+        peer: PeerId,
+        track: TrackId,
+    },
     /// People without leave to mute others may, or may no longer, switch their own microphones on.
-    UnmuteForbidden { forbidden: bool },
+    UnmuteForbidden {
+        forbidden: bool,
+    },
     /// Someone who had to wait was let in for the rest of the session.
-    ParticipantAdmitted { participant: ParticipantId },
-    SessionEnded { ended_at: Timestamp, reason: EndReason },
+    ParticipantAdmitted {
+        participant: ParticipantId,
+    },
+    SessionEnded {
+        ended_at: Timestamp,
+        reason: EndReason,
+    },
 }
 
 /// The facts of a session that never change while it runs.

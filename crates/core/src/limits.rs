@@ -34,11 +34,11 @@ pub struct Limits {
     /// How long a peer whose connection broke may come back as the same peer, in milliseconds. Longer keeps
     /// ghosts in the picture, shorter makes people fall out of calls on bad lines.
     pub grace_ms: i64,
-    /// Peers in one session at once, waiting ones and those within their grace included. Each costs every other a push on
-    /// joining.
+    /// Peers in one session at once, waiting ones and those within their grace included. Each costs every other a push
+    /// on joining.
     pub max_peers: usize,
-    /// How often peers may come into one session, the same one again included. The record of them all is held in memory:
-    /// this bounds it. It bounds the people admitted from the waiting room as well.
+    /// How often peers may come into one session, the same one again included. The record of them all is held in
+    /// memory: this bounds it. It bounds the people admitted from the waiting room as well.
     pub max_peers_ever: usize,
 }
 

@@ -1,6 +1,6 @@
 //! The fold: what a session's numbered events add up to.
 //! Owns who was and is here, what they publish, and the sums behind counts and minutes.
-//! Invariant: equal events give an equal `Record`, whoever folds them and whenever; an event costs the same however many came before.
+//! Invariant: equal events give an equal `Record`, whoever folds them; an event costs the same however many came.
 //! Decides nothing and refuses nothing; `session.rs` does, before it writes an event.
 //! Next: `record/peer.rs` for one peer, `record/summary.rs` for the small copy of the answer that readers hold.
 

@@ -126,11 +126,24 @@ pub enum Message {
     /// The peer has its media connections and may be subscribed to.
     MediaJoined(PeerView),
     MediaLeft(PeerId),
-    TrackPublished { peer: PeerId, track: Track },
+    TrackPublished {
+        peer: PeerId,
+        track: Track,
+    },
     /// `by` is the peer that did it; `None` for the API, or for someone the others do not see.
-    TrackToggled { peer: PeerId, track: Track, by: Option<PeerId> },
-    TrackUnpublished { peer: PeerId, track: Track },
-    Renamed { peer: PeerId, name: String },
+    TrackToggled {
+        peer: PeerId,
+        track: Track,
+        by: Option<PeerId>,
+    },
+    TrackUnpublished {
+        peer: PeerId,
+        track: Track,
+    },
+    Renamed {
+        peer: PeerId,
+        name: String,
+    },
     /// You were removed.
     Kicked,
     /// The session ended for everyone.
@@ -184,9 +197,9 @@ impl Session {
     /// Goes on with a live session after the server that held it died.
     ///
     /// `seen` is the last moment that server is known to have been alive, and so to have seen its peers. They are
-    /// disconnected since then and have the grace time from `now`; those not seen for longer than both the grace and the
-    /// keep-alive time are given up at once. If that leaves nobody, and the keep-alive time is over as well, the session
-    /// ended by its own rule meanwhile, but not before `seen` if somebody was still in then.
+    /// disconnected since then and have the grace time from `now`; those not seen for longer than both the grace and
+    /// the keep-alive time are given up at once. If that leaves nobody, and the keep-alive time is over as well, the
+    /// session ended by its own rule meanwhile, but not before `seen` if somebody was still in then.
     pub fn recover(facts: MeetingFacts, limits: Limits, record: Record, now: Timestamp, seen: Timestamp) -> Self {
         let mut session = Self::new(facts, limits);
         let seen = seen.max(record.updated_at);

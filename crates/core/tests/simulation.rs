@@ -1,4 +1,4 @@
-//! A meeting under random inputs, on a seed: peers come, break off, return, wait, are removed; the server dies and goes on.
+//! A meeting under random inputs, on a seed: peers come, break off, return, wait, are removed; the server dies.
 //! After each step the session is compared with `simulation/ledger.rs`, which knows the rules but shares no code.
 //! `SALON_SIM_SEED=7 cargo test -p salon-core --test simulation` replays one seed; `SALON_SIM_ROUNDS=1000` runs more.
 //! Next: `simulation/world.rs`, the inputs and what must hold after each.

@@ -9,10 +9,11 @@ mod session_task;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use salon_core::session::MeetingFacts;
-use salon_core::{MeetingId, PeerId, Session, Summary, Timestamp};
+use salon_core::{MeetingId, ParticipantId, PeerId, Session, Summary, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -21,10 +22,13 @@ use crate::media::Media;
 use crate::telemetry::Metrics;
 use salon_store::{RunId, Store};
 
-pub use session_task::Push;
+pub use session_task::{Push, Removed};
 
 /// Requests one session keeps waiting. A full inbox makes callers wait their turn, so a flood slows its own meeting only.
 const INBOX: usize = 1_024;
+
+/// How often a failed session is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// The session's store cannot be reached or belongs to another node now; nothing was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +97,16 @@ impl Hub {
             None => Ok(self.spawn(Session::new(facts.clone(), self.shared.limits.clone()), 1)),
             Some(row) => self.adopt(&row).await,
         }
+    }
+
+    /// Brings a meeting's session back after its task failed, as soon as the store answers.
+    fn reopen(&self, facts: MeetingFacts) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            while !hub.shared.tasks.is_closed() && hub.open(&facts).await.is_err() {
+                tokio::time::sleep(REOPEN_EVERY).await;
+            }
+        });
     }
 
     /// Starts a task, unless the meeting got one meanwhile.
@@ -178,9 +192,15 @@ impl Handle {
 
     /// Binds a socket to a peer: what the session tells the peer goes there from now on. An older socket of the same
     /// peer is let go. Answers with the number of this connection, for [`Handle::detach`].
-    pub async fn attach(&self, peer: PeerId, participant: salon_core::ParticipantId, pushes: mpsc::Sender<Push>) -> Result<Option<u64>, Unavailable> {
+    pub async fn attach(
+        &self,
+        peer: PeerId,
+        participant: ParticipantId,
+        pushes: mpsc::Sender<Push>,
+        removed: Removed,
+    ) -> Result<Option<u64>, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let attach = session_task::Input::Attach { peer, participant, pushes, reply };
+        let attach = session_task::Input::Attach { peer, participant, pushes, removed, reply };
         self.inbox.send(attach).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)
     }

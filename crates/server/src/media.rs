@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId};
+use salon_core::{MeetingId, PeerId, TrackId};
 use salon_sfu::{Event, Kind, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
 
 use crate::app::App;
+use crate::hub::Hub;
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
@@ -32,6 +33,33 @@ struct Source {
     voice: bool,
 }
 
+/// A transport that was opened.
+pub struct Opened {
+    pub transport: TransportId,
+    /// The server's SDP answer.
+    pub answer: String,
+    /// What came on a transport that had to make room.
+    pub lost: Vec<Lost>,
+}
+
+/// A track whose transport is gone: nothing will come of it any more, and its session has to know.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    meeting: MeetingId,
+    peer: PeerId,
+    track: TrackId,
+}
+
+impl Lost {
+    /// Takes the track out of its session. A client whose socket is gone publishes anew when it is back, and its tracks
+    /// end then.
+    pub async fn report(self, hub: &Hub) {
+        let Self { meeting, peer, track } = self;
+        let Some(session) = hub.find(meeting.as_str()) else { return };
+        let _ = session.call(move |session, now| session.unpublish(now, &peer, &track)).await;
+    }
+}
+
 type Peers = HashMap<(MeetingId, PeerId), Vec<(TransportId, Role)>>;
 
 impl Media {
@@ -48,36 +76,22 @@ impl Media {
     }
 
     /// Opens a transport for a peer; answers with its id and the server's SDP answer. Past the limit the oldest makes
-    /// room, because a client that opens a new one has given its old one up.
-    pub async fn open(&self, meeting: &MeetingId, peer: &PeerId, role: Role, offer: String) -> Result<(TransportId, String), salon_sfu::Error> {
+    /// room, because a client that opens a new one has given its old one up; the tracks it brought are lost.
+    pub async fn open(&self, meeting: &MeetingId, peer: &PeerId, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
         let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
+        let answer = self.sfu.open_transport(RoomId::from(meeting.as_str()), transport.clone(), role, offer).await?;
         let oldest = {
             let mut peers = self.peers();
             let own = peers.entry((meeting.clone(), peer.clone())).or_default();
             own.push((transport.clone(), role));
             (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0)
         };
+        let mut lost = Vec::new();
         if let Some(oldest) = oldest {
+            lost = self.tracks_on(&oldest);
             self.sfu.close_transport(oldest);
         }
-        match self.sfu.open_transport(RoomId::from(meeting.as_str()), transport.clone(), role, offer).await {
-            Ok(answer) => Ok((transport, answer)),
-            Err(error) => {
-                self.forget(meeting, peer, &transport);
-                Err(error)
-            }
-        }
-    }
-
-    fn forget(&self, meeting: &MeetingId, peer: &PeerId, transport: &TransportId) {
-        let mut peers = self.peers();
-        let key = (meeting.clone(), peer.clone());
-        if let Some(own) = peers.get_mut(&key) {
-            own.retain(|(id, _)| id != transport);
-            if own.is_empty() {
-                peers.remove(&key);
-            }
-        }
+        Ok(Opened { transport, answer, lost })
     }
 
     /// The peer's own transport of that name and direction; without a name, its latest.
@@ -100,12 +114,23 @@ impl Media {
         }
     }
 
-    /// The media server gave this transport up by itself.
-    pub fn transport_closed(&self, transport: &TransportId) {
+    /// The media server gave this transport up by itself; answers with the tracks that came on it.
+    pub fn transport_closed(&self, transport: &TransportId) -> Vec<Lost> {
         self.peers().retain(|_, own| {
             own.retain(|(id, _)| id != transport);
             !own.is_empty()
         });
+        self.tracks_on(transport)
+    }
+
+    fn tracks_on(&self, transport: &TransportId) -> Vec<Lost> {
+        let tracks = self.tracks();
+        let on = tracks.iter().filter(|(_, source)| source.transport == *transport);
+        on.filter_map(|(producer, source)| {
+            let track = TrackId::parse(producer.as_str()).ok()?;
+            Some(Lost { meeting: source.meeting.clone(), peer: source.peer.clone(), track })
+        })
+        .collect()
     }
 
     /// Takes a track in; answers with the server's SDP answer.
@@ -147,7 +172,10 @@ pub async fn listen(app: Arc<App>, mut events: tokio::sync::mpsc::Receiver<Event
             Event::TransportConnected { .. } => {}
             Event::TransportClosed { transport, reason } => {
                 tracing::debug!(transport.id = %transport, ?reason, "a transport closed");
-                app.hub.media().transport_closed(&transport);
+                for lost in app.hub.media().transport_closed(&transport) {
+                    let hub = app.hub.clone();
+                    app.tasks.spawn(async move { lost.report(&hub).await });
+                }
             }
             Event::AudioLevel { producer, speaking: true, .. } => {
                 let source = app.hub.media().tracks().get(&producer).cloned();

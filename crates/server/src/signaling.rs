@@ -18,7 +18,7 @@ use salon_core::{MeetingId, ParticipantId, PeerId};
 use salon_wire::event_id;
 
 use crate::app::App;
-use crate::hub::{Handle, Unavailable};
+use crate::hub::{Handle, Removed, Unavailable};
 
 /// Who a socket speaks for. The participant and peer are proven by its token; nothing in a message changes them.
 pub struct Caller {
@@ -27,6 +27,8 @@ pub struct Caller {
     pub meeting: MeetingId,
     pub participant: ParticipantId,
     pub peer: PeerId,
+    /// Raised when the peer is put out: what its socket asks for after that does not happen.
+    pub removed: Removed,
 }
 
 /// What goes back to the sender.
@@ -52,6 +54,8 @@ pub enum Trouble {
     NotYet(&'static str),
     #[error("the participant does not exist any more")]
     Gone,
+    #[error("you were removed from this meeting")]
+    Removed,
     #[error("no such transport; open a new one")]
     UnknownTransport,
     #[error("{0}")]
@@ -84,6 +88,7 @@ impl Trouble {
             Trouble::UnknownEvent(_) => "unknown_event",
             Trouble::NotYet(_) => "not_yet",
             Trouble::Gone => "gone",
+            Trouble::Removed => "removed",
             Trouble::UnknownTransport => "unknown_transport",
             Trouble::Media(_) => "media",
         }
@@ -105,6 +110,10 @@ impl Trouble {
 /// Obeys one message.
 pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
     use event_id::{chat, media as m, plugins, polls, presets, room as r};
+    // A client that was removed still takes its media down before it closes.
+    if caller.removed.is_raised() && event != m::LEAVE_ROOM {
+        return Err(Trouble::Removed);
+    }
     match event {
         r::JOIN_ROOM => room::join(caller, read(payload)?).await,
         r::LEAVE_ROOM => room::leave(caller).await,

@@ -53,10 +53,5 @@ impl Store {
 }
 
 fn read_app(row: &Row) -> Result<App> {
-    Ok(App {
-        id: row.id("id")?,
-        account: row.id("account_id")?,
-        name: row.text("name")?,
-        created_at: row.time("created_ms")?,
-    })
+    Ok(App { id: row.id("id")?, account: row.id("account_id")?, name: row.text("name")?, created_at: row.time("created_ms")? })
 }

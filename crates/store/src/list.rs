@@ -107,9 +107,7 @@ impl Filter {
         args.push(page.limit.min(MAX_PAGE).into());
         args.push(page.offset.into());
         let (limit, offset) = (args.len() - 1, args.len());
-        let sql = format!(
-            "select {columns} from {tables}{condition} order by {order} limit ${limit} offset ${offset}"
-        );
+        let sql = format!("select {columns} from {tables}{condition} order by {order} limit ${limit} offset ${offset}");
         let rows = db.all(built(sql), args).await?;
         Ok(Listing { items: rows.iter().map(read).collect::<Result<_>>()?, total })
     }

@@ -12,10 +12,10 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::Store;
 use crate::append::Writer;
 use crate::engine::{Db, args, pause};
 use crate::error::{Error, Result};
-use crate::Store;
 
 /// Which database, and how hard to hold on to what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

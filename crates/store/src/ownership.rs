@@ -64,8 +64,7 @@ pub struct Adoptable {
 
 /// When the run that owns a session `s` was last seen, with `n` the row of its node if there is one. A run that never
 /// registered was alive when it last wrote.
-pub(crate) const OWNER_SEEN: &str =
-    "coalesce(s.owner_seen_ms, case when n.run = s.owner_run then n.seen_ms end, s.updated_ms)";
+pub(crate) const OWNER_SEEN: &str = "coalesce(s.owner_seen_ms, case when n.run = s.owner_run then n.seen_ms end, s.updated_ms)";
 
 impl Store {
     /// Begins `run` as the node `name`. An earlier run of that name has ended: its heartbeats fail from now on, and
@@ -132,13 +131,7 @@ impl Store {
     /// A run may also take over from itself, which shuts out a task of its own that it has lost sight of. `NotOwner`
     /// if somebody else was faster or `run` is not registered, `Conflict(OwnerAlive)` if the owner lives,
     /// `Conflict(SessionEnded)` if there is nothing left to own.
-    pub async fn take_over(
-        &self,
-        session: &SessionId,
-        from_epoch: i64,
-        run: &RunId,
-        now: Timestamp,
-    ) -> Result<i64> {
+    pub async fn take_over(&self, session: &SessionId, from_epoch: i64, run: &RunId, now: Timestamp) -> Result<i64> {
         transaction!(self.db, |tx| {
             let Some(node) = tx.one("select name from nodes where run = $1", args![run]).await? else {
                 return Err(Error::NotOwner);

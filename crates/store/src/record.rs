@@ -3,9 +3,7 @@
 //! optional; what core renames is renamed here alone.
 //! What cannot be read is `None`, never a panic and never a guess.
 
-use salon_core::event::{
-    Actor, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind,
-};
+use salon_core::event::{Actor, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind};
 use salon_core::preset::Recorder;
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, Timestamp, TrackId};
 use serde_json::{Map, Value, json};
@@ -15,14 +13,11 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
     let (kind, json) = match body {
         EventBody::SessionStarted(started) => ("session_started", encode_started(started)),
         EventBody::PeerJoined(joined) => ("peer_joined", encode_joined(joined)),
-        EventBody::PeerDisconnected { peer, seen } => {
-            ("peer_disconnected", json!({ "peer": peer.as_str(), "seen_ms": seen.0 }))
-        }
+        EventBody::PeerDisconnected { peer, seen } => ("peer_disconnected", json!({ "peer": peer.as_str(), "seen_ms": seen.0 })),
         EventBody::PeerReconnected { peer } => ("peer_reconnected", json!({ "peer": peer.as_str() })),
-        EventBody::PeerLeft { peer, left_at, reason } => (
-            "peer_left",
-            json!({ "peer": peer.as_str(), "left_ms": left_at.0, "reason": LEAVE_REASONS.name(*reason) }),
-        ),
+        EventBody::PeerLeft { peer, left_at, reason } => {
+            ("peer_left", json!({ "peer": peer.as_str(), "left_ms": left_at.0, "reason": LEAVE_REASONS.name(*reason) }))
+        }
         EventBody::PeerRenamed { peer, name } => ("peer_renamed", json!({ "peer": peer.as_str(), "name": name })),
         EventBody::TrackPublished { peer, track } => {
             ("track_published", json!({ "peer": peer.as_str(), "track": encode_track(track) }))
@@ -80,13 +75,12 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
         },
         "track_unpublished" => EventBody::TrackUnpublished { peer: fields.peer()?, track: fields.track("track")? },
         "unmute_forbidden" => EventBody::UnmuteForbidden { forbidden: fields.flag("forbidden")? },
-        "participant_admitted" => EventBody::ParticipantAdmitted {
-            participant: ParticipantId::parse(fields.text("participant")?).ok()?,
-        },
-        "session_ended" => EventBody::SessionEnded {
-            ended_at: fields.time("ended_ms")?,
-            reason: END_REASONS.value(fields.text("reason")?)?,
-        },
+        "participant_admitted" => {
+            EventBody::ParticipantAdmitted { participant: ParticipantId::parse(fields.text("participant")?).ok()? }
+        }
+        "session_ended" => {
+            EventBody::SessionEnded { ended_at: fields.time("ended_ms")?, reason: END_REASONS.value(fields.text("reason")?)? }
+        }
         _ => return None,
     })
 }
@@ -183,11 +177,8 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
-const RECORDERS: Words<Recorder> = Words(&[
-    (Recorder::None, "none"),
-    (Recorder::Recorder, "recorder"),
-    (Recorder::Livestreamer, "livestreamer"),
-]);
+const RECORDERS: Words<Recorder> =
+    Words(&[(Recorder::None, "none"), (Recorder::Recorder, "recorder"), (Recorder::Livestreamer, "livestreamer")]);
 
 impl<T: Copy + PartialEq> Words<T> {
     fn name(&self, value: T) -> &'static str {

@@ -57,8 +57,7 @@ pub struct SessionFilter {
 const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
 
 /// Participant-milliseconds up to `?`, as `Summary::consumed_ms` has it.
-const CONSUMED: &str =
-    "s.settled_ms + case when s.live * ? > s.live_since_ms then s.live * ? - s.live_since_ms else 0 end";
+const CONSUMED: &str = "s.settled_ms + case when s.live * ? > s.live_since_ms then s.live * ? - s.live_since_ms else 0 end";
 
 impl Store {
     pub async fn session_row(&self, app: &AppId, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -94,9 +93,7 @@ impl Store {
         let direction = if page.newest_first { " desc" } else { "" };
         let (order, order_value) = match filter.sort {
             SessionSort::CreatedAt => (format!("s.created_ms{direction}, s.id{direction}"), None),
-            SessionSort::MinutesConsumed => {
-                (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now)))
-            }
+            SessionSort::MinutesConsumed => (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now))),
         };
         sessions.list(&self.db, (&columns(), TABLES), (&order, order_value), page, read_session).await
     }

@@ -13,6 +13,11 @@ import { OUT, REPOSITORY } from './places.mjs';
 const BINARY = process.env.SALON_BIN ?? join(REPOSITORY, 'target/debug/salon');
 const READY_WITHIN_MS = 20_000;
 
+/** Without settings of whoever runs the tests. */
+function plainEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SALON_')));
+}
+
 export class Salon {
   #settings;
   #data = mkdtempSync(join(tmpdir(), 'salon-e2e-'));
@@ -66,9 +71,9 @@ export class Salon {
   }
 
   async #run(listen) {
-    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', '0'];
+    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', '0', '--set', 'log.level=info,salon_server=debug'];
     for (const [key, value] of Object.entries(this.#settings)) args.push('--set', `${key}=${value}`);
-    this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     this.#process.stderr.pipe(this.#log, { end: false });
     const origin = await this.#ready();
     if (!origin) throw new Error(`salon did not start; see ${this.#log.path}`);

@@ -34,10 +34,19 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// Here, since then.
-    Connected { since: Timestamp },
+    Connected {
+        since: Timestamp,
+    },
     /// Its connection broke; it may come back. Last seen at `seen`, noticed at `noticed`.
-    Disconnected { since: Timestamp, seen: Timestamp, noticed: Timestamp },
-    Left { at: Timestamp, reason: LeaveReason },
+    Disconnected {
+        since: Timestamp,
+        seen: Timestamp,
+        noticed: Timestamp,
+    },
+    Left {
+        at: Timestamp,
+        reason: LeaveReason,
+    },
 }
 
 impl Peer {
@@ -137,7 +146,8 @@ impl Peer {
 
     /// What this peer adds to the sums of its session.
     pub(super) fn share(&self) -> Share {
-        let mut share = Share { participants: u32::from(self.ever_counted), settled_ms: self.counted_ms, ..Share::default() };
+        let mut share =
+            Share { participants: u32::from(self.ever_counted), settled_ms: self.counted_ms, ..Share::default() };
         match self.presence {
             Presence::Connected { since } if self.counts() => {
                 share.live = 1;

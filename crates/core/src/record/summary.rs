@@ -1,6 +1,6 @@
 //! The answer about a session, small enough to hand to every reader.
 //! Owns the arithmetic of counts and minutes; the record keeps the sums that go into it.
-//! Invariant: with the same summary a later moment never gives less, and no event makes what was answered before it shrink.
+//! Invariant: a later moment never gives less, and no event makes what was answered up to it shrink.
 //! Next: `tests.rs`.
 
 use crate::ids::{AppId, MeetingId, SessionId};
@@ -30,8 +30,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Participant-milliseconds from the start up to `now`. A reader whose clock is behind the session's gets the answer
-    /// as of the last event, not less.
+    /// Participant-milliseconds from the start up to `now`. A reader whose clock is behind the session's gets the
+    /// answer as of the last event, not less.
     pub fn consumed_ms(&self, now: Timestamp) -> i64 {
         let now = now.max(self.updated_at);
         let growing = i64::from(self.live).saturating_mul(now.0).saturating_sub(self.live_since_ms);

@@ -53,7 +53,12 @@ impl Session {
         found
     }
 
-    fn remove_participants(&mut self, now: Timestamp, participants: &[ParticipantId], reason: LeaveReason) -> Vec<ParticipantId> {
+    fn remove_participants(
+        &mut self,
+        now: Timestamp,
+        participants: &[ParticipantId],
+        reason: LeaveReason,
+    ) -> Vec<ParticipantId> {
         self.tick(now);
         let mut removed = Vec::new();
         for participant in participants {
@@ -100,9 +105,15 @@ impl Session {
         Ok(kicked)
     }
 
-    /// A host switches off one peer's media, or everyone else's. Those within their grace are heard until it is over, so
-    /// they are muted as well.
-    pub fn host_mute(&mut self, now: Timestamp, caller: &PeerId, target: Option<&PeerId>, what: Mute) -> Result<(), Refusal> {
+    /// A host switches off one peer's media, or everyone else's. Those within their grace are heard until it is over,
+    /// so they are muted as well.
+    pub fn host_mute(
+        &mut self,
+        now: Timestamp,
+        caller: &PeerId,
+        target: Option<&PeerId>,
+        what: Mute,
+    ) -> Result<(), Refusal> {
         self.tick(now);
         self.authorise(&Actor::Peer(caller.clone()), |preset| {
             (!what.audio || preset.disable_audio)
@@ -122,7 +133,8 @@ impl Session {
         Ok(())
     }
 
-    /// Switches off the microphones of these participants; they may switch them on again. Answers with those that are in.
+    /// Switches off the microphones of these participants; they may switch them on again. Answers with those that are
+    /// in.
     pub fn mute_participants(&mut self, now: Timestamp, participants: &[ParticipantId]) -> Vec<ParticipantId> {
         self.tick(now);
         let mut muted = Vec::new();

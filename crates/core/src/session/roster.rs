@@ -112,7 +112,8 @@ impl Session {
         found.map(|found| PeerView::of(&found.who)).ok_or(Refusal::UnknownPeer)
     }
 
-    /// The caller has its media connections ready: it is told of the others that have, with their tracks, and they of it.
+    /// The caller has its media connections ready: it is told of the others that have, with their tracks, and they of
+    /// it.
     ///
     /// A second call means that the client started its media anew: what it published before is gone.
     pub fn complete_join(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<(PeerView, Vec<Track>)>, Refusal> {

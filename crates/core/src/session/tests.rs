@@ -8,5 +8,6 @@ mod meetings;
 mod minutes;
 mod permissions;
 mod secrecy;
+mod waiting;
 
 use minutes::track;

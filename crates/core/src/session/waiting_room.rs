@@ -149,7 +149,8 @@ impl Session {
         Ok(())
     }
 
-    /// Turns participants away. They may ask again. Those who were let in meanwhile are passed over: the first word counts.
+    /// Turns participants away. They may ask again. Those who were let in meanwhile are passed over: the first word
+    /// counts.
     pub fn deny(&mut self, now: Timestamp, caller: &PeerId, participants: &[ParticipantId]) -> Result<(), Refusal> {
         self.tick(now);
         if !self.caller(caller)?.preset.accept_waiting_requests {

@@ -19,11 +19,17 @@ pub struct Line {
 enum After {
     Nothing,
     /// It may come back until then.
-    MayReturn { until: i64 },
+    MayReturn {
+        until: i64,
+    },
     /// It came back: the gap after this line counts as presence.
-    Returned { at: i64 },
+    Returned {
+        at: i64,
+    },
     /// It did not, and was given up then.
-    Lost { at: i64 },
+    Lost {
+        at: i64,
+    },
     Left,
 }
 
@@ -100,8 +106,8 @@ impl Ledger {
         }
     }
 
-    /// The server died and was last alive at `seen`; now it is back. Whoever was here may return for the grace time, unless
-    /// it was away for longer than both the grace and the keep-alive time.
+    /// The server died and was last alive at `seen`; now it is back. Whoever was here may return for the grace time,
+    /// unless it was away for longer than both the grace and the keep-alive time.
     pub fn outage(&mut self, seen: i64, back: i64, grace_ms: i64) {
         if self.closed.is_some() {
             return;
@@ -112,8 +118,7 @@ impl Ledger {
         for line in &mut self.lines {
             let (After::MayReturn { .. }, Some((end, _))) = (line.after, line.until) else { continue };
             let too_long = back - end > grace_ms.max(self.keep_alive_ms);
-            line.after =
-                if too_long { After::Lost { at: seen } } else { After::MayReturn { until: back + grace_ms } };
+            line.after = if too_long { After::Lost { at: seen } } else { After::MayReturn { until: back + grace_ms } };
         }
     }
 

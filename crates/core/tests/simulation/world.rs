@@ -1,21 +1,23 @@
-//! The people, the server that may die, and the rules checked after every input.
+//! The server that may die, and the rules checked after every input.
 //! Owns the session under test, the list that stands for the store, and the ledger.
 //! Invariant: the ledger hears only what was acknowledged, and an input whose events were not remembered never was.
+//! Next: `people.rs`, the inputs.
+
+#[path = "people.rs"]
+mod people;
 
 use std::collections::BTreeSet;
 
-use salon_core::event::{Actor, Event, EventBody, LeaveReason, Track, TrackKind};
+use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
-use salon_core::preset::{Entry, Recorder};
-use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts, Message, Mute, Output, Refusal};
-use salon_core::{
-    AppId, MeetingId, ParticipantId, PeerId, Preset, PresetId, Record, Session, SessionId, Timestamp, TrackId,
-};
+use salon_core::preset::Recorder;
+use salon_core::session::{MeetingFacts, Message, Output};
+use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
 use crate::ledger::Ledger;
+use people::{Done, PEERS, id};
 
-const PEERS: usize = 12;
 const BEGIN: i64 = 1_770_000_000_000;
 
 /// How the server dies.
@@ -54,28 +56,12 @@ struct Answer {
     participants: u32,
 }
 
-/// What an input did, as its caller was told.
-enum Done {
-    Nothing,
-    Entered { peer: usize, preset: Preset, entered: Entered },
-    Refused,
-    Broke(usize),
-    Left(Vec<usize>),
-    Closed,
-}
-
-impl Done {
-    /// Something the ledger need not know of.
-    fn or_refused(done: bool) -> Self {
-        if done { Done::Nothing } else { Done::Refused }
-    }
-}
-
 impl World {
     pub fn new(seed: u64, deaths: Deaths) -> Self {
         let mut dice = Dice::new(seed);
         let grace_ms = dice.pick(&[1_000, 15_000, 15_000, 90_000]);
-        let limits = Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
+        let limits =
+            Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
         let facts = MeetingFacts {
             meeting: MeetingId::parse("meeting").unwrap(),
             app: AppId::parse("app").unwrap(),
@@ -148,129 +134,19 @@ impl World {
         self.tell_ledger(done);
     }
 
-    /// One input of somebody.
-    fn input(&mut self) -> Done {
-        let now = Timestamp(self.now);
-        let peer = self.dice.roll(PEERS);
-        let caller = id(peer);
-        let other = self.dice.roll(PEERS);
-        match self.dice.roll(24) {
-            0..=8 => {
-                let preset = self.preset(peer);
-                let mut join = self.join(peer, preset.clone());
-                if self.dice.one_in(20) {
-                    return self.steal(join);
-                }
-                join.meeting_active = !self.dice.one_in(20);
-                match self.session.join(now, join) {
-                    Ok(entered) => Done::Entered { peer, preset, entered },
-                    Err(_) => Done::Refused,
-                }
-            }
-            9..=11 => {
-                self.session.disconnect(now, &caller);
-                Done::Broke(peer)
-            }
-            12..=13 => {
-                self.session.leave(now, &caller);
-                Done::Left(vec![peer])
-            }
-            14 => match self.session.kick(now, &caller, &[id(other), id(other)]) {
-                Ok(()) => Done::Left(vec![other]),
-                Err(_) => Done::Refused,
-            },
-            15 => {
-                let participant = person(other);
-                let peers = (0..PEERS).filter(|peer| person(*peer) == participant).collect();
-                if self.dice.one_in(2) {
-                    self.session.delete_participant(now, &participant);
-                } else {
-                    self.session.kick_participants(now, &[participant]);
-                }
-                Done::Left(peers)
-            }
-            16 if self.dice.one_in(6) => {
-                let by = if self.dice.one_in(2) { Actor::Api } else { Actor::Peer(caller) };
-                match self.session.kick_all(now, &by) {
-                    Ok(_) => Done::Closed,
-                    Err(_) => Done::Refused,
-                }
-            }
-            17 => {
-                let done = self.session.admit(now, &caller, &[person(other)]);
-                Done::or_refused(done.is_ok())
-            }
-            18 => {
-                let done = self.session.deny(now, &caller, &[person(other)]);
-                Done::or_refused(done.is_ok())
-            }
-            19 => {
-                let done = self.session.complete_join(now, &caller);
-                Done::or_refused(done.is_ok())
-            }
-            20..=21 => {
-                // Now and then an id that is or was in use.
-                self.tracks += usize::from(!self.dice.one_in(8));
-                let kind = self.dice.pick(&[TrackKind::Audio, TrackKind::Video]);
-                let screen_share = self.dice.one_in(3);
-                let done = self.session.publish(now, &caller, track(self.tracks, kind, screen_share));
-                Done::or_refused(done.is_ok())
-            }
-            22 => {
-                let track = TrackId::parse(&format!("t{}", self.tracks.saturating_sub(self.dice.roll(4)))).unwrap();
-                let paused = self.dice.one_in(2);
-                let done = match self.dice.roll(4) {
-                    0 => self.session.unpublish(now, &caller, &track).is_ok(),
-                    1 => self.session.set_paused(now, &caller, &track, paused).is_ok(),
-                    2 => self.session.mute_all(now, paused).is_ok(),
-                    _ => {
-                        let what = Mute { audio: true, video: paused, screen_share: true };
-                        self.session.host_mute(now, &caller, Some(&id(other)), what).is_ok()
-                    }
-                };
-                Done::or_refused(done)
-            }
-            _ => {
-                let hello = Broadcast { kind: "hi".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
-                let done = match self.dice.roll(5) {
-                    0 => self.session.broadcast(now, &caller, Audience::Others, hello).is_ok(),
-                    1 => self.session.broadcast(now, &caller, Audience::Peers(vec![id(other)]), hello).is_ok(),
-                    2 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
-                    3 => self.session.leave_media(now, &caller).is_ok(),
-                    _ => self.session.handle_voice(now, &caller).is_ok(),
-                };
-                Done::or_refused(done)
-            }
-        }
-    }
-
-    /// Somebody else comes with a peer id that is known here.
-    fn steal(&mut self, mut join: Join) -> Done {
-        self.session.handle_timeout(Timestamp(self.now));
-        let live = self.session.record().filter(|record| record.ended.is_none());
-        if live.is_none_or(|record| !record.peers.contains_key(&join.peer)) {
-            return Done::Nothing;
-        }
-        join.participant = ParticipantId::parse("thief").unwrap();
-        let refused = self.session.join(Timestamp(self.now), join);
-        assert_eq!(refused, Err(Refusal::PeerIdTaken));
-        Done::Refused
-    }
-
     /// The ledger learns what an input's caller was told.
     fn tell_ledger(&mut self, done: Done) {
         let now = self.now;
         let live = self.ledger.as_ref().is_some_and(|ledger| ledger.is_live(now));
         match done {
             Done::Nothing | Done::Refused => {}
-            Done::Entered { entered: Entered::Waiting(view), .. } => assert!(view.waiting),
-            Done::Entered { peer, preset, entered: Entered::Joined(_) } => {
+            Done::Entered { waits: true, .. } => {}
+            Done::Entered { peer, counts, waits: false } => {
                 if !live {
                     let session = format!("s{}", self.sessions);
                     self.ledger = Some(Ledger::new(&session, now, self.facts.keep_alive_ms));
                 }
                 let ledger = self.ledger.as_mut().expect("just made");
-                let counts = !preset.hidden && preset.recorder == Recorder::None;
                 if ledger.is_connected(peer) {
                     // Another socket of the same peer: nobody came.
                 } else if ledger.may_return(now, peer) {
@@ -479,55 +355,4 @@ impl World {
             }
         }
     }
-
-    fn preset(&mut self, peer: usize) -> Preset {
-        let named = Preset::named(PresetId::parse("preset").unwrap(), "preset");
-        let host = peer.is_multiple_of(5);
-        let mut preset = Preset {
-            accept_waiting_requests: host,
-            kick_participant: host,
-            disable_audio: host,
-            disable_video: host,
-            disable_screenshare: host,
-            hidden: peer == 3 || (peer == 4 && self.dice.one_in(2)),
-            ..named
-        };
-        if peer == 7 || peer == 8 {
-            preset.entry = if peer == 7 { Entry::OnAccept } else { Entry::OnPrivilegedEntry };
-        }
-        if peer == 9 {
-            preset.recorder = Recorder::Recorder;
-            preset.hidden = true;
-        }
-        preset
-    }
-
-    fn join(&mut self, peer: usize, preset: Preset) -> Join {
-        Join {
-            peer: id(peer),
-            participant: person(peer),
-            custom_participant_id: String::new(),
-            name: format!("peer {peer}"),
-            wanted_name: self.dice.one_in(4).then(|| "another".to_string()),
-            picture: None,
-            preset,
-            meeting_active: true,
-            fresh_session: SessionId::parse(&format!("s{}", self.sessions + 1)).unwrap(),
-        }
-    }
-}
-
-fn id(peer: usize) -> PeerId {
-    PeerId::parse(&format!("peer-{peer}")).unwrap()
-}
-
-/// Two tabs each of some people.
-fn person(peer: usize) -> ParticipantId {
-    ParticipantId::parse(&format!("person-{}", peer % 10)).unwrap()
-}
-
-fn track(n: usize, kind: TrackKind, screen_share: bool) -> Track {
-    let text = String::new;
-    let id = TrackId::parse(&format!("t{n}")).unwrap();
-    Track { id, kind, screen_share, paused: false, mime_type: text(), app_data: text(), transport: text() }
 }

@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use prost::bytes::Bytes;
-use salon_core::session::{Message, Output};
-use salon_core::{EventBody, MeetingId, ParticipantId, PeerId, Session, Summary, Timestamp};
+use salon_core::session::{MeetingFacts, Message, Output};
+use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
 use salon_store::{Append, SessionAppend};
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,7 +32,13 @@ type Release = Box<dyn FnOnce() + Send>;
 /// What reaches a session's task.
 pub enum Input {
     Act(Act),
-    Attach { peer: PeerId, participant: ParticipantId, pushes: mpsc::Sender<Push>, reply: oneshot::Sender<Option<u64>> },
+    Attach {
+        peer: PeerId,
+        participant: ParticipantId,
+        pushes: mpsc::Sender<Push>,
+        removed: Removed,
+        reply: oneshot::Sender<Option<u64>>,
+    },
     Detach { peer: PeerId, connection: u64, on_purpose: bool },
     /// A peer that has not joined and whose socket is gone: forget its media if it has not come back.
     Expire { peer: PeerId, connection: u64 },
@@ -48,9 +55,25 @@ pub enum Push {
     Replaced,
 }
 
+/// A flag that a socket shares with its session's task, raised in the step that puts its peer out. The push that tells
+/// the socket comes later, and what it asked for in between must not bring the peer back.
+#[derive(Debug, Clone, Default)]
+pub struct Removed(Arc<AtomicBool>);
+
+impl Removed {
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 struct Link {
     connection: u64,
     participant: ParticipantId,
+    removed: Removed,
     /// `None` while the socket is gone and the peer has not joined: its media waits for it.
     pushes: Option<mpsc::Sender<Push>>,
 }
@@ -69,14 +92,20 @@ pub struct SessionTask {
 /// Takes the task off the hub however it ends, a panic included.
 struct OffTheMap {
     hub: Hub,
-    meeting: MeetingId,
+    facts: MeetingFacts,
     summary: Arc<ArcSwapOption<Summary>>,
+    /// It ended because there was nothing left to do, or because the hub let go of it.
+    in_order: bool,
 }
 
 impl Drop for OffTheMap {
     fn drop(&mut self) {
         self.summary.store(None);
-        self.hub.drop_task(&self.meeting, &self.summary);
+        self.hub.drop_task(&self.facts.meeting, &self.summary);
+        if !self.in_order {
+            // Its people come back by themselves; without any, nobody but us would see the session to its end.
+            self.hub.reopen(self.facts.clone());
+        }
     }
 }
 
@@ -111,7 +140,8 @@ impl SessionTask {
 
     pub async fn run(mut self) {
         let meeting = self.session.facts().meeting.clone();
-        let _off_the_map = OffTheMap { hub: self.hub.clone(), meeting: meeting.clone(), summary: self.summary.clone() };
+        let facts = self.session.facts().clone();
+        let mut off_the_map = OffTheMap { hub: self.hub.clone(), facts, summary: self.summary.clone(), in_order: false };
         // What recovery found out is saved before anything else is said.
         let mut steps = vec![Step::take(&mut self.session, None)];
         loop {
@@ -120,9 +150,13 @@ impl SessionTask {
                 return;
             }
             if self.session.is_idle() && self.links.is_empty() && self.hub.retire(&meeting) {
+                off_the_map.in_order = true;
                 return;
             }
-            let Some(inputs) = self.wait().await else { return };
+            let Some(inputs) = self.wait().await else {
+                off_the_map.in_order = true;
+                return;
+            };
             let now = self.hub.shared.clock.now();
             if self.session.wake_at().is_some_and(|at| at <= now) {
                 self.session.handle_timeout(now);
@@ -130,7 +164,19 @@ impl SessionTask {
             }
             for input in inputs {
                 let release = self.handle(input, now);
-                steps.push(Step::take(&mut self.session, release));
+                let step = Step::take(&mut self.session, release);
+                self.close_doors(&step);
+                steps.push(step);
+            }
+        }
+    }
+
+    /// Those whom a step put out can do nothing from the next step on.
+    fn close_doors(&self, step: &Step) {
+        for output in &step.outputs {
+            let Output::Hangup { peer } = output else { continue };
+            if let Some(link) = self.links.get(peer) {
+                link.removed.raise();
             }
         }
     }
@@ -155,8 +201,8 @@ impl SessionTask {
     fn handle(&mut self, input: Input, now: Timestamp) -> Option<Release> {
         match input {
             Input::Act(act) => Some(act(&mut self.session, now)),
-            Input::Attach { peer, participant, pushes, reply } => {
-                let connection = self.attach(peer, participant, pushes);
+            Input::Attach { peer, participant, pushes, removed, reply } => {
+                let connection = self.attach(peer, participant, pushes, removed);
                 Some(Box::new(move || {
                     let _ = reply.send(connection);
                 }))
@@ -179,7 +225,7 @@ impl SessionTask {
     }
 
     /// Binds a socket; `None` if the peer id is another participant's, or the meeting has its fill of sockets.
-    fn attach(&mut self, peer: PeerId, participant: ParticipantId, pushes: mpsc::Sender<Push>) -> Option<u64> {
+    fn attach(&mut self, peer: PeerId, participant: ParticipantId, pushes: mpsc::Sender<Push>, removed: Removed) -> Option<u64> {
         let recorded = self.session.record().filter(|record| record.ended.is_none()).and_then(|record| record.peers.get(&peer));
         if recorded.is_some_and(|known| known.who.participant != participant) {
             return None;
@@ -197,7 +243,7 @@ impl SessionTask {
         }
         let connection = self.next_connection;
         self.next_connection += 1;
-        self.links.insert(peer, Link { connection, participant, pushes: Some(pushes) });
+        self.links.insert(peer, Link { connection, participant, removed, pushes: Some(pushes) });
         Some(connection)
     }
 
@@ -218,9 +264,13 @@ impl SessionTask {
         let Some(handle) = self.hub.find(self.session.facts().meeting.as_str()) else { return };
         let grace = Duration::from_millis(self.hub.shared.limits.grace_ms.max(0) as u64 + 1_000);
         let peer = peer.clone();
+        // Weak: a timer must not keep a task alive that the hub has let go of.
+        let inbox = handle.inbox.downgrade();
         tokio::spawn(async move {
             tokio::time::sleep(grace).await;
-            let _ = handle.inbox.send(Input::Expire { peer, connection }).await;
+            if let Some(inbox) = inbox.upgrade() {
+                let _ = inbox.send(Input::Expire { peer, connection }).await;
+            }
         });
     }
 

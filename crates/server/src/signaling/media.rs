@@ -38,10 +38,13 @@ fn described(target: Target, kind: &str, sdp: String) -> Option<wire::SessionDes
 pub async fn open_transport(caller: &Caller, request: wire::CreateTransportRequest) -> Result<Answer, Trouble> {
     let (role, target) = if request.consuming { (Role::Receive, Target::Subscriber) } else { (Role::Send, Target::Publisher) };
     let offer = description(request.description)?;
-    let (transport, sdp) = caller.app.hub.media().open(&caller.meeting, &caller.peer, role, offer).await?;
+    let opened = caller.app.hub.media().open(&caller.meeting, &caller.peer, role, offer).await?;
+    for lost in opened.lost {
+        lost.report(&caller.app.hub).await;
+    }
     answer(&wire::CreateTransportResponse {
-        transport_id: transport.to_string(),
-        description: described(target, "answer", sdp),
+        transport_id: opened.transport.to_string(),
+        description: described(target, "answer", opened.answer),
         transcription_enabled: None,
         producer_ids: Vec::new(),
     })
@@ -159,11 +162,12 @@ pub async fn toggle(caller: &Caller, request: edge::ProducerToggleRequest) -> Re
 
 pub async fn close_producer(caller: &Caller, request: edge::ProducerCloseRequest) -> Result<Answer, Trouble> {
     let track = track_id(&request.producer_id)?;
-    let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
     let producer = ProducerId::from(track.as_str());
-    let sdp = caller.app.hub.media().sfu.close_producer(transport, producer, Some(description(request.description)?)).await?;
     let peer = caller.peer.clone();
+    // First, because the others must not wait for a track whose transport or description turns out to be bad.
     caller.handle.call(move |session, now| session.unpublish(now, &peer, &track)).await??;
+    let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
+    let sdp = caller.app.hub.media().sfu.close_producer(transport, producer, Some(description(request.description)?)).await?;
     answer(&edge::ProducerClosingResponse { description: described(Target::Publisher, "answer", sdp.unwrap_or_default()) })
 }
 

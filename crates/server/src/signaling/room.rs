@@ -29,13 +29,18 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         meeting_active: admission.meeting.active,
         fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
     };
+    let removed = caller.removed.clone();
     let entered = caller
         .handle
         .call(move |session, now| {
+            // Asked again here, where nothing comes between the question and the join.
+            if removed.is_raised() {
+                return Err(Trouble::Removed);
+            }
             if session.summary().is_none() {
                 session.set_facts(facts);
             }
-            session.join(now, join)
+            Ok(session.join(now, join)?)
         })
         .await??;
     match entered {

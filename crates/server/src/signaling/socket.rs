@@ -11,7 +11,6 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use prost::Message as _;
-use prost::bytes::Bytes;
 use salon_core::{MeetingId, ParticipantId, PeerId};
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -20,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
-use crate::hub::{Push, Unavailable};
+use crate::hub::{Push, Removed, Unavailable};
 use crate::telemetry::Metrics;
 use crate::signaling::{Answer, Caller, dispatch, room, to_wire};
 
@@ -40,8 +39,13 @@ const HANGUP_AFTER: Duration = Duration::from_secs(3);
 /// Pushes that may wait for a slow client: a large meeting's worth of joins.
 const PUSHES: usize = 4_096;
 
-/// Messages over the rate that are refused before the socket is closed.
-const MAX_REFUSED_IN_A_ROW: u32 = 1_000;
+/// Messages over the rate that are refused before the socket is closed. Those of a client that slows down again are
+/// forgiven at the rate itself.
+const MAX_REFUSED: f64 = 1_000.0;
+
+/// How long a client may take to answer a close. Without waiting, what it has sent meanwhile would make the system
+/// reset the connection, and the client would never read why.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Longest message id echoed; the SDK's have about 50 characters.
 const MAX_MESSAGE_ID: usize = 256;
@@ -85,7 +89,8 @@ pub async fn upgrade(State(app): State<Arc<App>>, Query(address): Query<Address>
     let open = OpenSocket(app.metrics.clone());
     upgrade.max_message_size(max).max_frame_size(max).on_upgrade(move |socket| async move {
         let _open = open;
-        run(&app, socket, admission, bearer.meeting, bearer.participant, peer).await;
+        // Tracked, so that a node that stops records who was here before it closes its store.
+        app.tasks.track_future(run(&app, socket, admission, bearer.meeting, bearer.participant, peer)).await;
     })
 }
 
@@ -103,25 +108,42 @@ impl Drop for OpenSocket {
     }
 }
 
-/// How a socket ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The client said goodbye, or was told to.
-    OnPurpose,
-    /// It broke, or was let go: the client may come back.
-    Broken,
+/// How a socket ends.
+struct End {
+    /// The client said goodbye, or was told to: its peer is out. If not, the client may come back.
+    on_purpose: bool,
+    /// The last word to a client that is still there.
+    close: Option<(u16, &'static str)>,
+}
+
+impl End {
+    const LEFT: Self = Self { on_purpose: true, close: None };
+    const BROKEN: Self = Self { on_purpose: false, close: None };
+    const REMOVED: Self = Self { on_purpose: true, close: Some((close_code::NORMAL, "removed from the meeting")) };
+
+    /// Lets go of a client that may come back.
+    fn because(code: u16, why: &'static str) -> Self {
+        Self { on_purpose: false, close: Some((code, why)) }
+    }
 }
 
 async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admission, meeting: MeetingId, participant: ParticipantId, peer: PeerId) {
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
-    let (handle, connection) = match attach(app, &admission, &peer, &participant, pushes).await {
+    let removed = Removed::default();
+    let (handle, connection) = match attach(app, &admission, &peer, &participant, (pushes, removed.clone())).await {
         Ok(Some(attached)) => attached,
-        Ok(None) => return close(&mut socket, close_code::NORMAL, "this peer id belongs to somebody else").await,
+        Ok(None) => return close(&mut socket, close_code::NORMAL, "this peer id is taken, or the meeting has too many sockets").await,
         Err(Unavailable) => return close(&mut socket, close_code::AGAIN, "try again in a moment").await,
     };
-    let caller = Caller { app: app.clone(), handle, meeting, participant, peer };
-    let end = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now() }.serve(&mut waiting).await;
-    caller.handle.detach(caller.peer.clone(), connection, end == End::OnPurpose).await;
+    let caller = Caller { app: app.clone(), handle, meeting, participant, peer, removed };
+    let line = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None };
+    let end = line.serve(&mut waiting).await;
+    caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
+    // Saying goodbye may take a while; the session need not wait for it.
+    drop((caller, waiting));
+    if let Some((code, why)) = end.close {
+        close(&mut socket, code, why).await;
+    }
 }
 
 /// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
@@ -130,12 +152,12 @@ async fn attach(
     admission: &salon_store::Admission,
     peer: &PeerId,
     participant: &ParticipantId,
-    pushes: mpsc::Sender<Push>,
+    (pushes, removed): (mpsc::Sender<Push>, Removed),
 ) -> Result<Option<(crate::hub::Handle, u64)>, Unavailable> {
     let facts = room::facts(&admission.meeting);
     for _ in 0..3 {
         let handle = app.hub.open(&facts).await?;
-        match handle.attach(peer.clone(), participant.clone(), pushes.clone()).await {
+        match handle.attach(peer.clone(), participant.clone(), pushes.clone(), removed.clone()).await {
             Ok(connection) => return Ok(connection.map(|connection| (handle, connection))),
             Err(Unavailable) => tokio::task::yield_now().await,
         }
@@ -145,7 +167,12 @@ async fn attach(
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: reason.into() };
-    let _ = tokio::time::timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+    let said = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        while socket.recv().await.transpose()?.is_some() {}
+        Ok::<_, axum::Error>(())
+    };
+    let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
 }
 
 /// One client's line.
@@ -154,6 +181,8 @@ struct Line<'a> {
     caller: &'a Caller,
     rate: Rate,
     heard: Instant,
+    /// When a client that was removed is closed, unless it closes by itself.
+    hangup: Option<tokio::time::Instant>,
 }
 
 impl Line<'_> {
@@ -161,57 +190,37 @@ impl Line<'_> {
         let app = &self.caller.app;
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut hangup: Option<tokio::time::Instant> = None;
         loop {
-            let hangup_at = hangup.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3_600));
-            tokio::select! {
-                () = app.stop.cancelled() => {
-                    close(self.socket, close_code::RESTART, "the server restarts").await;
-                    return End::Broken;
-                }
+            let hangup_at = self.hangup.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3_600));
+            let end = tokio::select! {
+                () = app.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
                 push = waiting.recv() => match push {
-                    Some(Push::Frame(frame)) => {
-                        if !self.send(Message::Binary(frame)).await {
-                            return End::Broken;
-                        }
-                    }
-                    Some(Push::Hangup) => hangup = Some(tokio::time::Instant::now() + HANGUP_AFTER),
-                    Some(Push::Replaced) => {
-                        close(self.socket, close_code::NORMAL, "another connection of this peer took over").await;
-                        return End::Broken;
-                    }
-                    None => {
-                        close(self.socket, close_code::ERROR, "try again in a moment").await;
-                        return End::Broken;
-                    }
+                    Some(push) => self.pass_on(push).await,
+                    None => Some(End::because(close_code::ERROR, "try again in a moment")),
                 },
                 received = self.socket.recv() => match received {
                     Some(Ok(message)) => {
                         self.heard = Instant::now();
-                        if let Some(end) = self.receive(message, waiting).await {
-                            return end;
-                        }
+                        self.receive(message, waiting).await
                     }
                     Some(Err(error)) => {
                         app.metrics.refused("frame");
                         tracing::debug!(peer.id = %self.caller.peer, %error, "a socket broke");
-                        return End::Broken;
+                        Some(End::BROKEN)
                     }
-                    None => return End::Broken,
+                    None => Some(End::BROKEN),
                 },
                 _ = ping.tick() => {
                     if self.heard.elapsed() > SILENT_AFTER {
-                        close(self.socket, close_code::AWAY, "silent for too long").await;
-                        return End::Broken;
-                    }
-                    if !self.send(Message::Text("2".into())).await {
-                        return End::Broken;
+                        Some(End::because(close_code::AWAY, "silent for too long"))
+                    } else {
+                        self.send(Message::Text("2".into())).await
                     }
                 }
-                () = tokio::time::sleep_until(hangup_at) => {
-                    close(self.socket, close_code::NORMAL, "removed from the meeting").await;
-                    return End::OnPurpose;
-                }
+                () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
+            };
+            if let Some(end) = end {
+                return end;
             }
         }
     }
@@ -219,80 +228,93 @@ impl Line<'_> {
     /// Deals with one frame; answers with how the socket ends, if it does.
     async fn receive(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
         match message {
-            Message::Text(text) if text.as_str() == "2" => {
-                let sent = self.send(Message::Text("3".into())).await;
-                return (!sent).then_some(End::Broken);
-            }
-            Message::Text(text) if text.as_str() == "3" => return None,
-            Message::Text(_) => {
-                self.caller.app.metrics.refused("text");
-                return None;
-            }
             // Goodbye, page closed, or closed without saying why.
             Message::Close(frame) => {
                 let code = frame.map_or(close_code::STATUS, |frame| frame.code);
                 let on_purpose = matches!(code, close_code::NORMAL | close_code::AWAY | close_code::STATUS);
-                return Some(if on_purpose { End::OnPurpose } else { End::Broken });
+                Some(if on_purpose { End::LEFT } else { End::BROKEN })
             }
-            Message::Ping(_) | Message::Pong(_) => return None,
-            Message::Binary(bytes) => return self.obey(bytes, waiting).await,
+            // Whatever is in a frame, reading it is work.
+            message => match self.rate.take(Instant::now()) {
+                Taken::Allowed => self.read(message, waiting).await,
+                Taken::Refused => {
+                    self.caller.app.metrics.refused("flood");
+                    let Message::Binary(bytes) = message else { return None };
+                    let Ok(SocketMessage { event, id, .. }) = SocketMessage::decode(bytes) else { return None };
+                    self.fail(event, id, "too many messages; try again in a moment".to_string()).await
+                }
+                Taken::TooOften => Some(End::because(close_code::POLICY, "too many messages")),
+            },
         }
     }
 
-    async fn obey(&mut self, bytes: Bytes, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
-        let metrics = &self.caller.app.metrics;
-        let Ok(message) = SocketMessage::decode(bytes) else {
-            metrics.refused("envelope");
-            let error = to_wire::error(0, None, "the frame is not a socket message".to_string());
-            return (!self.send(Message::Binary(error)).await).then_some(End::Broken);
-        };
-        let id = message.id.filter(|id| id.len() <= MAX_MESSAGE_ID);
-        if !self.rate.allows(Instant::now()) {
-            metrics.refused("flood");
-            if self.rate.refused_in_a_row > MAX_REFUSED_IN_A_ROW {
-                close(self.socket, close_code::POLICY, "too many messages").await;
-                return Some(End::Broken);
+    async fn read(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        match message {
+            Message::Binary(bytes) => match SocketMessage::decode(bytes) {
+                Ok(message) => self.obey(message, waiting).await,
+                Err(_) => {
+                    self.caller.app.metrics.refused("envelope");
+                    self.fail(0, None, "the frame is not a socket message".to_string()).await
+                }
+            },
+            Message::Text(text) if text.as_str() == "2" => self.send(Message::Text("3".into())).await,
+            Message::Text(text) if text.as_str() == "3" => None,
+            Message::Text(_) => {
+                self.caller.app.metrics.refused("text");
+                None
             }
-            let error = to_wire::error(message.event, id, "too many messages; try again in a moment".to_string());
-            return (!self.send(Message::Binary(error)).await).then_some(End::Broken);
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
         }
-        metrics.message(event_id::name(message.event).unwrap_or("unknown"));
-        let answer = dispatch(self.caller, message.event, message.payload.unwrap_or_default()).await;
+    }
+
+    async fn obey(&mut self, message: SocketMessage, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        let SocketMessage { event, id, payload, .. } = message;
+        self.caller.app.metrics.message(event_id::name(event).unwrap_or("unknown"));
+        let answer = dispatch(self.caller, event, payload.unwrap_or_default()).await;
         // What happened before this request was handled reaches the client before its answer.
         while let Ok(push) = waiting.try_recv() {
-            match push {
-                Push::Frame(frame) => {
-                    if !self.send(Message::Binary(frame)).await {
-                        return Some(End::Broken);
-                    }
-                }
-                Push::Hangup => {
-                    // It has been told; what it asked for meanwhile is of no interest any more.
-                    tokio::time::sleep(HANGUP_AFTER).await;
-                    close(self.socket, close_code::NORMAL, "removed from the meeting").await;
-                    return Some(End::OnPurpose);
-                }
-                Push::Replaced => {
-                    close(self.socket, close_code::NORMAL, "another connection of this peer took over").await;
-                    return Some(End::Broken);
-                }
+            if let Some(end) = self.pass_on(push).await {
+                return Some(end);
             }
         }
-        let frame = match answer {
-            Ok(Answer::None) => return None,
-            Ok(Answer::Payload(payload)) => to_wire::envelope(message.event, id, payload),
+        match answer {
+            Ok(Answer::None) => None,
+            Ok(Answer::Payload(payload)) => {
+                let frame = to_wire::envelope(event, id.filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
+                self.send(Message::Binary(frame)).await
+            }
             Err(trouble) => {
                 self.caller.app.metrics.refused(trouble.reason());
-                tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(message.event), %trouble, "refused");
-                to_wire::error(message.event, id, trouble.message(message.event))
+                tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(event), %trouble, "refused");
+                self.fail(event, id, trouble.message(event)).await
             }
-        };
-        (!self.send(Message::Binary(frame)).await).then_some(End::Broken)
+        }
     }
 
-    /// Whether the client took it.
-    async fn send(&mut self, message: Message) -> bool {
-        matches!(tokio::time::timeout(SEND_WITHIN, self.socket.send(message)).await, Ok(Ok(())))
+    /// Tells the client what its session has for it.
+    async fn pass_on(&mut self, push: Push) -> Option<End> {
+        match push {
+            Push::Frame(frame) => self.send(Message::Binary(frame)).await,
+            Push::Hangup => {
+                self.hangup = Some(tokio::time::Instant::now() + HANGUP_AFTER);
+                None
+            }
+            Push::Replaced => Some(End::because(close_code::NORMAL, "another connection of this peer took over")),
+        }
+    }
+
+    /// Tells the client that its request failed.
+    async fn fail(&mut self, event: u32, id: Option<String>, why: String) -> Option<End> {
+        let id = id.filter(|id| id.len() <= MAX_MESSAGE_ID);
+        self.send(Message::Binary(to_wire::error(event, id, why))).await
+    }
+
+    /// The end if the client did not take it.
+    async fn send(&mut self, message: Message) -> Option<End> {
+        match tokio::time::timeout(SEND_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => None,
+            _ => Some(End::BROKEN),
+        }
     }
 }
 
@@ -301,27 +323,67 @@ struct Rate {
     per_second: f64,
     burst: f64,
     left: f64,
+    refused: f64,
     at: Instant,
-    refused_in_a_row: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Allowed,
+    Refused,
+    /// Refused, and so often that the socket has to go.
+    TooOften,
 }
 
 impl Rate {
     fn new(app: &App) -> Self {
         let per_second: f64 = app.config.limits.messages_per_second.into();
         let burst: f64 = app.config.limits.message_burst.into();
-        Self { per_second, burst, left: burst, at: Instant::now(), refused_in_a_row: 0 }
+        Self { per_second, burst, left: burst, refused: 0.0, at: Instant::now() }
     }
 
-    fn allows(&mut self, now: Instant) -> bool {
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * self.per_second).min(self.burst);
+    fn take(&mut self, now: Instant) -> Taken {
+        let earned = now.duration_since(self.at).as_secs_f64() * self.per_second;
         self.at = now;
-        let allowed = self.left >= 1.0;
-        if allowed {
+        self.left = (self.left + earned).min(self.burst);
+        self.refused = (self.refused - earned).max(0.0);
+        if self.left >= 1.0 {
             self.left -= 1.0;
-            self.refused_in_a_row = 0;
-        } else {
-            self.refused_in_a_row += 1;
+            return Taken::Allowed;
         }
-        allowed
+        self.refused += 1.0;
+        if self.refused > MAX_REFUSED { Taken::TooOften } else { Taken::Refused }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(every_ms: f64, messages: u32) -> Taken {
+        let start = Instant::now();
+        let mut rate = Rate { per_second: 100.0, burst: 400.0, left: 400.0, refused: 0.0, at: start };
+        let mut last = Taken::Allowed;
+        for message in 0..messages {
+            last = rate.take(start + Duration::from_secs_f64(f64::from(message) * every_ms / 1_000.0));
+            if last == Taken::TooOften {
+                break;
+            }
+        }
+        last
+    }
+
+    #[test]
+    fn a_flood_is_refused_and_then_ended() {
+        assert_eq!(sent(0.0, 400), Taken::Allowed, "the reserve");
+        assert_eq!(sent(0.0, 401), Taken::Refused);
+        assert_eq!(sent(0.0, 1_401), Taken::TooOften);
+        assert_eq!(sent(1.0, 10_000), Taken::TooOften, "ten times the rate");
+    }
+
+    #[test]
+    fn a_client_within_the_rate_or_a_little_over_it_stays() {
+        assert_eq!(sent(10.0, 10_000), Taken::Allowed);
+        assert_ne!(sent(8.0, 10_000), Taken::TooOften);
     }
 }

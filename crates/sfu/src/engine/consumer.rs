@@ -68,6 +68,7 @@ impl<'a> Packet<'a> {
 
 /// What to do with a packet.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "used up at once; boxing would allocate per packet and subscriber")]
 pub(crate) enum Verdict {
     Send { write: RtpWrite, switched: bool },
     Drop,

@@ -262,7 +262,7 @@ fn find_line<'a>(offer: &'a Remote, request: &Produce) -> Option<&'a str> {
             let track = plain(track);
             format!("{} {track}", plain(stream)) == wanted || (!track.is_empty() && track == wanted)
         };
-        fits().filter(|l| l.msid.as_ref().is_some_and(same)).last()
+        fits().rfind(|l| l.msid.as_ref().is_some_and(same))
     };
     by_mid.or_else(by_msid).map(|l| l.mid.as_str())
 }

@@ -197,7 +197,8 @@ impl Section {
         };
         let mid = self.attributes.mid.take().unwrap_or_default();
         // A stopped line may come without its mid; the slot tells which it is.
-        if !token(&mid, MID_BYTES) && !(mid.is_empty() && self.port == 0) {
+        let stopped_without = mid.is_empty() && self.port == 0;
+        if !stopped_without && !token(&mid, MID_BYTES) {
             return Err(BadSdp::new("mid missing, too long or odd"));
         }
         let in_bundle = bundle.is_none_or(|mids| mids.contains(&mid));

@@ -58,6 +58,12 @@ pub(super) fn plan<'a>(mut stored: Stored, appends: &'a [Append], lost: &HashSet
         } else {
             accept(&mut stored, append)
         };
+        // Made again while the first try was still in the queue: the answer is the same.
+        let twin = outcome.is_err().then(|| appends[..index].iter().position(|earlier| earlier == append)).flatten();
+        if let Some(twin) = twin {
+            plan.outcomes.push(plan.outcomes[twin].clone());
+            continue;
+        }
         if outcome.is_ok() && !stored.repeats.contains(&index) {
             plan.add(&stored, index, append);
         }
@@ -74,9 +80,7 @@ impl<'a> Plan<'a> {
             if first.seq == 1 {
                 let node = stored.nodes.get(&append.run).cloned().unwrap_or_default();
                 self.begun.push((index, Begun { node, run: &append.run, last }));
-            } else if let Some((_, begun)) =
-                self.begun.iter_mut().find(|(_, begun)| begun.last.summary.session == *session)
-            {
+            } else if let Some((_, begun)) = self.begun.iter_mut().find(|(_, begun)| begun.last.summary.session == *session) {
                 begun.last = last;
             } else {
                 self.changed.insert(session, (&append.run, last));
@@ -151,10 +155,8 @@ fn next(stored: &Stored, run: &RunId, append: &SessionAppend) -> Result<Option<S
             return Err(Error::Conflict(Rule::LiveSessionExists));
         }
     }
-    Ok(Some(StoredSession {
-        run: run.clone(),
-        epoch: append.epoch,
-        last_seq: last.seq,
-        ended: summary.ended_at.is_some(),
-    }))
+    Ok(Some(StoredSession { run: run.clone(), epoch: append.epoch, last_seq: last.seq, ended: summary.ended_at.is_some() }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,9 +89,10 @@ async fn is_stored(stored: &Stored, tx: &mut Tx, append: &Append) -> Result<bool
     for session in &append.sessions {
         let (Some(first), Some(last)) = (session.events.first(), session.events.last()) else { continue };
         let id = &session.summary.session;
-        let ours = stored.sessions.get(id).is_some_and(|stored| {
-            stored.run == append.run && stored.epoch == session.epoch && stored.last_seq >= last.seq
-        });
+        let ours = stored
+            .sessions
+            .get(id)
+            .is_some_and(|stored| stored.run == append.run && stored.epoch == session.epoch && stored.last_seq >= last.seq);
         if !ours {
             return Ok(false);
         }
@@ -141,10 +142,7 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         return Ok(lost);
     }
     for rows in chunks(&plan.events) {
-        let sql = format!(
-            "insert into session_events (session_id, seq, at_ms, kind, body) values {}",
-            tuples(rows.len(), 5)
-        );
+        let sql = format!("insert into session_events (session_id, seq, at_ms, kind, body) values {}", tuples(rows.len(), 5));
         let args = rows.iter().flat_map(|(session, event)| {
             let (kind, body) = record::encode(&event.body);
             args![*session, event.seq, event.at, kind, &body]

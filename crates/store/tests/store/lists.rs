@@ -37,7 +37,19 @@ on_both_engines! {
             let list = bed.store.meetings(&a, &MeetingFilter { page, ..Default::default() }).await.unwrap();
             assert_eq!((list.items.len(), list.total), (items, 7));
         }
-        let _: u32 = MAX_PAGE;
+    }
+
+    async fn no_page_is_longer_than_the_longest(bed: Bed) {
+        let a = bed.app().await;
+        bed.raw(
+            "with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 1200) \
+             insert into presets (id, app_id, name, body, search_text, created_ms, updated_ms) \
+             select 'p' || n, 'a', 'p' || n, '{}', 'p' || n, n, n from counted",
+        )
+        .await;
+        let page = Page { limit: u32::MAX, search: Some("P".into()), ..Page::default() };
+        let list = bed.store.presets(&a, &page).await.unwrap();
+        assert_eq!((list.items.len(), list.total), (MAX_PAGE as usize, 1200));
     }
 
     async fn meetings_are_filtered(bed: Bed) {

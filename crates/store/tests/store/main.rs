@@ -15,4 +15,3 @@ mod nodes;
 mod opening;
 mod rows;
 mod sessions;
-mod speed;

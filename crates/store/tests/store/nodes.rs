@@ -1,6 +1,6 @@
 //! Who owns a session, who may take it over, and that a former owner is shut out.
 
-use salon_store::{Adoptable, Error, NODE_DEAD_MS, RunId, Rule};
+use salon_store::{Adoptable, Error, NODE_DEAD_MS, Rule, RunId};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -22,7 +22,7 @@ on_both_engines! {
 
         let new = bed.run("n1", "r2").await;
         let expected = Adoptable { session: id("s"), meeting: id("m"), epoch: 1, owner_seen_at: seen };
-        assert_eq!(store.live_sessions_to_adopt(&new, NOON).await.unwrap(), [expected.clone()]);
+        assert_eq!(store.live_sessions_to_adopt(&new, NOON).await.unwrap(), std::slice::from_ref(&expected));
         // A run that ends before it adopted anything leaves the memory of the first one as it is.
         store.heartbeat(&new, NOON.plus_ms(50_000)).await.unwrap();
         let newest = bed.run("n1", "r3").await;

@@ -72,14 +72,18 @@ fn start() -> Result<Server, String> {
     let bin = binaries().ok_or("SALON_TEST_POSTGRES is not set and no Postgres is installed")?;
     let dir = std::env::temp_dir().join(format!("salon-test-postgres-{}", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(|err| err.to_string())?;
-    let user = unprivileged(&dir)?;
+    start_private(&bin, &dir).inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))
+}
+
+fn start_private(bin: &Path, dir: &Path) -> Result<Server, String> {
+    let user = unprivileged(dir)?;
     let data = dir.join("data");
     let made = Command::new(user[0])
         .args(&user[1..])
         .arg(bin.join("initdb"))
         .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--pgdata"])
         .arg(&data)
-        .current_dir(&dir)
+        .current_dir(dir)
         .output()
         .map_err(|err| format!("initdb does not start: {err}"))?;
     if !made.status.success() {
@@ -90,16 +94,16 @@ fn start() -> Result<Server, String> {
     let settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=400"];
     let child = Command::new("sh")
         .args(["-c", guard, "sh"])
-        .arg(&dir)
+        .arg(dir)
         .args(&user)
         .arg(bin.join("postgres"))
         .arg("-D")
         .arg(&data)
         .arg("-k")
-        .arg(&dir)
+        .arg(dir)
         .args(["-c", "listen_addresses="])
         .args(settings.iter().flat_map(|setting| ["-c", setting]))
-        .current_dir(&dir)
+        .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(dir.join("log")).map_err(|err| err.to_string())?)
@@ -125,11 +129,11 @@ fn binaries() -> Option<PathBuf> {
 
 /// The words before a command that must not run as root, which Postgres refuses to. Hands `dir` to that user.
 fn unprivileged(dir: &Path) -> Result<Vec<&'static str>, String> {
-    let id = Command::new("id").arg("-u").output().map_err(|err| err.to_string())?;
+    let id = Command::new("id").arg("-u").output().map_err(|err| format!("id does not run: {err}"))?;
     if id.stdout != b"0\n" {
         return Ok(vec!["env"]);
     }
-    let given = Command::new("chown").arg("postgres").arg(dir).status().map_err(|err| err.to_string())?;
+    let given = Command::new("chown").arg("postgres").arg(dir).status().map_err(|err| format!("chown does not run: {err}"))?;
     if !given.success() {
         return Err("Postgres does not run as root, and there is no user postgres".into());
     }

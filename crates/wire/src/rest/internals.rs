@@ -29,7 +29,9 @@ pub struct DetailsParticipant {
     pub id: String,
     /// Display name, or null.
     pub name: Option<String>,
-    /// Address of a portrait, or null.
+    /// Address of a portrait. Absent if there is none: null would make the client fail to join (seen in web SDK 2.0.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub picture: Option<String>,
     /// The integrator's own id for the person.
     pub custom_participant_id: String,
@@ -127,6 +129,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn somebody_without_a_picture_can_join() {
+        let ada = DetailsParticipant {
+            id: "p".to_owned(),
+            name: Some("Ada".to_owned()),
+            picture: None,
+            custom_participant_id: "ada".to_owned(),
+            organization_id: "o".to_owned(),
+        };
+        let expected = json!({"id": "p", "name": "Ada", "custom_participant_id": "ada", "organization_id": "o"});
+        assert_eq!(serde_json::to_value(ada).expect("plain data"), expected);
+    }
 
     #[test]
     fn ice_servers_are_spelled_as_the_browser_does() {

@@ -120,7 +120,8 @@ fn a_name_wished_for_on_joining_takes_the_permission_as_well() {
 
 #[test]
 fn to_publish_each_kind() {
-    let kinds: [(&str, fn(&mut Preset) -> &mut CanProduce); 4] = [
+    type Field = fn(&mut Preset) -> &mut CanProduce;
+    let kinds: [(&str, Field); 4] = [
         ("mic", |preset| &mut preset.audio),
         ("cam", |preset| &mut preset.video),
         ("screen", |preset| &mut preset.screenshare),

@@ -92,7 +92,8 @@ fn a_hidden_observer_cannot_be_found() {
     let mic = crate::TrackId::parse("spy-mic").unwrap();
     assert_eq!(meeting.session.may_subscribe(&id("hana"), &id("spy"), &mic), Err(Refusal::UnknownPeer));
     let audio = Mute { audio: true, ..Mute::default() };
-    let muted = meeting.act(1, "hana mutes spy", |session, now| session.host_mute(now, &id("hana"), Some(&id("spy")), audio));
+    let muted =
+        meeting.act(1, "hana mutes spy", |session, now| session.host_mute(now, &id("hana"), Some(&id("spy")), audio));
     assert_eq!(muted, Err(Refusal::UnknownPeer));
 }
 
@@ -174,8 +175,7 @@ fn those_who_are_not_in_get_no_answers() {
     meeting.leaves(1, "dee");
     meeting.joins(1, "flo", &host());
     meeting.drops(1, "flo");
-    let mut all_may = Mute { audio: true, video: true, screen_share: true };
-    all_may.audio = true;
+    let what = Mute { audio: true, video: true, screen_share: true };
     for outsider in ["cy", "dee", "flo", "nobody"].map(id) {
         let session = &mut meeting.session;
         let before = session.record().cloned();
@@ -199,7 +199,7 @@ fn those_who_are_not_in_get_no_answers() {
             session.deny(now, &outsider, &somebody),
             session.kick(now, &outsider, &[id("hana")]),
             session.kick_all(now, &crate::event::Actor::Peer(outsider.clone())).map(drop),
-            session.host_mute(now, &outsider, None, all_may),
+            session.host_mute(now, &outsider, None, what),
             session.broadcast(now, &outsider, Audience::Others, broadcast()),
         ];
         assert_eq!(refused, [Err(Refusal::NotJoined); 18], "{outsider}");

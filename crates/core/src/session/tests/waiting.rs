@@ -1,0 +1,146 @@
+//! The waiting room: knocking, being let in, being turned away.
+
+use insta::assert_snapshot;
+
+use super::minutes::{Minutes, guest, host, id, participant, waits};
+use crate::event::Actor;
+use crate::preset::Entry;
+
+#[test]
+fn a_host_lets_one_in_and_turns_one_away() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    let knocks = waits(Entry::OnAccept);
+    meeting.joins(10, "cy", &knocks);
+    meeting.joins(11, "dee", &knocks);
+    meeting.joins(12, "cy", &knocks);
+    let _ = meeting.act(20, "hana admits cy", |session, now| session.admit(now, &id("hana"), &[participant("cy")]));
+    let _ = meeting.act(20, "hana denies both", |session, now| {
+        session.deny(now, &id("hana"), &[participant("cy"), participant("dee")])
+    });
+    meeting.joins(21, "cy", &knocks);
+    meeting.leaves(30, "cy");
+    // Admitted for the rest of the session, on any device.
+    meeting.joins(40, "cy-2", &knocks);
+    assert_snapshot!(meeting.text(), @"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    0:00 bo joins
+         to hana: bo is here
+         = s1: 2 live, 2 at most, 0.00 min
+    0:10 cy joins and has to wait
+         to hana: [cy] wait
+         = s1: 2 live, 2 at most, 0.33 min
+    0:11 dee joins and has to wait
+         to hana: [cy, dee] wait
+         = s1: 2 live, 2 at most, 0.37 min
+    0:12 cy joins and has to wait
+         to hana: [cy, dee] wait
+         = s1: 2 live, 2 at most, 0.40 min
+    0:20 hana admits cy
+         to cy: Admitted
+         = s1: 2 live, 2 at most, 0.67 min
+    0:20 hana denies both
+         to dee: Denied
+         to hana: [cy] wait
+         = s1: 2 live, 2 at most, 0.67 min
+    0:21 cy joins
+         to bo, hana: cy is here
+         to hana: [] wait
+         = s1: 3 live, 3 at most, 0.70 min
+    0:30 cy leaves
+         media: close connections of cy
+         to bo, hana: cy is gone
+         = s1: 2 live, 3 at most, 1.15 min
+    0:40 cy-2 joins
+         to bo, hana: cy-2 is here
+         = s1: 3 live, 3 at most, 1.48 min
+    ");
+}
+
+#[test]
+fn those_who_wait_for_a_host_come_in_when_one_arrives_or_returns() {
+    let mut meeting = Minutes::new();
+    let knocks = waits(Entry::OnPrivilegedEntry);
+    meeting.joins(0, "bo", &knocks);
+    meeting.joins(10, "hana", &host());
+    meeting.joins(10, "bo", &knocks);
+    meeting.drops(20, "hana");
+    meeting.joins(22, "cy", &knocks);
+    meeting.joins(25, "hana", &host());
+    meeting.joins(25, "cy", &knocks);
+    assert_snapshot!(meeting.text(), @"
+    0:00 bo joins and has to wait
+         = no session
+    0:10 hana joins
+         to bo: Admitted
+         to hana: [bo] wait
+         = s1: 1 live, 1 at most, 0.00 min
+    0:10 bo joins
+         to hana: bo is here
+         to hana: [] wait
+         = s1: 2 live, 2 at most, 0.00 min
+    0:20 hana's socket breaks
+         = s1: 1 live, 2 at most, 0.33 min
+    0:22 cy joins and has to wait
+         = s1: 1 live, 2 at most, 0.37 min
+    0:25 hana joins
+         to bo: hana is here
+         to cy: Admitted
+         to hana: [cy] wait
+         = s1: 2 live, 2 at most, 0.50 min
+    0:25 cy joins
+         to bo, hana: cy is here
+         to hana: [] wait
+         = s1: 3 live, 3 at most, 0.50 min
+    ");
+}
+
+#[test]
+fn a_host_does_not_wait_for_itself() {
+    let mut meeting = Minutes::new();
+    let mut waiting_host = host();
+    waiting_host.entry = Entry::OnPrivilegedEntry;
+    meeting.joins(0, "hana", &waiting_host);
+    assert_snapshot!(meeting.text(), @"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    ");
+}
+
+#[test]
+fn being_let_in_lasts_until_the_session_ends() {
+    let mut meeting = Minutes::new();
+    let knocks = waits(Entry::OnAccept);
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &knocks);
+    let _ = meeting.act(1, "hana admits bo", |session, now| session.admit(now, &id("hana"), &[participant("bo")]));
+    meeting.joins(2, "bo", &knocks);
+    let _ = meeting.act(3, "the API ends it", |session, now| session.kick_all(now, &Actor::Api));
+    meeting.joins(4, "bo", &knocks);
+    assert_snapshot!(meeting.text(), @"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    0:00 bo joins and has to wait
+         to hana: [bo] wait
+         = s1: 1 live, 1 at most, 0.00 min
+    0:01 hana admits bo
+         to bo: Admitted
+         = s1: 1 live, 1 at most, 0.02 min
+    0:02 bo joins
+         to hana: bo is here
+         to hana: [] wait
+         = s1: 2 live, 2 at most, 0.03 min
+    0:03 the API ends it
+         media: close connections of hana
+         media: close connections of bo
+         to hana: Ended
+         hang up on hana
+         to bo: Ended
+         hang up on bo
+         = no session
+    0:04 bo joins and has to wait
+         = no session
+    ");
+}

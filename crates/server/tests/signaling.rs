@@ -1,0 +1,33 @@
+//! The websocket door as its clients meet it: the real app, sockets over loopback, and scripted clients that are polite,
+//! rude, slow or gone. `node.rs` runs the binary itself, to kill it.
+//! Next: `signaling/house.rs` and `signaling/client.rs`, then a file per subject.
+
+#[path = "signaling/client.rs"]
+mod client;
+#[path = "signaling/house.rs"]
+mod house;
+#[path = "signaling/node.rs"]
+mod node;
+#[path = "signaling/sdp.rs"]
+mod sdp;
+
+#[path = "signaling/admission.rs"]
+mod admission;
+#[path = "signaling/crashes.rs"]
+mod crashes;
+#[path = "signaling/crowds.rs"]
+mod crowds;
+#[path = "signaling/durability.rs"]
+mod durability;
+#[path = "signaling/envelope.rs"]
+mod envelope;
+#[path = "signaling/joining.rs"]
+mod joining;
+#[path = "signaling/media.rs"]
+mod media;
+#[path = "signaling/permissions.rs"]
+mod permissions;
+#[path = "signaling/removal.rs"]
+mod removal;
+#[path = "signaling/waiting.rs"]
+mod waiting;

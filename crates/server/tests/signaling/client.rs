@@ -1,0 +1,315 @@
+//! A scripted client: asks and awaits answers by id, collects pushes, and can misbehave in every way a socket allows.
+//! Invariant: a push that was collected is handed out once, in the order of arrival.
+//! Next: `sdp.rs`, what it says about media.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use prost::Message as _;
+use salon_wire::event_id::{self, media, room};
+use salon_wire::signaling::media::{CreateTransportRequest, CreateTransportResponse, SessionDescription, edge};
+use salon_wire::signaling::message::v1::SocketMessage;
+use salon_wire::signaling::socket::room as wire;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::house::{PATIENCE, Person, fresh};
+use crate::sdp;
+
+pub struct Client {
+    pub person: Person,
+    socket: WebSocketStream<TcpStream>,
+    collected: VecDeque<SocketMessage>,
+    /// Pings of the server so far.
+    pub pings: usize,
+    closed: Option<Option<u16>>,
+}
+
+/// The empty payload.
+pub const NOTHING: &() = &();
+
+impl Client {
+    /// Opens a socket as the web SDK does; the HTTP status if it is refused.
+    pub async fn connect(person: &Person) -> Result<Self, u16> {
+        let stream = TcpStream::connect(&person.address).await.unwrap();
+        Self::connect_over(person, stream).await
+    }
+
+    pub async fn connect_over(person: &Person, stream: TcpStream) -> Result<Self, u16> {
+        let Person { address, meeting, peer, token, .. } = person;
+        let url = format!(
+            "ws://{address}/ws?roomID={meeting}&peerID={peer}&authToken={token}&useMediaV2=true&joinWithDetails=true\
+             &useCfWorker=true&useStartSession=true&ping=true&capabilities=2"
+        );
+        match tokio_tungstenite::client_async(url, stream).await {
+            Ok((socket, _)) => {
+                Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None })
+            }
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("the socket cannot be opened: {error}"),
+        }
+    }
+
+    pub fn peer(&self) -> String {
+        self.person.peer.clone()
+    }
+
+    pub fn user(&self) -> String {
+        self.person.participant.clone()
+    }
+
+    // --- saying ---
+
+    /// Sends a frame as it is. A server that has closed does not take it, which is no failure here.
+    pub async fn send(&mut self, frame: Message) {
+        let _ = self.socket.send(frame).await;
+    }
+
+    /// Queues a frame without waiting for it to leave.
+    pub async fn feed(&mut self, frame: Message) {
+        let _ = self.socket.feed(frame).await;
+    }
+
+    /// Sends a request and answers with its id.
+    pub async fn tell(&mut self, event: u32, request: &impl prost::Message) -> String {
+        let id = format!("{}-{}", self.person.peer, fresh());
+        self.send(frame(event, &id, request)).await;
+        id
+    }
+
+    /// Asks, and waits for the answer: the payload, or why not.
+    pub async fn ask<A: prost::Message + Default>(&mut self, event: u32, request: &impl prost::Message) -> Result<A, String> {
+        let id = self.tell(event, request).await;
+        self.answer(event, &id).await
+    }
+
+    /// Asks, and expects to be refused.
+    pub async fn refused(&mut self, event: u32, request: &impl prost::Message) -> String {
+        match self.ask::<()>(event, request).await {
+            Ok(()) => panic!("{} was obeyed, not refused", event_id::name(event).unwrap_or("an unknown event")),
+            Err(why) => why,
+        }
+    }
+
+    /// Says goodbye and waits until the server has heard it.
+    pub async fn leave(mut self) {
+        self.close(1000).await;
+    }
+
+    /// Closes with a code and waits until the server has heard it.
+    pub async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        let _ = self.socket.close(Some(frame)).await;
+        self.hung_up().await;
+    }
+
+    /// The network is gone: not even a close is sent.
+    pub fn vanish(self) -> Person {
+        self.person
+    }
+
+    // --- hearing ---
+
+    /// The next frame; none once the server has closed.
+    async fn next(&mut self) -> Option<Message> {
+        if self.closed.is_some() {
+            return None;
+        }
+        let frame = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        match frame.unwrap_or_else(|_| panic!("{} hears nothing any more; collected: {:?}", self.person.name, self.names())) {
+            Some(Ok(Message::Close(frame))) => {
+                self.closed = Some(frame.map(|frame| frame.code.into()));
+                None
+            }
+            Some(Ok(frame)) => Some(frame),
+            Some(Err(_)) | None => {
+                self.closed = Some(None);
+                None
+            }
+        }
+    }
+
+    /// The next message of the protocol; pings are answered on the way.
+    pub async fn receive(&mut self) -> Option<SocketMessage> {
+        loop {
+            match self.next().await? {
+                Message::Binary(bytes) => return Some(SocketMessage::decode(bytes).expect("the server sends messages only")),
+                Message::Text(text) if text.as_str() == "2" => {
+                    self.pings += 1;
+                    self.send(Message::text("3")).await;
+                }
+                Message::Text(text) => panic!("unexpected text {text}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next text frame that is not a ping of the server.
+    pub async fn text(&mut self) -> String {
+        loop {
+            match self.next().await.expect("the socket is open") {
+                Message::Text(text) if text.as_str() != "2" => return text.to_string(),
+                _ => {}
+            }
+        }
+    }
+
+    /// The answer to the request `id`.
+    pub async fn answer<A: prost::Message + Default>(&mut self, event: u32, id: &str) -> Result<A, String> {
+        loop {
+            let name = || event_id::name(event).unwrap_or("an unknown event");
+            let Some(message) = self.receive().await else { return Err("the server closed".to_owned()) };
+            if message.id.as_deref() != Some(id) {
+                self.collected.push_back(message);
+                continue;
+            }
+            let payload = message.payload.unwrap_or_default();
+            if message.event == event_id::ERROR {
+                let error = edge::ErrorResponse::decode(payload).unwrap();
+                assert_eq!(error.event_id, event as i32, "the error names the event it answers");
+                return Err(error.error_message);
+            }
+            assert_eq!(message.event, event, "an answer echoes the event of its request");
+            return Ok(A::decode(payload).unwrap_or_else(|error| panic!("the answer to {}: {error}", name())));
+        }
+    }
+
+    /// The next push of this event.
+    pub async fn hear<P: prost::Message + Default>(&mut self, event: u32) -> P {
+        let push = match self.collected.iter().position(|message| message.event == event) {
+            Some(at) => self.collected.remove(at).unwrap(),
+            None => loop {
+                let name = event_id::name(event).unwrap();
+                let message = self.receive().await;
+                let message = message.unwrap_or_else(|| panic!("{} was closed before {name} came", self.person.name));
+                if message.event == event {
+                    break message;
+                }
+                self.collected.push_back(message);
+            },
+        };
+        P::decode(push.payload.unwrap_or_default()).unwrap()
+    }
+
+    /// Collects everything that is due by now: an answer of the session comes after whatever happened in it before.
+    pub async fn catch_up(&mut self) {
+        let _ = self.ask::<()>(room::GET_ROOM_PEERS_INFO, NOTHING).await;
+    }
+
+    /// How many pushes of this event have come by now.
+    pub async fn heard(&mut self, event: u32) -> usize {
+        self.catch_up().await;
+        self.collected.iter().filter(|message| message.event == event).count()
+    }
+
+    /// Forgets the pushes collected by now.
+    pub async fn forget(&mut self) {
+        self.catch_up().await;
+        self.collected.clear();
+    }
+
+    /// What was collected, for failures.
+    fn names(&self) -> Vec<&'static str> {
+        self.collected.iter().map(|message| event_id::name(message.event).unwrap_or("unknown")).collect()
+    }
+
+    /// Waits until the server has closed; answers with the code, if it gave one.
+    pub async fn hung_up(&mut self) -> Option<u16> {
+        while let Some(message) = self.receive().await {
+            self.collected.push_back(message);
+        }
+        self.closed.expect("nothing more comes because it is closed")
+    }
+
+    // --- the protocol ---
+
+    /// Joins; answers with the server's view of the caller.
+    pub async fn join(&mut self) -> Result<wire::Peer, String> {
+        let peer = wire::Peer {
+            peer_id: self.person.peer.clone(),
+            user_id: self.person.participant.clone(),
+            display_name: self.person.name.clone(),
+            ..wire::Peer::default()
+        };
+        self.join_as(peer).await
+    }
+
+    /// Joins, claiming to be `peer`.
+    pub async fn join_as(&mut self, peer: wire::Peer) -> Result<wire::Peer, String> {
+        let request = wire::JoinRoomRequest { peer: Some(peer), ..wire::JoinRoomRequest::default() };
+        let answer: wire::PeerInfoResponse = self.ask(room::JOIN_ROOM, &request).await?;
+        Ok(answer.peer.expect("the answer holds the peer"))
+    }
+
+    pub async fn complete_join(&mut self) -> edge::PeerJoinCompleteResponse {
+        self.ask(media::SELF_JOIN_COMPLETE, &edge::PeerJoinCompleteRequest {}).await.unwrap()
+    }
+
+    /// The peer ids of everyone this client sees, sorted.
+    pub async fn roster(&mut self) -> Vec<String> {
+        let request = wire::RoomPeersInfoRequest::default();
+        let answer: wire::RoomPeersInfoResponse = self.ask(room::GET_ROOM_PEERS_INFO, &request).await.unwrap();
+        let mut peers: Vec<String> = answer.peers.into_iter().map(|peer| peer.peer_id).collect();
+        peers.sort();
+        peers
+    }
+
+    pub async fn kick(&mut self, peer: &str) {
+        let request = wire::RemoveParticipantsRequest { peer_ids: vec![peer.to_owned()] };
+        self.tell(room::KICK, &request).await;
+    }
+
+    /// Opens a media connection; answers with its id.
+    pub async fn open_transport(&mut self, consuming: bool) -> Result<String, String> {
+        let request = CreateTransportRequest {
+            consuming,
+            description: Some(described("offer", sdp::offer(&[]))),
+            ..CreateTransportRequest::default()
+        };
+        let answer: CreateTransportResponse = self.ask(media::CREATE_WEBRTC_TRANSPORT, &request).await?;
+        Ok(answer.transport_id)
+    }
+
+    /// Publishes a track on a connection of its own; answers with the producer's id.
+    pub async fn publish(&mut self, kind: &'static str) -> Result<String, String> {
+        let transport = self.open_transport(false).await.unwrap();
+        self.publish_on(&transport, kind, false).await
+    }
+
+    pub async fn publish_on(&mut self, transport: &str, kind: &'static str, screen_share: bool) -> Result<String, String> {
+        let request = edge::ProducerCreateRequest {
+            kind: kind.to_owned(),
+            paused: false,
+            screen_share,
+            description: Some(described("offer", sdp::offer(&[kind]))),
+            msid: sdp::msid(2),
+            app_data: Some(r#"{"mid":"2"}"#.to_owned()),
+            mime_type: Some(if kind == "audio" { "audio/opus" } else { "video/VP8" }.to_owned()),
+            producing_transport_id: Some(transport.to_owned()),
+        };
+        let answer: edge::ProducerCreateResponse = self.ask(media::PRODUCE, &request).await?;
+        Ok(answer.producer_id)
+    }
+
+    pub async fn pause(&mut self, producer: &str, pause: bool) {
+        self.tell(media::TOGGLE_PRODUCER, &edge::ProducerToggleRequest { producer_id: producer.to_owned(), pause }).await;
+    }
+}
+
+pub fn described(kind: &str, sdp: String) -> SessionDescription {
+    SessionDescription { target: 0, r#type: kind.to_owned(), sdp }
+}
+
+/// A frame as clients send them.
+pub fn frame(event: u32, id: &str, request: &impl prost::Message) -> Message {
+    let metadata = r#"{"TRACEPARENT":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#;
+    let message = SocketMessage {
+        event,
+        id: Some(id.to_owned()),
+        payload: Some(request.encode_to_vec().into()),
+        metadata: Some(metadata.as_bytes().to_vec().into()),
+    };
+    Message::binary(message.encode_to_vec())
+}
