@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { Line } from './support/line.mjs';
-import { Watch } from './support/minutes.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
@@ -19,7 +18,7 @@ const COMES_BACK = { within: 12_000 };
 
 test('a socket that breaks comes back as the same peer, and nobody is seen to leave', { timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const [ada, bob] = await stage.gathers(meeting, 'Ada', 'Bob');
   await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySeesAndHears(ada)]);
   const { id } = await watch.now();
@@ -51,7 +50,7 @@ test('a socket that breaks comes back as the same peer, and nobody is seen to le
 
 test('a network that is cut for a while, as a changed Wi-Fi, brings the person back', { timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const line = await Line.open(stage.salon.port);
   try {
     const [ada] = await stage.gathers(meeting, 'Ada');
@@ -71,7 +70,7 @@ test('a network that is cut for a while, as a changed Wi-Fi, brings the person b
 
 test('somebody who does not come back is given up after the grace time, with the minutes they were seen', { timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const line = await Line.open(stage.salon.port);
   const [ada] = await stage.gathers(meeting, 'Ada');
   const bob = await stage.invites('Bob', meeting, { through: line.origin });

@@ -5,7 +5,6 @@ import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as passes } from 'node:timers/promises';
 
 import { eventually } from './support/eventually.mjs';
-import { Watch } from './support/minutes.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
@@ -17,7 +16,7 @@ after(() => stage?.close());
 
 test('who leaves is not counted any more, and disappears for the others', { timeout: 60_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const [ada, bob] = await stage.gathers(meeting, 'Ada', 'Bob');
   await ada.eventuallySeesAndHears(bob);
 
@@ -37,7 +36,7 @@ test('who leaves is not counted any more, and disappears for the others', { time
 
 test('who comes back within the keep-alive time goes on with the same session', { timeout: 60_000 }, async () => {
   const meeting = await stage.api.createMeeting({ session_keep_alive_time_in_secs: 5 });
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const [ada] = await stage.gathers(meeting, 'Ada');
   const first = await watch.now();
   await ada.leaves();
@@ -58,7 +57,7 @@ test('who comes back within the keep-alive time goes on with the same session', 
 
 test('after the keep-alive time the session has ended, with the right minutes', { timeout: 60_000 }, async () => {
   const meeting = await stage.api.createMeeting({ session_keep_alive_time_in_secs: 2 });
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const stays = {};
   const came = (person) => (stays[person.name] = performance.now());
   const went = (person) => (stays[person.name] = performance.now() - stays[person.name]);

@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Watch } from './support/minutes.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
@@ -25,7 +24,7 @@ async function everybodySeesAndHearsEverybody(people) {
 
 test('kill -9 in the middle of a call, twice, loses neither people nor minutes', { timeout: 150_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const people = await Promise.all(['Ada', 'Bob', 'Cleo'].map((name) => stage.invites(name, meeting)));
   const joined = [];
   for (const person of people) {
@@ -64,7 +63,7 @@ test('kill -9 in the middle of a call, twice, loses neither people nor minutes',
 
 test('a restart by the administrator is such a pause too', { timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
-  const watch = new Watch(stage.api, meeting);
+  const watch = stage.watches(meeting);
   const people = await stage.gathers(meeting, 'Ada', 'Bob');
   await everybodySeesAndHearsEverybody(people);
   const { id } = await watch.now();

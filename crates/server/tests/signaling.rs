@@ -6,6 +6,9 @@
 mod client;
 #[path = "signaling/house.rs"]
 mod house;
+#[path = "support/http.rs"]
+#[allow(dead_code, reason = "the REST tests use the rest of it")]
+mod http;
 #[path = "signaling/node.rs"]
 mod node;
 #[path = "signaling/sdp.rs"]

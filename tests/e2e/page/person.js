@@ -106,12 +106,16 @@ window.person = {
   async receives(id) {
     const participant = window.meeting.participants.joined.get(id);
     const ids = { camera: participant?.videoTrack?.id, microphone: participant?.audioTrack?.id };
-    const found = { framesDecoded: 0, soundEnergy: 0 };
+    const found = { framesDecoded: 0, soundPackets: 0, soundEnergy: 0 };
     for (const connection of open()) {
       for (const stats of (await connection.getStats()).values()) {
         if (stats.type !== 'inbound-rtp') continue;
         if (stats.trackIdentifier === ids.camera) found.framesDecoded += stats.framesDecoded ?? 0;
-        if (stats.trackIdentifier === ids.microphone) found.soundEnergy += stats.totalAudioEnergy ?? 0;
+        if (stats.trackIdentifier === ids.microphone) {
+          found.soundPackets += stats.packetsReceived;
+          // Chromium measures it only of what its loudspeaker plays.
+          found.soundEnergy += stats.totalAudioEnergy ?? 0;
+        }
       }
     }
     return found;

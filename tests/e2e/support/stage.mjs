@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Api } from './api.mjs';
 import { openApplication } from './application.mjs';
 import { openChromium, openFirefox } from './browsers.mjs';
+import { Watch } from './minutes.mjs';
 import { OUT } from './places.mjs';
 import { Person } from './person.mjs';
 import { Salon } from './salon.mjs';
@@ -25,6 +26,7 @@ export class Stage {
   #browsers = new Map();
   #people = [];
   #pages = [];
+  #watches = [];
 
   /** Opens the stage of a test file: `Stage.open(import.meta.url, { 'session.grace_secs': 5 })`. */
   static async open(file, settings = {}) {
@@ -36,6 +38,13 @@ export class Stage {
     stage.api = new Api(stage.salon.origin);
     stage.#application = await openApplication();
     return stage;
+  }
+
+  /** Watches what active-session says of a meeting from now on. */
+  watches(meeting) {
+    const watch = new Watch(this.api, meeting);
+    this.#watches.push(watch);
+    return watch;
   }
 
   get #log() {
@@ -108,6 +117,8 @@ export class Stage {
 
   /** Everybody goes, as after each test. */
   async clear() {
+    // Its test has judged it, or has failed before it could.
+    await Promise.allSettled(this.#watches.splice(0).map((watch) => watch.stop()));
     await Promise.allSettled(this.#people.splice(0).map((person) => person.goesAway()));
     await Promise.allSettled(this.#pages.splice(0).map((page) => page.close()));
   }

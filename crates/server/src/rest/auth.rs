@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -38,7 +39,11 @@ impl FromRequestParts<Rest> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, rest).await.ok();
+        let params = match RawPathParams::from_request_parts(parts, rest).await {
+            Ok(params) => Some(params),
+            Err(RawPathParamsRejection::MissingPathParams(_)) => None,
+            Err(_) => return Err(ApiError::bad_request("the address is not valid UTF-8")),
+        };
         let param = |wanted: &str| params.as_ref()?.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let (account, app) = match (param("account_id"), param("app_id")) {
             (Some(account), Some(app)) => (key_account(&parts.headers, rest, account).await?, AppId::parse(app).ok()),

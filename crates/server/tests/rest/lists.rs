@@ -51,6 +51,11 @@ async fn pages_of_meetings() {
 async fn meetings_are_found() {
     let app = TestApp::dev().await;
     let id = app.meeting("Äpfel & 100%").await;
+    let now = || app.running.app.clock.now();
+    let first = now();
+    while now() == first {
+        tokio::task::yield_now().await;
+    }
     app.meeting("Birnen").await;
     let patched = app.call("PATCH", &format!("/meetings/{id}")).json(&json!({"status": "INACTIVE"})).send().await;
     let made = patched.expect(200)["data"]["created_at"].text();
@@ -151,19 +156,19 @@ async fn sessions_are_found() {
 async fn people_of_a_session_are_found() {
     let app = TestApp::dev().await;
     let meeting = app.meeting("Planning").await;
-    let (ada, _) = app.enter(&meeting, "Ada").await;
+    let (zoe, _) = app.enter(&meeting, "Zoë").await;
     for name in ["bob", "eve", "kim"] {
         app.enter(&meeting, name).await;
     }
     let session = app.get(&format!("/meetings/{meeting}/active-session")).await.expect(200)["data"]["id"].text();
     let cases = [
-        (String::new(), vec!["kim", "eve", "bob", "Ada"]),
-        ("sort_order=ASC".to_owned(), vec!["Ada", "bob", "eve", "kim"]),
-        ("sort_by=duration&sort_order=DESC".to_owned(), vec!["Ada"]),
-        ("search=ADA".to_owned(), vec!["Ada"]),
-        (format!("search={ada}"), vec!["Ada"]),
+        (String::new(), vec!["kim", "eve", "bob", "Zoë"]),
+        ("sort_order=ASC".to_owned(), vec!["Zoë", "bob", "eve", "kim"]),
+        ("sort_by=duration&sort_order=DESC".to_owned(), vec!["Zoë"]),
+        ("search=ZO%C3%8B".to_owned(), vec!["Zoë"]),
+        (format!("search={zoe}"), vec!["Zoë"]),
         ("search=nobody".to_owned(), vec![]),
-        ("per_page=2&page_no=2".to_owned(), vec!["bob", "Ada"]),
+        ("per_page=2&page_no=2".to_owned(), vec!["bob", "Zoë"]),
         ("page_no=9".to_owned(), vec![]),
     ];
     for (query, expected) in cases {

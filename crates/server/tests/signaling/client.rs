@@ -10,6 +10,7 @@ use salon_wire::event_id::{self, media, room};
 use salon_wire::signaling::media::{CreateTransportRequest, CreateTransportResponse, SessionDescription, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room as wire;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -70,6 +71,11 @@ impl Client {
     /// Queues a frame without waiting for it to leave.
     pub async fn feed(&mut self, frame: Message) {
         let _ = self.socket.feed(frame).await;
+    }
+
+    /// Writes bytes below the websocket.
+    pub async fn raw(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).await.unwrap();
     }
 
     /// Sends a request and answers with its id.
@@ -201,6 +207,11 @@ impl Client {
     /// How many pushes of this event have come by now.
     pub async fn heard(&mut self, event: u32) -> usize {
         self.catch_up().await;
+        self.heard_before(event)
+    }
+
+    /// How many pushes of this event came before the socket was closed.
+    pub fn heard_before(&self, event: u32) -> usize {
         self.collected.iter().filter(|message| message.event == event).count()
     }
 
@@ -254,6 +265,14 @@ impl Client {
         let mut peers: Vec<String> = answer.peers.into_iter().map(|peer| peer.peer_id).collect();
         peers.sort();
         peers
+    }
+
+    /// Who was told to have come or gone by now, in order.
+    pub async fn comings_and_goings(&mut self) -> Vec<(u32, String)> {
+        self.catch_up().await;
+        let told = self.collected.drain(..).filter(|push| [room::JOIN_ROOM, room::LEAVE_ROOM].contains(&push.event));
+        let peer = |push: SocketMessage| wire::PeerInfoResponse::decode(push.payload.unwrap_or_default()).unwrap().peer.unwrap().peer_id;
+        told.map(|push| (push.event, peer(push))).collect()
     }
 
     pub async fn kick(&mut self, peer: &str) {

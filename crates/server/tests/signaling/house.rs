@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::client::Client;
 
 /// How long anything that should happen may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder that is gone when the test is.
 pub struct Folder(PathBuf);
@@ -67,8 +67,21 @@ impl House {
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.media.port = 0;
         change(&mut config);
+        Self::start(config, data).await
+    }
+
+    async fn start(config: Config, data: Folder) -> Self {
         let running = salon_server::app::start(config).await.unwrap();
         Self { app: running.app.clone(), address: running.addr.to_string(), running, data }
+    }
+
+    /// Stops as on SIGTERM, and starts again on the same data.
+    pub async fn restart(self) -> Self {
+        let Self { app, running, data, .. } = self;
+        let config = app.config.clone();
+        drop(app);
+        running.stop().await.unwrap();
+        Self::start(config, data).await
     }
 
     pub async fn meeting(&self) -> MeetingId {
@@ -217,6 +230,11 @@ impl Person {
         let mut client = self.join().await;
         client.complete_join().await;
         client
+    }
+
+    /// The same person, calling another address.
+    pub fn at(self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self }
     }
 
     pub fn on_another_device(&self) -> Self {

@@ -45,7 +45,7 @@ pub fn tail(path: &str) -> &str {
 /// Follows a reference.
 pub fn resolve(schema: &Value) -> &Value {
     match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/definitions/")) {
-        Some(name) => &CONTRACT["definitions"][name],
+        Some(name) => resolve(&CONTRACT["definitions"][name]),
         None => schema,
     }
 }

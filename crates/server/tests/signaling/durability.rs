@@ -1,0 +1,108 @@
+//! Nothing is acknowledged before it is stored: what happens while the database does not take writes.
+
+use std::time::Duration;
+
+use salon_core::PeerId;
+use salon_wire::event_id::room;
+use salon_wire::signaling::socket::room as wire;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+
+use crate::house::{House, Person};
+
+/// Holds the database's write lock until `release`.
+struct Lock(SqliteConnection);
+
+impl Lock {
+    async fn on(house: &House) -> Self {
+        let mut connection = SqliteConnectOptions::new().filename(house.data.join("salon.db")).connect().await.unwrap();
+        sqlx::query("begin immediate").execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    async fn release(mut self) {
+        sqlx::query("rollback").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+/// As clients do: again until it works.
+async fn join_again(person: &Person) -> crate::client::Client {
+    for _ in 0..100 {
+        let mut client = person.connect().await;
+        if client.join().await.is_ok() {
+            return client;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{} does not get in again", person.name)
+}
+
+#[tokio::test]
+async fn a_join_is_answered_only_when_it_is_stored() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut alice = house.guest(&meeting, "Alice").await.join().await;
+    let mut bob = house.guest(&meeting, "Bob").await.connect().await;
+    bob.catch_up().await;
+    let lock = Lock::on(&house).await;
+    let id = bob.tell(room::JOIN_ROOM, &wire::JoinRoomRequest::default()).await;
+    let early = tokio::time::timeout(Duration::from_millis(500), bob.receive()).await;
+    assert!(early.is_err(), "nothing was told before it was stored: {early:?}");
+    assert_eq!(house.count(&meeting), Some(1), "nor shown");
+    lock.release().await;
+    bob.answer::<wire::PeerInfoResponse>(room::JOIN_ROOM, &id).await.unwrap();
+    alice.hear::<wire::PeerInfoResponse>(room::JOIN_ROOM).await;
+    assert_eq!(house.count(&meeting), Some(2));
+}
+
+#[tokio::test]
+async fn a_store_that_stays_away_sends_people_back_to_try_again() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut alice = house.guest(&meeting, "Alice").await.join().await;
+    let session = house.live(&meeting).unwrap().session.clone();
+    let mut bob = house.guest(&meeting, "Bob").await.connect().await;
+    bob.catch_up().await;
+
+    let lock = Lock::on(&house).await;
+    let why = bob.join().await.unwrap_err();
+    assert!(why.contains("cannot be saved"), "{why}");
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.hung_up().await, Some(1011), "{} is to come back", client.person.name);
+    }
+    assert_eq!(alice.heard_before(room::JOIN_ROOM), 0, "nobody was told of a join that is not stored");
+    lock.release().await;
+
+    let mut alice = join_again(&alice.person).await;
+    assert_eq!(house.live(&meeting).unwrap().session, session);
+    let mut bob = join_again(&bob.person).await;
+    assert_eq!(alice.roster().await, bob.roster().await);
+    assert_eq!(house.count(&meeting), Some(2));
+    let record = house.record(&session).await;
+    let stays = |person: &Person| record.peers[&PeerId::parse(&person.peer).unwrap()].stays.len();
+    assert_eq!((stays(&alice.person), stays(&bob.person)), (1, 1), "Alice never left, and Bob came once");
+}
+
+/// Other meetings wait for the database too, but none of them is harmed by it being slow.
+#[tokio::test]
+async fn a_store_that_comes_back_in_time_is_noticed_by_nobody() {
+    let house = House::open().await;
+    let meetings = [house.meeting().await, house.meeting().await, house.meeting().await];
+    let mut clients = Vec::new();
+    for meeting in &meetings {
+        clients.push(house.guest(meeting, "Alice").await.connect().await);
+        clients.last_mut().unwrap().catch_up().await;
+    }
+    let lock = Lock::on(&house).await;
+    let joins = futures_util::future::join_all(clients.iter_mut().map(|client| client.join()));
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        lock.release().await;
+    };
+    let (joined, ()) = tokio::join!(joins, release);
+    assert!(joined.into_iter().all(|joined| joined.is_ok()));
+    for meeting in &meetings {
+        assert_eq!(house.count(meeting), Some(1));
+    }
+}

@@ -1,0 +1,103 @@
+//! The binary itself as a process of its own, so that it can be killed as a power cut or the system would.
+//! Asked over REST with the token that `salon dev` accepts.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use salon_server::clock::parse_rfc3339;
+use salon_server::config::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
+use serde_json::{Value, json};
+
+use crate::house::{Person, fresh};
+use crate::http::Call;
+
+pub struct Node {
+    process: Child,
+    pub address: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Node {
+    /// Starts on this data and waits until it is ready.
+    pub fn start(data: &Path) -> Self {
+        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", "log.level=error"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
+        command.args(["dev", "--listen=127.0.0.1:0", "--media-port=0", "--data"]).arg(data);
+        command.args(settings.map(|setting| format!("--set={setting}")));
+        let mut process = command.env_clear().stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| Some(line.unwrap().strip_prefix("salon ready http://")?.to_owned()));
+        Self { process, address: address.expect("the node gets ready") }
+    }
+
+    /// Ends it with SIGKILL: it has no time for anything. Answers with when that was.
+    pub fn kill(mut self) -> i64 {
+        self.process.kill().unwrap();
+        let at = now();
+        self.process.wait().unwrap();
+        at
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let path = format!("/client/v4/accounts/{DEV_ACCOUNT}/realtime/kit/{DEV_APP}{path}");
+        let call = Call::new(self.address.parse().unwrap(), method, &path).header("authorization", &format!("Bearer {DEV_TOKEN}"));
+        let said = if body.is_null() { call.send().await } else { call.json(&body).send().await };
+        (said.status, said.json())
+    }
+
+    async fn data(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, mut answer) = self.ask(method, path, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer["data"].take()
+    }
+
+    pub async fn meeting(&self, keep_alive_secs: u32) -> String {
+        let body = json!({ "title": "Stand-up", "session_keep_alive_time_in_secs": keep_alive_secs });
+        self.data("POST", "/meetings", body).await["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn guest(&self, meeting: &str, name: &str) -> Person {
+        let body = json!({ "name": name, "preset_name": "group_call_participant", "custom_participant_id": name });
+        let added = self.data("POST", &format!("/meetings/{meeting}/participants"), body).await;
+        let text = |key: &str| added[key].as_str().unwrap().to_owned();
+        Person {
+            address: self.address.clone(),
+            meeting: meeting.to_owned(),
+            participant: text("id"),
+            name: name.to_owned(),
+            token: text("token"),
+            peer: fresh(),
+        }
+    }
+
+    /// The live session; none if there is none.
+    pub async fn live(&self, meeting: &str) -> Option<Value> {
+        let (status, mut answer) = self.ask("GET", &format!("/meetings/{meeting}/active-session"), Value::Null).await;
+        assert!(status == 200 || status == 404, "{status} {answer}");
+        (status == 200).then(|| answer["data"].take())
+    }
+
+    pub async fn session(&self, id: &str) -> Value {
+        self.data("GET", &format!("/sessions/{id}"), Value::Null).await["session"].take()
+    }
+
+    /// When this person left the session, as the record has it.
+    pub async fn left_at(&self, session: &str, person: &Person) -> Option<i64> {
+        let path = format!("/sessions/{session}/participants/{}", person.peer);
+        let found = self.data("GET", &path, Value::Null).await;
+        found["participant"]["left_at"].as_str().map(|at| parse_rfc3339(at).unwrap().0)
+    }
+}
+
+/// Wall-clock milliseconds, the node's own clock.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis() as i64
+}

@@ -1,0 +1,87 @@
+//! The waiting room: who waits hears and sees nothing, and comes in only when somebody who may says so.
+
+use salon_wire::event_id::{media, room};
+use salon_wire::signaling::socket::room as wire;
+use serde_json::json;
+
+use crate::client::{Client, NOTHING};
+use crate::house::House;
+
+async fn list(client: &mut Client) -> Vec<String> {
+    let list: wire::GetWaitingRoomRequests = client.hear(room::GET_WAITING_ROOM_REQUESTS).await;
+    list.requests.into_iter().map(|request| request.display_name).collect()
+}
+
+#[tokio::test]
+async fn who_waits_comes_in_when_admitted() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut host = house.host(&meeting, "Host").await.join().await;
+    let mut other = house.guest(&meeting, "Other").await.join().await;
+    let mut wanda = house.add(&meeting, "Wanda", "group_call_guest").await.connect().await;
+    let mut will = house.add(&meeting, "Will", "group_call_guest").await.connect().await;
+
+    assert!(wanda.join().await.unwrap().waitlisted);
+    assert_eq!(list(&mut host).await, ["Wanda"]);
+    assert!(will.join().await.unwrap().waitlisted);
+    assert_eq!(list(&mut host).await, ["Wanda", "Will"], "the whole list on every change");
+    host.tell(room::GET_WAITING_ROOM_REQUESTS, NOTHING).await;
+    assert_eq!(list(&mut host).await, ["Wanda", "Will"]);
+    assert_eq!(house.count(&meeting), Some(2), "who waits is not counted");
+    assert_eq!(other.roster().await.len(), 2, "nor seen");
+    for event in [room::GET_ROOM_PEERS_INFO, room::GET_ROOM_INFO, media::SELF_JOIN_COMPLETE, room::GET_CONNECTED_ROOMS_DUMP] {
+        assert_eq!(wanda.refused(event, NOTHING).await, "join the meeting first");
+    }
+    other.tell(room::BROADCAST_MESSAGE, &wire::BroadcastMessage { r#type: "x".to_owned(), ..wire::BroadcastMessage::default() }).await;
+    other.catch_up().await;
+    assert_eq!(wanda.heard(room::BROADCAST_MESSAGE).await, 0, "nor told anything");
+
+    host.tell(room::ACCEPT_WAITING_ROOM_REQUESTS, &wire::AcceptWaitingRoomRequests { user_ids: vec![wanda.user()] }).await;
+    wanda.hear::<()>(room::WAITING_ROOM_REQUEST_ACCEPTED).await;
+    assert!(!wanda.join().await.unwrap().waitlisted);
+    assert_eq!(list(&mut host).await, ["Will"]);
+    host.tell(room::DENY_WAITING_ROOM_REQUESTS, &wire::DenyWaitingRoomRequests { user_ids: vec![will.user()] }).await;
+    will.hear::<()>(room::WAITING_ROOM_REQUEST_DENIED).await;
+    assert!(list(&mut host).await.is_empty());
+    assert_eq!(house.count(&meeting), Some(3));
+
+    let wanda = wanda.vanish();
+    house.counts(&meeting, Some(2)).await;
+    assert!(!wanda.on_another_device().connect().await.join().await.unwrap().waitlisted, "once admitted, always");
+    assert!(will.join().await.unwrap().waitlisted, "once denied, one may ask again");
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_leaves_the_list() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut host = house.host(&meeting, "Host").await.join().await;
+    for on_purpose in [true, false] {
+        let mut wanda = house.add(&meeting, "Wanda", "group_call_guest").await.connect().await;
+        wanda.join().await.unwrap();
+        assert_eq!(list(&mut host).await, ["Wanda"]);
+        if on_purpose {
+            wanda.leave().await;
+        } else {
+            wanda.vanish();
+        }
+        assert!(list(&mut host).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn some_wait_only_until_a_host_is_there() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let patient = [
+        ("/permissions/waiting_room_type", json!("ON_PRIVILEGED_USER_ENTRY")),
+        ("/permissions/accept_waiting_requests", json!(false)),
+    ];
+    let mut early = house.add_changed(&meeting, "Early", &patient).await.connect().await;
+    assert!(early.join().await.unwrap().waitlisted);
+    assert_eq!(house.live(&meeting), None, "nobody is in yet");
+    let _host = house.host(&meeting, "Host").await.join().await;
+    early.hear::<()>(room::WAITING_ROOM_REQUEST_ACCEPTED).await;
+    assert!(!early.join().await.unwrap().waitlisted);
+    assert_eq!(house.count(&meeting), Some(2));
+}

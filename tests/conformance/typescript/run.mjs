@@ -1,0 +1,305 @@
+/**
+ * Calls every method of the official TypeScript SDK that Salon serves. The SDK checks nothing at run time, so what it
+ * hands over is checked here.
+ *
+ *     SALON_URL=http://127.0.0.1:8787 node tests/conformance/typescript/run.mjs
+ *
+ * Prints `N passed, N failed`, and exits with 1 if any check failed.
+ */
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import Cloudflare from 'cloudflare';
+import { join } from './peer.mjs';
+
+const BASE = (process.env.SALON_URL ?? 'http://127.0.0.1:8787').replace(/\/+$/, '');
+const ACCOUNT = process.env.SALON_ACCOUNT ?? 'dev';
+const APP = process.env.SALON_APP ?? 'dev';
+const TOKEN = process.env.SALON_TOKEN ?? 'dev-token';
+
+const here = { account_id: ACCOUNT, app_id: APP };
+const UNKNOWN = '00000000-0000-4000-8000-000000000000';
+
+// Retries would hide an error.
+const client = new Cloudflare({ apiToken: TOKEN, baseURL: `${BASE}/client/v4`, maxRetries: 0 });
+const kit = client.realtimeKit;
+
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Checks that a call raises an error of this class, whose body has the documented shape. */
+async function refused(kind, call, holds = '') {
+  let error;
+  try {
+    await call();
+  } catch (caught) {
+    error = caught;
+  }
+  assert.ok(error, `${kind.name} was expected`);
+  assert.equal(error.constructor.name, kind.name, String(error));
+  assert.equal(error.error.success, false);
+  assert.equal(error.error.error.code, error.status);
+  assert.ok(error.error.error.message.includes(holds), error.error.error.message);
+  assert.equal(error.errors[0].message, error.error.error.message);
+  return error;
+}
+
+const meeting = async (fields = { title: 'Planning' }) => (await kit.meetings.create(APP, { account_id: ACCOUNT, ...fields })).data;
+
+async function participant(meetingId, name = 'Ada', preset = 'group_call_participant') {
+  const person = { name, preset_name: preset, custom_participant_id: `custom-${name}` };
+  return (await kit.meetings.addParticipant(meetingId, { ...here, ...person })).data;
+}
+
+async function enter(meetingId, name = 'Ada') {
+  const person = await participant(meetingId, name);
+  return { person, peer: await join(BASE, meetingId, person.token) };
+}
+
+const active = async (meetingId) => (await kit.activeSession.getActiveSession(meetingId, here)).data;
+
+const presetBody = ({ config, permissions, ui }) => ({ config, permissions, ui });
+
+const anHour = 3_600_000;
+const around = () => ({
+  start_time: new Date(Date.now() - anHour).toISOString(),
+  end_time: new Date(Date.now() + anHour).toISOString(),
+});
+
+const checks = {
+  async 'meetings are made, found and changed'() {
+    const title = `Planning ${randomUUID()}`;
+    const made = await meeting({
+      title,
+      record_on_start: null,
+      live_stream_on_start: true,
+      persist_chat: true,
+      transcribe_on_end: true,
+      summarize_on_end: true,
+      session_keep_alive_time_in_secs: 90,
+      ai_config: {
+        transcription: { language: 'en-US', keywords: ['salon'], profanity_filter: true },
+        summarization: { word_limit: 300, text_format: 'markdown', summary_type: 'general' },
+      },
+      recording_config: {
+        max_seconds: 600,
+        audio_config: { codec: 'AAC', channel: 'stereo' },
+        video_config: { codec: 'H264', width: 640, height: 480 },
+        storage_config: { type: 'aws', access_key: 'k', secret: 's', bucket: 'b' },
+      },
+    });
+    assert.match(made.id, UUID);
+    assert.match(made.created_at, INSTANT);
+    assert.deepEqual([made.status, made.record_on_start, made.session_keep_alive_time_in_secs], ['ACTIVE', false, 90]);
+    assert.deepEqual(made.recording_config.storage_config, { type: 'aws', bucket: 'b' });
+    const shown = await kit.meetings.getMeetingByID(made.id, { ...here, name: 'ignored' });
+    assert.deepEqual(shown, { success: true, data: made });
+    const found = await kit.meetings.get(APP, {
+      account_id: ACCOUNT,
+      search: title.toUpperCase(),
+      status: 'ACTIVE',
+      page_no: 1,
+      per_page: 5,
+      ...around(),
+    });
+    assert.deepEqual(found.data.map(({ id }) => id), [made.id]);
+    assert.deepEqual(found.paging, { total_count: 1, start_offset: 1, end_offset: 1 });
+    const changed = (await kit.meetings.updateMeetingByID(made.id, { ...here, status: 'INACTIVE' })).data;
+    assert.deepEqual([changed.status, changed.title, changed.persist_chat], ['INACTIVE', title, true]);
+    const replaced = (await kit.meetings.replaceMeetingByID(made.id, { ...here, title: 'Replaced' })).data;
+    assert.deepEqual([replaced.status, replaced.persist_chat, replaced.recording_config], ['ACTIVE', false, undefined]);
+  },
+
+  async 'an empty meeting is a meeting'() {
+    assert.equal((await meeting({})).session_keep_alive_time_in_secs, 60);
+  },
+
+  async 'participants are added, found and changed'() {
+    const { id: meeting_id } = await meeting();
+    const body = { custom_participant_id: 'ada', preset_name: 'group_call_host', name: 'Ada', picture: 'https://example.org/a.png' };
+    const ada = (await kit.meetings.addParticipant(meeting_id, { ...here, ...body })).data;
+    const { token, ...told } = ada;
+    assert.match(token, /^eyJ/);
+    const where = { ...here, meeting_id };
+    assert.deepEqual((await kit.meetings.getMeetingParticipant(ada.id, where)).data, told);
+    const listed = await kit.meetings.getMeetingParticipants(meeting_id, { ...here, page_no: 1, per_page: 10 });
+    assert.deepEqual(listed.data, [told]);
+    const edited = (await kit.meetings.editParticipant(ada.id, { ...where, name: null, preset_name: 'group_call_guest' })).data;
+    assert.deepEqual([edited.name, edited.preset_name, edited.picture], [null, 'group_call_guest', body.picture]);
+    assert.match(edited.token, /^eyJ/);
+    assert.match((await kit.meetings.refreshParticipantToken(ada.id, where)).data.token, /^eyJ/);
+    const gone = (await kit.meetings.deleteMeetingParticipant(ada.id, where)).data;
+    assert.deepEqual(Object.keys(gone).sort(), ['created_at', 'custom_participant_id', 'preset_id', 'updated_at']);
+    await refused(Cloudflare.NotFoundError, () => kit.meetings.getMeetingParticipant(ada.id, where));
+  },
+
+  async 'presets are made, found and changed'() {
+    const name = `preset-${randomUUID()}`;
+    const found = await kit.presets.get(APP, { account_id: ACCOUNT, search: 'group_call_host', page_no: 1, per_page: 1 });
+    const host = (await kit.presets.getPresetByID(found.data[0].id, here)).data;
+    const body = presetBody(host);
+    const made = (await kit.presets.create(APP, { account_id: ACCOUNT, name, ...body })).data;
+    assert.deepEqual(presetBody(made), body);
+    const patch = { permissions: { media: { audio: { can_produce: 'NOT_ALLOWED' } } } };
+    const changed = (await kit.presets.update(made.id, { ...here, ...patch })).data;
+    assert.deepEqual([changed.permissions.media.audio, changed.permissions.media.video], [{ can_produce: 'NOT_ALLOWED' }, { can_produce: 'ALLOWED' }]);
+    const replaced = (await kit.presets.replacePresetByID(made.id, { ...here, name: `${name}-2`, ...body })).data;
+    assert.deepEqual([replaced.name, presetBody(replaced)], [`${name}-2`, body]);
+    await refused(Cloudflare.ConflictError, () => kit.presets.create(APP, { account_id: ACCOUNT, name: `${name}-2`, ...body }));
+    assert.equal((await kit.presets.delete(made.id, here)).data.id, made.id);
+    await refused(Cloudflare.NotFoundError, () => kit.presets.getPresetByID(made.id, here));
+  },
+
+  async 'apps are made and found'() {
+    const name = `app-${randomUUID()}`;
+    const { app } = (await kit.apps.post({ account_id: ACCOUNT, name })).data;
+    const found = await kit.apps.get({ account_id: ACCOUNT, search: name, page_no: 1, per_page: 10, sort_order: 'ASC' });
+    assert.deepEqual(found.data, [app]);
+    assert.equal((await kit.presets.get(app.id, { account_id: ACCOUNT })).paging.total_count, 7);
+    await refused(Cloudflare.ConflictError, () => kit.apps.post({ account_id: ACCOUNT, name }));
+  },
+
+  async 'a permanent refusal is not tried again'() {
+    let asked = 0;
+    const counting = (url, init) => (asked++, fetch(url, init));
+    const eager = new Cloudflare({ apiToken: TOKEN, baseURL: `${BASE}/client/v4`, maxRetries: 2, fetch: counting });
+    const name = `app-${randomUUID()}`;
+    await kit.apps.post({ account_id: ACCOUNT, name });
+    await refused(Cloudflare.ConflictError, () => eager.realtimeKit.apps.post({ account_id: ACCOUNT, name }));
+    assert.equal(asked, 1);
+  },
+
+  async 'a session from first join to its end'() {
+    const { id } = await meeting();
+    const { activeSession, sessions } = kit;
+    const none = await refused(Cloudflare.NotFoundError, () => activeSession.getActiveSession(id, here));
+    assert.equal(none.error.error.message, `No active session found for meeting_id ${id}`);
+
+    const ada = await enter(id, 'Ada');
+    const bob = await enter(id, 'Bob');
+    const session = await active(id);
+    assert.deepEqual(
+      [session.live_participants, session.max_concurrent_participants, session.status, session.type],
+      [2, 2, 'LIVE', 'meeting'],
+    );
+    assert.deepEqual([session.associated_id, session.organization_id, session.meeting_display_name], [id, APP, 'Planning']);
+    for (const name of ['started_at', 'created_at', 'updated_at']) assert.match(session[name], INSTANT);
+    assert.equal(typeof session.minutes_consumed, 'number');
+
+    const kicked = (await activeSession.kickParticipants(id, { ...here, participant_ids: [bob.person.id, UNKNOWN] })).data;
+    assert.deepEqual(kicked.participants.map((person) => person.id), [bob.person.id]);
+    const after = await active(id);
+    assert.deepEqual([after.live_participants, after.max_concurrent_participants], [1, 2]);
+    await refused(Cloudflare.NotFoundError, () => activeSession.kickParticipants(id, { ...here, participant_ids: [UNKNOWN] }));
+    await refused(Cloudflare.BadRequestError, () => activeSession.kickParticipants(id, here));
+    const poll = { ...here, question: 'Tea?', options: ['yes', 'no'] };
+    await refused(Cloudflare.UnprocessableEntityError, () => activeSession.createPoll(id, poll));
+    assert.equal((await activeSession.kickAllParticipants(id, here)).data.kicked_participants_count, 1);
+    await refused(Cloudflare.NotFoundError, () => activeSession.getActiveSession(id, here));
+    await refused(Cloudflare.NotFoundError, () => activeSession.kickAllParticipants(id, here));
+
+    const details = (await sessions.getSessionDetails(session.id, { ...here, include_breakout_rooms: true })).data;
+    assert.deepEqual([details.status, details.live_participants], ['ENDED', 0]);
+    const listed = await sessions.getSessions(APP, {
+      account_id: ACCOUNT,
+      associated_id: id,
+      status: 'ENDED',
+      participants: '1:10',
+      search: 'planning',
+      sort_by: 'minutesConsumed',
+      sort_order: 'DESC',
+      page_no: 1,
+      per_page: 5,
+      ...around(),
+    });
+    assert.deepEqual(listed.data.sessions, [details]);
+    const people = await sessions.getSessionParticipants(session.id, {
+      ...here,
+      include_peer_events: true,
+      page_no: 1,
+      per_page: 10,
+      search: 'custom-',
+      sort_by: 'joinedAt',
+      sort_order: 'ASC',
+      view: 'raw',
+    });
+    assert.deepEqual(people.data.participants.map((peer) => peer.id), [ada.peer.id, bob.peer.id]);
+    assert.deepEqual(
+      people.data.participants[0].peer_events.map((event) => event.event_name),
+      ['PEER_CREATED', 'PEER_JOINING', 'PEER_LEAVING'],
+    );
+    const one = await sessions.getSessionParticipantDetails(bob.peer.id, { ...here, session_id: session.id });
+    assert.equal(one.data.participant.user_id, bob.person.id);
+    const report = await sessions.getParticipantDataFromPeerID(ada.peer.id, { ...here, filters: 'device_info' });
+    assert.equal(report.data.participant.session_id, session.id);
+    for (const call of [
+      () => sessions.getSessionChat(session.id, here),
+      () => sessions.getSessionTranscripts(session.id, { ...here, format: 'CSV' }),
+      () => sessions.getSessionSummary(session.id, here),
+      () => sessions.generateSummaryOfTranscripts(session.id, here),
+    ]) {
+      await refused(Cloudflare.NotFoundError, call);
+    }
+  },
+
+  async 'an empty session waits for someone to come back'() {
+    const { id } = await meeting();
+    const { peer } = await enter(id);
+    const first = await active(id);
+    peer.leave();
+    let session = first;
+    for (let tries = 0; session.live_participants > 0 && tries < 200; tries++) {
+      await pause(10);
+      session = await active(id);
+    }
+    assert.deepEqual([session.id, session.live_participants, session.status], [first.id, 0, 'LIVE']);
+    await kit.activeSession.kickAllParticipants(id, here);
+  },
+
+  async 'an inactive meeting lets nobody in'() {
+    const { id } = await meeting();
+    await kit.meetings.updateMeetingByID(id, { ...here, status: 'INACTIVE' });
+    await assert.rejects(enter(id));
+    await refused(Cloudflare.NotFoundError, () => active(id));
+  },
+
+  async 'what is wrong is refused in words'() {
+    const { id } = await meeting();
+    const bad = Cloudflare.BadRequestError;
+    await refused(bad, () => kit.meetings.getMeetingByID('not-an-id', here), 'must be a valid GUID');
+    await refused(bad, () => meeting({ session_keep_alive_time_in_secs: 10 }), '"session_keep_alive_time_in_secs"');
+    await refused(bad, () => kit.apps.post({ account_id: ACCOUNT, name: '' }), 'BAD_REQUEST: "name"');
+    const nope = { ...here, custom_participant_id: 'x', preset_name: 'nope' };
+    await refused(Cloudflare.NotFoundError, () => kit.meetings.addParticipant(id, nope), 'No preset found with name nope');
+    await refused(Cloudflare.NotFoundError, () => kit.meetings.getMeetingByID(UNKNOWN, here));
+    await refused(Cloudflare.NotFoundError, () => kit.sessions.getSessionDetails(UNKNOWN, here));
+    await refused(Cloudflare.NotFoundError, () => kit.meetings.get(UNKNOWN, { account_id: ACCOUNT }));
+  },
+
+  async 'credentials'() {
+    const pair = { apiEmail: 'me@example.org', apiKey: TOKEN };
+    for (const good of [{ apiToken: TOKEN, baseURL: `${BASE}/` }, { ...pair, apiToken: null }, { ...pair, apiToken: TOKEN }]) {
+      const other = new Cloudflare({ baseURL: `${BASE}/client/v4`, ...good });
+      assert.equal((await other.realtimeKit.meetings.get(APP, { account_id: ACCOUNT })).success, true);
+    }
+    const stranger = new Cloudflare({ baseURL: `${BASE}/client/v4`, apiToken: 'wrong' });
+    const error = await stranger.realtimeKit.meetings.get(APP, { account_id: ACCOUNT }).catch((caught) => caught);
+    assert.ok(error instanceof Cloudflare.PermissionDeniedError);
+    assert.deepEqual(error.errors, [{ code: 10000, message: 'Authentication error' }]);
+  },
+};
+
+let passed = 0;
+let failed = 0;
+for (const [name, check] of Object.entries(checks)) {
+  try {
+    await check();
+    passed += 1;
+  } catch (error) {
+    failed += 1;
+    console.error(`FAILED ${name}\n`, error);
+  }
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
