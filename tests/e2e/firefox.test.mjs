@@ -1,6 +1,5 @@
 // Chromium and Firefox in one call.
 
-import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { firefox } from './support/browsers.mjs';
@@ -18,10 +17,11 @@ after(() => stage?.close());
 
 test('somebody with Chromium and somebody with Firefox see and hear each other', { skip, timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
+  const watch = stage.watches(meeting);
   const [ada] = await stage.gathers(meeting, 'Ada');
   const bob = await stage.invitesWithFirefox('Bob', meeting);
   await bob.joins();
-  assert.equal((await stage.api.activeSession(meeting)).live_participants, 2);
+  await watch.eventuallyCounts(2, { within: 1_000 });
   await Promise.all([ada.eventuallyMeets(bob), bob.eventuallyMeets(ada)]);
   await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySees(ada), bob.eventuallyHearsSomethingOf(ada)]);
 
@@ -33,6 +33,7 @@ test('somebody with Chromium and somebody with Firefox see and hear each other',
   }
 
   await bob.leaves();
-  assert.equal((await stage.api.activeSession(meeting)).live_participants, 1);
+  await watch.eventuallyCounts(1, { within: 1_000 });
   await ada.eventuallyMeets();
+  await watch.stop();
 });

@@ -30,7 +30,7 @@ test('an application tells some people and not the others', { timeout: 60_000 },
   const meeting = await stage.api.createMeeting();
   const [ada, bob, cleo] = await stage.gathers(meeting, 'Ada', 'Bob', 'Cleo');
   await ada.eventuallyMeets(bob, cleo);
-  await broadcasts(ada, 'secret', { for: 'Bob' }, { participantIds: [bob.participant.id] });
+  await broadcasts(ada, 'secret', { for: 'Bob' }, { participantIds: [bob.id] });
   await bob.eventuallyNotes('message', 'secret', { for: 'Bob' });
   await broadcasts(ada, 'public', {});
   await cleo.eventuallyNotes('message', 'public', {});

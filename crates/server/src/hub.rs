@@ -8,6 +8,8 @@ mod adopt;
 mod session_task;
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -50,6 +52,40 @@ pub struct Shared {
     pub tasks: TaskTracker,
 }
 
+/// Where a session's task shows its live answer; empty while no session is live.
+type Published = Arc<ArcSwapOption<Live>>;
+
+/// The live answer about a meeting, as of its last change; any later moment is arithmetic.
+pub struct Live {
+    summary: Summary,
+    /// The most that was ever answered in this session. While a departure is being saved readers still count its peer
+    /// up to their own moment; what they were told must not shrink when the departure shows.
+    told_ms: Arc<AtomicI64>,
+}
+
+impl Deref for Live {
+    type Target = Summary;
+
+    fn deref(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+impl Live {
+    /// The answer after a change, with what was told before it if it is still the same session.
+    fn after(before: Option<&Live>, summary: Summary) -> Self {
+        let same = before.filter(|before| before.session == summary.session);
+        Self { summary, told_ms: same.map(|before| before.told_ms.clone()).unwrap_or_default() }
+    }
+
+    /// Participant-minutes up to `now`, never fewer than were told before.
+    pub fn minutes_consumed(&self, now: Timestamp) -> f64 {
+        let ms = self.summary.consumed_ms(now);
+        let told = self.told_ms.fetch_max(ms, Ordering::Relaxed);
+        ms.max(told) as f64 / 60_000.0
+    }
+}
+
 /// The live sessions of this node.
 #[derive(Clone)]
 pub struct Hub {
@@ -61,7 +97,7 @@ pub struct Hub {
 #[derive(Clone)]
 pub struct Handle {
     inbox: mpsc::Sender<session_task::Input>,
-    summary: Arc<ArcSwapOption<Summary>>,
+    live: Published,
 }
 
 impl Hub {
@@ -75,9 +111,9 @@ impl Hub {
     }
 
     /// The live answer about a meeting, as of its last change, if its session is here.
-    pub fn summary(&self, meeting: &str) -> Option<Arc<Summary>> {
+    pub fn summary(&self, meeting: &str) -> Option<Arc<Live>> {
         let live = self.live.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        live.get(meeting)?.summary.load_full()
+        live.get(meeting)?.live.load_full()
     }
 
     /// The task of a meeting; begins one if need be. A session that lives on another node is not taken from it.
@@ -117,10 +153,10 @@ impl Hub {
             return handle.clone();
         }
         let (inbox, inputs) = mpsc::channel(INBOX);
-        let handle = Handle { inbox, summary: Arc::new(ArcSwapOption::empty()) };
+        let handle = Handle { inbox, live: Arc::default() };
         live.insert(meeting.clone(), handle.clone());
         drop(live);
-        let task = session_task::SessionTask::new(self.clone(), session, epoch, handle.summary.clone(), inputs);
+        let task = session_task::SessionTask::new(self.clone(), session, epoch, handle.live.clone(), inputs);
         self.shared.tasks.spawn(task.run());
         handle
     }
@@ -136,9 +172,9 @@ impl Hub {
     }
 
     /// Takes a task that failed off the map, so that the next comer begins anew from the record.
-    fn drop_task(&self, meeting: &MeetingId, summary: &Arc<ArcSwapOption<Summary>>) {
+    fn drop_task(&self, meeting: &MeetingId, published: &Published) {
         let mut live = self.live.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if live.get(meeting).is_some_and(|handle| Arc::ptr_eq(&handle.summary, summary)) {
+        if live.get(meeting).is_some_and(|handle| Arc::ptr_eq(&handle.live, published)) {
             live.remove(meeting);
         }
     }
@@ -151,7 +187,7 @@ impl Hub {
     /// Live sessions and peers here, for the metrics.
     pub fn census(&self) -> (usize, u64) {
         let live = self.live.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let summaries = live.values().filter_map(|handle| handle.summary.load_full());
+        let summaries = live.values().filter_map(|handle| handle.live.load_full());
         summaries.fold((0, 0), |(sessions, peers), summary| (sessions + 1, peers + u64::from(summary.live)))
     }
 

@@ -165,9 +165,9 @@ impl Media {
     }
 }
 
-/// Hears what the media server says, until it stops.
+/// Hears what the media server says, until it or the node stops.
 pub async fn listen(app: Arc<App>, mut events: tokio::sync::mpsc::Receiver<Event>) {
-    while let Some(event) = events.recv().await {
+    while let Some(Some(event)) = app.stop.run_until_cancelled(events.recv()).await {
         match event {
             Event::TransportConnected { .. } => {}
             Event::TransportClosed { transport, reason } => {

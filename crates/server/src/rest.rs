@@ -28,6 +28,7 @@ mod session_people;
 mod sessions;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -51,6 +52,9 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 /// Where an account's apps are.
 const ACCOUNT: &str = "/accounts/{account_id}/realtime/kit";
 
+/// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
+const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
+
 /// What the handlers share.
 #[derive(Clone)]
 pub struct Rest(Arc<Shared>);
@@ -62,6 +66,9 @@ pub struct Shared {
     edits: edits::Edits,
     page: Page,
     openapi: Bytes,
+    /// Tells the ids of this run's requests from those of others.
+    run: String,
+    next_request: AtomicU64,
 }
 
 impl std::ops::Deref for Rest {
@@ -118,7 +125,7 @@ fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
         ("/livestreams", any(missing::livestreams)),
         ("/livestreams/{*rest}", any(missing::livestreams)),
         ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
-        ("/meetings/{meeting_id}/active-livestream", get(missing::active_livestream)),
+        (ACTIVE_LIVESTREAM, get(missing::livestreams)),
         ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
         ("/meetings/{meeting_id}/active-transcript", get(missing::active_transcript)),
         ("/webhooks", any(missing::webhooks)),
@@ -154,7 +161,9 @@ pub fn router(app: Arc<App>) -> Router {
     let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account)]);
     let openapi = serde_json::to_vec(&document).expect("the document is plain data").into();
     let rates = rate::Rates::new(app.config.limits.api_requests_per_5_minutes);
-    let rest = Rest(Arc::new(Shared { app, rates, edits: edits::Edits::new(), page: Page::default(), openapi }));
+    let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+    let (edits, page) = (edits::Edits::new(), Page::default());
+    let rest = Rest(Arc::new(Shared { app, rates, edits, page, openapi, run, next_request: AtomicU64::new(1) }));
 
     let mut router = client().merge(node());
     for prefix in ["/client/v4", ""] {
@@ -164,6 +173,7 @@ pub fn router(app: Arc<App>) -> Router {
     router = serve(router, "/v2", &kit);
     for prefix in [&format!("/client/v4{KIT}"), KIT, "/v2"] {
         for (path, route) in not_yet() {
+            let route = if prefix == "/v2" && path == ACTIVE_LIVESTREAM { get(missing::active_livestream) } else { route };
             router = router.route(&format!("{prefix}{path}"), route);
         }
     }

@@ -117,6 +117,11 @@ impl Session {
         PeerView { waiting: true, ..PeerView::of(&who) }
     }
 
+    /// Whether this connection waits to be let in.
+    pub fn is_waiting(&self, peer: &PeerId) -> bool {
+        self.waiting.contains(peer)
+    }
+
     /// Those who wait, for a caller who may let them in.
     pub fn waiting_list(&self, caller: &PeerId) -> Result<Vec<WaitingView>, Refusal> {
         if !self.caller(caller)?.preset.accept_waiting_requests {

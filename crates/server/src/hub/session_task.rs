@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use prost::bytes::Bytes;
 use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
 use salon_store::{Append, SessionAppend};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Live, Published};
 use crate::signaling::to_wire;
 
 /// Inputs handled with one commit. More makes a burst cheaper and its first caller wait longer.
@@ -83,7 +82,7 @@ pub struct SessionTask {
     session: Session,
     /// The epoch under which this node owns the live session.
     epoch: i64,
-    summary: Arc<ArcSwapOption<Summary>>,
+    live: Published,
     inputs: mpsc::Receiver<Input>,
     links: HashMap<PeerId, Link>,
     next_connection: u64,
@@ -93,15 +92,15 @@ pub struct SessionTask {
 struct OffTheMap {
     hub: Hub,
     facts: MeetingFacts,
-    summary: Arc<ArcSwapOption<Summary>>,
+    live: Published,
     /// It ended because there was nothing left to do, or because the hub let go of it.
     in_order: bool,
 }
 
 impl Drop for OffTheMap {
     fn drop(&mut self) {
-        self.summary.store(None);
-        self.hub.drop_task(&self.facts.meeting, &self.summary);
+        self.live.store(None);
+        self.hub.drop_task(&self.facts.meeting, &self.live);
         if !self.in_order {
             // Its people come back by themselves; without any, nobody but us would see the session to its end.
             self.hub.reopen(self.facts.clone());
@@ -131,17 +130,17 @@ impl SessionTask {
         hub: Hub,
         session: Session,
         epoch: i64,
-        summary: Arc<ArcSwapOption<Summary>>,
+        live: Published,
         inputs: mpsc::Receiver<Input>,
     ) -> Self {
-        summary.store(session.summary().map(Arc::new));
-        Self { hub, session, epoch, summary, inputs, links: HashMap::new(), next_connection: 1 }
+        live.store(session.summary().map(|summary| Arc::new(Live::after(None, summary))));
+        Self { hub, session, epoch, live, inputs, links: HashMap::new(), next_connection: 1 }
     }
 
     pub async fn run(mut self) {
         let meeting = self.session.facts().meeting.clone();
         let facts = self.session.facts().clone();
-        let mut off_the_map = OffTheMap { hub: self.hub.clone(), facts, summary: self.summary.clone(), in_order: false };
+        let mut off_the_map = OffTheMap { hub: self.hub.clone(), facts, live: self.live.clone(), in_order: false };
         // What recovery found out is saved before anything else is said.
         let mut steps = vec![Step::take(&mut self.session, None)];
         loop {
@@ -284,7 +283,9 @@ impl SessionTask {
         let sessions = self.appends(&steps);
         if !sessions.is_empty() {
             self.save(sessions).await?;
-            self.summary.store(self.session.summary().map(Arc::new));
+            let before = self.live.load_full();
+            let after = self.session.summary().map(|summary| Live::after(before.as_deref(), summary));
+            self.live.store(after.map(Arc::new));
         }
         for step in steps {
             if let Some(release) = step.release {

@@ -41,12 +41,12 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
             return Err(ApiError::no_active_session(&meeting));
         }
         let at = live::told(&app, live::read_at(&summary, now))?;
-        return data(sessions::to_wire(&summary, at));
+        return data(sessions::to_wire(&summary, summary.minutes_consumed(at)));
     }
     match app.store.live_session_of(&meeting).await? {
         Some(row) if row.summary.app == caller.app => {
             let at = live::told(&app, live::counted_until(&row, live::read_at(&row.summary, now)))?;
-            data(sessions::to_wire(&row.summary, at))
+            data(sessions::to_wire(&row.summary, row.summary.minutes_consumed(at)))
         }
         _ => Err(ApiError::no_active_session(&meeting)),
     }

@@ -1,6 +1,6 @@
 //! Who a request speaks for: an API key for an account and one of its apps, or a participant's token.
 //! Invariant: past here the app is one that the caller may use; an app of another account does not exist.
-//! The Cloudflare addresses and the older host (`/v2`) differ in what they take and how they refuse (README: docs/api.md).
+//! The Cloudflare addresses and the older host (`/v2`) differ in what they take and how they refuse (`docs/api.md`).
 //! Secrets are compared by hash, and never logged.
 
 use std::sync::Arc;

@@ -4,17 +4,18 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
 use crate::rest::Rest;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Cause};
 
 /// Paths that web pages of any origin may call: the client SDK's own calls and its reports. The rest of the API is for
 /// servers, and what only the page served here asks is for its own origin.
@@ -25,6 +26,9 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with",
 );
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
+
+/// On every answer, and in the log where there is something to say about it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long a browser may keep the answer to a preflight, in seconds: the longest that any browser respects.
 const PREFLIGHT_SECS: HeaderValue = HeaderValue::from_static("86400");
@@ -45,9 +49,19 @@ pub async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Res
     if open {
         allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
     }
+    let id = rest.next_request.fetch_add(1, Ordering::Relaxed);
+    let id = HeaderValue::try_from(format!("{}-{id}", rest.run)).expect("letters, digits and a hyphen");
     let (route, status, took) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), began.elapsed());
     rest.app.metrics.http_request(method.as_str(), route, status, took);
-    tracing::debug!(http.method = %method, http.route = route, http.status = status, duration_ms = took.as_secs_f64() * 1e3, "answered");
+    let name = id.to_str().unwrap_or_default();
+    match response.extensions_mut().remove::<Cause>() {
+        None => tracing::trace!(request.id = name, %method, route, status, duration_ms = took.as_secs_f64() * 1e3, "answered a request"),
+        Some(cause) if cause.passing => {
+            tracing::warn!(request.id = name, %method, route, status, error = cause.text, "cannot answer a request right now");
+        }
+        Some(cause) => tracing::error!(request.id = name, %method, route, status, error = cause.text, "a request failed"),
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
@@ -96,4 +110,19 @@ async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body>
         })
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let answer = guarded(async { panic!("a bug of ours: {}", 7) }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let cause = answer.extensions().get::<Cause>().expect("the log is told");
+        assert_eq!((cause.text.as_str(), cause.passing), ("panic: a bug of ours: 7", false));
+        let body = axum::body::to_bytes(answer.into_body(), 1_000).await.expect("a body");
+        assert!(!String::from_utf8_lossy(&body).contains("bug"), "the caller is not");
+    }
 }

@@ -1,6 +1,6 @@
 //! Every way a request can fail, and how callers are told.
 //! Owns the map from refusals of store, hub and core to statuses; handlers never name a status.
-//! Invariant: the text is public; a cause that is ours is logged here, once, and not sent.
+//! Invariant: the text is public; a cause that is ours goes to `door.rs`, which logs it once, and is not sent.
 //! A permanent refusal whose status the SDKs retry (409, 5xx) says `x-should-retry: false`.
 
 use std::borrow::Cow;
@@ -19,6 +19,14 @@ use crate::hub::Unavailable;
 /// Read by both SDKs; overrides their rule of trying 409 and 5xx again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Why a request failed through no fault of its caller: for the log, with the request's id. Travels on the answer.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    pub text: String,
+    /// It may be over the next moment, and needs nobody's attention if it is.
+    pub passing: bool,
+}
+
 /// A refused or failed request.
 #[derive(Debug)]
 pub struct ApiError {
@@ -28,13 +36,15 @@ pub struct ApiError {
     message: Cow<'static, str>,
     /// For 429 and 503: when to come back.
     retry_after_secs: Option<u64>,
+    /// What went wrong on our side.
+    cause: Option<Cause>,
     /// The older host answers a bad credential with nothing but a message.
     bare: bool,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code: status.as_u16().into(), message: message.into(), retry_after_secs: None, bare: false }
+        Self { status, code: status.as_u16().into(), message: message.into(), retry_after_secs: None, cause: None, bare: false }
     }
 
     /// The body or a parameter is wrong. `why` is a sentence without a full stop.
@@ -45,6 +55,12 @@ impl ApiError {
     /// One value is wrong: `name` is its path, `why` goes on from it, as in `must be a boolean`.
     pub fn invalid(name: &str, why: impl Display) -> Self {
         Self::bad_request(format_args!("\"{name}\" {why}"))
+    }
+
+    /// The same about a value whose path begins with `parent`.
+    pub fn under(self, parent: &str) -> Self {
+        let message = self.message.replacen(": \"", &format!(": \"{parent}."), 1);
+        Self { message: message.into(), ..self }
     }
 
     pub fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
@@ -119,8 +135,13 @@ impl ApiError {
 
     /// Our fault. `cause` goes to the log.
     pub fn internal(cause: impl Display) -> Self {
-        tracing::error!(%cause, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+        let cause = Some(Cause { text: cause.to_string(), passing: false });
+        Self { cause, ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error") }
+    }
+
+    /// Says what is behind an [`ApiError::unavailable`].
+    pub fn because(self, cause: impl Display) -> Self {
+        Self { cause: Some(Cause { text: cause.to_string(), passing: true }), ..self }
     }
 
     /// A retry would meet the same refusal, though the status makes the SDKs try.
@@ -135,8 +156,7 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound => Self::not_found("Not found"),
             StoreError::Conflict(rule) => Self::conflict(rule.to_string()),
             StoreError::NotOwner | StoreError::Unavailable(_) => {
-                tracing::warn!(%error, "the store did not answer a request");
-                Self::unavailable("The database is not available right now; try again")
+                Self::unavailable("The database is not available right now; try again").because(error)
             }
             other => Self::internal(other),
         }
@@ -181,6 +201,9 @@ impl IntoResponse for ApiError {
         }
         if let Some(secs) = self.retry_after_secs {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
         }
         response
     }

@@ -18,13 +18,11 @@ pub fn told_now(app: &App) -> Result<Timestamp, ApiError> {
 
 /// A moment that is told, written down first.
 pub fn told(app: &App, at: Timestamp) -> Result<Timestamp, ApiError> {
-    match app.heartbeat.beat(at) {
-        Ok(()) => Ok(at),
-        Err(error) => {
-            tracing::error!(%error, "cannot write the heartbeat file");
-            Err(ApiError::unavailable("The live state cannot be told right now; try again"))
-        }
-    }
+    let written = app.heartbeat.beat(at);
+    written.map(|()| at).map_err(|error| {
+        let cause = format_args!("the heartbeat file cannot be written: {error}").to_string();
+        ApiError::unavailable("The live state cannot be told right now; try again").because(cause)
+    })
 }
 
 /// The moment up to which the minutes of a stored session count: now, or when its owner was last alive.

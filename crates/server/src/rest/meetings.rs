@@ -12,6 +12,8 @@ use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::meetings as wire;
 use salon_wire::rest::recording_config::{RecordingConfig, RecordingConfigBody};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::app::App;
@@ -114,6 +116,9 @@ pub async fn update(
             merge(stored.get_or_insert(Value::Null), sent.clone());
         }
     }
+    // Read and written once more, so that nothing is kept that nobody reads.
+    meeting.recording_config = tidied::<RecordingConfigBody>("recording_config", meeting.recording_config)?;
+    meeting.ai_config = tidied::<AiConfig>("ai_config", meeting.ai_config)?;
     check(&meeting)?;
     meeting.updated_at = app.clock.now().max(meeting.updated_at);
     app.store.update_meeting(&meeting).await?;
@@ -190,7 +195,7 @@ fn check_keep_alive(secs: u32, limits: &Limits) -> Result<(), ApiError> {
     Err(ApiError::invalid("session_keep_alive_time_in_secs", format_args!("must be between {min} and {max}")))
 }
 
-/// The bounds that the types do not hold. Configurations come back as what was read, without unknown keys.
+/// The bounds that the types do not hold.
 fn check(meeting: &Meeting) -> Result<(), ApiError> {
     if let Some(title) = &meeting.title {
         text("title", title, 0, MAX_TITLE_CHARS)?;
@@ -206,6 +211,13 @@ fn check(meeting: &Meeting) -> Result<(), ApiError> {
         within("ai_config.summarization.word_limit", words, 150, 1_000)?;
     }
     Ok(())
+}
+
+/// A merged configuration as its type has it. Its errors name the field, as those of a whole body do.
+fn tidied<T: DeserializeOwned + Serialize>(name: &str, config: Option<Value>) -> Result<Option<Value>, ApiError> {
+    let Some(config) = config else { return Ok(None) };
+    let config: T = read(&config).map_err(|error| error.under(name))?;
+    Ok(Some(serde_json::to_value(config).expect("a configuration is plain data")))
 }
 
 fn check_size(name: &str, config: &Value) -> Result<(), ApiError> {

@@ -81,17 +81,17 @@ fn current(app: &App, row: &SessionRow, now: Timestamp) -> (wire::Session, Times
     match here {
         Some(here) => {
             let at = live::read_at(&here, now);
-            (to_wire(&here, at), at)
+            (to_wire(&here, here.minutes_consumed(at)), at)
         }
         None => {
             let at = live::counted_until(row, live::read_at(&row.summary, now));
-            (to_wire(&row.summary, at), at)
+            (to_wire(&row.summary, row.summary.minutes_consumed(at)), at)
         }
     }
 }
 
-/// A summary as the wire has it, its minutes counted up to `now`.
-pub fn to_wire(summary: &Summary, now: Timestamp) -> wire::Session {
+/// A summary as the wire has it, with the minutes at the moment that is told.
+pub fn to_wire(summary: &Summary, minutes_consumed: f64) -> wire::Session {
     wire::Session {
         id: summary.session.to_string(),
         associated_id: summary.meeting.to_string(),
@@ -100,7 +100,7 @@ pub fn to_wire(summary: &Summary, now: Timestamp) -> wire::Session {
         status: if summary.ended_at.is_some() { wire::SessionStatus::Ended } else { wire::SessionStatus::Live },
         live_participants: summary.live.into(),
         max_concurrent_participants: summary.max_concurrent.into(),
-        minutes_consumed: summary.minutes_consumed(now),
+        minutes_consumed,
         organization_id: summary.app.to_string(),
         started_at: rfc3339(summary.started_at),
         ended_at: summary.ended_at.map(rfc3339),

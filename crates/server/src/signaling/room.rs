@@ -71,11 +71,21 @@ pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
     answer(&to_wire::peer_info(&view))
 }
 
+/// What the client shows of the meeting itself. Who waits learns its name and nothing of the session, but must have an
+/// answer: without one its client takes the whole join for failed (seen in web SDK 2.0.2).
 pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
     let room = caller
         .handle
         .call(move |session, _| {
+            if session.is_waiting(&peer) {
+                let facts = session.facts();
+                return Ok(wire::Room {
+                    room_id: facts.meeting.to_string(),
+                    title: facts.title.clone(),
+                    ..wire::Room::default()
+                });
+            }
             session.peer(&peer, &peer)?;
             let record = session.record().ok_or(salon_core::session::Refusal::NoSession)?;
             Ok::<_, salon_core::session::Refusal>(wire::Room {
@@ -90,10 +100,14 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
     answer(&wire::RoomInfoResponse { room: Some(room) })
 }
 
-/// Everyone, or a page of those whose name contains the search text, the search ignoring case.
+/// Everyone, or a page of those whose name contains the search text, the search ignoring case. Who waits is told of
+/// nobody; see [`info`].
 pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let peers = caller.handle.call(move |session, _| session.peers(&peer)).await??;
+    let peers = caller
+        .handle
+        .call(move |session, _| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.peers(&peer) })
+        .await??;
     let wanted = request.seach_query.to_lowercase();
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let peers = peers

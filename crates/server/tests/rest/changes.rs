@@ -20,6 +20,10 @@ async fn patch_changes_what_is_sent_and_put_the_rest_too() {
     expected["updated_at"] = patched["updated_at"].clone();
     assert_eq!(patched, expected);
     assert_eq!(app.get(&one).await.expect(200)["data"], expected);
+    // Null in a configuration removes what it names; keys that nobody reads are not kept.
+    let patch = json!({"recording_config": {"max_seconds": null, "storage_config": null, "stray": 1}});
+    let patched = app.call("PATCH", &one).json(&patch).send().await.expect(200)["data"]["recording_config"].clone();
+    assert_eq!(patched, json!({"storage_config": null, "video_config": {"width": 1280, "height": 480}}));
     // An empty patch is one too, and so is nothing at all.
     app.call("PATCH", &one).json(&json!({})).send().await.expect(200);
     app.call("PATCH", &one).header("content-type", "application/json").send().await.expect(200);

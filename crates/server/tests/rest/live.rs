@@ -178,3 +178,35 @@ async fn a_live_session_is_found_after_a_restart_of_its_task() {
     let after = active(&app, &meeting).await.expect("the store still knows it");
     assert_eq!((&before["id"], counts(&before)), (&after["id"], counts(&after)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_told_never_shrink() {
+    // A commit that waits for the disk takes milliseconds, in which the live answer is as of before it.
+    let app = TestApp::with(|config| config.database.durable = true).await;
+    let meeting = app.meeting("Planning").await;
+    let (ada, _) = app.enter(&meeting, "ada").await;
+    let asking = async {
+        let mut told = 0.0;
+        for _ in 0..2_000 {
+            let now = active(&app, &meeting).await.expect("live")["minutes_consumed"].as_f64().expect("a number");
+            assert!(now >= told, "{now} after {told}: {} ms less", (told - now) * 60_000.0);
+            told = now;
+        }
+    };
+    // Many come and go at once, so that what a leave takes back would show.
+    let coming_and_going = async {
+        loop {
+            let mut peers = Vec::new();
+            for _ in 0..20 {
+                peers.push(app.join(&ada).await);
+            }
+            let handle = app.running.app.hub.find(&meeting).expect("a live session");
+            let leave = move |session: &mut salon_core::Session, now| peers.iter().for_each(|peer| session.leave(now, peer));
+            handle.call(leave).await.expect("a live task");
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = coming_and_going => {}
+    }
+}

@@ -23,8 +23,7 @@ pub struct Client {
     pub person: Person,
     socket: WebSocketStream<TcpStream>,
     collected: VecDeque<SocketMessage>,
-    /// Pings of the server so far.
-    pub pings: usize,
+    pings: usize,
     closed: Option<Option<u16>>,
 }
 
@@ -123,8 +122,7 @@ impl Client {
         if self.closed.is_some() {
             return None;
         }
-        let frame = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-        match frame.unwrap_or_else(|_| panic!("{} hears nothing any more; collected: {:?}", self.person.name, self.names())) {
+        match self.socket.next().await {
             Some(Ok(Message::Close(frame))) => {
                 self.closed = Some(frame.map(|frame| frame.code.into()));
                 None
@@ -140,16 +138,37 @@ impl Client {
     /// The next message of the protocol; pings are answered on the way.
     pub async fn receive(&mut self) -> Option<SocketMessage> {
         loop {
-            match self.next().await? {
-                Message::Binary(bytes) => return Some(SocketMessage::decode(bytes).expect("the server sends messages only")),
-                Message::Text(text) if text.as_str() == "2" => {
-                    self.pings += 1;
-                    self.send(Message::text("3")).await;
-                }
-                Message::Text(text) => panic!("unexpected text {text}"),
-                _ => {}
+            let message = self.receive_or_ping().await;
+            if message.is_some() || self.closed.is_some() {
+                return message;
             }
         }
+    }
+
+    /// The next message; none for a ping, which is answered, or when the server has closed.
+    async fn receive_or_ping(&mut self) -> Option<SocketMessage> {
+        match self.next().await? {
+            Message::Binary(bytes) => Some(SocketMessage::decode(bytes).expect("the server sends messages only")),
+            Message::Text(text) => {
+                assert_eq!(text.as_str(), "2", "no other text is expected");
+                self.pings += 1;
+                self.send(Message::text("3")).await;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits until the server has pinged, if it has not since the last time.
+    pub async fn pinged(&mut self) {
+        let pinged = async {
+            while self.pings == 0 {
+                let message = self.receive_or_ping().await;
+                self.collected.extend(message);
+            }
+        };
+        tokio::time::timeout(PATIENCE, pinged).await.expect("the server pings");
+        self.pings = 0;
     }
 
     /// The next text frame that is not a ping of the server.
@@ -162,40 +181,44 @@ impl Client {
         }
     }
 
+    /// The first message from now on that is wanted, with all others collected; none once the server has closed.
+    async fn find(&mut self, what: &str, wanted: impl Fn(&SocketMessage) -> bool) -> Option<SocketMessage> {
+        let found = async {
+            loop {
+                let message = self.receive().await?;
+                if wanted(&message) {
+                    return Some(message);
+                }
+                self.collected.push_back(message);
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("{} waits for {what} in vain; collected: {:?}", self.person.name, self.names()))
+    }
+
     /// The answer to the request `id`.
     pub async fn answer<A: prost::Message + Default>(&mut self, event: u32, id: &str) -> Result<A, String> {
-        loop {
-            let name = || event_id::name(event).unwrap_or("an unknown event");
-            let Some(message) = self.receive().await else { return Err("the server closed".to_owned()) };
-            if message.id.as_deref() != Some(id) {
-                self.collected.push_back(message);
-                continue;
-            }
-            let payload = message.payload.unwrap_or_default();
-            if message.event == event_id::ERROR {
-                let error = edge::ErrorResponse::decode(payload).unwrap();
-                assert_eq!(error.event_id, event as i32, "the error names the event it answers");
-                return Err(error.error_message);
-            }
-            assert_eq!(message.event, event, "an answer echoes the event of its request");
-            return Ok(A::decode(payload).unwrap_or_else(|error| panic!("the answer to {}: {error}", name())));
+        let name = event_id::name(event).unwrap_or("an unknown event");
+        let answer = self.find(&format!("the answer to {name}"), |message| message.id.as_deref() == Some(id)).await;
+        let Some(answer) = answer else { return Err("the server closed".to_owned()) };
+        let payload = answer.payload.unwrap_or_default();
+        if answer.event == event_id::ERROR {
+            let error = edge::ErrorResponse::decode(payload).unwrap();
+            assert_eq!(error.event_id, event as i32, "the error names the event it answers");
+            return Err(error.error_message);
         }
+        assert_eq!(answer.event, event, "an answer echoes the event of its request");
+        Ok(A::decode(payload).unwrap_or_else(|error| panic!("the answer to {name}: {error}")))
     }
 
     /// The next push of this event.
     pub async fn hear<P: prost::Message + Default>(&mut self, event: u32) -> P {
+        let name = event_id::name(event).unwrap();
         let push = match self.collected.iter().position(|message| message.event == event) {
-            Some(at) => self.collected.remove(at).unwrap(),
-            None => loop {
-                let name = event_id::name(event).unwrap();
-                let message = self.receive().await;
-                let message = message.unwrap_or_else(|| panic!("{} was closed before {name} came", self.person.name));
-                if message.event == event {
-                    break message;
-                }
-                self.collected.push_back(message);
-            },
+            Some(at) => self.collected.remove(at),
+            None => self.find(name, |message| message.event == event).await,
         };
+        let push = push.unwrap_or_else(|| panic!("{} was closed before {name} came", self.person.name));
         P::decode(push.payload.unwrap_or_default()).unwrap()
     }
 
@@ -228,9 +251,8 @@ impl Client {
 
     /// Waits until the server has closed; answers with the code, if it gave one.
     pub async fn hung_up(&mut self) -> Option<u16> {
-        while let Some(message) = self.receive().await {
-            self.collected.push_back(message);
-        }
+        let none = self.find("the end", |_| false).await;
+        assert_eq!(none, None);
         self.closed.expect("nothing more comes because it is closed")
     }
 

@@ -44,7 +44,6 @@ async fn a_join_is_answered_only_when_it_is_stored() {
     let meeting = house.meeting().await;
     let mut alice = house.guest(&meeting, "Alice").await.join().await;
     let mut bob = house.guest(&meeting, "Bob").await.connect().await;
-    bob.catch_up().await;
     let lock = Lock::on(&house).await;
     let id = bob.tell(room::JOIN_ROOM, &wire::JoinRoomRequest::default()).await;
     let early = tokio::time::timeout(Duration::from_millis(500), bob.receive()).await;
@@ -63,7 +62,6 @@ async fn a_store_that_stays_away_sends_people_back_to_try_again() {
     let mut alice = house.guest(&meeting, "Alice").await.join().await;
     let session = house.live(&meeting).unwrap().session.clone();
     let mut bob = house.guest(&meeting, "Bob").await.connect().await;
-    bob.catch_up().await;
 
     let lock = Lock::on(&house).await;
     let why = bob.join().await.unwrap_err();
@@ -92,7 +90,6 @@ async fn a_store_that_comes_back_in_time_is_noticed_by_nobody() {
     let mut clients = Vec::new();
     for meeting in &meetings {
         clients.push(house.guest(meeting, "Alice").await.connect().await);
-        clients.last_mut().unwrap().catch_up().await;
     }
     let lock = Lock::on(&house).await;
     let joins = futures_util::future::join_all(clients.iter_mut().map(|client| client.join()));

@@ -169,8 +169,8 @@ impl House {
     }
 
     /// The live answer.
-    pub fn live(&self, meeting: &MeetingId) -> Option<Arc<Summary>> {
-        self.app.hub.summary(meeting.as_str())
+    pub fn live(&self, meeting: &MeetingId) -> Option<Summary> {
+        self.app.hub.summary(meeting.as_str()).map(|live| Summary::clone(&live))
     }
 
     /// How many the live answer counts; none if no session is live.
@@ -213,9 +213,12 @@ pub struct Person {
 }
 
 impl Person {
-    /// Opens a socket.
+    /// Opens a socket, and waits until the server has bound it, or closed it.
     pub async fn connect(&self) -> Client {
-        Client::connect(self).await.unwrap_or_else(|status| panic!("{} is not let in: {status}", self.name))
+        let client = Client::connect(self).await;
+        let mut client = client.unwrap_or_else(|status| panic!("{} is not let in: {status}", self.name));
+        client.catch_up().await;
+        client
     }
 
     /// Opens a socket and joins.

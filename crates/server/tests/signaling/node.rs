@@ -27,11 +27,11 @@ impl Drop for Node {
 impl Node {
     /// Starts on this data and waits until it is ready.
     pub fn start(data: &Path) -> Self {
-        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", "log.level=error"];
+        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1"];
         let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
         command.args(["dev", "--listen=127.0.0.1:0", "--media-port=0", "--data"]).arg(data);
         command.args(settings.map(|setting| format!("--set={setting}")));
-        let mut process = command.env_clear().stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command.env_clear().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = lines.find_map(|line| Some(line.unwrap().strip_prefix("salon ready http://")?.to_owned()));
         Self { process, address: address.expect("the node gets ready") }
@@ -85,7 +85,7 @@ impl Node {
     }
 
     pub async fn session(&self, id: &str) -> Value {
-        self.data("GET", &format!("/sessions/{id}"), Value::Null).await["session"].take()
+        self.data("GET", &format!("/sessions/{id}"), Value::Null).await
     }
 
     /// When this person left the session, as the record has it.

@@ -119,7 +119,7 @@ impl Producer {
     /// Someone needs a key frame of a layer. Some rid if the client is to be asked now.
     pub(crate) fn want_key_frame(&mut self, now: Instant, layer: usize) -> Option<Option<Rid>> {
         let layer = self.layers.get_mut(layer)?;
-        if layer.asked_at.is_some_and(|at| now.saturating_duration_since(at) < KEY_FRAME_EVERY) {
+        if !layer.may_ask(now) {
             layer.asked_again = true;
             return None;
         }
@@ -128,19 +128,23 @@ impl Producer {
         Some(layer.rid)
     }
 
-    /// A packet of the layer came in: a key frame settles what was asked, otherwise a request that came too soon
-    /// may be due by now.
-    pub(crate) fn due_key_frame(&mut self, now: Instant, layer: usize, is_key_frame: bool) -> Option<Option<Rid>> {
-        let of = self.layers.get_mut(layer)?;
-        if is_key_frame {
-            of.asked_again = false;
-        }
-        if of.asked_again { self.want_key_frame(now, layer) } else { None }
+    /// A packet of the layer came in: a key frame settles what was asked. True if a request that came too soon is due
+    /// by now; `want_key_frame` then makes it.
+    pub(crate) fn is_key_frame_due(&mut self, now: Instant, layer: usize, is_key_frame: bool) -> bool {
+        let Some(layer) = self.layers.get_mut(layer) else { return false };
+        layer.asked_again &= !is_key_frame;
+        layer.asked_again && layer.may_ask(now)
     }
 
     /// The rids that packets came with.
     pub(crate) fn rids(&self) -> Vec<Option<Rid>> {
         self.layers.iter().map(|l| l.rid).collect()
+    }
+}
+
+impl Layer {
+    fn may_ask(&self, now: Instant) -> bool {
+        self.asked_at.is_none_or(|at| now.saturating_duration_since(at) >= KEY_FRAME_EVERY)
     }
 }
 
@@ -171,9 +175,10 @@ mod tests {
         let mut producer = producer(start);
         assert!(producer.want_key_frame(at(0), 0).is_some());
         assert!(producer.want_key_frame(at(10), 0).is_none());
-        assert!(producer.due_key_frame(at(300), 0, false).is_none());
-        assert!(producer.due_key_frame(at(500), 0, false).is_some());
-        assert!(producer.due_key_frame(at(1_100), 0, false).is_none(), "asked once, not for ever");
+        assert!(!producer.is_key_frame_due(at(300), 0, false));
+        assert!(producer.is_key_frame_due(at(500), 0, false));
+        assert!(producer.want_key_frame(at(500), 0).is_some());
+        assert!(!producer.is_key_frame_due(at(1_100), 0, false), "asked once, not for ever");
     }
 
     #[test]
@@ -183,7 +188,7 @@ mod tests {
         let mut producer = producer(start);
         producer.want_key_frame(at(0), 0);
         producer.want_key_frame(at(10), 0);
-        assert!(producer.due_key_frame(at(600), 0, true).is_none());
-        assert!(producer.due_key_frame(at(700), 0, false).is_none());
+        assert!(!producer.is_key_frame_due(at(600), 0, true));
+        assert!(!producer.is_key_frame_due(at(700), 0, false));
     }
 }

@@ -76,7 +76,7 @@ impl Engine {
         }
         let Some(producer) = self.producers.get_mut(&key) else { return };
         let packet = Packet::new(rtp, producer.kind, seen.layer, seen.report);
-        let mut ask = producer.due_key_frame(now, seen.layer, packet.starts_key_frame).is_some();
+        let mut ask = producer.is_key_frame_due(now, seen.layer, packet.starts_key_frame);
         let consumers = std::mem::take(&mut producer.consumers);
         let mut broken = Vec::new();
         for (to, mid) in &consumers {

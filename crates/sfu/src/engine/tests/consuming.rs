@@ -41,6 +41,30 @@ fn fifty_cameras_off_and_on_do_not_grow_anything() {
 }
 
 #[test]
+fn a_camera_off_and_on_at_once_is_seen_again() {
+    let mut bench = Bench::new();
+    let alice = bench.join("r", Role::Send);
+    let bob = bench.join("r", Role::Receive);
+    bench.connect();
+    let camera = bench.publish(alice, "camera", Kind::Video, &[]);
+    bench.send_video(alice, camera, None, true);
+    bench.run_ms(30);
+    let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
+    bench.send_video(alice, camera, None, true);
+    bench.run_ms(50);
+    bench.unsubscribe(bob, &mids);
+    let asked = bench.clients[alice].key_frames_asked.len();
+    assert_eq!(asked, 1);
+    bench.subscribe(bob, &[("camera", None)]);
+    // Too soon to ask again; the wish must not be lost while the camera sends what nobody can begin with.
+    for _ in 0..40 {
+        bench.send_video(alice, camera, None, false);
+        bench.run_ms(20);
+    }
+    assert_eq!(bench.clients[alice].key_frames_asked.len(), 2);
+}
+
+#[test]
 fn a_track_consumed_twice_keeps_its_mid() {
     let mut bench = Bench::new();
     let alice = bench.join("r", Role::Send);
