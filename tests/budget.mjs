@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const binary = process.env.SALON_BIN ?? 'target/release/salon';
+const binary = process.env.SALON_TEST_BIN ?? 'target/release/salon';
 const data = mkdtempSync(path.join(tmpdir(), 'salon-budget-'));
 
 /** Starts a server; resolves with it and the milliseconds until it was ready. */

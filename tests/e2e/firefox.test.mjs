@@ -5,8 +5,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { firefox } from './support/browsers.mjs';
 import { Stage } from './support/stage.mjs';
 
-const missing = firefox() ? false : 'Firefox is not installed (SALON_REQUIRE_FIREFOX=1 makes this a failure)';
-const skip = process.env.SALON_REQUIRE_FIREFOX === '1' ? false : missing;
+const missing = firefox() ? false : 'Firefox is not installed (SALON_TEST_REQUIRE_FIREFOX=1 makes this a failure)';
+const skip = process.env.SALON_TEST_REQUIRE_FIREFOX === '1' ? false : missing;
 
 let stage;
 before(async () => {

@@ -1,6 +1,6 @@
 //! A meeting under random inputs, on a seed: peers come, break off, return, wait, are removed; the server dies.
 //! After each step the session is compared with `simulation/ledger.rs`, which knows the rules but shares no code.
-//! `SALON_SIM_SEED=7 cargo test -p salon-core --test simulation` replays one seed; `SALON_SIM_ROUNDS=1000` runs more.
+//! `SALON_TEST_SIM_SEED=7 cargo test -p salon-core --test simulation` replays one seed; `SALON_TEST_SIM_ROUNDS=1000` runs more.
 //! Next: `simulation/world.rs`, the inputs and what must hold after each.
 
 #[path = "simulation/dice.rs"]
@@ -44,13 +44,13 @@ fn a_seed_replays() {
 
 fn run(simulate: impl Fn(u64)) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seeds = match number("SALON_SIM_SEED") {
+    let seeds = match number("SALON_TEST_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SALON_SIM_ROUNDS").unwrap_or(ROUNDS),
+        None => 0..number("SALON_TEST_SIM_ROUNDS").unwrap_or(ROUNDS),
     };
     for seed in seeds {
         if let Err(failure) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
-            eprintln!("failed with SALON_SIM_SEED={seed}");
+            eprintln!("failed with SALON_TEST_SIM_SEED={seed}");
             resume_unwind(failure);
         }
     }

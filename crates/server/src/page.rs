@@ -8,8 +8,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 
-use axum::body::{Body, Bytes};
 use axum::Extension;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -70,7 +70,11 @@ pub async fn serve(page: &Page, config: &Config, request: &Parts) -> Option<Resp
 }
 
 /// How the page finds its way: how this server runs, and in `salon dev` what opens its API.
-pub async fn config(State(app): State<Arc<App>>, peer: Option<Extension<ConnectInfo<SocketAddr>>>, headers: HeaderMap) -> Response {
+pub async fn config(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+) -> Response {
     let local = peer.is_some_and(|Extension(ConnectInfo(peer))| is_loopback(peer.ip())) && is_local_name(&headers);
     let body = match app.config.mode {
         Mode::Dev if local => json!({ "mode": "dev", "account_id": DEV_ACCOUNT, "app_id": DEV_APP, "api_token": DEV_TOKEN }),
@@ -102,15 +106,16 @@ impl Page {
         let gzip = worth_it && accepts_gzip(headers);
         let etag = etag(&hash, gzip);
         let fresh = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-        let mut response = if fresh.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else if gzip {
-            let mut response = whole(content_type(path), self.compressed(hash, file).await);
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            response
-        } else {
-            whole(content_type(path), file.data.into_owned().into())
-        };
+        let mut response =
+            if fresh.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)) {
+                StatusCode::NOT_MODIFIED.into_response()
+            } else if gzip {
+                let mut response = whole(content_type(path), self.compressed(hash, file).await);
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                response
+            } else {
+                whole(content_type(path), file.data.into_owned().into())
+            };
         let headers = response.headers_mut();
         // What is under `assets/` has its hash in its name.
         let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };

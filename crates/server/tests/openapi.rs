@@ -1,6 +1,7 @@
 //! The document the server gives of itself, against the facts of the official SDKs: the same paths, methods, statuses,
 //! parameters, bodies and answers, but for the differences listed here.
 
+#[path = "support/node.rs"]
 mod support;
 
 use std::collections::BTreeSet;
@@ -60,7 +61,9 @@ impl Comparison {
             return self.own(&self.ours["components"]["schemas"][name]);
         }
         match schema["oneOf"].as_array() {
-            Some(choices) => choices.iter().find(|choice| choice["type"] != "null").map_or(Value::Null, |choice| self.own(choice)),
+            Some(choices) => {
+                choices.iter().find(|choice| choice["type"] != "null").map_or(Value::Null, |choice| self.own(choice))
+            }
             None => schema.clone(),
         }
     }
@@ -82,11 +85,20 @@ impl Comparison {
         if theirs["type"] != kind && !numbers {
             self.differ(at, "type", format_args!("{} / {kind}", theirs["type"]));
         }
-        let values = |schema: &Value| schema["enum"].as_array().map(|values| values.iter().map(Value::to_string).collect::<BTreeSet<_>>());
+        let values =
+            |schema: &Value| schema["enum"].as_array().map(|values| values.iter().map(Value::to_string).collect::<BTreeSet<_>>());
         if values(theirs) != values(&ours) {
             self.differ(at, "values", format_args!("{:?} / {:?}", values(theirs), values(&ours)));
         }
-        let required = |schema: &Value| schema["required"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(Value::to_string).collect::<BTreeSet<_>>();
+        let required = |schema: &Value| {
+            schema["required"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+                .iter()
+                .map(Value::to_string)
+                .collect::<BTreeSet<_>>()
+        };
         // An answer may promise more than the contract does, a request may not demand more.
         let (needed, promised) = (required(theirs), required(&ours));
         if !needed.is_subset(&promised) || (!answer && needed != promised) {
@@ -128,7 +140,8 @@ async fn it_is_the_published_contract() {
         let parameters = |kind: &str| -> Vec<&Value> {
             operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == kind).collect()
         };
-        let in_path: BTreeSet<_> = parameters("path").iter().map(|parameter| format!("{{{}}}", parameter["name"].as_str().expect("a name"))).collect();
+        let in_path: BTreeSet<_> =
+            parameters("path").iter().map(|parameter| format!("{{{}}}", parameter["name"].as_str().expect("a name"))).collect();
         let expected: BTreeSet<_> = path.split('/').filter(|part| part.starts_with('{')).map(str::to_owned).collect();
         assert_eq!(in_path, expected, "{at}");
         let queries = endpoint["query"].as_array().expect("a list");
@@ -152,12 +165,20 @@ async fn it_is_the_published_contract() {
             _ => drop(all.found.insert(format!("{at}: a body on one side only"))),
         }
         let status = endpoint["success"]["status"].to_string();
-        let answers: Vec<_> = operation["responses"].as_object().expect("answers").keys().filter(|status| status.starts_with('2')).collect();
+        let answers: Vec<_> =
+            operation["responses"].as_object().expect("answers").keys().filter(|status| status.starts_with('2')).collect();
         assert_eq!(answers, [&status], "{at}");
         let answer = operation["responses"][&status]["content"]["application/json"]["schema"].clone();
         all.compare(&endpoint["success"]["schema"], &answer, &format!("{at} {status}"), true);
-        for (status, refusal) in operation["responses"].as_object().expect("answers").iter().filter(|(status, _)| !status.starts_with('2')) {
-            all.compare(&CONTRACT["error_schema"], &refusal["content"]["application/json"]["schema"].clone(), &format!("{at} error {status}"), true);
+        for (status, refusal) in
+            operation["responses"].as_object().expect("answers").iter().filter(|(status, _)| !status.starts_with('2'))
+        {
+            all.compare(
+                &CONTRACT["error_schema"],
+                &refusal["content"]["application/json"]["schema"].clone(),
+                &format!("{at} error {status}"),
+                true,
+            );
         }
     }
     let served: BTreeSet<_> = ours["paths"]

@@ -1,5 +1,6 @@
 //! The REST API of a whole node, over HTTP: a file per question.
 
+#[path = "support/node.rs"]
 mod support;
 
 #[path = "rest/shapes.rs"]

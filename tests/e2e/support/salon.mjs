@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 
 import { OUT, REPOSITORY } from './places.mjs';
 
-const BINARY = process.env.SALON_BIN ?? join(REPOSITORY, 'target/debug/salon');
+const BINARY = process.env.SALON_TEST_BIN ?? join(REPOSITORY, 'target/debug/salon');
 const READY_WITHIN_MS = 20_000;
 
 /** Without settings of whoever runs the tests. */

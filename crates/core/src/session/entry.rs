@@ -108,19 +108,23 @@ impl Session {
         self.grace.remove(&join.peer);
         self.unpublish_all(&join.peer);
         self.emit(EventBody::PeerReconnected { peer: join.peer.clone() });
-        self.rename_on_return(&join);
-        // The others still show this peer; those that came meanwhile, or lost their own connection, learn of it now.
-        let view = self.connect(&join.peer, join.preset);
+        let renamed = self.rename_on_return(&join);
+        self.roster.add(join.peer.clone(), join.preset);
+        // The others have shown this peer all along, and those that came meanwhile found it in the list. Clients take
+        // a second announcement for a leave and a join (seen in web SDK 2.0.2), which only a new name is worth.
+        let view = if renamed { self.announce(&join.peer) } else { self.view(&join.peer) };
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(view)
     }
 
-    fn rename_on_return(&mut self, join: &Join) {
+    /// Whether it has another name now.
+    fn rename_on_return(&mut self, join: &Join) -> bool {
         let name = join.display_name();
-        let changed = self.present(&join.peer).is_some_and(|peer| peer.who.name != name);
-        if join.wanted_name.is_some() && changed {
+        let changed = join.wanted_name.is_some() && self.present(&join.peer).is_some_and(|peer| peer.who.name != name);
+        if changed {
             self.emit(EventBody::PeerRenamed { peer: join.peer.clone(), name });
         }
+        changed
     }
 
     /// Puts a peer that the record has as connected on the roster.

@@ -193,7 +193,9 @@ mod tests {
 
     #[test]
     fn basic_credentials_are_base64() {
-        for (text, bytes) in [("ZGV2OmRldi10b2tlbg==", "dev:dev-token"), ("ZGV2OmRldi10b2tlbg", "dev:dev-token"), ("", ""), ("YQ==", "a")] {
+        for (text, bytes) in
+            [("ZGV2OmRldi10b2tlbg==", "dev:dev-token"), ("ZGV2OmRldi10b2tlbg", "dev:dev-token"), ("", ""), ("YQ==", "a")]
+        {
             assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(decode_base64("a-b_"), None);

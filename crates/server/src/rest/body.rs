@@ -160,7 +160,14 @@ mod tests {
 
     fn said<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> String {
         let error = parse::<T>(body.as_bytes()).expect_err(body);
-        format!("{error:?}").split("message: \"").nth(1).unwrap_or_default().split("\", retry").next().unwrap_or_default().replace("\\\"", "\"")
+        format!("{error:?}")
+            .split("message: \"")
+            .nth(1)
+            .unwrap_or_default()
+            .split("\", retry")
+            .next()
+            .unwrap_or_default()
+            .replace("\\\"", "\"")
     }
 
     #[test]
@@ -170,17 +177,23 @@ mod tests {
             (said::<ParticipantBody>(""), r#"BAD_REQUEST: "custom_participant_id" is required"#),
             (said::<PresetBody>(r#"{"name":"x"}"#), r#"BAD_REQUEST: "config" is required"#),
             (said::<PresetBody>(r#"{"name":"x","stray":1}"#), r#"BAD_REQUEST: "stray" is not allowed"#),
-            (said::<PresetBody>(r#"{"config":{"view_type":"X"}}"#),
-             r#"BAD_REQUEST: "config.view_type" must be one of GROUP_CALL, WEBINAR, AUDIO_ROOM, LIVESTREAM"#),
+            (
+                said::<PresetBody>(r#"{"config":{"view_type":"X"}}"#),
+                r#"BAD_REQUEST: "config.view_type" must be one of GROUP_CALL, WEBINAR, AUDIO_ROOM, LIVESTREAM"#,
+            ),
             (said::<PresetBody>(r#"{"config":{"permissions":{}}}"#), r#"BAD_REQUEST: "config.permissions" is not allowed"#),
             (said::<MeetingBody>(r#"{"title":5}"#), r#"BAD_REQUEST: "title" must be a string"#),
             (said::<MeetingBody>(r#"{"persist_chat":"yes"}"#), r#"BAD_REQUEST: "persist_chat" must be a boolean"#),
-            (said::<MeetingBody>(r#"{"ai_config":{"transcription":{"keywords":"a"}}}"#),
-             r#"BAD_REQUEST: "ai_config.transcription.keywords" must be an array"#),
+            (
+                said::<MeetingBody>(r#"{"ai_config":{"transcription":{"keywords":"a"}}}"#),
+                r#"BAD_REQUEST: "ai_config.transcription.keywords" must be an array"#,
+            ),
             (said::<MeetingBody>(r#"{"title":"a","title":"b"}"#), r#"BAD_REQUEST: "title" is given twice"#),
             (said::<MeetingBody>(r#"{"recording_config":[]}"#), r#"BAD_REQUEST: "recording_config" must be an object"#),
-            (said::<MeetingBody>(r#"{"session_keep_alive_time_in_secs":"60"}"#),
-             r#"BAD_REQUEST: "session_keep_alive_time_in_secs" must be a number"#),
+            (
+                said::<MeetingBody>(r#"{"session_keep_alive_time_in_secs":"60"}"#),
+                r#"BAD_REQUEST: "session_keep_alive_time_in_secs" must be a number"#,
+            ),
             (said::<MeetingBody>("[]"), "BAD_REQUEST: the body must be a JSON object"),
             (said::<MeetingBody>("\"\""), "BAD_REQUEST: the body must be a JSON object"),
             (said::<MeetingBody>(r#"{"title":"a\u0000"}"#), "BAD_REQUEST: the body must not contain the character U+0000"),

@@ -55,7 +55,9 @@ pub async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Res
     rest.app.metrics.http_request(method.as_str(), route, status, took);
     let name = id.to_str().unwrap_or_default();
     match response.extensions_mut().remove::<Cause>() {
-        None => tracing::trace!(request.id = name, %method, route, status, duration_ms = took.as_secs_f64() * 1e3, "answered a request"),
+        None => {
+            tracing::trace!(request.id = name, %method, route, status, duration_ms = took.as_secs_f64() * 1e3, "answered a request")
+        }
         Some(cause) if cause.passing => {
             tracing::warn!(request.id = name, %method, route, status, error = cause.text, "cannot answer a request right now");
         }

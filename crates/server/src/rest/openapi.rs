@@ -3,7 +3,8 @@
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, RefOr, Required, Schema, ServerBuilder, Type,
+    Components, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, RefOr, Required, Schema, ServerBuilder,
+    Type,
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -67,4 +68,3 @@ fn schemes() -> [(&'static str, SecurityScheme); 3] {
         ("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Key")))),
     ]
 }
-

@@ -210,7 +210,8 @@ fn checked_picture(picture: Option<String>) -> Result<Option<String>, ApiError> 
 }
 
 fn sign(app: &App, participant: &Participant, now: Timestamp) -> Secret {
-    let bearer = Bearer { app: participant.app.clone(), meeting: participant.meeting.clone(), participant: participant.id.clone() };
+    let bearer =
+        Bearer { app: participant.app.clone(), meeting: participant.meeting.clone(), participant: participant.id.clone() };
     Secret(app.tokens.sign(&bearer, &participant.preset, now))
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::clock::rfc3339;
+use crate::rest::Rest;
 use crate::rest::auth::Caller;
 use crate::rest::body::{Body, JsonObject, read};
 use crate::rest::check::{merge, text};
@@ -21,7 +22,6 @@ use crate::rest::error::ApiError;
 use crate::rest::path::{At, fresh_id};
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
-use crate::rest::Rest;
 
 /// The largest preset, as JSON. Every client gets its preset whole when it joins.
 const MAX_BYTES: usize = 64 * 1024;
@@ -241,7 +241,8 @@ fn to_wire(preset: Preset) -> Result<wire::Preset, ApiError> {
 pub fn parts(preset: &Preset) -> Result<wire::PresetBody, ApiError> {
     let mut whole = preset.body.clone();
     whole["name"] = preset.name.as_str().into();
-    serde_json::from_value(whole).map_err(|error| ApiError::internal(format_args!("preset {} cannot be read: {error}", preset.id)))
+    serde_json::from_value(whole)
+        .map_err(|error| ApiError::internal(format_args!("preset {} cannot be read: {error}", preset.id)))
 }
 
 #[cfg(test)]

@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn values_are_read_as_the_sdks_write_them() {
-        let asked = Asked::parse("t=2025-01-02T03%3A04%3A05%2B00%3A00&u=2025-01-02T03:04:05+00:00&v=now&s=ACTIVE&f=a,b&f=c&b=true");
+        let asked =
+            Asked::parse("t=2025-01-02T03%3A04%3A05%2B00%3A00&u=2025-01-02T03:04:05+00:00&v=now&s=ACTIVE&f=a,b&f=c&b=true");
         let at = parse_rfc3339("2025-01-02T03:04:05Z");
         assert_eq!(asked.instant("t").ok(), Some(at));
         assert_eq!(asked.instant("u").ok(), Some(at));

@@ -141,9 +141,7 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.
     drop((caller, waiting));
-    if let Some((code, why)) = end.close {
-        close(&mut socket, code, why).await;
-    }
+    say_goodbye(&mut socket, end.close).await;
 }
 
 /// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
@@ -165,10 +163,18 @@ async fn attach(
     Err(Unavailable)
 }
 
-async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
+/// Closes a socket that never got a line.
+async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
+    say_goodbye(socket, Some((code, why))).await;
+}
+
+/// The last frames of a socket: our close if we have one to send, and whatever its client still says. A close of the
+/// client's own is answered on the way: without that answer browsers report a broken connection instead of its code.
+async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>) {
     let said = async {
-        socket.send(Message::Close(Some(frame))).await?;
+        if let Some((code, why)) = close {
+            socket.send(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await?;
+        }
         while socket.recv().await.transpose()?.is_some() {}
         Ok::<_, axum::Error>(())
     };

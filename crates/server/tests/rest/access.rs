@@ -16,7 +16,8 @@ async fn credentials_of_the_cloudflare_addresses() {
     let email = |address: &str| ("x-auth-email", address.to_owned());
     let key = |secret: &str| ("x-auth-key", secret.to_owned());
     type Headers = Vec<(&'static str, String)>;
-    let cases: Vec<(&str, Headers, Option<(u16, u64)>)> = vec![
+    type Refusal = (u16, u64);
+    let cases: Vec<(&str, Headers, Option<Refusal>)> = vec![
         (KIT, vec![bearer("dev-token")], None),
         (KIT, vec![("authorization", "bearer dev-token".to_owned())], None),
         (KIT, vec![], Some(FORBIDDEN)),
@@ -100,7 +101,8 @@ async fn what_is_anothers_does_not_exist() {
     let app = TestApp::dev().await;
     let theirs = app.other_account("theirs", "their-key", None).await;
     let ask = |method: &str, account: &str, app_id: &str, path: &str, token: &str| {
-        app.bare(method, &format!("/client/v4/accounts/{account}/realtime/kit/{app_id}{path}")).header("authorization", &format!("Bearer {token}"))
+        app.bare(method, &format!("/client/v4/accounts/{account}/realtime/kit/{app_id}{path}"))
+            .header("authorization", &format!("Bearer {token}"))
     };
     // Their app under our account, and apps that nobody has.
     for foreign in [theirs.as_str(), "nobody", "a%20b", "%00"] {

@@ -27,9 +27,13 @@ async fn patch_changes_what_is_sent_and_put_the_rest_too() {
     // An empty patch is one too, and so is nothing at all.
     app.call("PATCH", &one).json(&json!({})).send().await.expect(200);
     app.call("PATCH", &one).header("content-type", "application/json").send().await.expect(200);
-    assert_eq!(app.call("PATCH", &one).json(&json!({"title": null})).send().await.refused(400), "BAD_REQUEST: \"title\" must not be null");
+    assert_eq!(
+        app.call("PATCH", &one).json(&json!({"title": null})).send().await.refused(400),
+        "BAD_REQUEST: \"title\" must not be null"
+    );
 
-    let replaced = app.call("PUT", &one).json(&json!({"title": null, "record_on_start": null})).send().await.expect(200)["data"].clone();
+    let replaced =
+        app.call("PUT", &one).json(&json!({"title": null, "record_on_start": null})).send().await.expect(200)["data"].clone();
     let fields: Vec<_> = ["title", "recording_config", "ai_config"].iter().filter(|name| replaced.get(*name).is_some()).collect();
     assert!(fields.is_empty(), "{fields:?} should be back at nothing");
     assert_eq!((&replaced["persist_chat"], &replaced["session_keep_alive_time_in_secs"]), (&json!(false), &json!(60)));
@@ -61,11 +65,26 @@ async fn values_outside_their_bounds() {
         (json!({"title": long}), "\"title\" must not be longer than 512 characters"),
         (json!({"title": {}}), "\"title\" must be a string"),
         (json!({"record_on_start": "true"}), "\"record_on_start\" must be a boolean"),
-        (json!({"recording_config": {"max_seconds": 59}}), "\"recording_config.max_seconds\" must be greater than or equal to 60"),
-        (json!({"recording_config": {"video_config": {"width": 1921}}}), "\"recording_config.video_config.width\" must be less than or equal to 1920"),
-        (json!({"recording_config": {"video_config": {"codec": "AV1"}}}), "\"recording_config.video_config.codec\" must be one of H264, VP8, VP9"),
-        (json!({"ai_config": {"summarization": {"word_limit": 149}}}), "\"ai_config.summarization.word_limit\" must be greater than or equal to 150"),
-        (json!({"recording_config": {"video_config": {"watermark": {"url": "javascript:x"}}}}), "\"recording_config.video_config.watermark.url\" must be a valid uri"),
+        (
+            json!({"recording_config": {"max_seconds": 59}}),
+            "\"recording_config.max_seconds\" must be greater than or equal to 60",
+        ),
+        (
+            json!({"recording_config": {"video_config": {"width": 1921}}}),
+            "\"recording_config.video_config.width\" must be less than or equal to 1920",
+        ),
+        (
+            json!({"recording_config": {"video_config": {"codec": "AV1"}}}),
+            "\"recording_config.video_config.codec\" must be one of H264, VP8, VP9",
+        ),
+        (
+            json!({"ai_config": {"summarization": {"word_limit": 149}}}),
+            "\"ai_config.summarization.word_limit\" must be greater than or equal to 150",
+        ),
+        (
+            json!({"recording_config": {"video_config": {"watermark": {"url": "javascript:x"}}}}),
+            "\"recording_config.video_config.watermark.url\" must be a valid uri",
+        ),
     ];
     let one = format!("/meetings/{}", app.meeting("Planning").await);
     for (body, why) in cases {
@@ -98,7 +117,11 @@ async fn participants_need_a_preset_and_an_id_of_the_callers_own() {
         (with("preset_name", "nope".into()), 404, "No preset found with name nope"),
         (with("preset_name", "".into()), 400, "BAD_REQUEST: \"preset_name\" is not allowed to be empty"),
         (with("custom_participant_id", "".into()), 400, "BAD_REQUEST: \"custom_participant_id\" is not allowed to be empty"),
-        (with("custom_participant_id", "x".repeat(257).into()), 400, "BAD_REQUEST: \"custom_participant_id\" must not be longer than 256 characters"),
+        (
+            with("custom_participant_id", "x".repeat(257).into()),
+            400,
+            "BAD_REQUEST: \"custom_participant_id\" must not be longer than 256 characters",
+        ),
         (with("name", "x".repeat(257).into()), 400, "BAD_REQUEST: \"name\" must not be longer than 256 characters"),
         (with("picture", "nonsense".into()), 400, "BAD_REQUEST: \"picture\" must be a valid uri"),
         (with("picture", "javascript:alert(1)".into()), 400, "BAD_REQUEST: \"picture\" must be a valid uri"),
@@ -137,9 +160,15 @@ async fn presets_are_strict() {
         (without("permissions"), "\"permissions\" is required"),
         (change("/stray", 1.into()), "\"stray\" is not allowed"),
         (change("/config/permissions", json!({})), "\"config.permissions\" is not allowed"),
-        (change("/config/view_type", "PARTY".into()), "\"config.view_type\" must be one of GROUP_CALL, WEBINAR, AUDIO_ROOM, LIVESTREAM"),
+        (
+            change("/config/view_type", "PARTY".into()),
+            "\"config.view_type\" must be one of GROUP_CALL, WEBINAR, AUDIO_ROOM, LIVESTREAM",
+        ),
         (change("/permissions/can_record", "yes".into()), "\"permissions.can_record\" must be a boolean"),
-        (change("/permissions/media/audio/can_produce", "MAYBE".into()), "\"permissions.media.audio.can_produce\" must be one of ALLOWED, NOT_ALLOWED, CAN_REQUEST"),
+        (
+            change("/permissions/media/audio/can_produce", "MAYBE".into()),
+            "\"permissions.media.audio.can_produce\" must be one of ALLOWED, NOT_ALLOWED, CAN_REQUEST",
+        ),
         (change("/config/media/video/frame_rate", 31.into()), "\"config.media.video.frame_rate\" must be between 0 and 30"),
         (change("/name", "".into()), "\"name\" is not allowed to be empty"),
         (change("/ui/config_diff", json!({"x": "y".repeat(70_000)})), "the preset must not be larger than 65536 bytes"),
@@ -149,12 +178,16 @@ async fn presets_are_strict() {
     }
     let made = app.post("/presets", preset_body("mine")).await.expect(200)["data"].clone();
     let one = format!("/presets/{}", made["id"].text());
-    for patch in [json!({"stray": 1}), json!({"config": {"stray": 1}}), json!({"config": null}), json!({"id": "x"}), json!({"name": 5})] {
+    for patch in
+        [json!({"stray": 1}), json!({"config": {"stray": 1}}), json!({"config": null}), json!({"id": "x"}), json!({"name": 5})]
+    {
         app.call("PATCH", &one).json(&patch).send().await.refused(400);
     }
     assert_eq!(app.get(&one).await.expect(200)["data"], made, "a refused change changes nothing");
     // Names are one of a kind in an app.
-    for (method, path, body) in [("POST", "/presets", preset_body("mine")), ("PATCH", one.as_str(), json!({"name": "group_call_host"}))] {
+    for (method, path, body) in
+        [("POST", "/presets", preset_body("mine")), ("PATCH", one.as_str(), json!({"name": "group_call_host"}))]
+    {
         let said = app.call(method, path).json(&body).send().await;
         said.refused(409);
         assert_eq!(said.header("x-should-retry"), Some("false"));

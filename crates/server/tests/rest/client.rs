@@ -9,7 +9,9 @@ async fn a_participant_learns_who_it_is() {
     let app = TestApp::dev().await;
     let meeting = app.meeting("Planning").await;
     let ada = app.participant(&meeting, "group_call_host", "ada").await;
-    let ask = |path: &str, token: &str| app.bare("GET", path).header("host", "api.localhost:1").header("authorization", &format!("Bearer {token}"));
+    let ask = |path: &str, token: &str| {
+        app.bare("GET", path).header("host", "api.localhost:1").header("authorization", &format!("Bearer {token}"))
+    };
     let token = ada["token"].text();
     let details = ask("/v2/internals/participant-details", &token).send().await.expect(200)["data"].clone();
     let participant = &details["participant"];
@@ -19,7 +21,10 @@ async fn a_participant_learns_who_it_is() {
     }
     assert!(participant["picture"].is_null());
     assert_eq!(details["meeting"], json!({"title": "Planning"}));
-    assert_eq!((&details["preset"]["name"], &details["preset"]["config"]["view_type"]), (&json!("group_call_host"), &json!("GROUP_CALL")));
+    assert_eq!(
+        (&details["preset"]["name"], &details["preset"]["config"]["view_type"]),
+        (&json!("group_call_host"), &json!("GROUP_CALL"))
+    );
     assert!(details["preset"]["permissions"]["plugins"]["config"].is_object(), "clients fail without it");
     assert_eq!(ask("/iceservers", &token).send().await.expect(200), json!({"success": true, "iceServers": []}));
 
@@ -73,12 +78,26 @@ async fn reports_are_taken_and_dropped() {
 #[tokio::test]
 async fn pages_of_any_origin_may_call() {
     let app = TestApp::dev().await;
-    for path in ["/v2/internals/participant-details", "/iceservers", "/v2/recordings", "/v2/meetings/x/livestreams", "/otel/logs", "/api/v1/message", "/location"] {
-        let said = app.bare("OPTIONS", path).header("origin", "https://example.org").header("access-control-request-method", "POST").send().await;
+    for path in [
+        "/v2/internals/participant-details",
+        "/iceservers",
+        "/v2/recordings",
+        "/v2/meetings/x/livestreams",
+        "/otel/logs",
+        "/api/v1/message",
+        "/location",
+    ] {
+        let said = app
+            .bare("OPTIONS", path)
+            .header("origin", "https://example.org")
+            .header("access-control-request-method", "POST")
+            .send()
+            .await;
         assert_eq!(said.status, 204, "{path}");
         assert_eq!(said.header("access-control-allow-origin"), Some("*"));
         let headers = said.header("access-control-allow-headers").expect("headers");
-        for needed in ["authorization", "tracing-id", "traceparent", "x-realtimekit-version", "content-type", "content-encoding"] {
+        for needed in ["authorization", "tracing-id", "traceparent", "x-realtimekit-version", "content-type", "content-encoding"]
+        {
             assert!(headers.contains(needed), "{needed}");
         }
         assert!(said.header("access-control-max-age").is_some());

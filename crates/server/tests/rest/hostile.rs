@@ -61,13 +61,23 @@ async fn bodies_that_are_too_large() {
 async fn addresses_of_every_wrong_kind() {
     let app = TestApp::dev().await;
     for id in ["x", "1", "%00", "..%2f..", "%ff", "'%20or%201=1", "dev", &UNKNOWN[1..], "00000000-0000-4000-8000-00000000000g"] {
-        for path in [format!("/meetings/{id}"), format!("/presets/{id}"), format!("/sessions/{id}"), format!("/meetings/{id}/active-session")] {
+        for path in [
+            format!("/meetings/{id}"),
+            format!("/presets/{id}"),
+            format!("/sessions/{id}"),
+            format!("/meetings/{id}/active-session"),
+        ] {
             app.get(&path).await.refused(400);
         }
     }
     let long = "x".repeat(5_000);
     app.get(&format!("/meetings/{long}")).await.refused(400);
-    for path in [format!("/meetings/{UNKNOWN}"), format!("/presets/{UNKNOWN}"), format!("/sessions/{UNKNOWN}"), format!("/meetings/{UNKNOWN}/participants")] {
+    for path in [
+        format!("/meetings/{UNKNOWN}"),
+        format!("/presets/{UNKNOWN}"),
+        format!("/sessions/{UNKNOWN}"),
+        format!("/meetings/{UNKNOWN}/participants"),
+    ] {
         app.get(&path).await.refused(404);
     }
     for (method, path) in [("GET", "/nope"), ("GET", "/meetings/"), ("POST", "/"), ("GET", ""), ("GET", "//meetings")] {

@@ -33,7 +33,9 @@ async fn pages_of_meetings() {
         let listed = app.get(&format!("/meetings{query}")).await.expect(200);
         assert_eq!((listed["data"].as_array().map(Vec::len), paging(&listed)), (Some(count), place), "{query}");
     }
-    for query in ["?page_no=-1", "?per_page=x", "?page_no=1.5", "?per_page=NaN", "?status=OPEN", "?start_time=yesterday", "?search=%00"] {
+    for query in
+        ["?page_no=-1", "?per_page=x", "?page_no=1.5", "?per_page=NaN", "?status=OPEN", "?start_time=yesterday", "?search=%00"]
+    {
         assert!(app.get(&format!("/meetings{query}")).await.refused(400).starts_with("BAD_REQUEST: \""), "{query}");
     }
     let first = names(&app.get("/meetings?per_page=3").await.expect(200), "title");
@@ -85,8 +87,13 @@ async fn meetings_are_found() {
 async fn apps_presets_and_participants() {
     let app = TestApp::dev().await;
     let presets = app.get("/presets?search=WEBINAR&per_page=1").await.expect(200);
-    assert_eq!((presets["paging"]["total_count"].as_u64(), names(&presets, "name")), (Some(2), vec!["webinar_presenter".to_owned()]));
-    let apps = |query: &str| app.bare("GET", &format!("/accounts/dev/realtime/kit/apps{query}")).header("authorization", "Bearer dev-token");
+    assert_eq!(
+        (presets["paging"]["total_count"].as_u64(), names(&presets, "name")),
+        (Some(2), vec!["webinar_presenter".to_owned()])
+    );
+    let apps = |query: &str| {
+        app.bare("GET", &format!("/accounts/dev/realtime/kit/apps{query}")).header("authorization", "Bearer dev-token")
+    };
     let make = app.bare("POST", "/accounts/dev/realtime/kit/apps").header("authorization", "Bearer dev-token");
     make.json(&json!({"name": "Later"})).send().await.expect(200);
     assert_eq!(names(&apps("").send().await.expect(200), "name"), ["Later", "dev"]);
@@ -146,7 +153,12 @@ async fn sessions_are_found() {
                     break;
                 }
             }
-            let found: Vec<_> = listed["data"]["sessions"].as_array().expect("a list").iter().map(|session| session["associated_id"].text()).collect();
+            let found: Vec<_> = listed["data"]["sessions"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|session| session["associated_id"].text())
+                .collect();
             assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{sort_by} {order}");
         }
     }

@@ -91,7 +91,10 @@ async fn kick_removes_who_is_named_and_nobody_else() {
     app.post(&kick, json!({"participant_ids": "x"})).await.refused(400);
     app.post(&kick, json!({"participant_ids": vec!["x"; 1001]})).await.refused(400);
     let unknown = "00000000-0000-4000-8000-000000000000";
-    assert_eq!(app.post(&kick, json!({"participant_ids": [unknown]})).await.refused(404), format!("No user found with id {unknown}"));
+    assert_eq!(
+        app.post(&kick, json!({"participant_ids": [unknown]})).await.refused(404),
+        format!("No user found with id {unknown}")
+    );
     app.post(&kick, json!({"custom_participant_ids": ["ADA"]})).await.refused(404);
 
     let said = app.post(&kick, json!({"participant_ids": [ada, unknown], "custom_participant_ids": ["bob"]})).await.expect(200);
@@ -144,11 +147,15 @@ async fn a_deleted_participant_is_out_and_stays_out() {
 async fn mute_needs_a_session_and_says_whom_it_reached() {
     let app = TestApp::dev().await;
     let meeting = app.meeting("Planning").await;
-    let (mute, mute_all) = (format!("/meetings/{meeting}/active-session/mute"), format!("/meetings/{meeting}/active-session/mute-all"));
+    let (mute, mute_all) =
+        (format!("/meetings/{meeting}/active-session/mute"), format!("/meetings/{meeting}/active-session/mute-all"));
     app.post(&mute_all, json!({"allow_unmute": true})).await.refused(404);
     let (ada, _) = app.enter(&meeting, "ada").await;
     assert_eq!(app.post(&mute_all, json!({})).await.refused(400), "BAD_REQUEST: \"allow_unmute\" is required");
-    assert_eq!(app.post(&mute_all, json!({"allow_unmute": "no"})).await.refused(400), "BAD_REQUEST: \"allow_unmute\" must be a boolean");
+    assert_eq!(
+        app.post(&mute_all, json!({"allow_unmute": "no"})).await.refused(400),
+        "BAD_REQUEST: \"allow_unmute\" must be a boolean"
+    );
     assert_eq!(app.post(&mute_all, json!({"allow_unmute": false})).await.expect(200)["data"]["muted_participants_count"], 1);
     let said = app.post(&mute, json!({"participant_ids": [ada]})).await.expect(200);
     assert_eq!((&said["data"]["action"], &said["data"]["participants"][0]["id"]), (&json!("mute"), &json!(ada)));

@@ -69,7 +69,15 @@ async fn presets() {
     let names: Vec<_> = listed["data"].as_array().expect("a list").iter().map(|preset| preset["name"].text()).collect();
     assert_eq!(
         names,
-        ["group_call_host", "group_call_participant", "group_call_guest", "webinar_presenter", "webinar_viewer", "livestream_host", "livestream_viewer"]
+        [
+            "group_call_host",
+            "group_call_participant",
+            "group_call_guest",
+            "webinar_presenter",
+            "webinar_viewer",
+            "livestream_host",
+            "livestream_viewer"
+        ]
     );
     assert_eq!(listed["data"][0].as_object().map(|fields| fields.len()), Some(4));
     let made = agrees("POST", "/presets", &app.post("/presets", preset_body("mine")).await);
@@ -123,7 +131,13 @@ async fn sessions_and_their_people() {
     let people = format!("{one}/participants?include_peer_events=true&sort_by=duration&sort_order=ASC&view=consolidated");
     let people = agrees("GET", "/sessions/{session_id}/participants", &app.get(&people).await);
     assert_eq!(people["data"]["paging"], people["paging"]);
-    let bob = people["data"]["participants"].as_array().expect("a list").iter().find(|peer| peer["id"] == bob_peer.as_str()).expect("bob").clone();
+    let bob = people["data"]["participants"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|peer| peer["id"] == bob_peer.as_str())
+        .expect("bob")
+        .clone();
     let names: Vec<_> = bob["peer_events"].as_array().expect("a list").iter().map(|event| event["event_name"].text()).collect();
     assert_eq!(names, ["PEER_CREATED", "PEER_JOINING", "PEER_LEAVING"]);
     assert!(bob.get("left_at").is_some());
@@ -135,7 +149,10 @@ async fn sessions_and_their_people() {
         assert!(found["data"]["participant"].get("peer_events").is_none());
     }
     let report = app.get(&format!("/sessions/peer-report/{ada_peer}?filters=device_info&filters=events")).await;
-    assert_eq!(agrees("GET", "/sessions/peer-report/{peer_id}", &report)["data"]["participant"]["session_id"], live["data"]["id"]);
+    assert_eq!(
+        agrees("GET", "/sessions/peer-report/{peer_id}", &report)["data"]["participant"]["session_id"],
+        live["data"]["id"]
+    );
     app.get("/sessions/peer-report/nobody").await.refused(404);
     for kept in ["chat", "transcript", "summary"] {
         app.get(&format!("{one}/{kept}")).await.refused(404);
@@ -149,7 +166,8 @@ async fn sessions_and_their_people() {
     app.enter(&meeting, "eve").await;
     let muted = app.post(&format!("{active}/mute"), json!({"custom_participant_ids": ["eve"]})).await;
     agrees("POST", "/meetings/{meeting_id}/active-session/mute", &muted);
-    let ended = app.call("POST", &format!("{active}/kick-all")).header("content-type", "application/json").bytes(b"").send().await;
+    let ended =
+        app.call("POST", &format!("{active}/kick-all")).header("content-type", "application/json").bytes(b"").send().await;
     agrees("POST", "/meetings/{meeting_id}/active-session/kick-all", &ended);
     let ended = agrees("GET", "/sessions/{session_id}", &app.get(&one).await);
     assert_eq!((&ended["data"]["status"], &ended["data"]["live_participants"]), (&json!("ENDED"), &json!(0)));

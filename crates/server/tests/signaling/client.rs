@@ -103,11 +103,11 @@ impl Client {
         self.close(1000).await;
     }
 
-    /// Closes with a code and waits until the server has heard it.
+    /// Closes with a code and waits for the server's answer: a browser takes a close without one for a broken socket.
     pub async fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         let _ = self.socket.close(Some(frame)).await;
-        self.hung_up().await;
+        assert_eq!(self.hung_up().await, Some(code), "{} is answered goodbye", self.person.name);
     }
 
     /// The network is gone: not even a close is sent.

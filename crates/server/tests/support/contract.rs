@@ -7,9 +7,8 @@ use serde_json::Value;
 use super::http::Said;
 
 /// The contract.
-pub static CONTRACT: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../wire/contract.json")).expect("the contract is JSON")
-});
+pub static CONTRACT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../wire/contract.json")).expect("the contract is JSON"));
 
 /// Checks an answer against what the contract says of an endpoint; `path` comes after the app's, or the account's.
 #[track_caller]

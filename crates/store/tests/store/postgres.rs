@@ -1,5 +1,5 @@
 //! A Postgres for the tests: the one named in SALON_TEST_POSTGRES, or a private server that dies with this process.
-//! Without either the Postgres half is skipped, unless SALON_REQUIRE_POSTGRES=1 says that it must not be.
+//! Without either the Postgres half is skipped, unless SALON_TEST_REQUIRE_POSTGRES=1 says that it must not be.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,8 +42,8 @@ pub async fn server() -> Option<&'static Server> {
             Some(server)
         }
         Err(reason) => {
-            let required = std::env::var("SALON_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-            assert!(!required, "SALON_REQUIRE_POSTGRES is set, but {reason}");
+            let required = std::env::var("SALON_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+            assert!(!required, "SALON_TEST_REQUIRE_POSTGRES is set, but {reason}");
             println!("skipped on Postgres: {reason}");
             None
         }
