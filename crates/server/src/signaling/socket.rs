@@ -132,8 +132,11 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
     let removed = Removed::default();
     let (handle, connection) = match attach(app, &admission, &peer, &participant, (pushes, removed.clone())).await {
         Ok(Some(attached)) => attached,
-        Ok(None) => return close(&mut socket, close_code::NORMAL, "this peer id is taken, or the meeting has too many sockets").await,
-        Err(Unavailable) => return close(&mut socket, close_code::AGAIN, "try again in a moment").await,
+        Ok(None) => {
+            let why = "this peer id is taken, or the meeting has too many sockets";
+            return say_goodbye(&mut socket, Some((close_code::NORMAL, why))).await;
+        }
+        Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
     let caller = Caller { app: app.clone(), handle, meeting, participant, peer, removed };
     let line = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None };
@@ -161,11 +164,6 @@ async fn attach(
         }
     }
     Err(Unavailable)
-}
-
-/// Closes a socket that never got a line.
-async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
-    say_goodbye(socket, Some((code, why))).await;
 }
 
 /// The last frames of a socket: our close if we have one to send, and whatever its client still says. A close of the

@@ -8,7 +8,7 @@ use salon_wire::signaling::socket::room as wire;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::house::{House, Person};
+use crate::house::{House, PATIENCE, Person};
 
 /// Holds the database's write lock until `release`.
 struct Lock(SqliteConnection);
@@ -60,7 +60,7 @@ async fn a_store_that_stays_away_sends_people_back_to_try_again() {
     let house = House::open().await;
     let meeting = house.meeting().await;
     let mut alice = house.guest(&meeting, "Alice").await.join().await;
-    let session = house.live(&meeting).unwrap().session.clone();
+    let session = house.live(&meeting).unwrap().session;
     let mut bob = house.guest(&meeting, "Bob").await.connect().await;
 
     let lock = Lock::on(&house).await;
@@ -102,4 +102,45 @@ async fn a_store_that_comes_back_in_time_is_noticed_by_nobody() {
     for meeting in &meetings {
         assert_eq!(house.count(meeting), Some(1));
     }
+}
+
+#[tokio::test]
+async fn a_session_that_was_let_go_is_seen_to_its_end_also_if_nobody_comes_back() {
+    let house = House::with(|config| config.session.grace_secs = 1).await;
+    let meeting = house.meeting_kept_alive_for(1).await;
+    let alice = house.guest(&meeting, "Alice").await;
+    let mut client = alice.join().await;
+    let session = house.live(&meeting).unwrap().session;
+    let mut bob = house.guest(&meeting, "Bob").await.connect().await;
+    let lock = Lock::on(&house).await;
+    bob.join().await.unwrap_err();
+    client.hung_up().await;
+    lock.release().await;
+
+    let ended = async {
+        while house.app.store.live_session_of(&meeting).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the session ends by itself");
+    assert!(house.left_at(&session, &alice).await.is_some());
+}
+
+/// A mistake of ours in one meeting must stay in that meeting.
+#[tokio::test]
+async fn a_bug_in_one_session_costs_its_people_a_reconnect_and_others_nothing() {
+    let house = House::open().await;
+    let (meeting, other) = (house.meeting().await, house.meeting().await);
+    let mut alice = house.guest(&meeting, "Alice").await.join().await;
+    let mut bob = house.guest(&other, "Bob").await.join().await;
+    let session = house.live(&meeting).unwrap().session;
+    let handle = house.app.hub.find(meeting.as_str()).unwrap();
+    handle.call(|_, _| panic!("a bug, made for this test")).await.unwrap_err();
+
+    assert_eq!(alice.hung_up().await, Some(1011));
+    let mut alice = join_again(&alice.person).await;
+    assert_eq!(alice.roster().await, [alice.peer()]);
+    assert_eq!(house.live(&meeting).unwrap().session, session);
+    assert_eq!(bob.roster().await, [bob.peer()]);
+    assert_eq!(house.count(&other), Some(1));
 }

@@ -83,6 +83,35 @@ async fn nobody_switches_another_on() {
     assert!(mallory.refused(media::HOST_CONTROL_PEER, &unknown).await.contains("no such peer"));
 }
 
+/// `mute-all` of the API may forbid people to switch themselves on again.
+#[tokio::test]
+async fn who_was_muted_for_good_cannot_unmute() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut bob = house.guest(&meeting, "Bob").await.join_with_media().await;
+    let mut alice = house.guest(&meeting, "Alice").await.join_with_media().await;
+    let microphone = bob.publish("audio").await.unwrap();
+    let handle = house.app.hub.find(meeting.as_str()).unwrap();
+    handle.call(|session, now| session.mute_all(now, false)).await.unwrap().unwrap();
+    let told: edge::PeerProducerToggleBroadcastResponse = bob.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    assert!(told.producer_state.unwrap().pause);
+    alice.forget().await;
+
+    let on = edge::ProducerToggleRequest { producer_id: microphone, pause: false };
+    assert_eq!(bob.refused(media::TOGGLE_PRODUCER, &on).await, "a host has muted everyone");
+    let told: edge::PeerProducerToggleBroadcastResponse = bob.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    assert!(told.producer_state.unwrap().pause, "his client is set right");
+    bob.publish("audio").await.unwrap();
+    let told: edge::PeerProducerCreateBroadcastResponse = alice.hear(media::PEER_PRODUCER_CREATE_BROADCAST).await;
+    assert!(told.producer_state.unwrap().pause, "nor does a new track help");
+    assert_eq!(alice.heard(media::PEER_PRODUCER_TOGGLE_BROADCAST).await, 0);
+
+    handle.call(|session, now| session.mute_all(now, true)).await.unwrap().unwrap();
+    bob.tell(media::TOGGLE_PRODUCER, &on).await;
+    let told: edge::PeerProducerToggleBroadcastResponse = alice.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    assert!(!told.producer_state.unwrap().pause);
+}
+
 #[tokio::test]
 async fn the_waiting_room_is_only_for_those_who_may_admit() {
     let house = House::open().await;
