@@ -15,7 +15,7 @@ async fn refused(person: &Person) -> u16 {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_a_good_token_of_this_meeting_opens_a_socket() {
     let house = House::open().await;
     let (meeting, elsewhere) = (house.meeting().await, house.meeting().await);
@@ -48,7 +48,7 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
     alice.join().await.leave().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_participant_gets_no_socket_and_cannot_join_with_an_old_one() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -62,7 +62,7 @@ async fn a_deleted_participant_gets_no_socket_and_cannot_join_with_an_old_one() 
     assert_eq!(house.live(&meeting), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_inactive_meeting_accepts_nobody_new_but_those_who_are_in_may_return() {
     let house = House::with(|config| config.session.grace_secs = 60).await;
     let meeting = house.meeting().await;
@@ -85,7 +85,7 @@ async fn an_inactive_meeting_accepts_nobody_new_but_those_who_are_in_may_return(
     assert!(why.contains("inactive"), "having left, she is a newcomer: {why}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_id_belongs_to_the_participant_who_came_with_it() {
     let house = House::with(|config| config.session.grace_secs = 60).await;
     let meeting = house.meeting().await;
@@ -107,7 +107,7 @@ async fn a_peer_id_belongs_to_the_participant_who_came_with_it() {
     assert_eq!(alice.join().await.roster().await, [alice.peer.clone()]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_socket_of_the_same_peer_takes_over() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -122,7 +122,7 @@ async fn a_second_socket_of_the_same_peer_takes_over() {
     assert_eq!(house.live(&meeting).unwrap().participants, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_participant_may_be_here_with_two_devices() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -136,7 +136,7 @@ async fn one_participant_may_be_here_with_two_devices() {
     house.counts(&meeting, Some(0)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_takes_so_many_sockets_and_a_node_so_many() {
     let house = House::with(|config| (config.limits.sockets_per_meeting, config.limits.sockets) = (3, 5)).await;
     let (meeting, other) = (house.meeting().await, house.meeting().await);
@@ -158,7 +158,7 @@ async fn a_meeting_takes_so_many_sockets_and_a_node_so_many() {
     assert_eq!(late.roster().await.len(), 1, "a place is free again");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_takes_so_many_peers() {
     let house = House::with(|config| config.limits.peers_per_session = 2).await;
     let meeting = house.meeting().await;
@@ -173,7 +173,7 @@ async fn a_session_takes_so_many_peers() {
 }
 
 /// Ids that nobody made are no key to other people's meetings.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_does_not_exist_has_no_door() {
     let house = House::open().await;
     let meeting = house.meeting().await;

@@ -31,7 +31,7 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{what} does not come true"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_goes_on_after_the_server_was_killed() {
     let data = Folder::new();
     let node = Node::start(&data);
@@ -62,7 +62,7 @@ async fn a_meeting_goes_on_after_the_server_was_killed() {
     assert_eq!((&live["live_participants"], &live["max_concurrent_participants"]), (&1.into(), &2.into()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn five_crashes_in_a_row_lose_nobody_and_no_minute() {
     let data = Folder::new();
     let mut node = Node::start(&data);
@@ -100,7 +100,7 @@ async fn join_all(people: &[Person]) -> Vec<crate::client::Client> {
     sockets
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_was_empty_when_the_server_died_ends_by_its_own_rule() {
     let data = Folder::new();
     let node = Node::start(&data);
@@ -118,7 +118,7 @@ async fn a_session_that_was_empty_when_the_server_died_ends_by_its_own_rule() {
     assert_eq!(node.left_at(&session, &alice).await, Some(left_at));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_whose_people_never_come_back_ends() {
     let data = Folder::new();
     let node = Node::start(&data);

@@ -11,7 +11,7 @@ use salon_wire::signaling::socket::room as wire;
 use crate::client::NOTHING;
 use crate::house::{House, dev};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_first_joins_at_once_begin_one_session() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -34,7 +34,7 @@ async fn fifty_first_joins_at_once_begin_one_session() {
     assert_eq!(house.app.store.sessions(&dev(), &filter).await.unwrap().total, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_come_and_go_and_everyone_agrees_on_who_is_here() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -68,7 +68,7 @@ async fn two_hundred_come_and_go_and_everyone_agrees_on_who_is_here() {
 }
 
 /// What each client heard adds up to what it would see if it asked.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pushes_add_up_to_the_roster() {
     let house = House::open().await;
     let meeting = house.meeting().await;

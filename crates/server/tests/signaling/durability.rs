@@ -38,7 +38,7 @@ async fn join_again(person: &Person) -> crate::client::Client {
     panic!("{} does not get in again", person.name)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_is_answered_only_when_it_is_stored() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -55,7 +55,7 @@ async fn a_join_is_answered_only_when_it_is_stored() {
     assert_eq!(house.count(&meeting), Some(2));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_stays_away_sends_people_back_to_try_again() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -83,7 +83,7 @@ async fn a_store_that_stays_away_sends_people_back_to_try_again() {
 }
 
 /// Other meetings wait for the database too, but none of them is harmed by it being slow.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_comes_back_in_time_is_noticed_by_nobody() {
     let house = House::open().await;
     let meetings = [house.meeting().await, house.meeting().await, house.meeting().await];
@@ -104,7 +104,7 @@ async fn a_store_that_comes_back_in_time_is_noticed_by_nobody() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_was_let_go_is_seen_to_its_end_also_if_nobody_comes_back() {
     let house = House::with(|config| config.session.grace_secs = 1).await;
     let meeting = house.meeting_kept_alive_for(1).await;
@@ -127,7 +127,7 @@ async fn a_session_that_was_let_go_is_seen_to_its_end_also_if_nobody_comes_back(
 }
 
 /// A mistake of ours in one meeting must stay in that meeting.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bug_in_one_session_costs_its_people_a_reconnect_and_others_nothing() {
     let house = House::open().await;
     let (meeting, other) = (house.meeting().await, house.meeting().await);

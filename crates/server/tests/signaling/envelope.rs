@@ -15,7 +15,7 @@ use prost::Message as _;
 use crate::client::{Client, NOTHING, frame};
 use crate::house::{House, PATIENCE};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_carry_the_event_and_the_id_of_their_request() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -28,7 +28,7 @@ async fn answers_carry_the_event_and_the_id_of_their_request() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_answered_with_an_error_and_harms_nobody() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -56,7 +56,7 @@ async fn nonsense_is_answered_with_an_error_and_harms_nobody() {
     assert_eq!(alice.roster().await, bob.roster().await, "both are still here and served");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_absurd_length_is_not_sent_back() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -66,7 +66,7 @@ async fn an_id_of_absurd_length_is_not_sent_back() {
     assert_eq!((answer.event, answer.id), (room::GET_ROOM_INFO, None));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn both_sides_ping() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -78,7 +78,7 @@ async fn both_sides_ping() {
     assert_eq!(alice.roster().await, [alice.peer()], "who answers stays");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_oversize_frame_costs_its_sender_the_socket_and_nobody_else_anything() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -91,7 +91,7 @@ async fn an_oversize_frame_costs_its_sender_the_socket_and_nobody_else_anything(
     bob.leave().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_just_within_the_bound_is_read() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -100,7 +100,7 @@ async fn a_message_just_within_the_bound_is_read() {
     assert!(alice.refused(room::GET_PEER_INFO, &request).await.contains("not an id"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_refused_and_then_ended() {
     let house = House::with(|config| (config.limits.messages_per_second, config.limits.message_burst) = (10, 50)).await;
     let meeting = house.meeting().await;
@@ -131,7 +131,7 @@ async fn a_flood_is_refused_and_then_ended() {
     assert_eq!(bob.roster().await.len(), 2, "Bob is served all the while");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_frames_of_garbage_disturb_nobody() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -153,7 +153,7 @@ async fn a_thousand_frames_of_garbage_disturb_nobody() {
     assert_eq!(house.count(&meeting), Some(3));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_handshakes_and_frames_are_survived() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -170,7 +170,7 @@ async fn broken_handshakes_and_frames_are_survived() {
     assert_eq!(bob.roster().await.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_falls_silent_is_let_go() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -182,7 +182,7 @@ async fn a_client_that_falls_silent_is_let_go() {
 }
 
 /// Someone whose machine has stopped reading must not make the others wait, nor be kept a place for ever.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_is_dropped_and_the_others_notice_nothing() {
     let house = House::with(|config| (config.limits.messages_per_second, config.limits.message_burst) = (100_000, 100_000)).await;
     let meeting = house.meeting().await;

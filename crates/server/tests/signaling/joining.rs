@@ -12,7 +12,7 @@ use crate::house::{House, PATIENCE};
 
 const ON_STAGE: Option<i32> = Some(wire::StageType::OnStage as i32);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn before_joining_a_client_is_answered_but_neither_counted_nor_seen() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -47,7 +47,7 @@ async fn before_joining_a_client_is_answered_but_neither_counted_nor_seen() {
     assert_eq!(bob.heard(room::LEAVE_ROOM).await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn looking_at_the_setup_screen_begins_no_session() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -58,7 +58,7 @@ async fn looking_at_the_setup_screen_begins_no_session() {
     assert_eq!(house.app.store.live_session_of(&meeting).await.unwrap(), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_live_answer_is_true_at_the_instant_the_join_is_answered() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -72,7 +72,7 @@ async fn the_live_answer_is_true_at_the_instant_the_join_is_answered() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn joining_goes_by_the_book() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -122,7 +122,7 @@ async fn joining_goes_by_the_book() {
     assert!(rooms.meetings.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn people_are_listed_in_pages_and_found_by_name() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -140,7 +140,7 @@ async fn people_are_listed_in_pages_and_found_by_name() {
     assert!(names("", 10, 10).await.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn leaving_counts_at_once() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -166,7 +166,7 @@ async fn leaving_counts_at_once() {
     assert_eq!(house.live(&meeting).unwrap().session, session, "kept alive for who comes back");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_in_time_is_never_seen_to_leave() {
     let house = House::with(|config| config.session.grace_secs = 60).await;
     let meeting = house.meeting().await;
@@ -197,7 +197,7 @@ async fn whoever_comes_back_in_time_is_never_seen_to_leave() {
     assert!(live.consumed_ms(house.app.clock.now()) >= minutes);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_does_not_come_back_left_when_the_connection_broke() {
     let house = House::with(|config| config.session.grace_secs = 1).await;
     let meeting = house.meeting().await;
@@ -225,7 +225,7 @@ async fn whoever_does_not_come_back_left_when_the_connection_broke() {
 }
 
 /// The old socket's end is noticed after the new one is there: that must not put the peer out.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_late_end_of_an_old_socket_takes_nobody_out() {
     let house = House::with(|config| config.session.grace_secs = 0).await;
     let meeting = house.meeting().await;
@@ -241,7 +241,7 @@ async fn the_late_end_of_an_old_socket_takes_nobody_out() {
     assert_eq!(house.live(&meeting).unwrap().participants, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_after_its_keep_alive_and_the_next_join_begins_another() {
     let house = House::open().await;
     let meeting = house.meeting_kept_alive_for(1).await;
@@ -262,7 +262,7 @@ async fn a_session_ends_after_its_keep_alive_and_the_next_join_begins_another() 
     assert_eq!((second.live, second.participants), (1, 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_says_nothing_about_itself_that_counts() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -290,7 +290,7 @@ async fn a_client_says_nothing_about_itself_that_counts() {
     assert_eq!(bob.roster().await, [host.peer]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_never_joined_frees_its_peer_id_in_time() {
     let house = House::with(|config| config.session.grace_secs = 0).await;
     let meeting = house.meeting().await;
@@ -309,7 +309,7 @@ async fn a_socket_that_never_joined_frees_its_peer_id_in_time() {
 }
 
 /// A node that is told to stop closes its sockets so that their clients come back, and keeps the session for them.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stops_asks_its_clients_back() {
     let house = House::open().await;
     let meeting = house.meeting().await;

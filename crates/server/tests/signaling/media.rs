@@ -1,5 +1,6 @@
 //! Tracks as others hear of them, and whose transports and tracks a message may name.
 
+use salon_core::{MeetingId, PeerId};
 use salon_wire::event_id::media;
 use salon_wire::signaling::media::{self as wire, edge};
 
@@ -51,7 +52,7 @@ async fn two(house: &House) -> (Client, Client) {
     (alice, bob)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_track_is_announced_taken_paused_and_ended() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -87,7 +88,7 @@ async fn a_track_is_announced_taken_paused_and_ended() {
         assert!(told.producer_state.unwrap().pause);
         assert_eq!(told.initiator_participant_id, Some(told.participant_id));
     }
-    let mut carol = house.guest(&salon_core::MeetingId::parse(&alice.person.meeting).unwrap(), "Carol").await.join().await;
+    let mut carol = house.guest(&MeetingId::parse(&alice.person.meeting).unwrap(), "Carol").await.join().await;
     let seen = carol.complete_join().await.participants.into_iter().find(|peer| peer.peer_id == alice.peer()).unwrap();
     assert!(seen.producer_states[0].pause, "who comes later finds it paused");
 
@@ -102,7 +103,7 @@ async fn a_track_is_announced_taken_paused_and_ended() {
     assert_eq!(told.producer_state.unwrap().producer_id, made.producer_id);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn media_comes_after_joining() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -121,7 +122,7 @@ async fn media_comes_after_joining() {
     assert!(taken.description.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_takes_tracks_of_other_meetings_or_of_those_who_wait() {
     let house = House::open().await;
     let (mut alice, _bob) = two(&house).await;
@@ -136,7 +137,7 @@ async fn nobody_takes_tracks_of_other_meetings_or_of_those_who_wait() {
     let mixed = consume_error(&mut eve, &wish(&alice.peer(), &own, &receiving)).await;
     assert_eq!(mixed.as_deref(), Some("not_found_track_error"), "a track of somebody else than named");
 
-    let meeting = salon_core::MeetingId::parse(&eve.person.meeting).unwrap();
+    let meeting = MeetingId::parse(&eve.person.meeting).unwrap();
     let mut wanda = house.add(&meeting, "Wanda", "group_call_guest").await.connect().await;
     assert!(wanda.join().await.unwrap().waitlisted);
     assert_eq!(wanda.publish("audio").await.unwrap_err(), "join the meeting first");
@@ -146,7 +147,7 @@ async fn nobody_takes_tracks_of_other_meetings_or_of_those_who_wait() {
     assert_eq!(wanda.refused(media::CONSUME, &wish(&dave.peer(), &own, &hers)).await, "join the meeting first");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_touches_the_tracks_of_others() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -170,7 +171,7 @@ async fn nobody_touches_the_tracks_of_others() {
     assert!(told.producer_state.unwrap().pause, "and still hers to pause");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_uses_the_transports_of_others() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -203,7 +204,7 @@ async fn nobody_uses_the_transports_of_others() {
     assert_eq!(bob.publish_on("no-such", "video", false).await.unwrap_err(), REFUSED_TRANSPORT);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_descriptions_are_refused_and_leave_nothing() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -230,7 +231,7 @@ async fn bad_descriptions_are_refused_and_leave_nothing() {
     alice.ask::<edge::ProducerCreateResponse>(media::PRODUCE, &camera(&transport)).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_a_track_is_told_even_if_the_connection_under_it_is_gone() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -245,7 +246,7 @@ async fn closing_a_track_is_told_even_if_the_connection_under_it_is_gone() {
 }
 
 /// Clients open new connections when old ones fail, and never say that the old ones are gone.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_track_ends_for_the_others_when_its_connection_had_to_make_room() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
@@ -259,7 +260,26 @@ async fn a_track_ends_for_the_others_when_its_connection_had_to_make_room() {
     assert_eq!(told.producer_state.unwrap().producer_id, producer);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_comes_to_the_front() {
+    let house = House::open().await;
+    let (mut alice, mut bob) = two(&house).await;
+    let meeting = MeetingId::parse(&alice.person.meeting).unwrap();
+    let (handle, speaker) = (house.app.hub.find(meeting.as_str()).unwrap(), PeerId::parse(&bob.person.peer).unwrap());
+    handle.call(move |session, now| session.handle_voice(now, &speaker)).await.unwrap().unwrap();
+    let front = bob.peer();
+    for client in [&mut alice, &mut bob] {
+        let told: edge::SelectedPeersDiffResponse = client.hear(media::SELECTED_PEER_DIFF).await;
+        let told: Vec<_> = told.entries.into_iter().map(|entry| (entry.peer_id, entry.priority)).collect();
+        assert_eq!(told, [(front.clone(), 1)]);
+    }
+    let energy = wire::AudioActivityRequest { producer_id: "x".to_owned(), energy: 10, silent: false };
+    alice.tell(media::AUDIO_ACTIVITY, &energy).await;
+    alice.catch_up().await;
+    assert_eq!(bob.heard(media::SELECTED_PEER_DIFF).await, 0, "a client's own word about its loudness counts for nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_wishes_for_in_one_message_is_bounded() {
     let house = House::open().await;
     let (alice, mut bob) = two(&house).await;

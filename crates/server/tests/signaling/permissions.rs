@@ -24,7 +24,7 @@ async fn with_bob(house: &House, changes: &[(&str, serde_json::Value)]) -> (Clie
     (mallory, bob)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_kick_does_not_kick() {
     let house = House::open().await;
     let (mut mallory, mut bob) = with_bob(&house, &[("/permissions/kick_participant", json!(false))]).await;
@@ -36,7 +36,7 @@ async fn who_may_not_kick_does_not_kick() {
     assert_eq!(bob.roster().await.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_switch_off_a_kind_of_media_switches_off_none_of_it() {
     let house = House::open().await;
     for kind in ["audio", "video", "screensharing"] {
@@ -63,7 +63,7 @@ async fn who_may_not_switch_off_a_kind_of_media_switches_off_none_of_it() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_switches_another_on() {
     let house = House::open().await;
     let (mut mallory, mut bob) = with_bob(&house, &[]).await;
@@ -84,7 +84,7 @@ async fn nobody_switches_another_on() {
 }
 
 /// `mute-all` of the API may forbid people to switch themselves on again.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_was_muted_for_good_cannot_unmute() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -112,7 +112,7 @@ async fn who_was_muted_for_good_cannot_unmute() {
     assert!(!told.producer_state.unwrap().pause);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_waiting_room_is_only_for_those_who_may_admit() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -130,7 +130,7 @@ async fn the_waiting_room_is_only_for_those_who_may_admit() {
     assert!(wanda.join().await.unwrap().waitlisted);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn people_rename_themselves_only_and_only_if_they_may() {
     let house = House::open().await;
     let (mut mallory, mut bob) = with_bob(&house, &[("/permissions/can_edit_display_name", json!(false))]).await;
@@ -147,7 +147,7 @@ async fn people_rename_themselves_only_and_only_if_they_may() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_name_given_when_joining_counts_only_if_the_preset_lets_people_name_themselves() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -160,7 +160,7 @@ async fn the_name_given_when_joining_counts_only_if_the_preset_lets_people_name_
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_published_is_not_taken_in() {
     let house = House::open().await;
     for (permission, kind, screen_share) in [("audio", "audio", false), ("video", "video", false), ("screenshare", "video", true)] {
@@ -178,7 +178,7 @@ async fn what_may_not_be_published_is_not_taken_in() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_audience_does_not_publish() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -193,7 +193,7 @@ async fn the_audience_does_not_publish() {
     assert_eq!(presenter.heard(media::PEER_PRODUCER_CREATE_BROADCAST).await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_screens_are_shared_at_once() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -205,7 +205,7 @@ async fn only_so_many_screens_are_shared_at_once() {
     bob.publish_on(&his, "video", false).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn broadcasts_are_for_those_who_joined_within_their_rate_and_size() {
     let house = House::open().await;
     let (mut alice, mut bob) = with_bob(&house, &[]).await;
@@ -244,7 +244,7 @@ async fn broadcasts_are_for_those_who_joined_within_their_rate_and_size() {
     assert_eq!(bob.heard(room::BROADCAST_MESSAGE).await, sent, "what was refused reached nobody");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_or_acts_across_meetings() {
     let house = House::open().await;
     let (mut alice, _bob) = with_bob(&house, &[]).await;
@@ -266,7 +266,7 @@ async fn nobody_hears_or_acts_across_meetings() {
     assert_eq!(eve.roster().await.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn hidden_people_see_and_are_not_seen() {
     let house = House::open().await;
     let meeting = house.meeting().await;

@@ -9,7 +9,7 @@ use salon_wire::signaling::socket::room as wire;
 use crate::client::{Client, NOTHING};
 use crate::house::House;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn kicking_twice_removes_once() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -40,7 +40,7 @@ async fn kicking_twice_removes_once() {
     assert_eq!(house.count(&meeting), Some(3), "with the same token people may come back");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_left_open_after_the_kick_can_do_nothing_and_is_hung_up() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -66,7 +66,7 @@ async fn a_socket_left_open_after_the_kick_can_do_nothing_and_is_hung_up() {
 }
 
 /// Between the kick and the moment its socket hears of it a client may have asked for anything.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn asking_to_join_in_the_same_breath_as_being_kicked_brings_nobody_back() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -93,7 +93,7 @@ async fn asking_to_join_in_the_same_breath_as_being_kicked_brings_nobody_back() 
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn kicking_all_ends_the_meeting_for_everyone_the_kicker_too() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -121,7 +121,7 @@ async fn kicking_all_ends_the_meeting_for_everyone_the_kicker_too() {
     assert_ne!(house.live(&meeting).unwrap().session, session, "whoever comes now begins another session");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_api_removes_people_and_ends_sessions_too() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -143,7 +143,7 @@ async fn the_api_removes_people_and_ends_sessions_too() {
     assert_eq!(house.live(&meeting), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn someone_within_the_grace_can_be_removed() {
     let house = House::with(|config| config.session.grace_secs = 60).await;
     let meeting = house.meeting().await;

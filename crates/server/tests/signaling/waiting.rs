@@ -12,7 +12,7 @@ async fn list(client: &mut Client) -> Vec<String> {
     list.requests.into_iter().map(|request| request.display_name).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_waits_comes_in_when_admitted() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -56,7 +56,7 @@ async fn who_waits_comes_in_when_admitted() {
     assert!(will.join().await.unwrap().waitlisted, "once denied, one may ask again");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_gives_up_waiting_leaves_the_list() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -74,7 +74,7 @@ async fn who_gives_up_waiting_leaves_the_list() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn some_wait_only_until_a_host_is_there() {
     let house = House::open().await;
     let meeting = house.meeting().await;
