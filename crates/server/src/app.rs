@@ -80,7 +80,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
-    let (sfu, media_events) = start_media(&config)?;
+    let (sfu, media_events) = start_media(&config, &secret)?;
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     store.register_node(&config.node.name, &run, clock.now()).await?;
     let hub = Hub::new(Shared {
@@ -177,10 +177,11 @@ async fn beat(app: Arc<App>, run: RunId) {
 }
 
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
-fn start_media(config: &Config) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
+fn start_media(config: &Config, secret: &str) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
     let with = |port| salon_sfu::Config {
         bind: SocketAddr::new(config.media.ip, port),
         announce: config.media.announce.clone(),
+        secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
         ..salon_sfu::Config::default()
     };
     match salon_sfu::start(with(config.media.port)) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId, TrackId};
+use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
 use salon_sfu::{Event, Kind, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
 
 use crate::app::App;
@@ -16,11 +16,18 @@ use crate::hub::Hub;
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
 
+/// How long it takes clients to replace connections after their server died: browsers notice 5 to 8 s after the last
+/// packet (seen in Chromium 156 and Firefox 153), and the client waits 2 s more (seen in web SDK 2.0.2). Lower risks what
+/// `lost_until` prevents, higher keeps people apart longer.
+const REPLACED_AFTER_MS: i64 = 10_500;
+
 /// The media side of a node.
 pub struct Media {
     pub sfu: Sfu,
     peers: Mutex<Peers>,
     tracks: Mutex<HashMap<ProducerId, Source>>,
+    /// Peers whose connections died with a server that said no goodbye, and when.
+    lost: Mutex<HashMap<(MeetingId, PeerId), Timestamp>>,
 }
 
 /// Where a track comes from.
@@ -64,7 +71,23 @@ type Peers = HashMap<(MeetingId, PeerId), Vec<(TransportId, Role)>>;
 
 impl Media {
     pub fn new(sfu: Sfu) -> Self {
-        Self { sfu, peers: Mutex::default(), tracks: Mutex::default() }
+        Self { sfu, peers: Mutex::default(), tracks: Mutex::default(), lost: Mutex::default() }
+    }
+
+    /// These peers published on connections that died at `at` with the server that had them.
+    pub fn lose(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, at: Timestamp) {
+        let mut lost = self.lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        lost.retain(|_, before| before.plus_ms(REPLACED_AFTER_MS) > at);
+        lost.extend(peers.into_iter().map(|peer| ((meeting.clone(), peer), at)));
+    }
+
+    /// Until when the client of this peer may take dead connections for alive, or be busy with replacing them.
+    ///
+    /// A client that is let back in before that publishes on dead ones, fails, and switches its microphone and camera
+    /// off for good; one that has replaced them goes on with the new ones (seen in web SDK 2.0.2).
+    pub fn lost_until(&self, meeting: &MeetingId, peer: &PeerId, now: Timestamp) -> Option<Timestamp> {
+        let lost = self.lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        lost.get(&(meeting.clone(), peer.clone())).map(|at| at.plus_ms(REPLACED_AFTER_MS)).filter(|until| *until > now)
     }
 
     fn peers(&self) -> MutexGuard<'_, Peers> {

@@ -11,6 +11,7 @@ pub mod socket;
 pub mod to_wire;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use prost::bytes::Bytes;
 use salon_core::session::Refusal;
@@ -37,6 +38,8 @@ pub enum Answer {
     None,
     /// The event of the request, with this payload.
     Payload(Bytes),
+    /// The same, but not before then; other requests are dealt with meanwhile.
+    Later(Instant, Bytes),
 }
 
 /// Why a message was not obeyed; told to its sender.

@@ -72,7 +72,7 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
     }
     tracing::info!(port = local.port(), addresses = candidates.len(), "media thread starts");
     #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
-    let engine = Engine::new(Instant::now(), candidates, config.limits).ok_or(StartError::Certificate)?;
+    let engine = Engine::new(Instant::now(), candidates, config.limits, config.secret).ok_or(StartError::Certificate)?;
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
     let shard = Shard { poll, udp, engine, inbox, events, waiting: VecDeque::new() };

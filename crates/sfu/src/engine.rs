@@ -14,6 +14,7 @@ pub(crate) mod room;
 pub(crate) mod transport;
 pub(crate) mod vp8;
 
+mod farewell;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -27,12 +28,13 @@ use std::time::Instant;
 use str0m::net::DatagramSend;
 
 use self::demux::Demux;
+use self::farewell::Farewell;
 use self::producer::{Producer, ProducerKey};
 use self::room::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
-use crate::{CloseReason, Event, ProducerId, TransportId};
+use crate::{CloseReason, Event, Secret, ProducerId, TransportId};
 
 /// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,11 +73,19 @@ pub(crate) struct Engine {
 impl Engine {
     /// `candidates` are the addresses clients are told, most preferred first. None if the crypto library cannot make
     /// a certificate.
-    pub(crate) fn new(now: Instant, candidates: Vec<SocketAddr>, limits: Limits) -> Option<Self> {
+    pub(crate) fn new(now: Instant, candidates: Vec<SocketAddr>, limits: Limits, secret: Option<Secret>) -> Option<Self> {
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let cert = crypto.dtls_provider.generate_certificate()?;
+        let secret = match secret {
+            Some(Secret(secret)) => secret,
+            None => {
+                let mut fresh = [0; 32];
+                aws_lc_rs::rand::fill(&mut fresh).ok()?;
+                fresh
+            }
+        };
         Some(Self {
-            identity: Identity { cert, crypto, candidates },
+            identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret) },
             limits,
             transports: HashMap::new(),
             transport_keys: HashMap::new(),
@@ -154,7 +164,10 @@ impl Engine {
             return key;
         };
         let Some(key) = self.demux.by_name(name) else {
-            self.counters.dropped(DropReason::Stranger);
+            match self.identity.farewell.refuse(name, datagram) {
+                Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
+                None => self.counters.dropped(DropReason::Stranger),
+            }
             return None;
         };
         if !self.transports.get(&key)?.accepts(now, from, to, datagram) {

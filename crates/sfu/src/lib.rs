@@ -30,12 +30,25 @@ pub struct Config {
     pub announce: Vec<IpAddr>,
     /// Bounds on what the process holds.
     pub limits: Limits,
+    /// A secret that outlives the process: with it, clients of connections that died with an earlier run are told so at
+    /// once, instead of finding out after seconds. None makes one for this run only.
+    pub secret: Option<Secret>,
+}
+
+/// What ICE passwords are made from. It does not show in logs.
+#[derive(Clone)]
+pub struct Secret(pub [u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Config {
     /// The default limits, and no announced addresses.
     pub fn new(bind: SocketAddr) -> Self {
-        Self { bind, announce: Vec::new(), limits: Limits::default() }
+        Self { bind, announce: Vec::new(), limits: Limits::default(), secret: None }
     }
 }
 

@@ -21,7 +21,7 @@ window.WebSocket = class extends window.WebSocket {
 window.RTCPeerConnection = class extends window.RTCPeerConnection {
   constructor(...args) {
     super(...args);
-    connections.push(this); (window.__pcs ??= []).push(this);
+    connections.push(this);
   }
 };
 

@@ -20,11 +20,14 @@ const BACKGROUND = [
 /** The distance in RGB up to which a colour is recognised; codecs and colour spaces shift it by about 30. */
 const CLOSE = 75;
 
+/** Frames that are described in full; one is too many. */
+const GARBAGE_KEPT = 5;
+
 export class Picture {
   #video;
   #canvas = new OffscreenCanvas(WIDTH, HEIGHT).getContext('2d', { willReadFrequently: true });
   #stopped = false;
-  #seen = { shown: 0, garbled: 0, moved: 0, colour: null, frame: null, width: 0, height: 0, garbage: null };
+  #seen = { shown: 0, moved: 0, colour: null, frame: null, width: 0, height: 0, garbage: [] };
 
   constructor(video) {
     this.#video = video;
@@ -40,7 +43,7 @@ export class Picture {
     this.#stopped = true;
   }
 
-  /** All that was seen so far: frames shown, those of them that were no clean picture, and what the last one was. */
+  /** All that was seen so far: how many frames, what the last one was, and those that were no clean picture. */
   seen() {
     return { ...this.#seen };
   }
@@ -53,10 +56,9 @@ export class Picture {
     const colour = backgroundOf(pixels);
     const frame = numberIn(pixels);
     const seen = this.#seen;
-    if (colour === null || frame === null) {
-      seen.garbled += 1;
-      seen.garbage = describe(pixels);
-    }
+    // Browsers show black until the camera has warmed up; that is what it sends, not garbage.
+    const clean = (colour !== null && frame !== null) || isBlack(pixels);
+    if (!clean && seen.garbage.length < GARBAGE_KEPT) seen.garbage.push({ after: seen.shown, ...describe(pixels) });
     if (frame !== null && frame !== seen.frame) seen.moved += 1;
     Object.assign(seen, { shown: seen.shown + 1, colour, frame, width, height });
   }
@@ -71,6 +73,10 @@ function at(pixels, x, y) {
 function backgroundOf(pixels) {
   const names = BACKGROUND.map(([x, y]) => nearest(at(pixels, x, y)));
   return names.every((name) => name === names[0]) ? names[0] : null;
+}
+
+function isBlack(pixels) {
+  return pixels.every((value, index) => index % 4 === 3 || value < 16);
 }
 
 function nearest(rgb) {

@@ -43,6 +43,7 @@ export function firefox() {
 }
 
 export async function openFirefox({ tone }) {
+  if (!firefox()) throw new Error('Firefox is not installed');
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: firefox(),

@@ -26,10 +26,11 @@ export interface CallNews {
 }
 
 /**
- * A lost socket can come back by itself (the media room restarts, the network returns). Lower shows the farewell
- * too early, higher leaves people in front of a dead grid.
+ * A lost socket can come back by itself (the server restarts, the network returns): the SDK tries again for minutes, up
+ * to 10 s apart, and is back about 10 s after a restart. Lower shows the farewell too early, higher leaves people in
+ * front of a dead grid.
  */
-const RETURN_GRACE_MS = 6_000;
+const RETURN_GRACE_MS = 45_000;
 
 /** How long the SDK may take to say goodbye before the devices are switched off under it. */
 const LEAVE_PATIENCE_MS = 1_000;
@@ -129,8 +130,11 @@ function watchEnding(meeting: Client, onEnding: (how: Ending) => void): void {
       case 'rejected':
         end(state);
         break;
-      case 'disconnected':
       case 'failed':
+        clearTimeout(goodbye);
+        end('disconnected');
+        break;
+      case 'disconnected':
         clearTimeout(goodbye);
         goodbye = setTimeout(() => end('disconnected'), RETURN_GRACE_MS);
         break;

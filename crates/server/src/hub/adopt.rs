@@ -59,6 +59,10 @@ impl Hub {
             title: record.started.title.clone(),
             keep_alive_ms: record.started.keep_alive_ms,
         };
+        if row.owner_run != *run {
+            let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
+            self.shared.media.lose(&facts.meeting, published.map(|peer| peer.who.peer.clone()), seen);
+        }
         tracing::info!(meeting.id = %facts.meeting, session.id = %session, outage_ms = now.since(seen), "going on with a session");
         let session = Session::recover(facts, self.shared.limits.clone(), record, now, seen);
         Ok(self.spawn(session, epoch))

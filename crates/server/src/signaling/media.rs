@@ -5,7 +5,7 @@
 use prost::bytes::Bytes;
 use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
-use salon_core::session::Mute;
+use salon_core::session::{Mute, Refusal};
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
@@ -57,7 +57,7 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
         .call(move |session, now| {
             let others = session.complete_join(now, &peer)?;
             let id = session.summary().map(|summary| summary.session.to_string()).unwrap_or_default();
-            Ok::<_, salon_core::session::Refusal>((session.facts().clone(), id, others, session.speaking_order(&peer)))
+            Ok::<_, Refusal>((session.facts().clone(), id, others, session.speaking_order(&peer)))
         })
         .await??;
     answer(&edge::PeerJoinCompleteResponse {
@@ -96,7 +96,18 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     };
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
-    caller.handle.call(move |session, _| session.may_publish(&peer, kind, screen_share)).await??;
+    let replaces_lost = caller.app.hub.media().lost_until(&caller.meeting, &caller.peer, caller.app.clock.now()).is_some();
+    caller
+        .handle
+        .call(move |session, now| match session.may_publish(&peer, kind, screen_share) {
+            // It has replaced its connections before its join was answered, and goes on as if it had been here all along.
+            Err(Refusal::NotJoined) if replaces_lost => {
+                session.complete_join(now, &peer)?;
+                session.may_publish(&peer, kind, screen_share)
+            }
+            judged => judged,
+        })
+        .await??;
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
     let id = uuid::Uuid::new_v4().to_string();
     let app_data = request.app_data.unwrap_or_default();
@@ -173,7 +184,7 @@ pub async fn close_producer(caller: &Caller, request: edge::ProducerCloseRequest
 
 pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Result<Answer, Trouble> {
     if request.requests.len() > MAX_TRACKS_PER_MESSAGE {
-        return Err(salon_core::session::Refusal::TooLarge.into());
+        return Err(Refusal::TooLarge.into());
     }
     let mut wanted = Vec::with_capacity(request.requests.len());
     for request in request.requests {
@@ -189,7 +200,7 @@ pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Res
                 let found = session.may_subscribe(&peer, &of, &track);
                 (track, found, rid)
             });
-            Ok::<_, salon_core::session::Refusal>(judged.collect::<Vec<_>>())
+            Ok::<_, Refusal>(judged.collect::<Vec<_>>())
         })
         .await??;
     let transport = caller.own(Role::Receive, request.consuming_transport_id.as_deref())?;

@@ -1,6 +1,7 @@
 //! The room service: who is here, coming in, removing people, application messages.
 //! Next: `media.rs`.
 
+use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts};
 use salon_core::event::Actor;
@@ -44,7 +45,12 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         })
         .await??;
     match entered {
-        Entered::Joined(peer) | Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
+        Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
+        // It is in; its client learns so when it will not publish into the void.
+        Entered::Joined(peer) => match caller.app.hub.media().lost_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
+            None => answer(&to_wire::peer_info(&peer)),
+            Some(until) => Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into())),
+        },
     }
 }
 

@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use prost::Message as _;
+use prost::bytes::Bytes;
 use salon_core::{MeetingId, ParticipantId, PeerId};
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -139,7 +140,7 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
         Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
     let caller = Caller { app: app.clone(), handle, meeting, participant, peer, removed };
-    let line = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None };
+    let line = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None, held_back: None };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.
@@ -187,6 +188,8 @@ struct Line<'a> {
     heard: Instant,
     /// When a client that was removed is closed, unless it closes by itself.
     hangup: Option<tokio::time::Instant>,
+    /// An answer that waits, and when it goes out.
+    held_back: Option<(tokio::time::Instant, Bytes)>,
 }
 
 impl Line<'_> {
@@ -195,7 +198,9 @@ impl Line<'_> {
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let hangup_at = self.hangup.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3_600));
+            let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
+            let hangup_at = self.hangup.unwrap_or(never);
+            let answer_at = self.held_back.as_ref().map_or(never, |(at, _)| *at);
             let end = tokio::select! {
                 () = app.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
                 push = waiting.recv() => match push {
@@ -221,6 +226,10 @@ impl Line<'_> {
                         self.send(Message::Text("2".into())).await
                     }
                 }
+                () = tokio::time::sleep_until(answer_at) => match self.held_back.take() {
+                    Some((_, frame)) => self.send(Message::Binary(frame)).await,
+                    None => None,
+                },
                 () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
             };
             if let Some(end) = end {
@@ -281,11 +290,13 @@ impl Line<'_> {
                 return Some(end);
             }
         }
+        let envelope = |payload| to_wire::envelope(event, id.clone().filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
         match answer {
             Ok(Answer::None) => None,
-            Ok(Answer::Payload(payload)) => {
-                let frame = to_wire::envelope(event, id.filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
-                self.send(Message::Binary(frame)).await
+            Ok(Answer::Payload(payload)) => self.send(Message::Binary(envelope(payload))).await,
+            Ok(Answer::Later(at, payload)) => {
+                self.held_back = Some((at.into(), envelope(payload)));
+                None
             }
             Err(trouble) => {
                 self.caller.app.metrics.refused(trouble.reason());

@@ -44,9 +44,7 @@ impl Client {
              &useCfWorker=true&useStartSession=true&ping=true&capabilities=2"
         );
         match tokio_tungstenite::client_async(url, stream).await {
-            Ok((socket, _)) => {
-                Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None })
-            }
+            Ok((socket, _)) => Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the socket cannot be opened: {error}"),
         }
@@ -181,8 +179,11 @@ impl Client {
         }
     }
 
-    /// The first message from now on that is wanted, with all others collected; none once the server has closed.
+    /// The first message that is wanted, of those collected or still to come; none once the server has closed.
     async fn find(&mut self, what: &str, wanted: impl Fn(&SocketMessage) -> bool) -> Option<SocketMessage> {
+        if let Some(at) = self.collected.iter().position(&wanted) {
+            return self.collected.remove(at);
+        }
         let found = async {
             loop {
                 let message = self.receive().await?;
@@ -214,10 +215,7 @@ impl Client {
     /// The next push of this event.
     pub async fn hear<P: prost::Message + Default>(&mut self, event: u32) -> P {
         let name = event_id::name(event).unwrap();
-        let push = match self.collected.iter().position(|message| message.event == event) {
-            Some(at) => self.collected.remove(at),
-            None => self.find(name, |message| message.event == event).await,
-        };
+        let push = self.find(name, |message| message.event == event).await;
         let push = push.unwrap_or_else(|| panic!("{} was closed before {name} came", self.person.name));
         P::decode(push.payload.unwrap_or_default()).unwrap()
     }
@@ -293,7 +291,8 @@ impl Client {
     pub async fn comings_and_goings(&mut self) -> Vec<(u32, String)> {
         self.catch_up().await;
         let told = self.collected.drain(..).filter(|push| [room::JOIN_ROOM, room::LEAVE_ROOM].contains(&push.event));
-        let peer = |push: SocketMessage| wire::PeerInfoResponse::decode(push.payload.unwrap_or_default()).unwrap().peer.unwrap().peer_id;
+        let peer =
+            |push: SocketMessage| wire::PeerInfoResponse::decode(push.payload.unwrap_or_default()).unwrap().peer.unwrap().peer_id;
         told.map(|push| (push.event, peer(push))).collect()
     }
 

@@ -1,5 +1,6 @@
 //! The server is killed in the middle of meetings, and goes on with them when it is back.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -56,7 +57,7 @@ async fn a_meeting_goes_on_after_the_server_was_killed() {
     let session = before["id"].as_str().unwrap();
     let left_at = until("that Bob has left", async || node.left_at(session, &bob).await).await;
     assert!((left_at - killed).abs() < ABOUT_MS, "Bob left when the server died, not {} ms after", left_at - killed);
-    assert_eq!(back.roster().await, [alice.peer.clone()]);
+    assert_eq!(back.roster().await, [alice.peer.as_str()]);
     assert_eq!(node.left_at(session, &alice).await, None);
     let live = node.live(&meeting).await.unwrap();
     assert_eq!((&live["live_participants"], &live["max_concurrent_participants"]), (&1.into(), &2.into()));
@@ -98,6 +99,43 @@ async fn join_all(people: &[Person]) -> Vec<crate::client::Client> {
         sockets.push(person.join().await);
     }
     sockets
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_join_that_was_answered_is_remembered() {
+    let data = Folder::new();
+    let node = Node::start(&data);
+    let meeting = node.meeting(60).await;
+    let mut clients = Vec::new();
+    for number in 0..60 {
+        clients.push(node.guest(&meeting, &format!("Guest {number}")).await.connect().await);
+    }
+    let answered = Mutex::new(Vec::new());
+    let joining = async {
+        for wave in clients.chunks_mut(6) {
+            let joined = wave.iter_mut().map(|client| async {
+                if client.join().await.is_ok() {
+                    answered.lock().unwrap().push(client.peer());
+                }
+            });
+            futures_util::future::join_all(joined).await;
+        }
+    };
+    let killing = async {
+        while answered.lock().unwrap().len() < 25 {
+            tokio::task::yield_now().await;
+        }
+        node.kill();
+    };
+    tokio::join!(joining, killing);
+    let answered = answered.into_inner().unwrap();
+    assert!((25..60).contains(&answered.len()), "it was killed in the middle: {} were answered", answered.len());
+
+    let node = Node::start(&data);
+    let session = node.live(&meeting).await.unwrap();
+    let remembered = node.peers(session["id"].as_str().unwrap()).await;
+    let forgotten: Vec<_> = answered.iter().filter(|peer| !remembered.contains(peer)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,10 +48,10 @@ async fn two_hundred_come_and_go_and_everyone_agrees_on_who_is_here() {
     // Half of them leave while the other half's sockets break and come back.
     let staying = here.split_off(100);
     let leaving = join_all(here.into_iter().map(|client| client.leave()));
-    let coming_back = join_all(staying.into_iter().map(async |client| client.vanish().join().await));
+    let coming_back = join_all(staying.into_iter().map(|client| async { client.vanish().join().await }));
     let (mut here, _) = tokio::join!(coming_back, leaving);
     // And as many new devices come in as have left.
-    here.extend(join_all(people[..100].iter().map(async |person| person.on_another_device().join().await)).await);
+    here.extend(join_all(people[..100].iter().map(|person| async { person.on_another_device().join().await })).await);
 
     house.counts(&meeting, Some(200)).await;
     let expected: BTreeSet<String> = here.iter().map(|client| client.peer()).collect();
@@ -77,7 +77,7 @@ async fn pushes_add_up_to_the_roster() {
     for number in 0..40 {
         people.push(house.guest(&meeting, &format!("Guest {number}")).await);
     }
-    let stays = join_all(people.iter().enumerate().map(async |(number, person)| {
+    let stays = join_all(people.iter().enumerate().map(|(number, person)| async move {
         let client = person.join().await;
         if number % 3 == 0 {
             client.leave().await;
@@ -90,7 +90,11 @@ async fn pushes_add_up_to_the_roster() {
     let roster = watcher.roster().await;
     let mut known = BTreeSet::from([watcher.peer()]);
     for (event, peer) in watcher.comings_and_goings().await {
-        if event == room::JOIN_ROOM { known.insert(peer) } else { known.remove(&peer) };
+        if event == room::JOIN_ROOM {
+            known.insert(peer)
+        } else {
+            known.remove(&peer)
+        };
     }
     assert_eq!(known.into_iter().collect::<Vec<_>>(), roster);
 }

@@ -40,7 +40,8 @@ async fn nonsense_is_answered_with_an_error_and_harms_nobody() {
     assert!(alice.refused(event_id::chat::SEND_MESSAGE_TO_ROOM, NOTHING).await.contains("chat"));
 
     // A length that runs past the end, where a JoinRoomRequest should be.
-    let torn = SocketMessage { event: room::JOIN_ROOM, id: Some("x".into()), payload: Some(vec![0x0a, 0x7f].into()), metadata: None };
+    let torn =
+        SocketMessage { event: room::JOIN_ROOM, id: Some("x".into()), payload: Some(vec![0x0a, 0x7f].into()), metadata: None };
     alice.send(Message::binary(torn.encode_to_vec())).await;
     let why = alice.answer::<()>(room::JOIN_ROOM, "x").await.unwrap_err();
     assert!(why.contains("cannot be read"), "{why}");
@@ -158,7 +159,9 @@ async fn broken_handshakes_and_frames_are_survived() {
     let house = House::open().await;
     let meeting = house.meeting().await;
     let alice = house.guest(&meeting, "Alice").await;
-    for nonsense in ["", "GET /ws HTTP/1.1\r\n\r\n", "GET /ws?roomID=a&roomID=b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"] {
+    for nonsense in
+        ["", "GET /ws HTTP/1.1\r\n\r\n", "GET /ws?roomID=a&roomID=b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"]
+    {
         let mut stream = TcpStream::connect(&house.address).await.unwrap();
         stream.write_all(nonsense.as_bytes()).await.unwrap();
     }

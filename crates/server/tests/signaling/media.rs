@@ -76,10 +76,8 @@ async fn a_track_is_announced_taken_paused_and_ended() {
     let offer = taken.description.unwrap();
     let mid = consumer.producer_track.unwrap().stream_id;
     assert!(offer.r#type == "offer" && offer.sdp.contains(&format!("a=mid:{mid}\r\n")), "{}", offer.sdp);
-    let reply = wire::RenegotiateRequest {
-        transport_id: receiving,
-        description: Some(described("answer", sdp::answer(&offer.sdp))),
-    };
+    let reply =
+        wire::RenegotiateRequest { transport_id: receiving, description: Some(described("answer", sdp::answer(&offer.sdp))) };
     bob.ask::<wire::RenegotiateResponse>(media::RENEGOTIATE_SESSION_DESCRIPTION, &reply).await.unwrap();
 
     alice.pause(&made.producer_id, true).await;
@@ -94,7 +92,10 @@ async fn a_track_is_announced_taken_paused_and_ended() {
 
     let close = edge::ProducerCloseRequest {
         producer_id: made.producer_id.clone(),
-        description: Some(described("offer", sdp::offer(&["video"]).replacen("a=sendonly\r\na=msid:stream track-2", "a=inactive\r\na=msid:stream track-2", 1))),
+        description: Some(described(
+            "offer",
+            sdp::offer(&["video"]).replacen("a=sendonly\r\na=msid:stream track-2", "a=inactive\r\na=msid:stream track-2", 1),
+        )),
         producing_transport_id: Some(transport),
     };
     let closed: edge::ProducerClosingResponse = alice.ask(media::CLOSE_PRODUCER, &close).await.unwrap();
@@ -189,7 +190,8 @@ async fn nobody_uses_the_transports_of_others() {
         consuming_transport_id: Some(receiving.clone()),
     };
     assert_eq!(bob.refused(media::CLOSE_CONSUMER, &close).await, REFUSED_TRANSPORT);
-    let layers = edge::UpdateConsumersSimulcastConfigRequest { consuming_transport_id: Some(receiving.clone()), ..Default::default() };
+    let layers =
+        edge::UpdateConsumersSimulcastConfigRequest { consuming_transport_id: Some(receiving.clone()), ..Default::default() };
     assert_eq!(bob.refused(media::UPDATE_CONSUMERS_SIMULCAST_CONFIG, &layers).await, REFUSED_TRANSPORT);
     let close = edge::ProducerCloseRequest {
         producer_id: producer.clone(),
@@ -209,7 +211,8 @@ async fn bad_descriptions_are_refused_and_leave_nothing() {
     let house = House::open().await;
     let (mut alice, mut bob) = two(&house).await;
     for sdp in ["", "v=0", "not sdp at all", &"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(2_000)] {
-        let request = wire::CreateTransportRequest { description: Some(described("offer", sdp.to_owned())), ..Default::default() };
+        let request =
+            wire::CreateTransportRequest { description: Some(described("offer", sdp.to_owned())), ..Default::default() };
         let why = alice.refused(media::CREATE_WEBRTC_TRANSPORT, &request).await;
         assert!(why.contains("SDP"), "{why}");
     }
@@ -225,7 +228,10 @@ async fn bad_descriptions_are_refused_and_leave_nothing() {
     alice.refused(media::PRODUCE, &no_line).await;
     let no_kind = edge::ProducerCreateRequest { kind: "smell".to_owned(), ..camera(&transport) };
     assert!(alice.refused(media::PRODUCE, &no_kind).await.contains("audio or video"));
-    let wordy = edge::ProducerCreateRequest { app_data: Some(format!(r#"{{"mid":"2","x":"{}"}}"#, "x".repeat(5_000))), ..camera(&transport) };
+    let wordy = edge::ProducerCreateRequest {
+        app_data: Some(format!(r#"{{"mid":"2","x":"{}"}}"#, "x".repeat(5_000))),
+        ..camera(&transport)
+    };
     assert!(alice.refused(media::PRODUCE, &wordy).await.contains("too large"));
     assert_eq!(bob.heard(media::PEER_PRODUCER_CREATE_BROADCAST).await, 0);
     alice.ask::<edge::ProducerCreateResponse>(media::PRODUCE, &camera(&transport)).await.unwrap();

@@ -47,7 +47,8 @@ impl Node {
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let path = format!("/client/v4/accounts/{DEV_ACCOUNT}/realtime/kit/{DEV_APP}{path}");
-        let call = Call::new(self.address.parse().unwrap(), method, &path).header("authorization", &format!("Bearer {DEV_TOKEN}"));
+        let call =
+            Call::new(self.address.parse().unwrap(), method, &path).header("authorization", &format!("Bearer {DEV_TOKEN}"));
         let said = if body.is_null() { call.send().await } else { call.json(&body).send().await };
         (said.status, said.json())
     }
@@ -86,6 +87,13 @@ impl Node {
 
     pub async fn session(&self, id: &str) -> Value {
         self.data("GET", &format!("/sessions/{id}"), Value::Null).await
+    }
+
+    /// The peers of a session, at most a hundred.
+    pub async fn peers(&self, session: &str) -> Vec<String> {
+        let found = self.data("GET", &format!("/sessions/{session}/participants?per_page=100"), Value::Null).await;
+        let peers = found["participants"].as_array().unwrap().iter();
+        peers.map(|peer| peer["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// When this person left the session, as the record has it.

@@ -134,11 +134,13 @@ async fn the_waiting_room_is_only_for_those_who_may_admit() {
 async fn people_rename_themselves_only_and_only_if_they_may() {
     let house = House::open().await;
     let (mut mallory, mut bob) = with_bob(&house, &[("/permissions/can_edit_display_name", json!(false))]).await;
-    let rename = |peer: String, name: &str| edge::PeerDisplayNameEditRequest { participant_id: peer, display_name: name.to_owned() };
+    let rename =
+        |peer: String, name: &str| edge::PeerDisplayNameEditRequest { participant_id: peer, display_name: name.to_owned() };
     assert_eq!(mallory.refused(media::CHANGE_DISPLAY_NAME, &rename(mallory.peer(), "Alice")).await, FORBIDDEN);
     assert_eq!(mallory.refused(media::CHANGE_DISPLAY_NAME, &rename(bob.peer(), "Fool")).await, FORBIDDEN);
     assert_eq!(bob.refused(media::CHANGE_DISPLAY_NAME, &rename(mallory.peer(), "Fool")).await, FORBIDDEN);
-    let done: edge::PeerDisplayNameEditResponse = bob.ask(media::CHANGE_DISPLAY_NAME, &rename(bob.peer(), "Bobby")).await.unwrap();
+    let done: edge::PeerDisplayNameEditResponse =
+        bob.ask(media::CHANGE_DISPLAY_NAME, &rename(bob.peer(), "Bobby")).await.unwrap();
     assert_eq!(done.status, "success");
     let told: edge::PeerDisplayNameEditBroadcastResponse = mallory.hear(media::PEER_DISPLAY_NAME_EDIT_BROADCAST).await;
     assert_eq!((told.participant_id, told.display_name), (bob.peer(), "Bobby".to_owned()));
@@ -163,7 +165,8 @@ async fn the_name_given_when_joining_counts_only_if_the_preset_lets_people_name_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_published_is_not_taken_in() {
     let house = House::open().await;
-    for (permission, kind, screen_share) in [("audio", "audio", false), ("video", "video", false), ("screenshare", "video", true)] {
+    for (permission, kind, screen_share) in [("audio", "audio", false), ("video", "video", false), ("screenshare", "video", true)]
+    {
         for leave in ["NOT_ALLOWED", "CAN_REQUEST"] {
             let path = format!("/permissions/media/{permission}/can_produce");
             let (mut mallory, mut bob) = with_bob(&house, &[(&path, json!(leave))]).await;
@@ -271,7 +274,8 @@ async fn hidden_people_see_and_are_not_seen() {
     let house = House::open().await;
     let meeting = house.meeting().await;
     let mut bob = house.guest(&meeting, "Bob").await.join_with_media().await;
-    let mut ghost = house.add_changed(&meeting, "Ghost", &[("/permissions/hidden_participant", json!(true))]).await.join_with_media().await;
+    let mut ghost =
+        house.add_changed(&meeting, "Ghost", &[("/permissions/hidden_participant", json!(true))]).await.join_with_media().await;
     ghost.publish("audio").await.unwrap();
     assert_eq!(ghost.roster().await.len(), 2);
     assert_eq!(bob.roster().await, [bob.peer()]);
@@ -280,7 +284,13 @@ async fn hidden_people_see_and_are_not_seen() {
     assert_eq!(house.count(&meeting), Some(1));
     ghost.leave().await;
     bob.catch_up().await;
-    for event in [room::JOIN_ROOM, room::LEAVE_ROOM, media::PEER_JOINED_BROADCAST, media::PEER_PRODUCER_CREATE_BROADCAST, media::PEER_LEAVE_BROADCAST] {
+    for event in [
+        room::JOIN_ROOM,
+        room::LEAVE_ROOM,
+        media::PEER_JOINED_BROADCAST,
+        media::PEER_PRODUCER_CREATE_BROADCAST,
+        media::PEER_LEAVE_BROADCAST,
+    ] {
         assert_eq!(bob.heard(event).await, 0);
     }
 }

@@ -37,7 +37,9 @@ async fn who_waits_comes_in_when_admitted() {
     for event in [media::SELF_JOIN_COMPLETE, room::GET_CONNECTED_ROOMS_DUMP] {
         assert_eq!(wanda.refused(event, NOTHING).await, "join the meeting first");
     }
-    other.tell(room::BROADCAST_MESSAGE, &wire::BroadcastMessage { r#type: "x".to_owned(), ..wire::BroadcastMessage::default() }).await;
+    other
+        .tell(room::BROADCAST_MESSAGE, &wire::BroadcastMessage { r#type: "x".to_owned(), ..wire::BroadcastMessage::default() })
+        .await;
     other.catch_up().await;
     assert_eq!(wanda.heard(room::BROADCAST_MESSAGE).await, 0, "nor told anything");
 

@@ -18,6 +18,7 @@ use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
 use super::consumer::Consumer;
+use super::farewell::Farewell;
 use super::lines::{self, Change, Lines};
 use super::producer::ProducerKey;
 use crate::limits::{OVERDUE_ROUNDS, RESEND_AGE, RESEND_PACKETS, STATS_EVERY};
@@ -33,6 +34,7 @@ pub(crate) struct Identity {
     pub crypto: Arc<CryptoProvider>,
     /// Where clients reach us, most preferred first.
     pub candidates: Vec<SocketAddr>,
+    pub farewell: Farewell,
 }
 
 /// Something that came out of a transport.
@@ -99,6 +101,7 @@ impl Transport {
             .set_crypto_provider(identity.crypto.clone())
             .set_dtls_cert(identity.cert.clone())
             .set_ice_lite(true)
+            .set_local_ice_credentials(identity.farewell.credentials())
             .set_rtp_mode(true)
             .set_stats_interval(Some(STATS_EVERY))
             .clear_codecs()

@@ -12,7 +12,7 @@ use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc}
 
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
-use crate::{Consume, Event, Kind, Produce, Role};
+use crate::{Consume, Event, Kind, Produce, Role, Secret};
 
 pub(super) const DELAY: Duration = Duration::from_millis(10);
 pub(super) const SERVER: &str = "192.0.2.1:5000";
@@ -70,7 +70,7 @@ impl Bench {
 
     pub(super) fn with_limits(limits: Limits) -> Self {
         let start = Instant::now();
-        let engine = Engine::new(start, vec![server()], limits).expect("a certificate");
+        let engine = Engine::new(start, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
         Self { start, now: start, engine, clients: vec![], events: vec![], loses: Box::new(|_, _, _, _| false), line: VecDeque::new() }
     }
 

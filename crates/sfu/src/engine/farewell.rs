@@ -1,0 +1,163 @@
+//! Telling clients at once that a connection is gone, also one that a run before this one had.
+//! ICE passwords are derived from the ICE name and a lasting secret, so a check for a connection that nobody knows can be
+//! proven to come from a client of ours, and be refused in a way its browser believes (RFC 8489 section 9.1).
+//! Invariant: only a check with the right password is answered, so strangers can neither probe nor bounce.
+
+use aws_lc_rs::{constant_time, hmac};
+use str0m::IceCreds;
+
+/// A STUN binding request (RFC 8489 section 5).
+const BINDING_REQUEST: u16 = 0x0001;
+const BINDING_ERROR: u16 = 0x0111;
+const MESSAGE_INTEGRITY: u16 = 0x0008;
+const ERROR_CODE: u16 = 0x0009;
+const FINGERPRINT: u16 = 0x8028;
+
+/// Forbidden. Chromium gives a candidate pair up at once on any code but 401, 420, 487 and 500 (read in libwebrtc).
+const FORBIDDEN: [u8; 4] = [0, 0, 4, 3];
+
+const HEADER: usize = 20;
+/// Type and length, and an HMAC-SHA1.
+const INTEGRITY: usize = 24;
+const FINGERPRINT_MASK: u32 = 0x5354_554e;
+
+/// Gives out ICE credentials, and recognises its own.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    secret: hmac::Key,
+}
+
+impl Farewell {
+    pub(crate) fn new(secret: &[u8; 32]) -> Self {
+        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    /// A random name with the password that belongs to it.
+    pub(crate) fn credentials(&self) -> IceCreds {
+        let ufrag = IceCreds::new().ufrag;
+        IceCreds { pass: self.password(&ufrag), ufrag }
+    }
+
+    /// 128 bits as text: ICE wants at least 22 characters (RFC 8445 section 5.3).
+    fn password(&self, ufrag: &str) -> String {
+        hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The refusal of a connectivity check that is addressed to `name`, if a client of ours sent it.
+    pub(crate) fn refuse(&self, name: &str, check: &[u8]) -> Option<Vec<u8>> {
+        if u16::from_be_bytes(check.get(..2)?.try_into().ok()?) != BINDING_REQUEST {
+            return None;
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password(name).as_bytes());
+        let at = integrity_at(check)?;
+        let mut signed = check[..at].to_vec();
+        // The length that was signed ends with the attribute itself (RFC 8489 section 14.5).
+        set_length(&mut signed, INTEGRITY);
+        let claimed = check.get(at + 4..at + INTEGRITY)?;
+        constant_time::verify_slices_are_equal(hmac::sign(&key, &signed).as_ref(), claimed).ok()?;
+
+        let mut refusal = BINDING_ERROR.to_be_bytes().to_vec();
+        refusal.extend([0, 0]);
+        // The magic cookie and the transaction id.
+        refusal.extend(&check[4..HEADER]);
+        attribute(&mut refusal, ERROR_CODE, &FORBIDDEN);
+        set_length(&mut refusal, INTEGRITY);
+        let tag = hmac::sign(&key, &refusal);
+        attribute(&mut refusal, MESSAGE_INTEGRITY, tag.as_ref());
+        set_length(&mut refusal, 8);
+        let fingerprint = crc32fast::hash(&refusal) ^ FINGERPRINT_MASK;
+        attribute(&mut refusal, FINGERPRINT, &fingerprint.to_be_bytes());
+        Some(refusal)
+    }
+}
+
+/// Where the MESSAGE-INTEGRITY attribute begins.
+fn integrity_at(message: &[u8]) -> Option<usize> {
+    let mut at = HEADER;
+    while let Some([t0, t1, l0, l1]) = message.get(at..at + 4) {
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        if u16::from_be_bytes([*t0, *t1]) == MESSAGE_INTEGRITY {
+            return (length == INTEGRITY - 4).then_some(at);
+        }
+        at += 4 + length.next_multiple_of(4);
+    }
+    None
+}
+
+/// Writes the length of a message that `more` bytes will be added to.
+fn set_length(message: &mut [u8], more: usize) {
+    let length = (message.len() - HEADER + more) as u16;
+    message[2..4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// All values here are whole words, so none needs padding.
+fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    message.extend(kind.to_be_bytes());
+    message.extend((value.len() as u16).to_be_bytes());
+    message.extend(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A check as a browser sends it, addressed to `name`.
+    fn check(name: &str, password: &str) -> Vec<u8> {
+        let mut message = BINDING_REQUEST.to_be_bytes().to_vec();
+        message.extend([0, 0, 0x21, 0x12, 0xa4, 0x42]);
+        message.extend(*b"transactions");
+        let username = format!("{name}:them");
+        message.extend([0, 6]);
+        message.extend((username.len() as u16).to_be_bytes());
+        message.extend(username.bytes());
+        message.resize(message.len().next_multiple_of(4), 0);
+        set_length(&mut message, INTEGRITY);
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+        let tag = hmac::sign(&key, &message);
+        attribute(&mut message, MESSAGE_INTEGRITY, tag.as_ref());
+        message
+    }
+
+    #[test]
+    fn a_client_of_an_earlier_run_is_refused_in_words_it_believes() {
+        let before = Farewell::new(&[7; 32]).credentials();
+        let now = Farewell::new(&[7; 32]);
+        let check = check(&before.ufrag, &before.pass);
+        let refusal = now.refuse(&before.ufrag, &check).expect("it is one of ours");
+        assert_eq!(refusal[..2], BINDING_ERROR.to_be_bytes());
+        assert_eq!(refusal[4..HEADER], check[4..HEADER], "the same transaction");
+        assert_eq!(usize::from(u16::from_be_bytes([refusal[2], refusal[3]])), refusal.len() - HEADER);
+        // Signed with the same password, over everything before it.
+        let at = integrity_at(&refusal).expect("it is signed");
+        let mut signed = refusal[..at].to_vec();
+        set_length(&mut signed, INTEGRITY);
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, before.pass.as_bytes());
+        assert_eq!(hmac::sign(&key, &signed).as_ref(), &refusal[at + 4..at + INTEGRITY]);
+    }
+
+    #[test]
+    fn strangers_get_no_answer() {
+        let farewell = Farewell::new(&[7; 32]);
+        let ours = farewell.credentials();
+        let good = check(&ours.ufrag, &ours.pass);
+        assert_eq!(farewell.refuse(&ours.ufrag, &check(&ours.ufrag, "a guess")), None);
+        assert_eq!(Farewell::new(&[8; 32]).refuse(&ours.ufrag, &good), None, "another server's client");
+        assert_eq!(farewell.refuse("other", &good), None);
+        for end in 0..good.len() {
+            assert_eq!(farewell.refuse(&ours.ufrag, &good[..end]), None, "cut at {end}");
+        }
+        for at in 0..good.len() {
+            let mut spoilt = good.clone();
+            spoilt[at] ^= 0x40;
+            // The length field is not part of what is read, only of what is signed.
+            assert!(matches!(at, 2 | 3) || farewell.refuse(&ours.ufrag, &spoilt).is_none(), "spoilt at {at}");
+        }
+    }
+
+    #[test]
+    fn names_and_passwords_are_long_enough() {
+        let credentials = Farewell::new(&[7; 32]).credentials();
+        assert!(credentials.ufrag.len() >= 4);
+        assert_eq!(credentials.pass.len(), 32);
+    }
+}

@@ -1,0 +1,125 @@
+// The meeting page that Salon serves: one click to start, a link to join, and the live session beside the call.
+// Nothing it does may reach another host.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+
+import { eventually } from './support/eventually.mjs';
+import { OUT } from './support/places.mjs';
+import { Stage } from './support/stage.mjs';
+
+let stage;
+before(async () => {
+  stage = await Stage.open(import.meta.url);
+});
+afterEach(() => stage.clear());
+after(() => stage?.close());
+
+/** Somebody in front of the page, with a record of every host their browser talked to. */
+async function visitor(name) {
+  const context = await stage.context(name, { viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  const hosts = new Set();
+  const add = (address) => {
+    const { protocol, host } = new URL(address);
+    if (/^(http|ws)s?:$/.test(protocol)) hosts.add(host);
+  };
+  page.on('request', (request) => add(request.url()));
+  page.on('websocket', (socket) => add(socket.url()));
+  return { page, hosts, name };
+}
+
+/** Through the kit's setup screen. */
+async function entersCall({ page }) {
+  const enter = page.locator('rtk-setup-screen').getByRole('button', { name: 'Join' });
+  await enter.click();
+  await page.locator('rtk-controlbar').first().waitFor();
+}
+
+async function inPanel({ page }, figure) {
+  return page.locator('.figures div', { hasText: figure }).locator('dd').textContent();
+}
+
+async function eventuallyInPanel(who, figure, wanted) {
+  await eventually(`${who.name}'s panel says ${wanted} for ${figure}`, async () => {
+    assert.equal(await inPanel(who, figure), wanted);
+  });
+}
+
+/** The videos of others on the page that have a picture. */
+function videos({ page }) {
+  return page.locator('rtk-participant-tile video').evaluateAll((all) => all.filter((video) => video.videoWidth > 0).length);
+}
+
+test('one click starts a meeting, its link brings others in, and hosts remove and end', { timeout: 120_000 }, async () => {
+  const ada = await visitor('Ada');
+  const bob = await visitor('Bob');
+
+  await ada.page.goto(stage.salon.origin);
+  await ada.page.getByLabel('name').fill('Ada');
+  await ada.page.getByRole('button', { name: 'Start a meeting' }).click();
+  await ada.page.locator('rtk-setup-screen').waitFor();
+  await ada.page.screenshot({ path: join(OUT, 'page-setup.png') });
+  await entersCall(ada);
+  await eventuallyInPanel(ada, 'In the meeting', '1');
+
+  await bob.page.goto(ada.page.url());
+  await bob.page.getByLabel('name').fill('Bob');
+  await bob.page.getByRole('button', { name: 'Join the meeting' }).click();
+  await entersCall(bob);
+  await eventuallyInPanel(ada, 'In the meeting', '2');
+  await eventuallyInPanel(bob, 'Most at once', '2');
+  for (const who of [ada, bob]) {
+    await eventually(`${who.name} has both pictures`, async () => assert.equal(await videos(who), 2));
+  }
+  await ada.page.screenshot({ path: join(OUT, 'page-call.png') });
+
+  const meeting = new URL(ada.page.url()).searchParams.get('meeting');
+  const session = await stage.api.activeSession(meeting);
+  assert.equal(session.live_participants, 2);
+  const { participants } = await stage.api.kick(meeting, { participant_ids: await peopleNamed(session.id, 'Bob') });
+  assert.equal(participants.length, 1);
+  await bob.page.getByRole('heading', { name: 'You were removed' }).waitFor();
+  await eventuallyInPanel(ada, 'In the meeting', '1');
+
+  await bob.page.getByRole('button', { name: 'Join again' }).click();
+  await entersCall(bob);
+  await eventuallyInPanel(ada, 'In the meeting', '2');
+  await stage.api.kickAll(meeting);
+  for (const { page } of [ada, bob]) await page.getByRole('heading', { name: 'The meeting has ended' }).waitFor();
+  await ada.page.screenshot({ path: join(OUT, 'page-ended.png') });
+
+  const { host } = new URL(stage.salon.origin);
+  for (const { name, hosts } of [ada, bob]) assert.deepEqual([...hosts], [host], `${name}'s browser went elsewhere`);
+});
+
+test('a call on the page survives kill -9 of the server', { timeout: 90_000 }, async () => {
+  const ada = await visitor('Ada');
+  await ada.page.goto(stage.salon.origin);
+  await ada.page.getByLabel('name').fill('Ada');
+  await ada.page.getByRole('button', { name: 'Start a meeting' }).click();
+  await entersCall(ada);
+  await eventuallyInPanel(ada, 'In the meeting', '1');
+  const meeting = new URL(ada.page.url()).searchParams.get('meeting');
+  const { id } = await stage.api.activeSession(meeting);
+
+  await stage.salon.kill();
+  await stage.salon.startAgain();
+  const watch = stage.watches(meeting);
+  const session = await watch.eventuallyCounts(1, { within: 30_000 });
+  assert.equal(session.id, id);
+  await eventuallyInPanel(ada, 'In the meeting', '1');
+  const [bob] = await stage.gathers(meeting, 'Bob');
+  await eventually('Bob sees Ada, who was in before', async () => {
+    const [other] = Object.values(await bob.others());
+    const picture = await bob.looksAt(other);
+    assert.equal(picture?.colour, 'red');
+  }, { within: 20_000 });
+  assert.ok(await ada.page.locator('rtk-controlbar').first().isVisible(), 'the page says goodbye too early');
+});
+
+async function peopleNamed(session, name) {
+  const people = await stage.api.sessionParticipants(session);
+  return people.filter((person) => person.display_name === name).map((person) => person.user_id);
+}
