@@ -8,7 +8,7 @@ import { Stage } from './support/stage.mjs';
 
 let stage;
 before(async () => {
-  stage = await Stage.open(import.meta.url);
+  stage = await Stage.open(import.meta.url, { 'session.grace_secs': 8 });
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());

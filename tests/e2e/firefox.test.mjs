@@ -1,5 +1,6 @@
 // Chromium and Firefox in one call.
 
+import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { firefox } from './support/browsers.mjs';
@@ -35,5 +36,22 @@ test('somebody with Chromium and somebody with Firefox see and hear each other',
   await bob.leaves();
   await watch.eventuallyCounts(1, { within: 1_000 });
   await ada.eventuallyMeets();
+  await watch.stop();
+});
+
+test('kill -9 of the server is survived by Firefox as well', { skip, timeout: 90_000 }, async () => {
+  const meeting = await stage.api.createMeeting();
+  const watch = stage.watches(meeting);
+  const [ada] = await stage.gathers(meeting, 'Ada');
+  const bob = await stage.invitesWithFirefox('Bob', meeting);
+  await bob.joins();
+  await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySees(ada)]);
+  const { id } = await watch.now();
+  await stage.salon.kill();
+  await stage.salon.startAgain();
+  const session = await watch.eventuallyCounts(2, { within: 30_000 });
+  assert.equal(session.id, id);
+  await Promise.all([ada, bob].map((person) => person.eventuallyIs('joined')));
+  await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySees(ada), bob.eventuallyHearsSomethingOf(ada)]);
   await watch.stop();
 });

@@ -21,8 +21,7 @@ test('who leaves is not counted any more, and disappears for the others', { time
   await ada.eventuallySeesAndHears(bob);
 
   await bob.leaves();
-  const session = await watch.now();
-  assert.equal(session.live_participants, 1);
+  const session = await watch.eventuallyCounts(1, { within: 1_000 });
   assert.equal(session.max_concurrent_participants, 2);
   await ada.eventuallyMeets();
   await bob.eventuallyIs('left');
@@ -52,7 +51,6 @@ test('who comes back within the keep-alive time goes on with the same session', 
   assert.equal(second.live_participants, 1);
   assert.equal(second.max_concurrent_participants, 1);
   await watch.stop();
-  assert.deepEqual(watch.counts(), [null, 1, 0, 1]);
 });
 
 test('after the keep-alive time the session has ended, with the right minutes', { timeout: 60_000 }, async () => {

@@ -135,7 +135,7 @@ impl Running {
         // A client that holds a connection open must not keep the node from stopping.
         let _ = tokio::time::timeout(STOP_WITHIN, self.server).await;
         self.app.heartbeat.beat(self.app.clock.now())?;
-        self.app.hub.abandon_all();
+        self.app.hub.close();
         self.app.tasks.close();
         let _ = tokio::time::timeout(STOP_WITHIN, self.app.tasks.wait()).await;
         self.app.hub.media().sfu.stop().await;

@@ -17,6 +17,7 @@ use arc_swap::ArcSwapOption;
 use salon_core::session::MeetingFacts;
 use salon_core::{MeetingId, ParticipantId, PeerId, Session, Summary, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -98,6 +99,8 @@ pub struct Hub {
 pub struct Handle {
     inbox: mpsc::Sender<session_task::Input>,
     live: Published,
+    /// Cancelled when the node gives the session up.
+    let_go: CancellationToken,
 }
 
 impl Hub {
@@ -153,10 +156,10 @@ impl Hub {
             return handle.clone();
         }
         let (inbox, inputs) = mpsc::channel(INBOX);
-        let handle = Handle { inbox, live: Arc::default() };
+        let handle = Handle { inbox, live: Arc::default(), let_go: CancellationToken::new() };
         live.insert(meeting.clone(), handle.clone());
         drop(live);
-        let task = session_task::SessionTask::new(self.clone(), session, epoch, handle.live.clone(), inputs);
+        let task = session_task::SessionTask::new(self.clone(), session, epoch, &handle, inputs);
         self.shared.tasks.spawn(task.run());
         handle
     }
@@ -179,8 +182,17 @@ impl Hub {
         }
     }
 
-    /// Lets go of every session, because this node can no longer prove that it is their owner.
+    /// Lets go of every session at once, because this node can no longer prove that it is their owner: sockets close, and
+    /// their clients look for the new one.
     pub fn abandon_all(&self) {
+        let abandoned = std::mem::take(&mut *self.live.write().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        for handle in abandoned.values() {
+            handle.let_go.cancel();
+        }
+    }
+
+    /// Takes no more callers: each session ends when the last of those it has is gone.
+    pub fn close(&self) {
         self.live.write().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 

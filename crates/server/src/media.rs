@@ -17,9 +17,9 @@ use crate::hub::Hub;
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
 
 /// How long it takes clients to replace connections after their server died: browsers notice 5 to 8 s after the last
-/// packet (seen in Chromium 156 and Firefox 153), and the client waits 2 s more (seen in web SDK 2.0.2). Lower risks what
-/// `lost_until` prevents, higher keeps people apart longer.
-const REPLACED_AFTER_MS: i64 = 10_500;
+/// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
+/// Lower risks what `lost_until` prevents, higher keeps people apart longer.
+const REPLACED_AFTER_MS: i64 = 11_500;
 
 /// The media side of a node.
 pub struct Media {
@@ -212,5 +212,30 @@ pub async fn listen(app: Arc<App>, mut events: tokio::sync::mpsc::Receiver<Event
             }
             Event::AudioLevel { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_cut_off_by_a_crash_comes_back_when_its_client_has_noticed() {
+        let (sfu, _events) = salon_sfu::start(salon_sfu::Config {
+            bind: "127.0.0.1:0".parse().unwrap(),
+            ..salon_sfu::Config::default()
+        })
+        .unwrap();
+        let media = Media::new(sfu);
+        let (meeting, ada, bob) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap(), PeerId::parse("bob").unwrap());
+        let crash = Timestamp(1_000_000);
+        media.lose(&meeting, [ada.clone()], crash);
+        let until = crash.plus_ms(REPLACED_AFTER_MS);
+        assert_eq!(media.lost_until(&meeting, &ada, crash.plus_ms(3_000)), Some(until));
+        assert_eq!(media.lost_until(&meeting, &ada, until), None, "by then it has noticed");
+        assert_eq!(media.lost_until(&meeting, &bob, crash), None, "who published nothing has nothing to lose");
+        media.lose(&meeting, [bob.clone()], until);
+        assert_eq!(media.lost.lock().unwrap().len(), 1, "what is over is forgotten");
+        media.sfu.stop().await;
     }
 }

@@ -58,7 +58,8 @@ export class Watch {
     );
   }
 
-  /** Counts that were answered, each once for as long as it lasted; `null` where no session was live. */
+  /** Counts that were answered, each once for as long as it lasted; `null` where no session was live. One that lasts
+   * for less than a second may be missed. */
   counts() {
     const counts = this.#answers.map(({ answer }) => answer?.live_participants ?? null);
     return counts.filter((count, index) => index === 0 || count !== counts[index - 1]);

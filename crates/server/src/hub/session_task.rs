@@ -14,8 +14,9 @@ use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
 use salon_store::{Append, SessionAppend};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use crate::hub::{Hub, Live, Published};
+use crate::hub::{Handle, Hub, Live, Published};
 use crate::signaling::to_wire;
 
 /// Inputs handled with one commit. More makes a burst cheaper and its first caller wait longer.
@@ -83,6 +84,7 @@ pub struct SessionTask {
     /// The epoch under which this node owns the live session.
     epoch: i64,
     live: Published,
+    let_go: CancellationToken,
     inputs: mpsc::Receiver<Input>,
     links: HashMap<PeerId, Link>,
     next_connection: u64,
@@ -126,15 +128,10 @@ impl Step {
 }
 
 impl SessionTask {
-    pub fn new(
-        hub: Hub,
-        session: Session,
-        epoch: i64,
-        live: Published,
-        inputs: mpsc::Receiver<Input>,
-    ) -> Self {
+    pub fn new(hub: Hub, session: Session, epoch: i64, handle: &Handle, inputs: mpsc::Receiver<Input>) -> Self {
+        let (live, let_go) = (handle.live.clone(), handle.let_go.clone());
         live.store(session.summary().map(|summary| Arc::new(Live::after(None, summary))));
-        Self { hub, session, epoch, live, inputs, links: HashMap::new(), next_connection: 1 }
+        Self { hub, session, epoch, live, let_go, inputs, links: HashMap::new(), next_connection: 1 }
     }
 
     pub async fn run(mut self) {
@@ -192,6 +189,7 @@ impl SessionTask {
         };
         tokio::select! {
             biased;
+            () = self.let_go.cancelled() => None,
             received = self.inputs.recv_many(&mut inputs, BATCH) => (received > 0).then_some(inputs),
             () = tokio::time::sleep_until(wake.into()) => Some(inputs),
         }
