@@ -1,4 +1,4 @@
-// A line between a client and Salon that can be cut or go dead. Plain TCP: it carries requests and sockets, and looks
+// A line between a client and Salon that can be cut or fall silent. Plain TCP: it carries requests and sockets, and looks
 // into none of them. Media goes its own way.
 
 import { connect, createServer } from 'node:net';
@@ -6,7 +6,6 @@ import { connect, createServer } from 'node:net';
 export class Line {
   #server;
   #ends = new Set();
-  #dead = false;
   origin;
 
   /** Opens a line to `port` of this machine. */
@@ -23,16 +22,9 @@ export class Line {
     for (const end of this.#ends) end.resetAndDestroy();
   }
 
-  /** Nothing passes any more in either direction, and nobody is told. */
-  goDead() {
-    this.#dead = true;
+  /** What is open stays open, but nothing passes any more in either direction and nobody is told; new connections work. */
+  holdOld() {
     for (const end of this.#ends) end.pause();
-  }
-
-  /** Works again, for new connections: those from before are lost. */
-  comeBack() {
-    this.#dead = false;
-    this.cut();
   }
 
   close() {
@@ -50,7 +42,6 @@ export class Line {
         this.#ends.delete(end);
         other.destroy();
       });
-      if (this.#dead) end.pause();
     }
   }
 }
