@@ -38,7 +38,6 @@ fn a_dropped_socket_that_returns_counts_through_its_gap() {
     1:14 ana joins
          media: close ana-mic
          to bo: no more ana-mic
-         to bo: ana is here
          = s1: 2 live, 2 at most, 2.47 min
     1:14 ana has media and finds bo []
          to bo: ana has media
@@ -212,7 +211,6 @@ fn everyone_returns_after_a_kill() {
     1:06 ana joins
          = s1: 1 live, 2 at most, 2.10 min
     1:07 bo joins
-         to ana: bo is here
          = s1: 2 live, 2 at most, 2.23 min
     ");
 }

@@ -126,7 +126,6 @@ fn the_api_mutes_everyone_and_forbids_to_unmute() {
     0:05 bo joins
          media: close bo-mic
          to hana: no more bo-mic
-         to hana: bo is here
          = s1: 2 live, 2 at most, 0.17 min
     0:05 bo has media and finds hana [hana-mic on]
          to hana: bo has media

@@ -86,7 +86,6 @@ fn those_who_wait_for_a_host_come_in_when_one_arrives_or_returns() {
     0:22 cy joins and has to wait
          = s1: 1 live, 2 at most, 0.37 min
     0:25 hana joins
-         to bo: hana is here
          to cy: Admitted
          to hana: [cy] wait
          = s1: 2 live, 2 at most, 0.50 min
