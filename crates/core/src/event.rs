@@ -3,7 +3,7 @@
 //! An event says what was decided, never what was asked; folding needs no rule and cannot fail.
 //! Next: `record.rs` folds them; the store keeps them under stable names of its own.
 
-use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, TrackId};
+use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, TrackId};
 use crate::preset::Recorder;
 use crate::time::Timestamp;
 
@@ -66,6 +66,48 @@ pub enum EventBody {
     ParticipantAdmitted {
         participant: ParticipantId,
     },
+    ChatSent(ChatSent),
+    ChatEdited {
+        message: ChatId,
+        content: ChatContent,
+    },
+    ChatPinned {
+        message: ChatId,
+        pinned: bool,
+        by: PeerId,
+    },
+    /// What it said stays in the events before this one; the fold has forgotten it.
+    ChatDeleted {
+        message: ChatId,
+        by: PeerId,
+    },
+    PollCreated(PollCreated),
+    PollVoted {
+        poll: PollId,
+        participant: ParticipantId,
+        /// The voter's name at the time.
+        name: String,
+        /// Place of the chosen option, from 0.
+        option: usize,
+    },
+    StoreSet {
+        store: String,
+        author: PeerId,
+        items: Vec<StoreItem>,
+    },
+    /// With `None` the whole store.
+    StoreDeleted {
+        store: String,
+        keys: Option<Vec<String>>,
+    },
+    /// This peer is pinned for everyone; with `None` nobody is any more.
+    PeerPinned {
+        peer: Option<PeerId>,
+    },
+    StageChanged {
+        peer: PeerId,
+        on_stage: bool,
+    },
     SessionEnded {
         ended_at: Timestamp,
         reason: EndReason,
@@ -121,6 +163,59 @@ pub struct Track {
 pub enum TrackKind {
     Audio,
     Video,
+}
+
+/// A message of the chat, as it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatSent {
+    pub message: ChatId,
+    pub peer: PeerId,
+    pub author: ParticipantId,
+    /// The author's name at the time.
+    pub name: String,
+    /// Of a private message: whom it is between, the author among them. Empty if it is for everyone.
+    pub parties: Vec<ParticipantId>,
+    pub content: ChatContent,
+}
+
+/// What a message of the chat says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatContent {
+    pub kind: ChatKind,
+    /// The text, the address of an image, or the client's own JSON; passed on unchanged.
+    pub payload: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChatKind {
+    Text,
+    Image,
+    File,
+    /// An application's own mixture.
+    Custom,
+}
+
+/// A question put to everyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollCreated {
+    pub poll: PollId,
+    pub question: String,
+    pub options: Vec<String>,
+    /// Who chose what is not told.
+    pub anonymous: bool,
+    /// Counts are told only to those who have voted.
+    pub hide_votes: bool,
+    pub by_name: String,
+    /// `None` is the API.
+    pub by: Option<ParticipantId>,
+}
+
+/// One key of a shared store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreItem {
+    pub key: String,
+    /// JSON; Salon does not look inside.
+    pub payload: String,
 }
 
 /// Who did it.

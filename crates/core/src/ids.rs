@@ -89,6 +89,14 @@ id! {
     PeerId
 }
 id! {
+    /// A message of the chat.
+    ChatId
+}
+id! {
+    /// A question put to everyone.
+    PollId
+}
+id! {
     /// What a peer publishes, as people see it. On the wire `producer_id`.
     TrackId
 }

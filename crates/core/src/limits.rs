@@ -28,6 +28,62 @@ pub const MAX_BROADCAST_IDS: usize = 500;
 /// Broadcast messages of one participant in one second (product limit "5 per second").
 pub const BROADCASTS_PER_SECOND: u32 = 5;
 
+/// Longest text of the chat, in characters. The web SDK refuses longer ones itself (2.0.2).
+pub const MAX_CHAT_TEXT_CHARS: usize = 2_000;
+
+/// Longest other payload of the chat, in bytes: the address of an image, the JSON about a file, an application's own.
+pub const MAX_CHAT_PAYLOAD_BYTES: usize = 16 * 1024;
+
+/// Texts and custom messages of one participant in a minute (product limit); edits, pins and deletions count as well.
+pub const CHAT_TEXTS_PER_MINUTE: usize = 180;
+
+/// Images and files of one participant in a minute (product limit).
+pub const CHAT_FILES_PER_MINUTE: usize = 20;
+
+/// Peers a private message may name.
+pub const MAX_CHAT_ADDRESSEES: usize = 500;
+
+/// Messages, edits and pins in one session. All of them are held in memory while it lives and read when it is recovered;
+/// after that people are refused.
+pub const MAX_CHAT_ENTRIES: usize = 20_000;
+
+/// What may be written in one session altogether, in bytes; see [`MAX_CHAT_ENTRIES`].
+pub const MAX_CHAT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Messages in one answer (product limit); who wants older ones asks for pages.
+pub const CHAT_HISTORY: usize = 1_000;
+
+/// Payloads in one answer, in bytes.
+pub const CHAT_HISTORY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest question and option of a poll, in characters. Every vote tells them to everyone anew.
+pub const MAX_POLL_QUESTION_CHARS: usize = 1_024;
+pub const MAX_POLL_OPTION_CHARS: usize = 256;
+
+/// Options of a poll.
+pub const MAX_POLL_OPTIONS: usize = 32;
+
+/// Polls in one session: a client that joins gets them all at once.
+pub const MAX_POLLS: usize = 100;
+
+/// Longest name of a shared store and of a key, in bytes.
+pub const MAX_STORE_NAME_BYTES: usize = 128;
+pub const MAX_STORE_KEY_BYTES: usize = 256;
+
+/// Longest value of a shared store, in bytes. Each write is passed on to everyone.
+pub const MAX_STORE_VALUE_BYTES: usize = 16 * 1024;
+
+/// Keys one write may name.
+pub const MAX_STORE_WRITE_KEYS: usize = 64;
+
+/// Keys of one store, stores of one session, and what they may hold together, in bytes. All of it is in memory.
+pub const MAX_STORE_KEYS: usize = 1_000;
+pub const MAX_STORES: usize = 64;
+pub const MAX_STORE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Store writes of one participant in one second (product limit "5 per second").
+pub const STORE_WRITES_PER_SECOND: usize = 5;
+
 /// What an operator may change about sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -44,6 +100,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { grace_ms: 15_000, max_peers: 2_000, max_peers_ever: 50_000 }
+        Self { grace_ms: 25_000, max_peers: 2_000, max_peers_ever: 50_000 }
     }
 }

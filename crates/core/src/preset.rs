@@ -45,6 +45,38 @@ pub enum Recorder {
     Livestreamer,
 }
 
+/// Leave to write to everyone (`chat.public`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicChat {
+    pub can_send: bool,
+    pub text: bool,
+    pub files: bool,
+}
+
+/// Leave to write to some people only, and to be written to (`chat.private`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrivateChat {
+    pub can_send: bool,
+    pub can_receive: bool,
+    pub text: bool,
+    pub files: bool,
+}
+
+/// Leave to use polls (`polls`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PollPermissions {
+    pub can_create: bool,
+    pub can_vote: bool,
+    pub can_view: bool,
+}
+
+/// Leave to open and close plugins for everyone (`plugins`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PluginPermissions {
+    pub can_start: bool,
+    pub can_close: bool,
+}
+
 /// The permissions of one peer. Defaults are the ones the web SDK assumes when a server says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preset {
@@ -56,6 +88,8 @@ pub struct Preset {
     pub hidden: bool,
     pub accept_waiting_requests: bool,
     pub kick_participant: bool,
+    /// Pin people, and what others wrote.
+    pub pin_participant: bool,
     pub disable_audio: bool,
     pub disable_video: bool,
     pub disable_screenshare: bool,
@@ -68,6 +102,13 @@ pub struct Preset {
     pub stage_enabled: bool,
     /// `stage_access`; `None` is derived from what may be published.
     pub stage_access: Option<CanProduce>,
+    /// Decide who may come on stage; either of the two is enough.
+    pub accept_stage_requests: bool,
+    pub accept_production_requests: bool,
+    pub polls: PollPermissions,
+    pub plugins: PluginPermissions,
+    pub public_chat: PublicChat,
+    pub private_chat: PrivateChat,
     /// Screen shares at once in the session (`max_screenshare_count`).
     pub max_screenshares: usize,
 }
@@ -84,6 +125,7 @@ impl Preset {
             hidden: false,
             accept_waiting_requests: false,
             kick_participant: false,
+            pin_participant: false,
             disable_audio: false,
             disable_video: false,
             disable_screenshare: false,
@@ -94,6 +136,12 @@ impl Preset {
             screenshare: CanProduce::Allowed,
             stage_enabled: false,
             stage_access: None,
+            accept_stage_requests: false,
+            accept_production_requests: false,
+            polls: PollPermissions { can_create: true, can_vote: true, can_view: true },
+            plugins: PluginPermissions { can_start: true, can_close: true },
+            public_chat: PublicChat { can_send: true, text: true, files: true },
+            private_chat: PrivateChat { can_send: false, can_receive: false, text: false, files: false },
             max_screenshares: 1,
         }
     }
@@ -103,18 +151,17 @@ impl Preset {
         self.stage_enabled || matches!(self.view_type, ViewType::Webinar | ViewType::Livestream)
     }
 
+    /// `stage_access`; where it is unset it follows from what may be published (as web SDK 2.0.2 derives it).
+    pub fn stage_access(&self) -> CanProduce {
+        let media = [self.audio, self.video, self.screenshare];
+        let derived = [CanProduce::Allowed, CanProduce::CanRequest].into_iter().find(|access| media.contains(access));
+        self.stage_access.or(derived).unwrap_or(CanProduce::NotAllowed)
+    }
+
     /// Whether this person is on stage from the moment of joining.
     ///
-    /// Without a stage everyone is. With one, those whose `stage_access` is allowed are; where it is unset it follows
-    /// from what may be published (derived as web SDK 2.0.2 derives it).
+    /// Without a stage everyone is; with one, those whose `stage_access` is allowed are.
     pub fn joins_on_stage(&self) -> bool {
-        if !self.has_stage() {
-            return true;
-        }
-        let any_media_allowed = [self.audio, self.video, self.screenshare].contains(&CanProduce::Allowed);
-        match self.stage_access {
-            Some(access) => access == CanProduce::Allowed,
-            None => any_media_allowed,
-        }
+        !self.has_stage() || self.stage_access() == CanProduce::Allowed
     }
 }

@@ -4,13 +4,19 @@
 //! Decides nothing and refuses nothing; `session.rs` does, before it writes an event.
 //! Next: `record/peer.rs` for one peer, `record/summary.rs` for the small copy of the answer that readers hold.
 
+mod chat;
 mod peer;
+mod polls;
+mod stores;
 mod summary;
 
 #[cfg(test)]
 mod tests;
 
+pub use chat::{Chat, ChatMessage};
 pub use peer::{Peer, Presence};
+pub use polls::{Poll, Polls, Vote};
+pub use stores::{Stored, Stores};
 pub use summary::Summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +41,12 @@ pub struct Record {
     pub admitted: BTreeSet<ParticipantId>,
     /// People without leave to mute others may not switch their microphones on.
     pub unmute_forbidden: bool,
+    /// What was said in writing.
+    pub chat: Chat,
+    pub polls: Polls,
+    pub stores: Stores,
+    /// Who is pinned for everyone, and is gone with that peer.
+    pinned: Option<PeerId>,
     /// The most peers that ever counted at once.
     pub max_concurrent: u32,
     /// When the last one left, while nobody is here.
@@ -68,6 +80,10 @@ impl Record {
             peers: BTreeMap::new(),
             admitted: BTreeSet::new(),
             unmute_forbidden: false,
+            chat: Chat::default(),
+            polls: Polls::default(),
+            stores: Stores::default(),
+            pinned: None,
             max_concurrent: 0,
             emptied_at: None,
             ended: None,
@@ -122,6 +138,22 @@ impl Record {
             EventBody::ParticipantAdmitted { participant } => {
                 self.admitted.insert(participant.clone());
             }
+            EventBody::ChatSent(sent) => self.chat.send(sent, event.at),
+            EventBody::ChatEdited { message, content } => self.chat.edit(message, content),
+            EventBody::ChatPinned { message, pinned, .. } => self.chat.pin(message, *pinned),
+            EventBody::ChatDeleted { message, .. } => self.chat.delete(message),
+            EventBody::PollCreated(asked) => self.polls.ask(asked),
+            EventBody::PollVoted { poll, participant, name, option } => {
+                self.polls.vote(poll, participant, name, *option);
+            }
+            EventBody::StoreSet { store, author, items } => self.stores.set(store, author, items, event.at),
+            EventBody::StoreDeleted { store, keys } => self.stores.delete(store, keys.as_deref()),
+            EventBody::PeerPinned { peer } => self.pinned.clone_from(peer),
+            EventBody::StageChanged { peer, on_stage } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.who.on_stage = *on_stage;
+                }
+            }
             EventBody::SessionEnded { ended_at, reason } => {
                 self.ended = Some(Ended { at: *ended_at, reason: *reason });
             }
@@ -141,6 +173,9 @@ impl Record {
             return;
         }
         self.change(peer, |peer| peer.leave(left_at, reason));
+        if self.pinned.as_ref() == Some(peer) {
+            self.pinned = None;
+        }
         self.last_left_at = self.last_left_at.max(left_at);
         if self.present.is_empty() {
             // Not simply `left_at`: one who was lost left when last seen, and another may have left after that.
@@ -160,6 +195,11 @@ impl Record {
             self.present.remove(&peer.order);
         }
         self.max_concurrent = self.max_concurrent.max(self.sums.live);
+    }
+
+    /// Who is pinned for everyone.
+    pub fn pinned(&self) -> Option<&PeerId> {
+        self.pinned.as_ref()
     }
 
     /// Peers that count and are connected.

@@ -5,10 +5,15 @@
 //! Next: `session/entry.rs`, how people come in and go out.
 
 mod broadcast;
+mod chat;
 mod entry;
 mod moderation;
+mod pins;
+mod polls;
 mod roster;
 mod speakers;
+mod stage;
+mod stores;
 mod tracks;
 mod waiting_room;
 
@@ -16,13 +21,18 @@ mod waiting_room;
 mod tests;
 
 pub use broadcast::{Audience, Broadcast};
+pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
 pub use entry::{Entered, Join};
 pub use moderation::Mute;
+pub use polls::{NewPoll, OptionView, PollView};
 pub use roster::PeerView;
+pub use stage::{Stage, StageNews, StageRequest};
+pub use stores::StoreView;
 pub use waiting_room::WaitingView;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
 use crate::ids::{AppId, MeetingId, PeerId, SessionId, TrackId};
@@ -51,6 +61,10 @@ pub enum Refusal {
     UnknownPeer,
     /// The named track is not published by that peer.
     UnknownTrack,
+    /// The named message of the chat is gone, never was, or is not the caller's to read.
+    UnknownMessage,
+    /// The named poll is not in this session, or has no such option.
+    UnknownPoll,
     /// The peer id belongs to another participant of this session.
     PeerIdTaken,
     /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
@@ -63,6 +77,10 @@ pub enum Refusal {
     OffStage,
     /// A host has forbidden people to switch their microphones on.
     Muted,
+    /// A poll needs a question and at least two options, none of them blank.
+    Incomplete,
+    /// Each participant votes once in a poll.
+    AlreadyVoted,
     /// The session has as many peers, or the peer as many tracks, as the limits allow.
     Full,
     /// Too much, or too long.
@@ -78,12 +96,16 @@ impl fmt::Display for Refusal {
             Refusal::NotJoined => "join the meeting first",
             Refusal::UnknownPeer => "no such peer in this session",
             Refusal::UnknownTrack => "no such track in this session",
+            Refusal::UnknownMessage => "no such message in this session",
+            Refusal::UnknownPoll => "no such poll, or no such option",
             Refusal::PeerIdTaken => "this peer id belongs to somebody else",
             Refusal::TrackIdTaken => "this track id is in use",
             Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
             Refusal::NotAllowed => "the preset does not allow this",
             Refusal::OffStage => "only people on stage may do this",
             Refusal::Muted => "a host has muted everyone",
+            Refusal::Incomplete => "a poll needs a question and at least two options",
+            Refusal::AlreadyVoted => "you have voted in this poll",
             Refusal::Full => "the limit of this session is reached",
             Refusal::TooLarge => "the message is too large",
             Refusal::TooOften => "too many of these in a short time; try again in a moment",
@@ -153,6 +175,20 @@ pub enum Message {
     Admitted,
     Denied,
     Broadcast(Broadcast),
+    Chat(ChatNews),
+    /// A poll as this peer may see it: `new`, or with another vote.
+    Poll {
+        poll: Arc<PollView>,
+        new: bool,
+    },
+    /// Somebody else wrote these keys, or deleted them.
+    Store {
+        news: Arc<StoreView>,
+        deleted: bool,
+    },
+    /// This peer is pinned for everyone, or nobody is.
+    Pinned(Option<PeerId>),
+    Stage(StageNews),
     /// This peer speaks now: the front of the order.
     Speaking(PeerId),
 }
@@ -170,6 +206,9 @@ pub struct Session {
     waiting: waiting_room::WaitingRoom,
     speakers: speakers::Speakers,
     broadcasts: BTreeMap<PeerId, broadcast::Rate>,
+    store_writes: stores::Writes,
+    stage: stage::Asked,
+    chat_rates: chat::Rates,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
     // Of the present call: emptied by `take_outputs`.
@@ -188,6 +227,9 @@ impl Session {
             waiting: waiting_room::WaitingRoom::default(),
             speakers: speakers::Speakers::default(),
             broadcasts: BTreeMap::new(),
+            store_writes: stores::Writes::new(),
+            stage: stage::Asked::new(),
+            chat_rates: chat::Rates::new(),
             grace: BTreeMap::new(),
             outputs: Vec::new(),
             now: Timestamp::default(),

@@ -85,8 +85,9 @@ table::settings! {
     /// Live sessions.
     session: Session {
         /// How long someone whose connection broke may come back as the same peer, in seconds. Longer keeps ghosts
-        /// in the picture, shorter makes people fall out of calls on bad lines.
-        grace_secs: u64 = 15, within(0, 3_600);
+        /// in the picture, shorter makes people fall out of calls on bad lines. Clients take up to 35 s to notice that
+        /// a line has fallen silent and to come back; Salon notices 15 to 20 s after it did.
+        grace_secs: u64 = 25, within(0, 3_600);
     }
 
     /// What is refused, so that no one can use up the node.

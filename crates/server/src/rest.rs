@@ -24,6 +24,7 @@ pub mod presets;
 mod query;
 mod rate;
 mod reply;
+mod session_chat;
 mod session_people;
 mod sessions;
 
@@ -105,7 +106,7 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(session_people::list),
         routes!(session_people::show),
         routes!(session_people::report),
-        routes!(missing::chat),
+        routes!(session_chat::show),
         routes!(missing::transcript),
         routes!(missing::summary, missing::summarise),
     ]
@@ -140,6 +141,7 @@ fn client() -> Router<Rest> {
         .route("/v2/internals/participant-details", get(internals::participant_details))
         .route("/iceservers", get(internals::ice_servers))
         .route("/v2/meetings/chat-upload", post(missing::chat_upload))
+        .route("/downloads/chat/{session_id}", get(session_chat::download))
         .route("/otel/logs", post(internals::report))
         .route("/api/v1/message", post(internals::report))
         .route("/location", get(internals::location).post(internals::location))

@@ -4,10 +4,14 @@
 //! counts for nothing. Malformed, unknown and oversize messages are answered or dropped, and counted.
 //! Next: `signaling/socket.rs`.
 
+pub(crate) mod chat;
 mod later;
 mod media;
+pub(crate) mod polls;
 pub(crate) mod room;
 pub mod socket;
+mod stage;
+mod stores;
 pub mod to_wire;
 
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use prost::bytes::Bytes;
 use salon_core::session::Refusal;
 use salon_core::{MeetingId, ParticipantId, PeerId};
 use salon_wire::event_id;
+use salon_wire::signaling::socket::livestreaming;
 
 use crate::app::App;
 use crate::hub::{Handle, Removed, Unavailable};
@@ -40,6 +45,8 @@ pub enum Answer {
     Payload(Bytes),
     /// The same, but not before then; other requests are dealt with meanwhile.
     Later(Instant, Bytes),
+    /// Another event with the request's id, with this payload.
+    Under(u32, Bytes),
 }
 
 /// Why a message was not obeyed; told to its sender.
@@ -112,7 +119,7 @@ impl Trouble {
 
 /// Obeys one message.
 pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
-    use event_id::{chat, media as m, plugins, polls, presets, room as r};
+    use event_id::{chat as c, media as m, plugins, polls as pl, presets, room as r};
     // A client that was removed still takes its media down before it closes.
     if caller.removed.is_raised() && event != m::LEAVE_ROOM {
         return Err(Trouble::Removed);
@@ -130,6 +137,19 @@ pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Res
         r::DENY_WAITING_ROOM_REQUESTS => room::deny(caller, read(payload)?).await,
         r::BROADCAST_MESSAGE => room::broadcast(caller, read(payload.clone())?, payload).await,
         r::BROADCAST_TO_ENTITY => room::broadcast_to(caller, read(payload)?).await,
+        r::REQUEST_STAGE_ACCESS => stage::request(caller).await,
+        r::CANCEL_STAGE_REQUEST => stage::cancel(caller).await,
+        r::GRANT_STAGE_ACCESS => {
+            let request: livestreaming::GrantStageAccessRequest = read(payload)?;
+            stage::decide(caller, &request.user_ids, true).await
+        }
+        r::DENY_STAGE_ACCESS => {
+            let request: livestreaming::DenyStageAccessRequest = read(payload)?;
+            stage::decide(caller, &request.user_ids, false).await
+        }
+        r::JOIN_STAGE => stage::join(caller).await,
+        r::LEAVE_STAGE => stage::leave(caller, read(payload)?).await,
+        r::GET_STAGE_REQUESTS => stage::requests(caller).await,
         r::GET_CONNECTED_ROOMS_DUMP => room::connected_rooms(caller).await,
 
         m::JOIN_ROOM => Ok(Answer::Payload(Bytes::new())),
@@ -144,17 +164,28 @@ pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Res
         m::CLOSE_CONSUMER => media::close_consumers(caller, read(payload)?).await,
         m::UPDATE_CONSUMERS_SIMULCAST_CONFIG => media::set_layers(caller, read(payload)?).await,
         m::CHANGE_DISPLAY_NAME => media::rename(caller, read(payload)?).await,
+        m::GLOBAL_PIN_PEER => media::pin(caller, read(payload)?).await,
         m::HOST_CONTROL_PEER => media::mute_peer(caller, read(payload)?).await,
         m::HOST_CONTROL_ALL_PEERS => media::mute_all(caller, read(payload)?).await,
         // Who speaks is heard on the server, from the packets themselves; a client's own word is not needed.
         m::AUDIO_ACTIVITY => Ok(Answer::None),
 
-        chat::GET_MESSAGES => later::chat_history(),
-        chat::GET_PAGINATED_MESSAGES => later::chat_page(),
-        polls::GET_POLLS => later::polls(),
-        plugins::STORE_GET_KEYS => later::store_keys(read(payload)?),
+        c::GET_MESSAGES => chat::history(caller).await,
+        c::SEND_MESSAGE_TO_ROOM => chat::say_to_all(caller, read(payload)?).await,
+        c::SEND_MESSAGE_TO_PEERS => chat::say_to_some(caller, read(payload)?).await,
+        c::EDIT_MESSAGE => chat::edit(caller, read(payload)?).await,
+        c::DELETE_MESSAGE => chat::delete(caller, read(payload)?).await,
+        c::PIN_MESSAGE => chat::pin(caller, read(payload)?).await,
+        c::GET_PAGINATED_MESSAGES => chat::page(caller, read(payload)?).await,
+        c::SEARCH_CHANNEL_MESSAGES => chat::search(caller, read(payload)?).await,
+        pl::CREATE_POLL => polls::create(caller, read(payload)?).await,
+        pl::GET_POLLS => polls::all(caller).await,
+        pl::VOTE_POLL => polls::vote(caller, read(payload)?).await,
+        plugins::STORE_INSERT_KEYS => stores::insert(caller, read(payload)?).await,
+        plugins::STORE_GET_KEYS => stores::get(caller, read(payload)?).await,
+        plugins::STORE_DELETE_KEYS => stores::delete_keys(caller, read(payload)?).await,
+        plugins::STORE_DELETE => stores::delete(caller, read(payload)?).await,
         presets::GET_USER_PRESETS => later::user_presets(),
-        r::GET_STAGE_REQUESTS => later::stage_requests(),
         event => Err(later::refuse(event)),
     }
 }

@@ -16,6 +16,8 @@ mod sdp;
 
 #[path = "signaling/admission.rs"]
 mod admission;
+#[path = "signaling/chat.rs"]
+mod chat;
 #[path = "signaling/crashes.rs"]
 mod crashes;
 #[path = "signaling/crowds.rs"]
@@ -30,7 +32,15 @@ mod joining;
 mod media;
 #[path = "signaling/permissions.rs"]
 mod permissions;
+#[path = "signaling/pins.rs"]
+mod pins;
+#[path = "signaling/polls.rs"]
+mod polls;
 #[path = "signaling/removal.rs"]
 mod removal;
+#[path = "signaling/stage.rs"]
+mod stage;
+#[path = "signaling/stores.rs"]
+mod stores;
 #[path = "signaling/waiting.rs"]
 mod waiting;

@@ -3,9 +3,9 @@
 //! optional; what core renames is renamed here alone.
 //! What cannot be read is `None`, never a panic and never a guess.
 
-use salon_core::event::{Actor, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind};
+use salon_core::event::{Actor, PollCreated, StoreItem, ChatContent, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind};
 use salon_core::preset::Recorder;
-use salon_core::{AppId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, Timestamp, TrackId};
+use salon_core::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, Timestamp, TrackId};
 use serde_json::{Map, Value, json};
 
 /// The kind of an event, and its JSON.
@@ -36,6 +36,31 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         EventBody::UnmuteForbidden { forbidden } => ("unmute_forbidden", json!({ "forbidden": forbidden })),
         EventBody::ParticipantAdmitted { participant } => {
             ("participant_admitted", json!({ "participant": participant.as_str() }))
+        }
+        EventBody::ChatSent(sent) => ("chat_sent", encode_chat(sent)),
+        EventBody::ChatEdited { message, content } => {
+            ("chat_edited", json!({ "message": message.as_str(), "content": encode_content(content) }))
+        }
+        EventBody::ChatPinned { message, pinned, by } => {
+            ("chat_pinned", json!({ "message": message.as_str(), "pinned": pinned, "by_peer": by.as_str() }))
+        }
+        EventBody::ChatDeleted { message, by } => {
+            ("chat_deleted", json!({ "message": message.as_str(), "by_peer": by.as_str() }))
+        }
+        EventBody::PollCreated(asked) => ("poll_created", encode_poll(asked)),
+        EventBody::PollVoted { poll, participant, name, option } => (
+            "poll_voted",
+            json!({ "poll": poll.as_str(), "participant": participant.as_str(), "name": name, "option": option }),
+        ),
+        EventBody::StoreSet { store, author, items } => {
+            let items: Vec<_> = items.iter().map(|item| json!({ "key": item.key, "payload": item.payload })).collect();
+            ("store_set", json!({ "store": store, "by_peer": author.as_str(), "items": items }))
+        }
+        // Null is the whole store.
+        EventBody::StoreDeleted { store, keys } => ("store_deleted", json!({ "store": store, "keys": keys })),
+        EventBody::PeerPinned { peer } => ("peer_pinned", json!({ "peer": peer.as_ref().map(PeerId::as_str) })),
+        EventBody::StageChanged { peer, on_stage } => {
+            ("stage_changed", json!({ "peer": peer.as_str(), "on_stage": on_stage }))
         }
         EventBody::SessionEnded { ended_at, reason } => {
             ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
@@ -78,6 +103,45 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
         "participant_admitted" => {
             EventBody::ParticipantAdmitted { participant: ParticipantId::parse(fields.text("participant")?).ok()? }
         }
+        "chat_sent" => EventBody::ChatSent(decode_chat(&fields)?),
+        "chat_edited" => EventBody::ChatEdited { message: fields.message()?, content: fields.content()? },
+        "chat_pinned" => EventBody::ChatPinned {
+            message: fields.message()?,
+            pinned: fields.flag("pinned")?,
+            by: PeerId::parse(fields.text("by_peer")?).ok()?,
+        },
+        "chat_deleted" => {
+            EventBody::ChatDeleted { message: fields.message()?, by: PeerId::parse(fields.text("by_peer")?).ok()? }
+        }
+        "poll_created" => EventBody::PollCreated(decode_poll(&fields)?),
+        "poll_voted" => EventBody::PollVoted {
+            poll: PollId::parse(fields.text("poll")?).ok()?,
+            participant: ParticipantId::parse(fields.text("participant")?).ok()?,
+            name: fields.string("name")?,
+            option: usize::try_from(fields.int("option")?).ok()?,
+        },
+        "store_set" => EventBody::StoreSet {
+            store: fields.string("store")?,
+            author: PeerId::parse(fields.text("by_peer")?).ok()?,
+            items: decode_list(object.get("items")?, |item| {
+                let fields = Fields(item.as_object()?);
+                Some(StoreItem { key: fields.string("key")?, payload: fields.string("payload")? })
+            })?,
+        },
+        "store_deleted" => EventBody::StoreDeleted {
+            store: fields.string("store")?,
+            keys: match object.get("keys")? {
+                Value::Null => None,
+                keys => Some(decode_list(keys, |key| key.as_str().map(str::to_owned))?),
+            },
+        },
+        "peer_pinned" => EventBody::PeerPinned {
+            peer: match object.get("peer")? {
+                Value::Null => None,
+                _ => Some(fields.peer()?),
+            },
+        },
+        "stage_changed" => EventBody::StageChanged { peer: fields.peer()?, on_stage: fields.flag("on_stage")? },
         "session_ended" => {
             EventBody::SessionEnded { ended_at: fields.time("ended_ms")?, reason: END_REASONS.value(fields.text("reason")?)? }
         }
@@ -165,6 +229,67 @@ fn decode_track(fields: &Fields) -> Option<Track> {
     })
 }
 
+fn encode_chat(sent: &ChatSent) -> Value {
+    json!({
+        "message": sent.message.as_str(),
+        "peer": sent.peer.as_str(),
+        "author": sent.author.as_str(),
+        "name": sent.name,
+        "parties": sent.parties.iter().map(ParticipantId::as_str).collect::<Vec<_>>(),
+        "content": encode_content(&sent.content),
+    })
+}
+
+fn decode_chat(fields: &Fields) -> Option<ChatSent> {
+    let parties = fields.0.get("parties")?.as_array()?;
+    Some(ChatSent {
+        message: fields.message()?,
+        peer: fields.peer()?,
+        author: ParticipantId::parse(fields.text("author")?).ok()?,
+        name: fields.string("name")?,
+        parties: parties.iter().map(|party| ParticipantId::parse(party.as_str()?).ok()).collect::<Option<_>>()?,
+        content: fields.content()?,
+    })
+}
+
+fn encode_content(content: &ChatContent) -> Value {
+    json!({ "kind": CHAT_KINDS.name(content.kind), "payload": content.payload })
+}
+
+fn encode_poll(asked: &PollCreated) -> Value {
+    json!({
+        "poll": asked.poll.as_str(),
+        "question": asked.question,
+        "options": asked.options,
+        "anonymous": asked.anonymous,
+        "hide_votes": asked.hide_votes,
+        "by_name": asked.by_name,
+        // Null is the API.
+        "by_participant": asked.by.as_ref().map(ParticipantId::as_str),
+    })
+}
+
+fn decode_poll(fields: &Fields) -> Option<PollCreated> {
+    Some(PollCreated {
+        poll: PollId::parse(fields.text("poll")?).ok()?,
+        question: fields.string("question")?,
+        options: decode_list(fields.0.get("options")?, |option| option.as_str().map(str::to_owned))?,
+        anonymous: fields.flag("anonymous")?,
+        hide_votes: fields.flag("hide_votes")?,
+        by_name: fields.string("by_name")?,
+        by: match fields.0.get("by_participant")? {
+            Value::Null => None,
+            Value::String(participant) => Some(ParticipantId::parse(participant).ok()?),
+            _ => return None,
+        },
+    })
+}
+
+/// A list that is never written empty.
+fn decode_list<T>(value: &Value, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    value.as_array().filter(|list| !list.is_empty())?.iter().map(item).collect()
+}
+
 /// The words for the values of a small enum.
 struct Words<T: 'static>(&'static [(T, &'static str)]);
 
@@ -177,6 +302,12 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
+const CHAT_KINDS: Words<ChatKind> = Words(&[
+    (ChatKind::Text, "text"),
+    (ChatKind::Image, "image"),
+    (ChatKind::File, "file"),
+    (ChatKind::Custom, "custom"),
+]);
 const RECORDERS: Words<Recorder> =
     Words(&[(Recorder::None, "none"), (Recorder::Recorder, "recorder"), (Recorder::Livestreamer, "livestreamer")]);
 
@@ -217,6 +348,16 @@ impl<'a> Fields<'a> {
 
     fn peer(&self) -> Option<PeerId> {
         PeerId::parse(self.text("peer")?).ok()
+    }
+
+    fn message(&self) -> Option<ChatId> {
+        ChatId::parse(self.text("message")?).ok()
+    }
+
+    fn content(&self) -> Option<ChatContent> {
+        let Value::Object(content) = self.0.get("content")? else { return None };
+        let fields = Fields(content);
+        Some(ChatContent { kind: CHAT_KINDS.value(fields.text("kind")?)?, payload: fields.string("payload")? })
     }
 
     fn track(&self, name: &str) -> Option<TrackId> {

@@ -225,10 +225,8 @@ class Conformance:
         )
         assert missing.body["error"]["message"] == f"No user found with id {UNKNOWN}"
         await refused(cloudflare.BadRequestError, lambda: active.kick_participants(meeting.id, **HERE))
-        await refused(
-            cloudflare.UnprocessableEntityError,
-            lambda: active.create_poll(meeting.id, **HERE, question="Tea?", options=["yes", "no"]),
-        )
+        asked = (await done(active.create_poll(meeting.id, **HERE, question="Tea?", options=["yes", "no"]))).data
+        assert ([option.text for option in asked.poll.options], asked.poll.voted) == (["yes", "no"], [])
 
         ended = (await done(active.kick_all_participants(meeting.id, **HERE))).data
         assert ended.kicked_participants_count == 1
@@ -280,8 +278,9 @@ class Conformance:
             sessions.get_participant_data_from_peer_id(ada_peer.id, **HERE, filters="device_info", include_peer_events=True)
         )
         assert report.data.participant.session_id == session.id
+        chat = await done(sessions.get_session_chat(session.id, **HERE))
+        assert "/downloads/chat/" in chat.data.chat_download_url, chat
         for call in (
-            lambda: sessions.get_session_chat(session.id, **HERE),
             lambda: sessions.get_session_transcripts(session.id, **HERE, format="CSV"),
             lambda: sessions.get_session_summary(session.id, **HERE),
             lambda: sessions.generate_summary_of_transcripts(session.id, **HERE),

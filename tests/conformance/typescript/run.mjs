@@ -194,7 +194,8 @@ const checks = {
     await refused(Cloudflare.NotFoundError, () => activeSession.kickParticipants(id, { ...here, participant_ids: [UNKNOWN] }));
     await refused(Cloudflare.BadRequestError, () => activeSession.kickParticipants(id, here));
     const poll = { ...here, question: 'Tea?', options: ['yes', 'no'] };
-    await refused(Cloudflare.UnprocessableEntityError, () => activeSession.createPoll(id, poll));
+    const asked = (await activeSession.createPoll(id, poll)).data.poll;
+    assert.deepEqual([asked.options.map((option) => option.text), asked.voted], [['yes', 'no'], []]);
     assert.equal((await activeSession.kickAllParticipants(id, here)).data.kicked_participants_count, 1);
     await refused(Cloudflare.NotFoundError, () => activeSession.getActiveSession(id, here));
     await refused(Cloudflare.NotFoundError, () => activeSession.kickAllParticipants(id, here));
@@ -233,8 +234,11 @@ const checks = {
     assert.equal(one.data.participant.user_id, bob.person.id);
     const report = await sessions.getParticipantDataFromPeerID(ada.peer.id, { ...here, filters: 'device_info' });
     assert.equal(report.data.participant.session_id, session.id);
+    const chat = await sessions.getSessionChat(session.id, here);
+    const csv = await fetch(chat.data.chat_download_url);
+    assert.equal(csv.status, 200);
+    assert.match(await csv.text(), /^id,participantId,sessionId,/);
     for (const call of [
-      () => sessions.getSessionChat(session.id, here),
       () => sessions.getSessionTranscripts(session.id, { ...here, format: 'CSV' }),
       () => sessions.getSessionSummary(session.id, here),
       () => sessions.generateSummaryOfTranscripts(session.id, here),

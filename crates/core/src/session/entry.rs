@@ -97,6 +97,7 @@ impl Session {
     /// A second connection with the same peer id: the first is dead, the server only does not know it yet.
     fn replace_connection(&mut self, join: Join) -> Entered {
         self.unpublish_all(&join.peer);
+        self.forget_stage_request(&join.peer);
         self.speakers.leave(&join.peer);
         self.rename_on_return(&join);
         self.roster.add(join.peer.clone(), join.preset);
@@ -180,6 +181,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let view = is_announced(found).then(|| PeerView::of(&found.who));
         self.unpublish_all(peer);
+        self.tell_unpinned(peer);
         self.take_out(peer, reason);
         if let Some(view) = view {
             self.send_media(Some(peer), &Message::MediaLeft(peer.clone()));
@@ -200,6 +202,8 @@ impl Session {
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
         self.broadcasts.remove(peer);
+        self.store_writes.remove(peer);
+        self.forget_stage_request(peer);
         self.speakers.leave(peer);
         self.roster.remove(peer);
     }

@@ -1,10 +1,10 @@
 //! What people do, at random: who they are, and one input at a time.
 //! Each answers with what its caller was told, which is all that the ledger hears.
 
-use salon_core::event::{Actor, Track, TrackKind};
-use salon_core::preset::{Entry, Recorder};
-use salon_core::session::{Audience, Broadcast, Entered, Join, Mute, Refusal};
-use salon_core::{ParticipantId, PeerId, Preset, PresetId, SessionId, Timestamp, TrackId};
+use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
+use salon_core::preset::{CanProduce, Entry, PrivateChat, Recorder};
+use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPoll, Refusal};
+use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
 use super::World;
 
@@ -118,7 +118,9 @@ impl World {
             }
             _ => {
                 let hello = Broadcast { kind: "hi".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
-                let done = match self.dice.roll(5) {
+                let done = match self.dice.roll(9) {
+                    6..=8 => self.collaborate(now, &caller, other),
+                    5 => self.chat(now, &caller, other),
                     0 => self.session.broadcast(now, &caller, Audience::Others, hello).is_ok(),
                     1 => self.session.broadcast(now, &caller, Audience::Peers(vec![id(other)]), hello).is_ok(),
                     2 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
@@ -127,6 +129,52 @@ impl World {
                 };
                 Done::or_refused(done)
             }
+        }
+    }
+
+    /// Somebody writes, or changes what was written.
+    fn chat(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
+        let said = |payload: &str| ChatContent { kind: ChatKind::Text, payload: payload.to_string() };
+        let past = ChatId::parse(&format!("m{}", self.messages.saturating_sub(self.dice.roll(4)))).unwrap();
+        match self.dice.roll(6) {
+            0 => self.session.edit_message(now, caller, &past, said("rather this")).is_ok(),
+            1 => self.session.delete_message(now, caller, &past).is_ok(),
+            2 => {
+                let pinned = self.dice.one_in(2);
+                self.session.pin_message(now, caller, &past, pinned).is_ok()
+            }
+            _ => {
+                self.messages += 1;
+                let fresh = ChatId::parse(&format!("m{}", self.messages)).unwrap();
+                let to = if self.dice.one_in(2) { ChatTo::Everyone } else { ChatTo::Peers(vec![id(other)]) };
+                self.session.say(now, caller, fresh, to, said("hello")).is_ok()
+            }
+        }
+    }
+
+    /// Polls, shared stores, pins and the stage.
+    fn collaborate(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
+        let n = self.dice.roll(4);
+        let poll = PollId::parse(&format!("q{n}")).unwrap();
+        let (yes, whom) = (self.dice.one_in(2), [person(other)]);
+        let session = &mut self.session;
+        match self.dice.roll(11) {
+            0 => {
+                let options = vec!["yes".to_string(), "no".to_string()];
+                let new = NewPoll { id: poll, question: "?".to_string(), options, anonymous: yes, hide_votes: n == 0 };
+                session.create_poll(now, &Actor::Peer(caller.clone()), "", new).is_ok()
+            }
+            1..=2 => session.vote(now, caller, &poll, n as u64 % 3).is_ok(),
+            3..=4 => {
+                let items = vec![StoreItem { key: format!("k{other}"), payload: "1".repeat(n) }];
+                session.store_set(now, caller, &format!("s{n}"), items).is_ok()
+            }
+            5 => session.store_delete(now, caller, &format!("s{n}"), yes.then(|| vec![format!("k{other}")])).is_ok(),
+            6 => session.pin(now, caller, yes.then(|| id(other)).as_ref()).is_ok(),
+            7 => session.request_stage(now, caller).is_ok(),
+            8 => session.decide_stage(now, caller, &whom, yes).is_ok(),
+            9 => session.join_stage(now, caller).is_ok(),
+            _ => session.leave_stage(now, caller, &whom).is_ok(),
         }
     }
 
@@ -152,6 +200,11 @@ impl World {
             disable_audio: host,
             disable_video: host,
             disable_screenshare: host,
+            private_chat: PrivateChat { can_send: true, can_receive: peer != 6, text: true, files: true },
+            pin_participant: host,
+            accept_stage_requests: host,
+            stage_enabled: host || peer == 11,
+            stage_access: (peer == 11).then_some(CanProduce::CanRequest),
             hidden: peer == 3 || (peer == 4 && self.dice.one_in(2)),
             ..named
         };

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::preset::Recorder;
-use salon_core::session::{MeetingFacts, Message, Output};
+use salon_core::session::{ChatNews, MeetingFacts, Message, Output, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
@@ -38,6 +38,7 @@ pub struct World {
     now: i64,
     sessions: usize,
     tracks: usize,
+    messages: usize,
     /// The store: the events of the last session.
     remembered: Vec<Event>,
     ledger: Option<Ledger>,
@@ -77,6 +78,7 @@ impl World {
             now: BEGIN,
             sessions: 0,
             tracks: 0,
+            messages: 0,
             remembered: Vec::new(),
             ledger: None,
             answered: None,
@@ -339,13 +341,24 @@ impl World {
                     assert!(!view.hidden || view.recorder != Recorder::None, "{to} heard of {}", view.peer);
                     None
                 }
-                Message::MediaLeft(peer)
+                Message::Pinned(None) => None,
+                Message::Pinned(Some(peer))
+                | Message::Stage(StageNews::Status { peer, .. })
+                | Message::MediaLeft(peer)
                 | Message::TrackPublished { peer, .. }
                 | Message::TrackToggled { peer, .. }
                 | Message::TrackUnpublished { peer, .. }
                 | Message::Renamed { peer, .. }
                 | Message::Speaking(peer) => Some(peer),
-                Message::Broadcast(_) => None,
+                Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
+                Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
+                    let record = self.session.record();
+                    let who = record.and_then(|record| record.peers.get(to)).map(|peer| &peer.who.participant);
+                    let party = who.is_some_and(|who| message.parties.contains(who));
+                    assert!(!message.is_private() || party, "{to} heard what is private: {message:?}");
+                    None
+                }
+                Message::Chat(ChatNews::Deleted(_)) => None,
             };
             assert!(joined, "{to} is not in and heard {message:?}");
             if let Some(peer) = subject.filter(|peer| *peer != to) {

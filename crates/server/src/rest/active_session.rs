@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use salon_core::event::Actor;
+use salon_core::limits::MAX_POLL_QUESTION_CHARS;
+use salon_core::session::{NewPoll, PollView, Refusal};
 use salon_core::{MeetingId, ParticipantId};
 use salon_store::Meeting;
 use salon_wire::rest::active_session as wire;
@@ -21,14 +23,12 @@ use crate::rest::body::Body;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
-use crate::rest::reply::{Answer, data};
+use crate::rest::reply::{Answer, created, data};
 use crate::rest::{live, sessions};
+use crate::signaling::polls;
 
 /// Ids in one call. More would keep the session's task from its other callers.
 const MAX_TARGETS: usize = 1_000;
-
-/// Longest question of a poll, in characters.
-const MAX_POLL_CHARS: usize = 1_024;
 
 /// The live session.
 #[utoipa::path(get, path = "/meetings/{meeting_id}/active-session", tag = "active_session",
@@ -115,7 +115,7 @@ pub async fn mute_all(
     data(wire::MutedAll { action: "mute-all".to_owned(), muted_participants_count: count as u64 })
 }
 
-/// Asks everyone in the session. There are no polls yet: what is asked is checked, and then refused.
+/// Asks everyone in the session, as if a participant had.
 #[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/poll", tag = "active_session", request_body = wire::PollBody,
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 201, body = Envelope<wire::PollCreated>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
@@ -125,15 +125,45 @@ pub async fn poll(
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::PollBody>,
 ) -> Answer<wire::PollCreated> {
-    text("question", &body.question, 1, MAX_POLL_CHARS)?;
+    text("question", &body.question, 1, MAX_POLL_QUESTION_CHARS)?;
     if body.options.len() < 2 {
         return Err(ApiError::invalid("options", "must contain at least 2 items"));
     }
-    let (meeting, _) = task(&app, &caller, &meeting).await?;
-    if app.hub.summary(meeting.id.as_str()).is_none() {
-        return Err(ApiError::no_active_session(&meeting.id));
+    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let new = NewPoll {
+        id: polls::fresh_id(),
+        question: body.question,
+        options: body.options,
+        anonymous: body.anonymous.unwrap_or(false),
+        hide_votes: body.hide_votes.unwrap_or(false),
+    };
+    let by_name = caller.app.to_string();
+    let asked = handle.call(move |session, now| session.create_poll(now, &Actor::Api, &by_name, new)).await?;
+    let poll = asked.map_err(|refusal| match refusal {
+        Refusal::NoSession => ApiError::no_active_session(&meeting.id),
+        refusal => ApiError::bad_request(refusal),
+    })?;
+    created(wire::PollCreated { action: "poll".to_owned(), poll: poll_to_wire(poll) })
+}
+
+fn poll_to_wire(poll: PollView) -> wire::Poll {
+    let options = poll.options.into_iter().map(|option| {
+        let vote = |(id, name): (ParticipantId, String)| wire::PollVote { id: id.to_string(), name };
+        wire::PollOption {
+            text: option.text,
+            count: option.count,
+            votes: option.votes.into_iter().map(vote).collect(),
+        }
+    });
+    wire::Poll {
+        id: poll.id.to_string(),
+        question: poll.question,
+        options: options.collect(),
+        anonymous: Some(poll.anonymous),
+        hide_votes: Some(poll.hide_votes),
+        created_by: Some(poll.by_name),
+        voted: Some(poll.voted.iter().map(ToString::to_string).collect()),
     }
-    Err(ApiError::not_yet("polls"))
 }
 
 /// Whom a call is about.

@@ -172,7 +172,7 @@ impl From<Unavailable> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NoSession | Refusal::NotJoined | Refusal::UnknownPeer | Refusal::UnknownTrack => {
+            Refusal::NoSession | Refusal::NotJoined | Refusal::UnknownPeer | Refusal::UnknownTrack | Refusal::UnknownMessage => {
                 Self::not_found(refusal.to_string())
             }
             Refusal::TooOften => Self::too_many_requests(1),

@@ -19,14 +19,6 @@ use crate::rest::query::Asked;
 use crate::rest::reply::{self, Answer};
 use crate::rest::sessions;
 
-/// The chat of a session. Nothing of it is recorded yet.
-#[utoipa::path(get, path = "/sessions/{session_id}/chat", tag = "sessions",
-    params(("session_id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Envelope<wire::SessionChat>), (status = 404, body = ErrorBody)))]
-pub async fn chat(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::SessionChat> {
-    nothing_of(&app, &caller, &id, "chat").await
-}
-
 /// The transcript of a session. Nothing is transcribed yet.
 #[utoipa::path(get, path = "/sessions/{session_id}/transcript", tag = "sessions",
     params(("session_id" = String, Path, format = "uuid"), wire::TranscriptQuery),

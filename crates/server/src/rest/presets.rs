@@ -3,7 +3,7 @@
 //! Next: `participants.rs`, which names presets.
 
 use axum::extract::State;
-use salon_core::preset::{CanProduce, Entry, Recorder, ViewType};
+use salon_core::preset::{CanProduce, Entry, PluginPermissions, PollPermissions, PrivateChat, PublicChat, Recorder, ViewType};
 use salon_core::{AppId, PresetId, Timestamp};
 use salon_store::{Error as StoreError, Preset, Rule};
 use salon_wire::rest::default_presets::default_presets;
@@ -38,7 +38,13 @@ pub fn defaults(app: &AppId, now: Timestamp) -> Vec<Preset> {
 pub fn permissions(preset: &Preset) -> salon_core::Preset {
     let defaults = salon_core::Preset::named(preset.id.clone(), &preset.name);
     let allows = |name: &str, default: bool| preset.body["permissions"][name].as_bool().unwrap_or(default);
+    let within = |part: &str, name: &str, default: bool| {
+        preset.body["permissions"][part][name].as_bool().unwrap_or(default)
+    };
     let produce = |kind: &str| can_produce(&preset.body["permissions"]["media"][kind]["can_produce"]);
+    let chat = |whom: &str, name: &str, default: bool| {
+        preset.body["permissions"]["chat"][whom][name].as_bool().unwrap_or(default)
+    };
     let config = &preset.body["config"];
     salon_core::Preset {
         view_type: match config["view_type"].as_str() {
@@ -61,15 +67,38 @@ pub fn permissions(preset: &Preset) -> salon_core::Preset {
         hidden: allows("hidden_participant", defaults.hidden),
         accept_waiting_requests: allows("accept_waiting_requests", defaults.accept_waiting_requests),
         kick_participant: allows("kick_participant", defaults.kick_participant),
+        pin_participant: allows("pin_participant", defaults.pin_participant),
         disable_audio: allows("disable_participant_audio", defaults.disable_audio),
         disable_video: allows("disable_participant_video", defaults.disable_video),
         disable_screenshare: allows("disable_participant_screensharing", defaults.disable_screenshare),
         can_edit_display_name: allows("can_edit_display_name", defaults.can_edit_display_name),
         show_participant_list: allows("show_participant_list", defaults.show_participant_list),
+        public_chat: PublicChat {
+            can_send: chat("public", "can_send", defaults.public_chat.can_send),
+            text: chat("public", "text", defaults.public_chat.text),
+            files: chat("public", "files", defaults.public_chat.files),
+        },
+        private_chat: PrivateChat {
+            can_send: chat("private", "can_send", defaults.private_chat.can_send),
+            can_receive: chat("private", "can_receive", defaults.private_chat.can_receive),
+            text: chat("private", "text", defaults.private_chat.text),
+            files: chat("private", "files", defaults.private_chat.files),
+        },
         audio: produce("audio").unwrap_or(defaults.audio),
         video: produce("video").unwrap_or(defaults.video),
         screenshare: produce("screenshare").unwrap_or(defaults.screenshare),
         stage_enabled: allows("stage_enabled", defaults.stage_enabled),
+        accept_stage_requests: allows("accept_stage_requests", defaults.accept_stage_requests),
+        accept_production_requests: allows("can_accept_production_requests", defaults.accept_production_requests),
+        polls: PollPermissions {
+            can_create: within("polls", "can_create", defaults.polls.can_create),
+            can_vote: within("polls", "can_vote", defaults.polls.can_vote),
+            can_view: within("polls", "can_view", defaults.polls.can_view),
+        },
+        plugins: PluginPermissions {
+            can_start: within("plugins", "can_start", defaults.plugins.can_start),
+            can_close: within("plugins", "can_close", defaults.plugins.can_close),
+        },
         stage_access: can_produce(&preset.body["permissions"]["stage_access"]),
         max_screenshares: config["max_screenshare_count"]
             .as_f64()

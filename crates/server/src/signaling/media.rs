@@ -52,12 +52,14 @@ pub async fn open_transport(caller: &Caller, request: wire::CreateTransportReque
 
 pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let (facts, session, others, order) = caller
+    let (facts, session, others, order, pinned) = caller
         .handle
         .call(move |session, now| {
             let others = session.complete_join(now, &peer)?;
             let id = session.summary().map(|summary| summary.session.to_string()).unwrap_or_default();
-            Ok::<_, Refusal>((session.facts().clone(), id, others, session.speaking_order(&peer)))
+            let pinned = session.pinned().map(ToString::to_string);
+            let order = session.speaking_order(&peer);
+            Ok::<_, Refusal>((session.facts().clone(), id, others, order, pinned))
         })
         .await??;
     answer(&edge::PeerJoinCompleteResponse {
@@ -69,7 +71,7 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
             current_peer_id: caller.peer.to_string(),
             is_recording: None,
             recorder_participant_id: None,
-            pinned_peer_ids: Vec::new(),
+            pinned_peer_ids: pinned.into_iter().collect(),
         }),
         participants: others.iter().map(|(peer, tracks)| to_wire::media_participant(peer, tracks)).collect(),
         selected_peers: Some(edge::SelectedPeersResponse {
@@ -78,6 +80,15 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
         }),
         max_preferred_streams: MAX_PREFERRED_STREAMS,
     })
+}
+
+/// Pins a peer for everyone; an empty id unpins.
+pub async fn pin(caller: &Caller, request: edge::GlobalPeerPinningRequest) -> Result<Answer, Trouble> {
+    let wanted = Some(request.participant_id).filter(|id| !id.is_empty());
+    let wanted = wanted.map(|id| peer_id(&id)).transpose()?;
+    let peer = caller.peer.clone();
+    caller.handle.call(move |session, now| session.pin(now, &peer, wanted.as_ref())).await??;
+    answer(&edge::GlobalPeerPinningResponse {})
 }
 
 pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {

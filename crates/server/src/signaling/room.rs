@@ -220,7 +220,7 @@ pub(super) fn peer_id(id: &str) -> Result<PeerId, Trouble> {
     PeerId::parse(id).map_err(|_| Trouble::Malformed("a peer id is not an id"))
 }
 
-fn participant_ids(ids: &[String]) -> Result<Vec<ParticipantId>, Trouble> {
+pub(super) fn participant_ids(ids: &[String]) -> Result<Vec<ParticipantId>, Trouble> {
     let ids = ids.iter().take(MAX_IDS).map(|id| ParticipantId::parse(id));
     ids.collect::<Result<_, _>>().map_err(|_| Trouble::Malformed("a user id is not an id"))
 }

@@ -298,6 +298,10 @@ impl Line<'_> {
                 self.held_back = Some((at.into(), envelope(payload)));
                 None
             }
+            Ok(Answer::Under(event, payload)) => {
+                let frame = to_wire::envelope(event, id.filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
+                self.send(Message::Binary(frame)).await
+            }
             Err(trouble) => {
                 self.caller.app.metrics.refused(trouble.reason());
                 tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(event), %trouble, "refused");

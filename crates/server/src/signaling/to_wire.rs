@@ -12,6 +12,9 @@ use salon_wire::signaling::media::{self, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room;
 
+use crate::signaling::chat;
+use crate::signaling::{polls, stage, stores};
+
 /// A frame of the websocket.
 pub fn envelope(event: u32, id: Option<String>, payload: Bytes) -> Bytes {
     SocketMessage { event, id, payload: Some(payload), metadata: None }.encode_to_vec().into()
@@ -24,7 +27,7 @@ pub fn error(event: u32, id: Option<String>, message: String) -> Bytes {
 }
 
 /// The push that tells a peer something; `None` if the wire has no word for it.
-pub fn frame(message: &Message, _facts: &MeetingFacts) -> Option<Bytes> {
+pub fn frame(message: &Message, facts: &MeetingFacts) -> Option<Bytes> {
     use event_id::{media as m, room as r};
     let (event, payload) = match message {
         Message::PeerJoined(peer) => (r::JOIN_ROOM, peer_info(peer).encode_to_vec()),
@@ -72,6 +75,21 @@ pub fn frame(message: &Message, _facts: &MeetingFacts) -> Option<Bytes> {
         Message::Admitted => (r::WAITING_ROOM_REQUEST_ACCEPTED, Vec::new()),
         Message::Denied => (r::WAITING_ROOM_REQUEST_DENIED, Vec::new()),
         Message::Broadcast(broadcast) => (r::BROADCAST_MESSAGE, self::broadcast(broadcast).encode_to_vec()),
+        Message::Poll { poll, new } => {
+            let event = if *new { event_id::polls::CREATE_POLL } else { event_id::polls::UPDATE_POLL };
+            (event, polls::update(poll).encode_to_vec())
+        }
+        Message::Store { news, deleted } => {
+            use event_id::plugins::{STORE_DELETE_KEYS, STORE_INSERT_KEYS};
+            let event = if *deleted { STORE_DELETE_KEYS } else { STORE_INSERT_KEYS };
+            (event, stores::response(news, facts.meeting.as_str()).encode_to_vec())
+        }
+        Message::Pinned(peer) => {
+            let participant_id = peer.as_ref().map(ToString::to_string).unwrap_or_default();
+            (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
+        }
+        Message::Stage(news) => stage::push(news),
+        Message::Chat(news) => chat::push(news),
         Message::Speaking(peer) => {
             let entries = vec![edge::SelectedPeersDiffEntry { peer_id: peer.to_string(), priority: 1 }];
             (m::SELECTED_PEER_DIFF, edge::SelectedPeersDiffResponse { entries }.encode_to_vec())

@@ -163,7 +163,7 @@ async fn mute_needs_a_session_and_says_whom_it_reached() {
 }
 
 #[tokio::test]
-async fn polls_are_refused_in_words() {
+async fn the_api_asks_everyone() {
     let app = TestApp::dev().await;
     let meeting = app.meeting("Planning").await;
     let poll = format!("/meetings/{meeting}/active-session/poll");
@@ -172,7 +172,14 @@ async fn polls_are_refused_in_words() {
     app.enter(&meeting, "ada").await;
     assert_eq!(app.post(&poll, json!({"options": []})).await.refused(400), "BAD_REQUEST: \"question\" is required");
     app.post(&poll, json!({"question": "Tea?", "options": ["yes"]})).await.refused(400);
-    assert!(app.post(&poll, question).await.refused(422).starts_with("NOT_IMPLEMENTED"));
+    app.post(&poll, json!({"question": "Tea?", "options": ["yes", ""]})).await.refused(400);
+    let said = app.post(&poll, question).await.expect(201);
+    let made = &said["data"]["poll"];
+    assert_eq!((&made["question"], &made["created_by"], &made["voted"]), (&json!("Tea?"), &json!("dev"), &json!([])));
+    assert_eq!(made["options"][1], json!({"text": "no", "count": 0, "votes": []}));
+    assert_eq!((&made["anonymous"], &made["hide_votes"]), (&json!(false), &json!(false)));
+    let secret = json!({"question": "Tea?", "options": ["yes", "no"], "anonymous": true});
+    assert_eq!(app.post(&poll, secret).await.expect(201)["data"]["poll"]["hide_votes"], true);
 }
 
 #[tokio::test]

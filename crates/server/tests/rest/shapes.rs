@@ -154,7 +154,8 @@ async fn sessions_and_their_people() {
         live["data"]["id"]
     );
     app.get("/sessions/peer-report/nobody").await.refused(404);
-    for kept in ["chat", "transcript", "summary"] {
+    agrees("GET", "/sessions/{session_id}/chat", &app.get(&format!("{one}/chat")).await);
+    for kept in ["transcript", "summary"] {
         app.get(&format!("{one}/{kept}")).await.refused(404);
     }
     app.post(&format!("{one}/summary"), json!({})).await.refused(404);

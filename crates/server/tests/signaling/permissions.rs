@@ -192,7 +192,7 @@ async fn the_audience_does_not_publish() {
     assert_eq!(me.stage_type, Some(wire::StageType::OffStage as i32));
     assert_eq!(viewer.complete_join().await.participants[0].producer_states.len(), 1, "watches");
     assert_eq!(viewer.publish("video").await.unwrap_err(), "only people on stage may do this");
-    assert!(viewer.refused(room::JOIN_STAGE, NOTHING).await.contains("not available"));
+    assert_eq!(viewer.refused(room::JOIN_STAGE, NOTHING).await, FORBIDDEN);
     assert_eq!(presenter.heard(media::PEER_PRODUCER_CREATE_BROADCAST).await, 0);
 }
 

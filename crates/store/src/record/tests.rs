@@ -6,6 +6,14 @@ fn peer() -> PeerId {
     PeerId::parse("p1").expect("a plain id")
 }
 
+fn message() -> ChatId {
+    ChatId::parse("x1").expect("a plain id")
+}
+
+fn content(kind: ChatKind) -> ChatContent {
+    ChatContent { kind, payload: "a\n\"b\"".into() }
+}
+
 fn track_id() -> TrackId {
     TrackId::parse("t1").expect("a plain id")
 }
@@ -48,6 +56,27 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
         EventBody::PeerJoined(PeerJoined { recorder, picture: picture.map(str::to_owned), ..joined.clone() })
     };
     let publishes = |kind| EventBody::TrackPublished { peer: peer(), track: Track { kind, ..track.clone() } };
+    let says = |kind, parties: &[&str]| {
+        EventBody::ChatSent(ChatSent {
+            message: message(),
+            peer: peer(),
+            author: ParticipantId::parse("u1").expect("a plain id"),
+            name: "Änn".into(),
+            parties: parties.iter().map(|party| ParticipantId::parse(party).expect("a plain id")).collect(),
+            content: content(kind),
+        })
+    };
+    let asks = |by: Option<&str>| {
+        EventBody::PollCreated(PollCreated {
+            poll: PollId::parse("q1").expect("a plain id"),
+            question: "A or b?".into(),
+            options: vec!["a".into(), "b".into()],
+            anonymous: true,
+            hide_votes: false,
+            by_name: "Änn".into(),
+            by: by.map(|by| ParticipantId::parse(by).expect("a plain id")),
+        })
+    };
     let pauses = |by| EventBody::TrackPaused { peer: peer(), track: track_id(), paused: true, by };
     vec![
         (
@@ -97,6 +126,75 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             "participant_admitted",
             r#"{"participant":"u1"}"#,
         ),
+        (
+            says(ChatKind::Text, &[]),
+            "chat_sent",
+            r#"{"author":"u1","content":{"kind":"text","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":[],"peer":"p1"}"#,
+        ),
+        (
+            says(ChatKind::Image, &["u1", "u2"]),
+            "chat_sent",
+            r#"{"author":"u1","content":{"kind":"image","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":["u1","u2"],"peer":"p1"}"#,
+        ),
+        (
+            says(ChatKind::File, &[]),
+            "chat_sent",
+            r#"{"author":"u1","content":{"kind":"file","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":[],"peer":"p1"}"#,
+        ),
+        (
+            says(ChatKind::Custom, &[]),
+            "chat_sent",
+            r#"{"author":"u1","content":{"kind":"custom","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":[],"peer":"p1"}"#,
+        ),
+        (
+            EventBody::ChatEdited { message: message(), content: content(ChatKind::Text) },
+            "chat_edited",
+            r#"{"content":{"kind":"text","payload":"a\n\"b\""},"message":"x1"}"#,
+        ),
+        (
+            EventBody::ChatPinned { message: message(), pinned: true, by: peer() },
+            "chat_pinned",
+            r#"{"by_peer":"p1","message":"x1","pinned":true}"#,
+        ),
+        (EventBody::ChatDeleted { message: message(), by: peer() }, "chat_deleted", r#"{"by_peer":"p1","message":"x1"}"#),
+        (
+            asks(Some("u1")),
+            "poll_created",
+            r#"{"anonymous":true,"by_name":"Änn","by_participant":"u1","hide_votes":false,"options":["a","b"],"poll":"q1","question":"A or b?"}"#,
+        ),
+        (
+            asks(None),
+            "poll_created",
+            r#"{"anonymous":true,"by_name":"Änn","by_participant":null,"hide_votes":false,"options":["a","b"],"poll":"q1","question":"A or b?"}"#,
+        ),
+        (
+            EventBody::PollVoted {
+                poll: PollId::parse("q1").expect("a plain id"),
+                participant: ParticipantId::parse("u1").expect("a plain id"),
+                name: "Änn".into(),
+                option: 1,
+            },
+            "poll_voted",
+            r#"{"name":"Änn","option":1,"participant":"u1","poll":"q1"}"#,
+        ),
+        (
+            EventBody::StoreSet {
+                store: "s".into(),
+                author: peer(),
+                items: vec![StoreItem { key: "k\0".into(), payload: "{\"a\":1}".into() }],
+            },
+            "store_set",
+            r#"{"by_peer":"p1","items":[{"key":"k\u0000","payload":"{\"a\":1}"}],"store":"s"}"#,
+        ),
+        (
+            EventBody::StoreDeleted { store: "s".into(), keys: Some(vec!["k".into()]) },
+            "store_deleted",
+            r#"{"keys":["k"],"store":"s"}"#,
+        ),
+        (EventBody::StoreDeleted { store: "s".into(), keys: None }, "store_deleted", r#"{"keys":null,"store":"s"}"#),
+        (EventBody::PeerPinned { peer: Some(peer()) }, "peer_pinned", r#"{"peer":"p1"}"#),
+        (EventBody::PeerPinned { peer: None }, "peer_pinned", r#"{"peer":null}"#),
+        (EventBody::StageChanged { peer: peer(), on_stage: true }, "stage_changed", r#"{"on_stage":true,"peer":"p1"}"#),
         (ended(EndReason::AllLeft), "session_ended", r#"{"ended_ms":9,"reason":"all_left"}"#),
         (ended(EndReason::Closed), "session_ended", r#"{"ended_ms":9,"reason":"closed"}"#),
     ]
@@ -141,11 +239,29 @@ fn every_value_is_shown() {
             EventBody::TrackUnpublished { .. } => 16,
             EventBody::UnmuteForbidden { .. } => 17,
             EventBody::ParticipantAdmitted { .. } => 18,
+            EventBody::PollCreated(PollCreated { by: Some(_), .. }) => 28,
+            EventBody::PollCreated(PollCreated { by: None, .. }) => 29,
+            EventBody::PollVoted { .. } => 30,
+            EventBody::StoreSet { .. } => 31,
+            EventBody::StoreDeleted { keys: Some(_), .. } => 32,
+            EventBody::StoreDeleted { keys: None, .. } => 33,
+            EventBody::PeerPinned { peer: Some(_) } => 34,
+            EventBody::PeerPinned { peer: None } => 35,
+            EventBody::StageChanged { .. } => 36,
             EventBody::SessionEnded { reason: EndReason::AllLeft, .. } => 19,
             EventBody::SessionEnded { reason: EndReason::Closed, .. } => 20,
+            EventBody::ChatSent(sent) => match sent.content.kind {
+                ChatKind::Text => 21,
+                ChatKind::Image => 22,
+                ChatKind::File => 23,
+                ChatKind::Custom => 24,
+            },
+            EventBody::ChatEdited { .. } => 25,
+            EventBody::ChatPinned { .. } => 26,
+            EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=20));
+    assert!(seen.into_iter().eq(0..=36));
 }
 
 #[test]
@@ -168,7 +284,7 @@ fn what_is_not_an_event_is_none() {
             without.remove(field);
             assert_eq!(decode(kind, &Value::Object(without).to_string()), None, "{kind} without {field}");
             let mut odd = whole.clone();
-            odd.insert(field.clone(), json!([]));
+            odd.insert(field.clone(), json!([[]]));
             assert_eq!(decode(kind, &Value::Object(odd).to_string()), None, "{kind} with odd {field}");
         }
         for odd in ["", "null", "[]", "7", "{}"] {

@@ -10,7 +10,7 @@ use crate::ids::{ParticipantId, PeerId, PresetId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
-use crate::session::{Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session};
+use crate::session::{ChatNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews};
 use crate::time::Timestamp;
 
 /// Any moment will do; a real one keeps the sums honest.
@@ -104,7 +104,7 @@ pub fn facts() -> MeetingFacts {
 
 impl Minutes {
     pub fn new() -> Self {
-        Self::with_limits(Limits::default())
+        Self::with_limits(Limits { grace_ms: 15_000, ..Limits::default() })
     }
 
     pub fn with_limits(limits: Limits) -> Self {
@@ -334,6 +334,40 @@ fn tell(message: &Message) -> String {
             format!("[{}] wait", names.join(", "))
         }
         Message::Broadcast(broadcast) => format!("'{}' from an application", broadcast.kind),
+        Message::Chat(ChatNews::Said(message)) => {
+            let parties: Vec<&str> = message.parties.iter().map(ParticipantId::as_str).collect();
+            let private = if parties.is_empty() { String::new() } else { format!(" (to {})", parties.join(", ")) };
+            format!("{} says '{}'{private}", message.name, message.content.payload)
+        }
+        Message::Chat(ChatNews::Edited(message)) => {
+            format!("{} says '{}' instead", message.name, message.content.payload)
+        }
+        Message::Chat(ChatNews::Pinned(message)) => {
+            format!("'{}' is {}pinned", message.content.payload, if message.pinned { "" } else { "un" })
+        }
+        Message::Chat(ChatNews::Deleted(message)) => format!("{message} is deleted"),
+        Message::Poll { poll, new } => {
+            let options = poll.options.iter().map(|option| {
+                let voters: Vec<&str> = option.votes.iter().map(|(_, name)| name.as_str()).collect();
+                format!("{} {} [{}]", option.text, option.count, voters.join(" "))
+            });
+            let voted: Vec<&str> = poll.voted.iter().map(ParticipantId::as_str).collect();
+            let options: Vec<String> = options.collect();
+            let word = if *new { "asks" } else { "votes on" };
+            format!("{word} '{}': {}; [{}] voted", poll.question, options.join(", "), voted.join(" "))
+        }
+        Message::Store { news, deleted } => {
+            let items = news.items.iter().map(|(key, stored)| format!("{key}={}", stored.payload));
+            let word = if *deleted { "deleted" } else { "written" };
+            format!("{} {word}: {}", news.store, items.collect::<Vec<_>>().join(", "))
+        }
+        Message::Pinned(peer) => format!("{} is pinned", peer.as_ref().map_or("nobody", PeerId::as_str)),
+        Message::Stage(StageNews::Status { peer, stage, .. }) => format!("stage of {peer}: {stage:?}"),
+        Message::Stage(StageNews::Requests(requests)) => {
+            let peers: Vec<&str> = requests.iter().map(|request| request.peer.as_str()).collect();
+            format!("[{}] ask for the stage", peers.join(", "))
+        }
+        Message::Stage(news) => format!("{news:?}"),
         Message::Speaking(peer) => format!("{peer} speaks"),
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }

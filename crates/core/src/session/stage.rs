@@ -1,0 +1,218 @@
+//! Who may be seen: asking for the stage, deciding on it, stepping on and off.
+//! Owns who has asked and who was called up, as long as they are connected; who is on stage is in the record.
+//! Invariant: a peer off stage publishes nothing; only those on it, or called up, or free to come, are on it.
+//! Next: the tests.
+
+use std::collections::BTreeMap;
+
+use crate::event::EventBody;
+use crate::ids::{ParticipantId, PeerId};
+use crate::preset::{CanProduce, Preset};
+use crate::session::{Message, Refusal, Session};
+use crate::time::Timestamp;
+
+/// Where a peer is in relation to the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    On,
+    /// Called up: it may step on.
+    Approved,
+    Requested,
+    Off,
+}
+
+/// What is told about the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageNews {
+    Status {
+        peer: PeerId,
+        participant: ParticipantId,
+        stage: Stage,
+    },
+    /// You may step on.
+    Granted,
+    /// You may not.
+    Denied,
+    /// All who ask, for those who decide.
+    Requests(Vec<StageRequest>),
+}
+
+/// Someone who asks for the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageRequest {
+    pub peer: PeerId,
+    pub participant: ParticipantId,
+    pub name: String,
+}
+
+/// Those who have asked; `true` once they were called up.
+pub(super) type Asked = BTreeMap<PeerId, bool>;
+
+fn decides(preset: &Preset) -> bool {
+    preset.has_stage() && (preset.accept_stage_requests || preset.accept_production_requests)
+}
+
+impl Session {
+    /// Asks to be let on stage.
+    pub fn request_stage(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
+        self.tick(now);
+        let preset = &self.caller(caller)?.preset;
+        if !preset.has_stage() || preset.stage_access() == CanProduce::NotAllowed {
+            return Err(Refusal::NotAllowed);
+        }
+        if self.is_on_stage(caller) || self.stage.contains_key(caller) {
+            return Ok(());
+        }
+        self.stage.insert(caller.clone(), false);
+        self.tell_stage(caller, Stage::Requested, None);
+        self.tell_stage_requests();
+        Ok(())
+    }
+
+    /// Asks no more.
+    pub fn cancel_stage_request(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        if self.stage.remove(caller).is_some() {
+            self.tell_stage(caller, Stage::Off, None);
+            self.tell_stage_requests();
+        }
+        Ok(())
+    }
+
+    /// Calls participants up to the stage, whether or not they asked, or turns down those who did. Others are passed
+    /// over.
+    pub fn decide_stage(
+        &mut self,
+        now: Timestamp,
+        caller: &PeerId,
+        participants: &[ParticipantId],
+        granted: bool,
+    ) -> Result<(), Refusal> {
+        self.tick(now);
+        if !decides(&self.caller(caller)?.preset) {
+            return Err(Refusal::NotAllowed);
+        }
+        let wanted = self.peers_where(|peer| participants.contains(&peer.who.participant) && !peer.who.on_stage);
+        for peer in wanted {
+            let may = self.roster.get(&peer).is_some_and(|member| member.preset.has_stage());
+            let news = if granted && may {
+                self.stage.insert(peer.clone(), true);
+                (StageNews::Granted, Stage::Approved)
+            } else if !granted && self.stage.remove(&peer).is_some() {
+                (StageNews::Denied, Stage::Off)
+            } else {
+                continue;
+            };
+            self.send(peer.clone(), Message::Stage(news.0));
+            self.tell_stage(&peer, news.1, None);
+        }
+        self.tell_stage_requests();
+        Ok(())
+    }
+
+    /// Steps on stage. The others are told; the caller has its answer.
+    ///
+    /// # Errors
+    /// `NotAllowed` for those who have to ask and were not called up.
+    pub fn join_stage(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
+        self.tick(now);
+        let preset = &self.caller(caller)?.preset;
+        if self.is_on_stage(caller) {
+            return Ok(());
+        }
+        let called_up = self.stage.get(caller) == Some(&true);
+        if !preset.has_stage() || (preset.stage_access() != CanProduce::Allowed && !called_up) {
+            return Err(Refusal::NotAllowed);
+        }
+        self.stage.remove(caller);
+        self.emit(EventBody::StageChanged { peer: caller.clone(), on_stage: true });
+        self.tell_stage(caller, Stage::On, Some(caller));
+        self.tell_stage_requests();
+        Ok(())
+    }
+
+    /// Takes participants off stage: the caller itself, or those whom it may. The others are told; the caller has its
+    /// answer.
+    pub fn leave_stage(&mut self, now: Timestamp, caller: &PeerId, participants: &[ParticipantId]) -> Result<(), Refusal> {
+        self.tick(now);
+        let preset = &self.caller(caller)?.preset;
+        let own = self.present(caller).map(|me| me.who.participant.clone());
+        if !preset.has_stage() {
+            return Err(Refusal::NotAllowed);
+        }
+        if participants.iter().any(|participant| Some(participant) != own.as_ref()) && !decides(preset) {
+            return Err(Refusal::NotAllowed);
+        }
+        let is_meant = |peer: &PeerId, participant: &ParticipantId| {
+            // Of oneself only this connection: another device stays where it is.
+            if Some(participant) == own.as_ref() { peer == caller } else { participants.contains(participant) }
+        };
+        let leaves_itself = own.as_ref().is_some_and(|own| participants.contains(own));
+        let wanted = self.peers_where(|peer| {
+            let (id, who) = (&peer.who.peer, &peer.who);
+            who.on_stage && is_meant(id, &who.participant) && (id != caller || leaves_itself)
+        });
+        for peer in wanted {
+            // Someone without a stage is never off it.
+            if self.roster.get(&peer).is_some_and(|member| !member.preset.has_stage()) {
+                continue;
+            }
+            self.unpublish_all(&peer);
+            self.emit(EventBody::StageChanged { peer: peer.clone(), on_stage: false });
+            self.tell_stage(&peer, Stage::Off, Some(caller));
+        }
+        Ok(())
+    }
+
+    /// Those who ask, for a caller who decides.
+    pub fn stage_requests(&self, caller: &PeerId) -> Result<Vec<StageRequest>, Refusal> {
+        if !decides(&self.caller(caller)?.preset) {
+            return Err(Refusal::NotAllowed);
+        }
+        Ok(self.stage_request_list())
+    }
+
+    /// The connection starts anew, or is gone: it asks no more.
+    pub(super) fn forget_stage_request(&mut self, peer: &PeerId) {
+        if self.stage.remove(peer).is_some() {
+            self.tell_stage_requests();
+        }
+    }
+
+    fn is_on_stage(&self, peer: &PeerId) -> bool {
+        self.present(peer).is_some_and(|peer| peer.who.on_stage)
+    }
+
+    fn stage_request_list(&self) -> Vec<StageRequest> {
+        let asking = self.stage.iter().filter(|(_, called_up)| !**called_up);
+        let who = asking.filter_map(|(peer, _)| self.present(peer));
+        let request = |peer: &crate::record::Peer| StageRequest {
+            peer: peer.who.peer.clone(),
+            participant: peer.who.participant.clone(),
+            name: peer.who.name.clone(),
+        };
+        who.map(request).collect()
+    }
+
+    /// Tells everyone but `except` where a peer stands; of a hidden one only itself.
+    fn tell_stage(&mut self, peer: &PeerId, stage: Stage, except: Option<&PeerId>) {
+        let Some(found) = self.present(peer) else { return };
+        let participant = found.who.participant.clone();
+        let news = Message::Stage(StageNews::Status { peer: peer.clone(), participant, stage });
+        if self.is_shown(peer) {
+            self.send_all(except, &news);
+        } else if except != Some(peer) {
+            self.send_joined(peer, news);
+        }
+    }
+
+    fn tell_stage_requests(&mut self) {
+        let to: Vec<PeerId> =
+            self.roster.iter().filter(|(_, member)| decides(&member.preset)).map(|(peer, _)| peer.clone()).collect();
+        let list = self.stage_request_list();
+        for peer in to {
+            self.send(peer, Message::Stage(StageNews::Requests(list.clone())));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The stage: asking, being called up, stepping on and off.
+
+use super::minutes::{Minutes, guest, id, participant, preset};
+use crate::preset::{CanProduce, Preset, ViewType};
+use crate::session::Refusal;
+
+fn presenter() -> Preset {
+    preset(|preset| {
+        preset.view_type = ViewType::Webinar;
+        preset.accept_stage_requests = true;
+    })
+}
+
+fn viewer() -> Preset {
+    preset(|preset| {
+        preset.view_type = ViewType::Webinar;
+        preset.stage_access = Some(CanProduce::CanRequest);
+        preset.audio = CanProduce::CanRequest;
+    })
+}
+
+fn decides(meeting: &mut Minutes, by: &str, whom: &str, granted: bool) -> Result<(), Refusal> {
+    let whom = [participant(whom)];
+    meeting.act(2, &format!("{by} decides"), |session, now| session.decide_stage(now, &id(by), &whom, granted))
+}
+
+fn requests(meeting: &mut Minutes, peer: &str) -> Result<(), Refusal> {
+    meeting.act(1, &format!("{peer} asks"), |session, now| session.request_stage(now, &id(peer)))
+}
+
+fn steps_on(meeting: &mut Minutes, peer: &str) -> Result<(), Refusal> {
+    meeting.act(3, &format!("{peer} steps on"), |session, now| session.join_stage(now, &id(peer)))
+}
+
+fn takes_off(meeting: &mut Minutes, by: &str, whom: &str) -> Result<(), Refusal> {
+    let whom = [participant(whom)];
+    meeting.act(4, &format!("{by} takes {whom:?} off"), |session, now| session.leave_stage(now, &id(by), &whom))
+}
+
+#[test]
+fn one_of_the_audience_asks_speaks_and_is_taken_off() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "paula", &presenter());
+    meeting.enters(0, "vic", &viewer());
+    assert_eq!(steps_on(&mut meeting, "vic"), Err(Refusal::NotAllowed), "not before it was called up");
+    requests(&mut meeting, "vic").unwrap();
+    assert!(meeting.text().contains("to paula, vic: stage of vic: Requested"), "{}", meeting.text());
+    assert!(meeting.text().contains("to paula: [vic] ask for the stage"), "{}", meeting.text());
+    assert_eq!(meeting.session.stage_requests(&id("paula")).unwrap().len(), 1);
+    assert_eq!(meeting.session.stage_requests(&id("vic")), Err(Refusal::NotAllowed));
+    assert_eq!(decides(&mut meeting, "vic", "vic", true), Err(Refusal::NotAllowed));
+    decides(&mut meeting, "paula", "vic", true).unwrap();
+    assert!(meeting.text().contains("to vic: Granted\n     to paula, vic: stage of vic: Approved"), "{}", meeting.text());
+    assert_eq!(meeting.publishes(3, "vic", "mic"), Err(Refusal::OffStage));
+    steps_on(&mut meeting, "vic").unwrap();
+    assert!(meeting.text().contains("to paula: stage of vic: On"), "{}", meeting.text());
+    meeting.publishes(3, "vic", "mic").unwrap();
+    assert_eq!(takes_off(&mut meeting, "vic", "paula"), Err(Refusal::NotAllowed));
+    takes_off(&mut meeting, "paula", "vic").unwrap();
+    assert!(meeting.text().contains("media: close vic-mic"), "{}", meeting.text());
+    assert!(meeting.text().contains("to vic: stage of vic: Off"), "{}", meeting.text());
+    assert_eq!(meeting.publishes(5, "vic", "mic"), Err(Refusal::OffStage));
+    assert_eq!(steps_on(&mut meeting, "vic"), Err(Refusal::NotAllowed), "it has to ask anew");
+}
+
+#[test]
+fn requests_are_denied_taken_back_and_forgotten() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "paula", &presenter());
+    meeting.enters(0, "vic", &viewer());
+    requests(&mut meeting, "vic").unwrap();
+    decides(&mut meeting, "paula", "vic", false).unwrap();
+    assert!(meeting.text().contains("to vic: Denied\n     to paula, vic: stage of vic: Off"), "{}", meeting.text());
+    requests(&mut meeting, "vic").unwrap();
+    meeting.act(2, "vic cancels", |session, now| session.cancel_stage_request(now, &id("vic"))).unwrap();
+    assert_eq!(meeting.session.stage_requests(&id("paula")), Ok(vec![]));
+    requests(&mut meeting, "vic").unwrap();
+    meeting.leaves(3, "vic");
+    assert_eq!(meeting.session.stage_requests(&id("paula")), Ok(vec![]));
+    let out = preset(|preset| {
+        preset.view_type = ViewType::Webinar;
+        preset.stage_access = Some(CanProduce::NotAllowed);
+    });
+    meeting.enters(4, "out", &out);
+    assert_eq!(requests(&mut meeting, "out"), Err(Refusal::NotAllowed));
+    meeting.enters(4, "bo", &guest());
+    assert_eq!(requests(&mut meeting, "bo"), Err(Refusal::NotAllowed), "a group call has no stage");
+    assert_eq!(takes_off(&mut meeting, "bo", "bo"), Err(Refusal::NotAllowed));
+}
+
+#[test]
+fn who_is_on_stage_survives_a_crash() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "paula", &presenter());
+    meeting.enters(0, "vic", &viewer());
+    decides(&mut meeting, "paula", "vic", true).unwrap();
+    steps_on(&mut meeting, "vic").unwrap();
+    takes_off(&mut meeting, "paula", "paula").unwrap();
+    meeting.dies(5, 6);
+    meeting.enters(7, "paula", &presenter());
+    meeting.enters(7, "vic", &viewer());
+    assert!(meeting.session.peer(&id("vic"), &id("vic")).unwrap().on_stage);
+    assert!(!meeting.session.peer(&id("vic"), &id("paula")).unwrap().on_stage);
+    steps_on(&mut meeting, "paula").unwrap();
+}

@@ -1,0 +1,102 @@
+//! Shared stores: what is written is read by all, and stays within its bounds.
+
+use super::minutes::{Minutes, guest, id, preset};
+use crate::event::StoreItem;
+use crate::limits::{MAX_STORE_BYTES, MAX_STORE_KEYS, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS, MAX_STORES};
+use crate::session::Refusal;
+
+fn item(key: &str, payload: &str) -> StoreItem {
+    StoreItem { key: key.to_string(), payload: payload.to_string() }
+}
+
+fn sets(meeting: &mut Minutes, second: i64, peer: &str, store: &str, items: Vec<StoreItem>) -> Result<(), Refusal> {
+    let what = format!("{peer} writes");
+    meeting.act(second, &what, |session, now| session.store_set(now, &id(peer), store, items))
+}
+
+fn deletes(meeting: &mut Minutes, peer: &str, store: &str, keys: Option<&[&str]>) -> Result<(), Refusal> {
+    let keys = keys.map(|keys| keys.iter().map(ToString::to_string).collect());
+    meeting.act(9, &format!("{peer} deletes"), |session, now| session.store_delete(now, &id(peer), store, keys))
+}
+
+fn reads(meeting: &Minutes, peer: &str, store: &str) -> Vec<(String, String)> {
+    let view = meeting.session.store_get(&id(peer), store, &[]).unwrap();
+    view.items.into_iter().map(|(key, stored)| (key, stored.payload)).collect()
+}
+
+#[test]
+fn what_one_writes_the_others_are_told_and_late_ones_read() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    meeting.joins(0, "bo", &guest());
+    sets(&mut meeting, 1, "ana", "board", vec![item("a", "1"), item("b", "2")]).unwrap();
+    assert!(meeting.text().contains("\n     to bo: board written: a=1, b=2\n"), "{}", meeting.text());
+    sets(&mut meeting, 2, "bo", "board", vec![item("a", "3")]).unwrap();
+    meeting.dies(3, 4);
+    meeting.joins(5, "ana", &guest());
+    meeting.joins(5, "cy", &guest());
+    let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+    assert_eq!(reads(&meeting, "cy", "board"), [pair("a", "3"), pair("b", "2")]);
+    let some = meeting.session.store_get(&id("cy"), "board", &["a".to_string(), "z".to_string()]).unwrap();
+    assert_eq!((some.items.len(), some.items[0].1.author.clone()), (1, id("bo")));
+    deletes(&mut meeting, "ana", "board", Some(&["a", "z"])).unwrap();
+    assert!(meeting.text().contains("to cy: board deleted: a=null"), "{}", meeting.text());
+    deletes(&mut meeting, "ana", "board", None).unwrap();
+    assert_eq!(reads(&meeting, "cy", "board"), []);
+    assert_eq!(meeting.session.record().unwrap().stores.bytes(), 0);
+    assert!(meeting.session.record().unwrap().stores.is_empty());
+}
+
+#[test]
+fn plugins_are_opened_and_closed_by_those_who_may() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "closer", &preset(|preset| preset.plugins.can_start = false));
+    meeting.joins(0, "opener", &preset(|preset| preset.plugins.can_close = false));
+    let plugins = "__rtk_plugins__";
+    assert_eq!(sets(&mut meeting, 1, "closer", plugins, vec![item("p", "{}")]), Err(Refusal::NotAllowed));
+    sets(&mut meeting, 1, "opener", plugins, vec![item("p", "{}")]).unwrap();
+    assert_eq!(sets(&mut meeting, 1, "opener", plugins, vec![item("p", "null")]), Err(Refusal::NotAllowed));
+    assert_eq!(deletes(&mut meeting, "opener", plugins, None), Err(Refusal::NotAllowed));
+    sets(&mut meeting, 1, "closer", plugins, vec![item("p", " null")]).unwrap();
+    sets(&mut meeting, 1, "closer", "another", vec![item("p", "{}")]).unwrap();
+    assert_eq!(sets(&mut meeting, 1, "nobody", "another", vec![item("p", "{}")]), Err(Refusal::NotJoined));
+    assert_eq!(meeting.session.store_get(&id("nobody"), "another", &[]), Err(Refusal::NotJoined));
+}
+
+#[test]
+fn stores_have_bounds() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    let large = "x".repeat(MAX_STORE_VALUE_BYTES);
+    assert_eq!(sets(&mut meeting, 0, "ana", "s", vec![item("k", &(large.clone() + "x"))]), Err(Refusal::TooLarge));
+    assert_eq!(sets(&mut meeting, 0, "ana", "s", vec![item(&"k".repeat(257), "")]), Err(Refusal::TooLarge));
+    assert_eq!(sets(&mut meeting, 0, "ana", &"s".repeat(129), vec![item("k", "")]), Err(Refusal::TooLarge));
+    let many = |from: usize, count: usize| (from..from + count).map(|n| item(&format!("k{n}"), "1")).collect::<Vec<_>>();
+    assert_eq!(sets(&mut meeting, 0, "ana", "s", many(0, MAX_STORE_WRITE_KEYS + 1)), Err(Refusal::TooLarge));
+    for n in 1..=5 {
+        sets(&mut meeting, 0, "ana", "s", vec![item("k", &n.to_string())]).unwrap();
+    }
+    assert_eq!(sets(&mut meeting, 0, "ana", "s", vec![item("k", "6")]), Err(Refusal::TooOften));
+    let mut second = 1;
+    let mut keys = 1;
+    while keys + 50 <= MAX_STORE_KEYS {
+        sets(&mut meeting, second, "ana", "s", many(keys, 50)).unwrap();
+        (keys, second) = (keys + 50, second + 1);
+    }
+    assert_eq!(sets(&mut meeting, second, "ana", "s", many(keys, 50)), Err(Refusal::Full));
+    for n in 1..MAX_STORES {
+        second += 1;
+        sets(&mut meeting, second, "ana", &format!("s{n}"), many(0, 1)).unwrap();
+    }
+    assert_eq!(sets(&mut meeting, second, "ana", "one more", many(0, 1)), Err(Refusal::Full));
+    let full = loop {
+        second += 1;
+        let held = meeting.session.record().unwrap().stores.get("s1").unwrap().len();
+        let items = (0..50).map(|n| item(&format!("x{}", held + n), &large)).collect();
+        if let Err(refusal) = sets(&mut meeting, second, "ana", "s1", items) {
+            break refusal;
+        }
+    };
+    assert_eq!(full, Refusal::Full);
+    assert!(meeting.session.record().unwrap().stores.bytes() <= MAX_STORE_BYTES);
+}
