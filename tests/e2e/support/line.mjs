@@ -23,7 +23,7 @@ export class Line {
   }
 
   /** What is open stays open, but nothing passes any more in either direction and nobody is told; new connections work. */
-  holdOld() {
+  fallSilent() {
     for (const end of this.#ends) end.pause();
   }
 
