@@ -26,7 +26,10 @@ fn root() -> PathBuf {
 }
 
 fn tracked(pattern: &str) -> Vec<PathBuf> {
-    let output = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", pattern]).current_dir(root()).output();
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", pattern])
+        .current_dir(root())
+        .output();
     let output = output.expect("git lists the files");
     let text = String::from_utf8(output.stdout).expect("paths are text");
     text.lines().map(|line| root().join(line)).filter(|path| path.is_file()).collect()
@@ -34,7 +37,8 @@ fn tracked(pattern: &str) -> Vec<PathBuf> {
 
 fn metadata() -> serde_json::Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let output = Command::new(cargo).args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(root()).output();
+    let output =
+        Command::new(cargo).args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(root()).output();
     serde_json::from_slice(&output.expect("cargo runs").stdout).expect("cargo prints JSON")
 }
 

@@ -41,7 +41,10 @@ fn main() {
         let began = Instant::now();
         let cost = salon.cpu_per_request(&paths);
         let rate = REQUESTS as f64 / began.elapsed().as_secs_f64();
-        println!("GET active-session, {sessions:4} live sessions        {cost:6.2} us CPU, {:4.2} x bare, {rate:7.0} requests/s", cost / bare);
+        println!(
+            "GET active-session, {sessions:4} live sessions        {cost:6.2} us CPU, {:4.2} x bare, {rate:7.0} requests/s",
+            cost / bare
+        );
     }
     drop(sockets);
     drop(salon);

@@ -63,8 +63,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Starts a node and answers when it accepts requests.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
+    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
     let url = config.database_url();
     let options = OpenOptions { url, durable: config.database.durable, max_connections: config.database.max_connections };
     let store = Store::open(&options).await.context("cannot open the database")?;

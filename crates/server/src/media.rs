@@ -221,11 +221,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_was_cut_off_by_a_crash_comes_back_when_its_client_has_noticed() {
-        let (sfu, _events) = salon_sfu::start(salon_sfu::Config {
-            bind: "127.0.0.1:0".parse().unwrap(),
-            ..salon_sfu::Config::default()
-        })
-        .unwrap();
+        let (sfu, _events) =
+            salon_sfu::start(salon_sfu::Config { bind: "127.0.0.1:0".parse().unwrap(), ..salon_sfu::Config::default() }).unwrap();
         let media = Media::new(sfu);
         let (meeting, ada, bob) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap(), PeerId::parse("bob").unwrap());
         let crash = Timestamp(1_000_000);

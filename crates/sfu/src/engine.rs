@@ -34,7 +34,7 @@ use self::room::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
-use crate::{CloseReason, Event, Secret, ProducerId, TransportId};
+use crate::{CloseReason, Event, ProducerId, Secret, TransportId};
 
 /// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -187,7 +187,12 @@ impl Engine {
     }
 
     /// Lets a transport do something and carries on what came of it. A panic ends that transport only: None.
-    fn run<R>(&mut self, now: Instant, key: Key, f: impl FnOnce(&mut Transport, &Identity, &mut Vec<Happened>) -> R) -> Option<R> {
+    fn run<R>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        f: impl FnOnce(&mut Transport, &Identity, &mut Vec<Happened>) -> R,
+    ) -> Option<R> {
         let transport = self.transports.get_mut(&key)?;
         let before = transport.deadline;
         let mut happened = std::mem::take(&mut self.happened);

@@ -18,12 +18,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            transports: 4_000,
-            transports_per_room: 1_000,
-            producers_per_transport: 16,
-            consumers_per_transport: 200,
-        }
+        Self { transports: 4_000, transports_per_room: 1_000, producers_per_transport: 16, consumers_per_transport: 200 }
     }
 }
 

@@ -3,7 +3,10 @@
 //! optional; what core renames is renamed here alone.
 //! What cannot be read is `None`, never a panic and never a guess.
 
-use salon_core::event::{Actor, PollCreated, StoreItem, ChatContent, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, SessionStarted, Track, TrackKind};
+use salon_core::event::{
+    Actor, ChatContent, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, PollCreated, SessionStarted,
+    StoreItem, Track, TrackKind,
+};
 use salon_core::preset::Recorder;
 use salon_core::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, Timestamp, TrackId};
 use serde_json::{Map, Value, json};
@@ -48,10 +51,9 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
             ("chat_deleted", json!({ "message": message.as_str(), "by_peer": by.as_str() }))
         }
         EventBody::PollCreated(asked) => ("poll_created", encode_poll(asked)),
-        EventBody::PollVoted { poll, participant, name, option } => (
-            "poll_voted",
-            json!({ "poll": poll.as_str(), "participant": participant.as_str(), "name": name, "option": option }),
-        ),
+        EventBody::PollVoted { poll, participant, name, option } => {
+            ("poll_voted", json!({ "poll": poll.as_str(), "participant": participant.as_str(), "name": name, "option": option }))
+        }
         EventBody::StoreSet { store, author, items } => {
             let items: Vec<_> = items.iter().map(|item| json!({ "key": item.key, "payload": item.payload })).collect();
             ("store_set", json!({ "store": store, "by_peer": author.as_str(), "items": items }))
@@ -59,9 +61,7 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         // Null is the whole store.
         EventBody::StoreDeleted { store, keys } => ("store_deleted", json!({ "store": store, "keys": keys })),
         EventBody::PeerPinned { peer } => ("peer_pinned", json!({ "peer": peer.as_ref().map(PeerId::as_str) })),
-        EventBody::StageChanged { peer, on_stage } => {
-            ("stage_changed", json!({ "peer": peer.as_str(), "on_stage": on_stage }))
-        }
+        EventBody::StageChanged { peer, on_stage } => ("stage_changed", json!({ "peer": peer.as_str(), "on_stage": on_stage })),
         EventBody::SessionEnded { ended_at, reason } => {
             ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
         }
@@ -110,9 +110,7 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             pinned: fields.flag("pinned")?,
             by: PeerId::parse(fields.text("by_peer")?).ok()?,
         },
-        "chat_deleted" => {
-            EventBody::ChatDeleted { message: fields.message()?, by: PeerId::parse(fields.text("by_peer")?).ok()? }
-        }
+        "chat_deleted" => EventBody::ChatDeleted { message: fields.message()?, by: PeerId::parse(fields.text("by_peer")?).ok()? },
         "poll_created" => EventBody::PollCreated(decode_poll(&fields)?),
         "poll_voted" => EventBody::PollVoted {
             poll: PollId::parse(fields.text("poll")?).ok()?,
@@ -302,12 +300,8 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
-const CHAT_KINDS: Words<ChatKind> = Words(&[
-    (ChatKind::Text, "text"),
-    (ChatKind::Image, "image"),
-    (ChatKind::File, "file"),
-    (ChatKind::Custom, "custom"),
-]);
+const CHAT_KINDS: Words<ChatKind> =
+    Words(&[(ChatKind::Text, "text"), (ChatKind::Image, "image"), (ChatKind::File, "file"), (ChatKind::Custom, "custom")]);
 const RECORDERS: Words<Recorder> =
     Words(&[(Recorder::None, "none"), (Recorder::Recorder, "recorder"), (Recorder::Livestreamer, "livestreamer")]);
 

@@ -11,22 +11,11 @@ pub const ERROR: u32 = 65535;
 pub fn name(id: u32) -> Option<&'static str> {
     match id {
         ERROR => Some("error"),
-        _ => SERVICES
-            .iter()
-            .flat_map(|events| events.iter())
-            .find(|(known, _)| *known == id)
-            .map(|(_, name)| *name),
+        _ => SERVICES.iter().flat_map(|events| events.iter()).find(|(known, _)| *known == id).map(|(_, name)| *name),
     }
 }
 
-const SERVICES: [&[(u32, &str)]; 6] = [
-    room::NAMES,
-    chat::NAMES,
-    plugins::NAMES,
-    polls::NAMES,
-    presets::NAMES,
-    media::NAMES,
-];
+const SERVICES: [&[(u32, &str)]; 6] = [room::NAMES, chat::NAMES, plugins::NAMES, polls::NAMES, presets::NAMES, media::NAMES];
 
 macro_rules! service {
     (
@@ -302,27 +291,15 @@ mod tests {
         let table = [
             (room::GET_PEER_INFO, 0, "room.getPeerInfo"),
             (room::JOIN_ROOM, 3, "room.joinRoom"),
-            (
-                room::PEER_STAGE_STATUS_UPDATE,
-                38,
-                "room.peerStageStatusUpdate",
-            ),
+            (room::PEER_STAGE_STATUS_UPDATE, 38, "room.peerStageStatusUpdate"),
             (room::LIVESTREAMING_INVOKED, 44, "room.livestreamingInvoked"),
             (chat::GET_MESSAGES, 65_536, "chat.getMessages"),
             (chat::PIN_MESSAGE, 65_546, "chat.pinMessage"),
             (plugins::STORE_GET_KEYS, 131_082, "plugins.storeGetKeys"),
             (polls::UPDATE_POLL, 196_611, "polls.updatePoll"),
-            (
-                presets::UPDATE_USER_PRESET,
-                327_681,
-                "presets.updateUserPreset",
-            ),
+            (presets::UPDATE_USER_PRESET, 327_681, "presets.updateUserPreset"),
             (media::PRODUCE, 0x0300_0002, "media.produce"),
-            (
-                media::SELF_JOIN_COMPLETE,
-                50_331_668,
-                "media.selfJoinComplete",
-            ),
+            (media::SELF_JOIN_COMPLETE, 50_331_668, "media.selfJoinComplete"),
             (media::AUDIO_ACTIVITY, 50_331_748, "media.audioActivity"),
             (ERROR, 65_535, "error"),
         ];
@@ -335,10 +312,7 @@ mod tests {
 
     #[test]
     fn every_id_is_used_once() {
-        let mut ids: Vec<u32> = SERVICES
-            .iter()
-            .flat_map(|events| events.iter().map(|(id, _)| *id))
-            .collect();
+        let mut ids: Vec<u32> = SERVICES.iter().flat_map(|events| events.iter().map(|(id, _)| *id)).collect();
         let count = ids.len();
         ids.sort_unstable();
         ids.dedup();

@@ -29,27 +29,20 @@ fn signaling_is_the_twin_of_its_schema() {
 
 fn generate() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
-    let descriptors =
-        protox::compile(schema_files(&folder), [&folder]).expect("the schema compiles");
+    let descriptors = protox::compile(schema_files(&folder), [&folder]).expect("the schema compiles");
     let requests = descriptors
         .file
         .into_iter()
         .map(|file| {
             let package = file.package().to_owned();
-            (
-                prost_build::Module::from_protobuf_package_name(&package),
-                file,
-            )
+            (prost_build::Module::from_protobuf_package_name(&package), file)
         })
         .collect();
 
     let mut config = prost_build::Config::new();
     config.bytes([".message.v1.SocketMessage"]).btree_map(["."]);
     let mut root = Module::default();
-    for (module, code) in config
-        .generate(requests)
-        .expect("the schema has a Rust form")
-    {
+    for (module, code) in config.generate(requests).expect("the schema has a Rust form") {
         root.descend(module.parts()).code = code;
     }
 
@@ -63,10 +56,7 @@ fn schema_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("proto/ is readable")
         .map(|entry| entry.expect("proto/ is readable").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "proto")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "proto"))
         .collect();
     files.sort();
     files
@@ -81,9 +71,7 @@ struct Module {
 
 impl Module {
     fn descend<'a>(&mut self, parts: impl Iterator<Item = &'a str>) -> &mut Module {
-        parts.fold(self, |module, part| {
-            module.children.entry(part.to_owned()).or_default()
-        })
+        parts.fold(self, |module, part| module.children.entry(part.to_owned()).or_default())
     }
 
     fn write_into(&self, out: &mut String) {

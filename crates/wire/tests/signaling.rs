@@ -9,14 +9,10 @@ use salon_wire::signaling::media::{
     ConsumerState, ProducerIdToConsumerMap, ProducerKind, ProducerState, SessionDescription, Target,
 };
 use salon_wire::signaling::message::v1::SocketMessage;
-use salon_wire::signaling::socket::chat::{
-    GetPaginatedChatMessageFilters, get_paginated_chat_message_filters::Filters,
-};
+use salon_wire::signaling::socket::chat::{GetPaginatedChatMessageFilters, get_paginated_chat_message_filters::Filters};
 use salon_wire::signaling::socket::plugin::{PluginStoreItem, PluginStoreResponse};
 use salon_wire::signaling::socket::polls::{Poll, PollOption, PollVote, UpdatePollResponse};
-use salon_wire::signaling::socket::preset::{
-    MediaPermissionUpdate, PresetUpdates, StreamPermission, StreamPermissionType,
-};
+use salon_wire::signaling::socket::preset::{MediaPermissionUpdate, PresetUpdates, StreamPermission, StreamPermissionType};
 use salon_wire::signaling::socket::room::{Peer, PeerFlags, PeerInfoResponse, StageType};
 use salon_wire::{Bytes, Message, event_id};
 
@@ -29,10 +25,7 @@ fn check<M: Message + Default + PartialEq + Debug>(message: M) -> Vec<u8> {
 
 #[test]
 fn an_envelope_carries_event_id_and_payload() {
-    let refusal = ErrorResponse {
-        error_message: "no".to_owned(),
-        event_id: event_id::room::KICK as i32,
-    };
+    let refusal = ErrorResponse { error_message: "no".to_owned(), event_id: event_id::room::KICK as i32 };
     let payload = check(refusal);
     assert_eq!(payload, [0x0a, 2, b'n', b'o', 0x10, 30]);
     let bytes = check(SocketMessage {
@@ -41,19 +34,13 @@ fn an_envelope_carries_event_id_and_payload() {
         payload: Some(Bytes::from(payload)),
         metadata: None,
     });
-    let by_hand = [
-        0x08, 0xff, 0xff, 0x03, 0x12, 3, b'a', b'-', b'1', 0x1a, 6, 0x0a, 2, b'n', b'o', 0x10, 30,
-    ];
+    let by_hand = [0x08, 0xff, 0xff, 0x03, 0x12, 3, b'a', b'-', b'1', 0x1a, 6, 0x0a, 2, b'n', b'o', 0x10, 30];
     assert_eq!(bytes, by_hand);
 }
 
 #[test]
 fn an_empty_payload_differs_from_none() {
-    let message = |payload| SocketMessage {
-        event: 5,
-        payload,
-        ..SocketMessage::default()
-    };
+    let message = |payload| SocketMessage { event: 5, payload, ..SocketMessage::default() };
     assert_eq!(check(message(None)), [0x08, 5]);
     assert_eq!(check(message(Some(Bytes::new()))), [0x08, 5, 0x1a, 0]);
 }
@@ -93,9 +80,7 @@ fn consumers_travel_by_producer() {
     };
     check(ConsumePeerResponse {
         status: true,
-        consumer_ids_map: Some(ProducerIdToConsumerMap {
-            map: BTreeMap::from([("p".to_owned(), consumer)]),
-        }),
+        consumer_ids_map: Some(ProducerIdToConsumerMap { map: BTreeMap::from([("p".to_owned(), consumer)]) }),
         description: Some(SessionDescription {
             target: Target::Subscriber as i32,
             r#type: "offer".to_owned(),
@@ -106,9 +91,7 @@ fn consumers_travel_by_producer() {
 
 #[test]
 fn a_filter_of_false_is_still_a_filter() {
-    let bytes = check(GetPaginatedChatMessageFilters {
-        filters: Some(Filters::Pinned(false)),
-    });
+    let bytes = check(GetPaginatedChatMessageFilters { filters: Some(Filters::Pinned(false)) });
     assert_eq!(bytes, [0x08, 0]);
 }
 
@@ -131,10 +114,7 @@ fn stores_polls_and_permissions_come_back() {
             options: vec![PollOption {
                 text: "Yes".to_owned(),
                 count: Some(1),
-                votes: vec![PollVote {
-                    user_id: "user".to_owned(),
-                    name: "Ada".to_owned(),
-                }],
+                votes: vec![PollVote { user_id: "user".to_owned(), name: "Ada".to_owned() }],
             }],
             ..Poll::default()
         }),
@@ -142,10 +122,7 @@ fn stores_polls_and_permissions_come_back() {
     check(PresetUpdates {
         can_record: Some(false),
         media: Some(MediaPermissionUpdate {
-            video: Some(StreamPermission {
-                can_produce: Some(StreamPermissionType::NotAllowed as i32),
-                can_consume: None,
-            }),
+            video: Some(StreamPermission { can_produce: Some(StreamPermissionType::NotAllowed as i32), can_consume: None }),
             ..MediaPermissionUpdate::default()
         }),
         ..PresetUpdates::default()

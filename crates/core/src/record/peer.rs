@@ -146,8 +146,7 @@ impl Peer {
 
     /// What this peer adds to the sums of its session.
     pub(super) fn share(&self) -> Share {
-        let mut share =
-            Share { participants: u32::from(self.ever_counted), settled_ms: self.counted_ms, ..Share::default() };
+        let mut share = Share { participants: u32::from(self.ever_counted), settled_ms: self.counted_ms, ..Share::default() };
         match self.presence {
             Presence::Connected { since } if self.counts() => {
                 share.live = 1;

@@ -95,9 +95,8 @@ fn a_second_coming_in_without_a_leave_settles_the_first() {
 #[test]
 fn those_present_are_in_the_order_of_first_joining() {
     let mut record = begin();
-    for (at, body) in [joined(3, false), joined(1, false), joined(2, false), left(3, 3), joined(3, false), left(1, 5)]
-        .into_iter()
-        .enumerate()
+    for (at, body) in
+        [joined(3, false), joined(1, false), joined(2, false), left(3, 3), joined(3, false), left(1, 5)].into_iter().enumerate()
     {
         apply(&mut record, at as i64, body);
     }

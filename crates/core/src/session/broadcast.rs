@@ -38,13 +38,7 @@ pub(super) struct Rate {
 
 impl Session {
     /// Passes a message on.
-    pub fn broadcast(
-        &mut self,
-        now: Timestamp,
-        caller: &PeerId,
-        to: Audience,
-        message: Broadcast,
-    ) -> Result<(), Refusal> {
+    pub fn broadcast(&mut self, now: Timestamp, caller: &PeerId, to: Audience, message: Broadcast) -> Result<(), Refusal> {
         self.tick(now);
         self.caller(caller)?;
         let named = if let Audience::Peers(peers) = &to { peers.len() } else { 0 };

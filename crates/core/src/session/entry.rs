@@ -89,8 +89,7 @@ impl Session {
     /// Nobody else fits in. People within their grace keep their place, and one who waits has one.
     fn is_full(&self, peer: &PeerId) -> bool {
         let record = self.live();
-        let here =
-            record.map_or(0, Record::present_count) + self.waiting.len() - usize::from(self.waiting.contains(peer));
+        let here = record.map_or(0, Record::present_count) + self.waiting.len() - usize::from(self.waiting.contains(peer));
         here >= self.limits.max_peers || record.map_or(0, Record::stay_count) >= self.limits.max_peers_ever
     }
 

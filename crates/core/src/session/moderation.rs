@@ -39,26 +39,19 @@ impl Session {
 
     /// Participants whose own id is in `ids` or whose custom id is in `custom_ids`, as far as they are here or wait.
     pub fn find_participants(&self, ids: &[String], custom_ids: &[String]) -> Vec<ParticipantId> {
-        let matches = |id: &ParticipantId, custom: &String| {
-            ids.iter().any(|wanted| wanted == id.as_str()) || custom_ids.contains(custom)
-        };
+        let matches =
+            |id: &ParticipantId, custom: &String| ids.iter().any(|wanted| wanted == id.as_str()) || custom_ids.contains(custom);
         let here = self.live().into_iter().flat_map(Record::present);
         let here = here.map(|peer| (&peer.who.participant, &peer.who.custom_participant_id));
         let waiting = self.waiting.views().map(|view| (&view.participant, &view.custom_participant_id));
         let all = here.chain(waiting);
-        let mut found: Vec<ParticipantId> =
-            all.filter(|(id, custom)| matches(id, custom)).map(|(id, _)| id.clone()).collect();
+        let mut found: Vec<ParticipantId> = all.filter(|(id, custom)| matches(id, custom)).map(|(id, _)| id.clone()).collect();
         found.sort();
         found.dedup();
         found
     }
 
-    fn remove_participants(
-        &mut self,
-        now: Timestamp,
-        participants: &[ParticipantId],
-        reason: LeaveReason,
-    ) -> Vec<ParticipantId> {
+    fn remove_participants(&mut self, now: Timestamp, participants: &[ParticipantId], reason: LeaveReason) -> Vec<ParticipantId> {
         self.tick(now);
         let mut removed = Vec::new();
         for participant in participants {
@@ -107,13 +100,7 @@ impl Session {
 
     /// A host switches off one peer's media, or everyone else's. Those within their grace are heard until it is over,
     /// so they are muted as well.
-    pub fn host_mute(
-        &mut self,
-        now: Timestamp,
-        caller: &PeerId,
-        target: Option<&PeerId>,
-        what: Mute,
-    ) -> Result<(), Refusal> {
+    pub fn host_mute(&mut self, now: Timestamp, caller: &PeerId, target: Option<&PeerId>, what: Mute) -> Result<(), Refusal> {
         self.tick(now);
         self.authorise(&Actor::Peer(caller.clone()), |preset| {
             (!what.audio || preset.disable_audio)

@@ -84,13 +84,7 @@ impl Session {
     ///
     /// # Errors
     /// `Muted` if a host forbade it; the caller is told that the track is still paused.
-    pub fn set_paused(
-        &mut self,
-        now: Timestamp,
-        caller: &PeerId,
-        track: &TrackId,
-        paused: bool,
-    ) -> Result<(), Refusal> {
+    pub fn set_paused(&mut self, now: Timestamp, caller: &PeerId, track: &TrackId, paused: bool) -> Result<(), Refusal> {
         self.tick(now);
         self.caller(caller)?;
         let current = self.track(caller, track).ok_or(Refusal::UnknownTrack)?.clone();

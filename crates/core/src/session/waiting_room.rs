@@ -89,9 +89,7 @@ impl Session {
             Entry::Skip => false,
             Entry::OnAccept => true,
             // A host would wait for nobody but itself.
-            Entry::OnPrivilegedEntry => {
-                !host(&join.preset) && !self.roster.iter().any(|(_, member)| host(&member.preset))
-            }
+            Entry::OnPrivilegedEntry => !host(&join.preset) && !self.roster.iter().any(|(_, member)| host(&member.preset)),
         }
     }
 

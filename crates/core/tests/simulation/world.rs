@@ -61,8 +61,7 @@ impl World {
     pub fn new(seed: u64, deaths: Deaths) -> Self {
         let mut dice = Dice::new(seed);
         let grace_ms = dice.pick(&[1_000, 15_000, 15_000, 90_000]);
-        let limits =
-            Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
+        let limits = Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
         let facts = MeetingFacts {
             meeting: MeetingId::parse("meeting").unwrap(),
             app: AppId::parse("app").unwrap(),
@@ -178,8 +177,7 @@ impl World {
 
     /// `kill -9` after an input and before all its events were remembered: nobody was told that it was done.
     fn die(&mut self, outputs: Vec<Output>) {
-        let mut events: Vec<Output> =
-            outputs.into_iter().filter(|output| matches!(output, Output::Remember { .. })).collect();
+        let mut events: Vec<Output> = outputs.into_iter().filter(|output| matches!(output, Output::Remember { .. })).collect();
         events.truncate(match self.deaths {
             Deaths::BetweenInputs => 0,
             Deaths::AmongEvents => self.dice.roll(events.len() + 1),

@@ -39,9 +39,16 @@ pub enum Input {
         removed: Removed,
         reply: oneshot::Sender<Option<u64>>,
     },
-    Detach { peer: PeerId, connection: u64, on_purpose: bool },
+    Detach {
+        peer: PeerId,
+        connection: u64,
+        on_purpose: bool,
+    },
     /// A peer that has not joined and whose socket is gone: forget its media if it has not come back.
-    Expire { peer: PeerId, connection: u64 },
+    Expire {
+        peer: PeerId,
+        connection: u64,
+    },
 }
 
 /// What a session's task tells a socket.
@@ -306,11 +313,9 @@ impl SessionTask {
                 }
                 match appends.last_mut().filter(|append| append.summary.session == *session) {
                     Some(append) => append.events.push(event.clone()),
-                    None => appends.push(SessionAppend {
-                        epoch: self.epoch,
-                        events: vec![event.clone()],
-                        summary: summary.clone(),
-                    }),
+                    None => {
+                        appends.push(SessionAppend { epoch: self.epoch, events: vec![event.clone()], summary: summary.clone() })
+                    }
                 }
             }
             if let Some(append) = appends.last_mut() {

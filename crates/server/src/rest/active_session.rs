@@ -149,11 +149,7 @@ pub async fn poll(
 fn poll_to_wire(poll: PollView) -> wire::Poll {
     let options = poll.options.into_iter().map(|option| {
         let vote = |(id, name): (ParticipantId, String)| wire::PollVote { id: id.to_string(), name };
-        wire::PollOption {
-            text: option.text,
-            count: option.count,
-            votes: option.votes.into_iter().map(vote).collect(),
-        }
+        wire::PollOption { text: option.text, count: option.count, votes: option.votes.into_iter().map(vote).collect() }
     });
     wire::Poll {
         id: poll.id.to_string(),

@@ -38,13 +38,10 @@ pub fn defaults(app: &AppId, now: Timestamp) -> Vec<Preset> {
 pub fn permissions(preset: &Preset) -> salon_core::Preset {
     let defaults = salon_core::Preset::named(preset.id.clone(), &preset.name);
     let allows = |name: &str, default: bool| preset.body["permissions"][name].as_bool().unwrap_or(default);
-    let within = |part: &str, name: &str, default: bool| {
-        preset.body["permissions"][part][name].as_bool().unwrap_or(default)
-    };
+    let within = |part: &str, name: &str, default: bool| preset.body["permissions"][part][name].as_bool().unwrap_or(default);
     let produce = |kind: &str| can_produce(&preset.body["permissions"]["media"][kind]["can_produce"]);
-    let chat = |whom: &str, name: &str, default: bool| {
-        preset.body["permissions"]["chat"][whom][name].as_bool().unwrap_or(default)
-    };
+    let chat =
+        |whom: &str, name: &str, default: bool| preset.body["permissions"]["chat"][whom][name].as_bool().unwrap_or(default);
     let config = &preset.body["config"];
     salon_core::Preset {
         view_type: match config["view_type"].as_str() {

@@ -10,8 +10,8 @@ use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, Transpor
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
 use crate::signaling::room::peer_id;
-use crate::signaling::{Answer, Caller, Trouble, answer};
 use crate::signaling::to_wire;
+use crate::signaling::{Answer, Caller, Trouble, answer};
 
 /// Tracks asked for, closed or re-layered in one message at most; the SDK asks for up to 35 (read in web SDK 2.0.2).
 const MAX_TRACKS_PER_MESSAGE: usize = 64;

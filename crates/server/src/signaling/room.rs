@@ -3,8 +3,8 @@
 
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts};
 use salon_core::event::Actor;
+use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts};
 use salon_core::{ParticipantId, PeerId, SessionId};
 use salon_wire::signaling::socket::room as wire;
 
@@ -191,10 +191,8 @@ pub async fn broadcast_to(caller: &Caller, request: wire::BroadcastMessage) -> R
 /// The meeting by itself: it has no breakout rooms. The client needs its parent to be there (seen in web SDK 2.0.2).
 pub async fn connected_rooms(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let (facts, peers) = caller
-        .handle
-        .call(move |session, _| session.peers(&peer).map(|peers| (session.facts().clone(), peers)))
-        .await??;
+    let (facts, peers) =
+        caller.handle.call(move |session, _| session.peers(&peer).map(|peers| (session.facts().clone(), peers))).await??;
     let participants = peers.into_iter().map(|peer| wire::ConnectedMeetingPeer {
         id: Some(peer.participant.to_string()),
         display_name: Some(peer.name),

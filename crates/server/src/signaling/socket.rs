@@ -21,8 +21,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
 use crate::hub::{Push, Removed, Unavailable};
-use crate::telemetry::Metrics;
 use crate::signaling::{Answer, Caller, dispatch, room, to_wire};
+use crate::telemetry::Metrics;
 
 /// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
 /// clients sooner.
@@ -128,7 +128,14 @@ impl End {
     }
 }
 
-async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admission, meeting: MeetingId, participant: ParticipantId, peer: PeerId) {
+async fn run(
+    app: &Arc<App>,
+    mut socket: WebSocket,
+    admission: salon_store::Admission,
+    meeting: MeetingId,
+    participant: ParticipantId,
+    peer: PeerId,
+) {
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
     let removed = Removed::default();
     let (handle, connection) = match attach(app, &admission, &peer, &participant, (pushes, removed.clone())).await {
@@ -140,7 +147,8 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
         Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
     let caller = Caller { app: app.clone(), handle, meeting, participant, peer, removed };
-    let line = Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None, held_back: None };
+    let line =
+        Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None, held_back: None };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.

@@ -12,7 +12,7 @@ use crate::signaling::{Answer, Caller, Trouble, answer};
 /// Writes keys. A key without a value has the value `null`.
 pub async fn insert(caller: &Caller, request: wire::PluginStoreInsertKeysRequest) -> Result<Answer, Trouble> {
     let item = |key: wire::StoreKeys| {
-        let payload = key.payload.map_or_else(|| Ok("null".to_owned()), |payload| String::from_utf8(payload));
+        let payload = key.payload.map_or_else(|| Ok("null".to_owned()), String::from_utf8);
         let payload = payload.map_err(|_| Trouble::Malformed("a value is not UTF-8"))?;
         Ok(StoreItem { key: key.store_key, payload })
     };

@@ -10,7 +10,12 @@ pub(super) fn candidates(local: SocketAddr, announce: &[IpAddr]) -> Vec<SocketAd
         given => given.to_vec(),
     };
     let mut seen = Vec::new();
-    addresses.retain(|a| !a.is_unspecified() && !seen.contains(a) && { seen.push(*a); true });
+    addresses.retain(|a| {
+        !a.is_unspecified() && !seen.contains(a) && {
+            seen.push(*a);
+            true
+        }
+    });
     addresses.into_iter().map(|ip| SocketAddr::new(ip, local.port())).collect()
 }
 

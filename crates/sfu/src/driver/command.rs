@@ -112,7 +112,12 @@ impl Sfu {
     ///
     /// # Errors
     /// `UnknownTransport`, `BadSdp`; `UnknownProducer` only without an offer.
-    pub async fn close_producer(&self, transport: TransportId, producer: ProducerId, offer: Option<String>) -> Result<Option<String>, Error> {
+    pub async fn close_producer(
+        &self,
+        transport: TransportId,
+        producer: ProducerId,
+        offer: Option<String>,
+    ) -> Result<Option<String>, Error> {
         self.ask(|reply| Command::CloseProducer { transport, producer, offer, reply }).await
     }
 
@@ -159,7 +164,13 @@ impl Sfu {
     ///
     /// # Errors
     /// `UnknownTransport`; `UnknownProducer` if it is not consumed there.
-    pub async fn set_layer(&self, transport: TransportId, producer: ProducerId, mid: Option<String>, rid: String) -> Result<(), Error> {
+    pub async fn set_layer(
+        &self,
+        transport: TransportId,
+        producer: ProducerId,
+        mid: Option<String>,
+        rid: String,
+    ) -> Result<(), Error> {
         self.ask(|reply| Command::SetLayer { transport, producer, mid, rid, reply }).await
     }
 

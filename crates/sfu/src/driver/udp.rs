@@ -54,7 +54,11 @@ impl Udp {
                 Ok((length, from)) => return Some((canonical(from), &self.buffer[..length])),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 // An earlier send met a closed port, or a signal came: says nothing about what is waiting.
-                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => {
                     tracing::debug!(%error, "socket cannot be read");
                     return None;

@@ -70,7 +70,10 @@ impl<'a> Packet<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "used up at once; boxing would allocate per packet and subscriber")]
 pub(crate) enum Verdict {
-    Send { write: RtpWrite, switched: bool },
+    Send {
+        write: RtpWrite,
+        switched: bool,
+    },
     Drop,
     /// It is of the layer this consumer waits for, but no key frame.
     NeedsKeyFrame,

@@ -17,7 +17,14 @@ use crate::{Consume, ConsumeError, Consumed, Error, Event, Produce, ProducerId, 
 
 impl Engine {
     /// Returns the answer.
-    pub(crate) fn open_transport(&mut self, now: Instant, room: RoomId, id: TransportId, role: Role, offer: &str) -> Result<String, Error> {
+    pub(crate) fn open_transport(
+        &mut self,
+        now: Instant,
+        room: RoomId,
+        id: TransportId,
+        role: Role,
+        offer: &str,
+    ) -> Result<String, Error> {
         if self.transport_keys.contains_key(&id) {
             return Err(Error::Refused("there is a transport of that name".into()));
         }
@@ -84,7 +91,13 @@ impl Engine {
     }
 
     /// Returns the answer if there was an offer.
-    pub(crate) fn close_producer(&mut self, now: Instant, transport: TransportId, producer: ProducerId, offer: Option<&str>) -> Result<Option<String>, Error> {
+    pub(crate) fn close_producer(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        producer: ProducerId,
+        offer: Option<&str>,
+    ) -> Result<Option<String>, Error> {
         let key = self.transport_key(&transport)?;
         let offer = offer.map(sdp::parse).transpose()?;
         let known = self.producer_keys.get(&producer).copied();
@@ -177,7 +190,13 @@ impl Engine {
     }
 
     /// Returns the answer. The lines with these mids end, whatever the offer says about them.
-    pub(crate) fn close_consumers(&mut self, now: Instant, transport: TransportId, mids: Vec<String>, offer: &str) -> Result<String, Error> {
+    pub(crate) fn close_consumers(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        mids: Vec<String>,
+        offer: &str,
+    ) -> Result<String, Error> {
         let key = self.transport_key(&transport)?;
         let offer = sdp::parse(offer)?;
         let stop = mids.into_iter().collect();
@@ -186,7 +205,14 @@ impl Engine {
         answer
     }
 
-    pub(crate) fn set_layer(&mut self, now: Instant, transport: TransportId, producer: ProducerId, mid: Option<String>, rid: &str) -> Result<(), Error> {
+    pub(crate) fn set_layer(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        producer: ProducerId,
+        mid: Option<String>,
+        rid: &str,
+    ) -> Result<(), Error> {
         let key = self.transport_key(&transport)?;
         let producer = self.producer_keys.get(&producer).copied();
         let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;

@@ -191,7 +191,10 @@ mod tests {
 
     #[test]
     fn numbers_stay_continuous_over_switches() {
-        check(100, &[Switch(5_000), Map(5_000, Some(100)), Map(5_001, Some(101)), Switch(70), Map(70, Some(102)), Map(71, Some(103))]);
+        check(
+            100,
+            &[Switch(5_000), Map(5_000, Some(100)), Map(5_001, Some(101)), Switch(70), Map(70, Some(102)), Map(71, Some(103))],
+        );
     }
 
     #[test]
@@ -227,7 +230,10 @@ mod tests {
 
     #[test]
     fn numbers_run_past_the_16_bit_wrap() {
-        check(0xfffe, &[Switch(0x1_fffe), Map(0x1_fffe, Some(0xfffe)), Map(0x1_ffff, Some(0xffff)), Map(0x2_0000, Some(0x1_0000))]);
+        check(
+            0xfffe,
+            &[Switch(0x1_fffe), Map(0x1_fffe, Some(0xfffe)), Map(0x1_ffff, Some(0xffff)), Map(0x2_0000, Some(0x1_0000))],
+        );
     }
 
     #[test]

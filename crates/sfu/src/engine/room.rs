@@ -68,7 +68,8 @@ impl Engine {
         if let Some(level) = rtp.header.ext_vals.audio_level
             && let Some(heard) = producer.loudness.hear(now, level)
         {
-            let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
+            let event =
+                Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
             self.outputs.push_back(Output::Event(event));
         }
         if seen.changed {

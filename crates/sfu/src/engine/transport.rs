@@ -113,7 +113,14 @@ impl Transport {
         }
         let codecs = config.codec_config();
         if let Some(opus) = lines.codec(Kind::Audio) {
-            codecs.add_config(opus.pt.into(), None, CodecName::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2), FormatParams::default());
+            codecs.add_config(
+                opus.pt.into(),
+                None,
+                CodecName::Opus,
+                Frequency::FORTY_EIGHT_KHZ,
+                Some(2),
+                FormatParams::default(),
+            );
         }
         if let Some(vp8) = lines.codec(Kind::Video) {
             let rtx = vp8.rtx.map(Pt::from);
@@ -217,7 +224,11 @@ impl Transport {
                     Ok(Output::Transmit(transmit)) => happened.push(Happened::Send(transmit)),
                     Ok(Output::Event(event)) => self.take(event, happened),
                     Err(_) => {
-                        happened.push(Happened::Closed(if self.connected { CloseReason::Failed } else { CloseReason::DtlsFailed }));
+                        happened.push(Happened::Closed(if self.connected {
+                            CloseReason::Failed
+                        } else {
+                            CloseReason::DtlsFailed
+                        }));
                         self.rtc.disconnect();
                         self.deadline = None;
                         return;
@@ -309,7 +320,12 @@ impl Transport {
     // ---- negotiation ----
 
     /// Answers an offer; the changes are for the engine to carry on.
-    pub(crate) fn answer(&mut self, identity: &Identity, offer: &Remote, stop: &HashSet<String>) -> Result<(String, Vec<Change>), Error> {
+    pub(crate) fn answer(
+        &mut self,
+        identity: &Identity,
+        offer: &Remote,
+        stop: &HashSet<String>,
+    ) -> Result<(String, Vec<Change>), Error> {
         self.same_peer(offer)?;
         let changes = self.lines.answer(offer, stop)?;
         self.apply(&changes);
@@ -345,10 +361,12 @@ impl Transport {
         let pt = Pt::from(codec.pt);
         let direct = self.rtc.direct_api();
         let ssrc = direct.new_ssrc();
-        let rtx = codec.rtx.filter(|_| kind == Kind::Video).map(|_| loop {
-            let rtx = direct.new_ssrc();
-            if rtx != ssrc {
-                break rtx;
+        let rtx = codec.rtx.filter(|_| kind == Kind::Video).map(|_| {
+            loop {
+                let rtx = direct.new_ssrc();
+                if rtx != ssrc {
+                    break rtx;
+                }
             }
         });
         let source = Source { ssrc: *ssrc, rtx: rtx.map(|r| *r), stream: token(stream), track: token(track) };

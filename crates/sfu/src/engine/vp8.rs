@@ -85,7 +85,10 @@ mod tests {
     }
 
     /// Steps of (switch before, picture in, tl0 in) and the expected (picture, tl0) out.
-    fn check(long: bool, steps: &[((bool, u16, u8), (u16, u8))]) {
+    /// What comes in (whether the layer switches, picture id, TL0PICIDX), and what must go out.
+    type Step = ((bool, u16, u8), (u16, u8));
+
+    fn check(long: bool, steps: &[Step]) {
         let mut pictures = Pictures::default();
         for (index, ((switch, picture, tl0), expected)) in steps.iter().enumerate() {
             let bytes = payload(*picture, long, *tl0);
@@ -107,22 +110,44 @@ mod tests {
 
     #[test]
     fn pictures_stay_continuous_over_switches() {
-        check(true, &[((true, 300, 9), (300, 9)), ((true, 12_000, 200), (301, 10)), ((false, 12_001, 201), (302, 11)), ((true, 5, 0), (303, 12))]);
+        check(
+            true,
+            &[
+                ((true, 300, 9), (300, 9)),
+                ((true, 12_000, 200), (301, 10)),
+                ((false, 12_001, 201), (302, 11)),
+                ((true, 5, 0), (303, 12)),
+            ],
+        );
     }
 
     #[test]
     fn picture_ids_wrap_at_15_bits_and_indexes_at_8() {
-        check(true, &[((true, 0x7ffe, 254), (0x7ffe, 254)), ((false, 0x7fff, 255), (0x7fff, 255)), ((true, 77, 3), (0, 0)), ((false, 78, 4), (1, 1))]);
+        check(
+            true,
+            &[
+                ((true, 0x7ffe, 254), (0x7ffe, 254)),
+                ((false, 0x7fff, 255), (0x7fff, 255)),
+                ((true, 77, 3), (0, 0)),
+                ((false, 78, 4), (1, 1)),
+            ],
+        );
     }
 
     #[test]
     fn a_late_packet_keeps_its_distance_and_does_not_move_the_reference() {
-        check(true, &[((true, 100, 1), (100, 1)), ((false, 103, 4), (103, 4)), ((false, 101, 2), (101, 2)), ((true, 900, 50), (104, 5))]);
+        check(
+            true,
+            &[((true, 100, 1), (100, 1)), ((false, 103, 4), (103, 4)), ((false, 101, 2), (101, 2)), ((true, 900, 50), (104, 5))],
+        );
     }
 
     #[test]
     fn short_picture_ids_stay_short() {
-        check(false, &[((true, 126, 1), (126, 1)), ((false, 127, 2), (127, 2)), ((true, 5, 9), (0, 3)), ((false, 6, 10), (1, 4))]);
+        check(
+            false,
+            &[((true, 126, 1), (126, 1)), ((false, 127, 2), (127, 2)), ((true, 5, 9), (0, 3)), ((false, 6, 10), (1, 4))],
+        );
     }
 
     #[test]

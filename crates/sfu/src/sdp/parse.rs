@@ -216,7 +216,19 @@ impl Section {
         let format = self.formats.into_iter().next().unwrap_or_else(|| "0".to_owned());
         let extensions = self.attributes.extensions;
         let msid = self.attributes.msid;
-        Ok(RemoteLine { kind, media: self.media, protocol: self.protocol, format, mid, direction, msid, codec, extensions, rids, rejected })
+        Ok(RemoteLine {
+            kind,
+            media: self.media,
+            protocol: self.protocol,
+            format,
+            mid,
+            direction,
+            msid,
+            codec,
+            extensions,
+            rids,
+            rejected,
+        })
     }
 
     fn codec(&self, kind: Kind) -> Option<Codec> {

@@ -84,7 +84,13 @@ fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates:
     }
     out.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     for (index, address) in candidates.iter().enumerate() {
-        let _ = write!(out, "a=candidate:{index} 1 udp {} {} {} typ host\r\n", priority(index, address), address.ip(), address.port());
+        let _ = write!(
+            out,
+            "a=candidate:{index} 1 udp {} {} {} typ host\r\n",
+            priority(index, address),
+            address.ip(),
+            address.port()
+        );
     }
     let Session { ufrag, password, fingerprint, setup, .. } = session;
     let _ = write!(out, "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\n");

@@ -47,11 +47,7 @@ pub struct SummarizationConfig {
     #[schema(nullable = false)]
     pub text_format: Option<SummaryTextFormat>,
     /// Upper bound in words.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 150, maximum = 1000, default = 500, nullable = false)]
     pub word_limit: Option<u32>,
 }

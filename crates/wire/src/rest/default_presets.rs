@@ -15,14 +15,8 @@ pub fn default_presets() -> [PresetBody; 7] {
 
     let mut group_call_participant = preset("group_call_participant", GroupCall, Allowed);
     group_call_participant.permissions.chat.private = private_chat(true);
-    group_call_participant
-        .permissions
-        .connected_meetings
-        .can_switch_connected_meetings = true;
-    group_call_participant
-        .permissions
-        .connected_meetings
-        .can_switch_to_parent_meeting = true;
+    group_call_participant.permissions.connected_meetings.can_switch_connected_meetings = true;
+    group_call_participant.permissions.connected_meetings.can_switch_to_parent_meeting = true;
 
     let mut group_call_guest = preset("group_call_guest", GroupCall, Allowed);
     group_call_guest.permissions.waiting_room_type = WaitingRoomType::SkipOnAccept;
@@ -94,25 +88,12 @@ fn preset(name: &str, view_type: ViewType, can_produce: MediaPermission) -> Pres
         name: name.to_owned(),
         config: PresetConfig {
             view_type,
-            max_video_streams: MaxVideoStreams {
-                desktop: 6,
-                mobile: 6,
-            },
+            max_video_streams: MaxVideoStreams { desktop: 6, mobile: 6 },
             max_screenshare_count: 1,
             media: ConfigMedia {
-                video: ConfigVideo {
-                    quality: VideoQuality::Vga,
-                    frame_rate: 30.0,
-                    simulcast: Some(simulcast),
-                },
-                screenshare: ConfigScreenshare {
-                    quality: VideoQuality::Hd,
-                    frame_rate: 5.0,
-                },
-                audio: Some(ConfigAudio {
-                    enable_stereo: Some(false),
-                    enable_high_bitrate: Some(false),
-                }),
+                video: ConfigVideo { quality: VideoQuality::Vga, frame_rate: 30.0, simulcast: Some(simulcast) },
+                screenshare: ConfigScreenshare { quality: VideoQuality::Hd, frame_rate: 5.0 },
+                audio: Some(ConfigAudio { enable_stereo: Some(false), enable_high_bitrate: Some(false) }),
             },
             livestream_viewer_qualities: None,
             track_recording: None,
@@ -140,24 +121,11 @@ fn preset(name: &str, view_type: ViewType, can_produce: MediaPermission) -> Pres
             stage_access: None,
             accept_stage_requests: None,
             chat: PermissionsChat {
-                public: PermissionsPublicChat {
-                    can_send: true,
-                    text: true,
-                    files: true,
-                },
+                public: PermissionsPublicChat { can_send: true, text: true, files: true },
                 private: private_chat(false),
             },
-            polls: PermissionsPolls {
-                can_create: true,
-                can_vote: true,
-                can_view: true,
-            },
-            plugins: PermissionsPlugins {
-                can_start: true,
-                can_close: true,
-                can_edit_config: false,
-                config: BTreeMap::new(),
-            },
+            polls: PermissionsPolls { can_create: true, can_vote: true, can_view: true },
+            plugins: PermissionsPlugins { can_start: true, can_close: true, can_edit_config: false, config: BTreeMap::new() },
             connected_meetings: connected_meetings(false),
             can_record: false,
             can_livestream: false,
@@ -165,20 +133,12 @@ fn preset(name: &str, view_type: ViewType, can_produce: MediaPermission) -> Pres
             recorder_type: RecorderType::None,
             is_recorder: None,
         },
-        ui: PresetUi {
-            design_tokens: look(),
-            config_diff: None,
-        },
+        ui: PresetUi { design_tokens: look(), config_diff: None },
     }
 }
 
 fn private_chat(allowed: bool) -> PermissionsPrivateChat {
-    PermissionsPrivateChat {
-        can_send: allowed,
-        can_receive: allowed,
-        text: allowed,
-        files: allowed,
-    }
+    PermissionsPrivateChat { can_send: allowed, can_receive: allowed, text: allowed, files: allowed }
 }
 
 fn connected_meetings(allowed: bool) -> PermissionsConnectedMeetings {
@@ -231,14 +191,8 @@ mod tests {
     fn they_read_back_as_strict_request_bodies() {
         for preset in default_presets() {
             let text = serde_json::to_string(&preset).expect("plain data");
-            assert!(
-                !text.contains("google_font") && !text.contains("http"),
-                "{text}"
-            );
-            assert_eq!(
-                serde_json::from_str::<PresetBody>(&text).expect("our own body"),
-                preset
-            );
+            assert!(!text.contains("google_font") && !text.contains("http"), "{text}");
+            assert_eq!(serde_json::from_str::<PresetBody>(&text).expect("our own body"), preset);
         }
     }
 
@@ -249,34 +203,17 @@ mod tests {
             .filter(|preset| preset.config.media.video.simulcast == Some(true))
             .map(|preset| preset.name)
             .collect();
-        assert_eq!(
-            on,
-            [
-                "group_call_host",
-                "group_call_participant",
-                "group_call_guest",
-                "webinar_presenter"
-            ]
-        );
+        assert_eq!(on, ["group_call_host", "group_call_participant", "group_call_guest", "webinar_presenter"]);
     }
 
     #[test]
     fn a_stray_key_is_refused_at_any_depth() {
         let [preset, ..] = default_presets();
         let whole = serde_json::to_value(&preset).expect("plain data");
-        for path in [
-            "",
-            "/config",
-            "/config/media/video",
-            "/permissions/chat/public",
-            "/ui/design_tokens/colors",
-        ] {
+        for path in ["", "/config", "/config/media/video", "/permissions/chat/public", "/ui/design_tokens/colors"] {
             let mut strayed = whole.clone();
             strayed.pointer_mut(path).expect("every preset has it")["stray"] = true.into();
-            assert!(
-                serde_json::from_value::<PresetBody>(strayed).is_err(),
-                "{path}"
-            );
+            assert!(serde_json::from_value::<PresetBody>(strayed).is_err(), "{path}");
         }
     }
 }

@@ -161,8 +161,7 @@ mod tests {
 
     #[test]
     fn a_chat_upload_names_its_meeting_room_uuid() {
-        let body: ChatUploadBody =
-            serde_json::from_value(json!({"roomUUID": "m", "filename": "a.png"})).expect("a body");
+        let body: ChatUploadBody = serde_json::from_value(json!({"roomUUID": "m", "filename": "a.png"})).expect("a body");
         assert_eq!((body.meeting_id.as_str(), body.expiry), ("m", None));
     }
 }

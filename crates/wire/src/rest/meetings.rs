@@ -35,11 +35,7 @@ pub struct MeetingBody {
     #[schema(default = false, nullable = false)]
     pub summarize_on_end: Option<bool>,
     /// How long an empty session waits for someone to return, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 60, maximum = 600, default = 60, nullable = false)]
     pub session_keep_alive_time_in_secs: Option<u32>,
     /// Defaults for recordings of this meeting.
@@ -84,11 +80,7 @@ pub struct MeetingPatch {
     #[schema(nullable = false)]
     pub summarize_on_end: Option<bool>,
     /// How long an empty session waits for someone to return, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 60, maximum = 600, nullable = false)]
     pub session_keep_alive_time_in_secs: Option<u32>,
     /// Defaults for recordings of this meeting.
@@ -136,11 +128,7 @@ pub struct Meeting {
     #[schema(nullable = false)]
     pub summarize_on_end: Option<bool>,
     /// How long an empty session waits for someone to return, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 60, maximum = 600, nullable = false)]
     pub session_keep_alive_time_in_secs: Option<u32>,
     /// Defaults for recordings of this meeting.

@@ -25,17 +25,13 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let value = f64::deserialize(deserializer)?;
     if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
-        return Err(D::Error::custom(format_args!(
-            "{value} is not a whole number from 0 up"
-        )));
+        return Err(D::Error::custom(format_args!("{value} is not a whole number from 0 up")));
     }
     Ok(value as u32)
 }
 
 /// [`whole`] for a field that may be missing or null.
-pub fn whole_or_absent<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<u32>, D::Error> {
+pub fn whole_or_absent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     struct Whole(u32);
     impl<'de> Deserialize<'de> for Whole {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -62,18 +58,9 @@ mod tests {
     #[test]
     fn whole_numbers_travel_without_a_fraction() {
         let cases = [
-            (
-                r#"{"rate":30.0,"count":6.0,"bound":60}"#,
-                Some(r#"{"rate":30,"count":6,"bound":60}"#),
-            ),
-            (
-                r#"{"rate":29.97,"count":0}"#,
-                Some(r#"{"rate":29.97,"count":0,"bound":null}"#),
-            ),
-            (
-                r#"{"rate":1,"count":1,"bound":null}"#,
-                Some(r#"{"rate":1,"count":1,"bound":null}"#),
-            ),
+            (r#"{"rate":30.0,"count":6.0,"bound":60}"#, Some(r#"{"rate":30,"count":6,"bound":60}"#)),
+            (r#"{"rate":29.97,"count":0}"#, Some(r#"{"rate":29.97,"count":0,"bound":null}"#)),
+            (r#"{"rate":1,"count":1,"bound":null}"#, Some(r#"{"rate":1,"count":1,"bound":null}"#)),
             (r#"{"rate":1,"count":6.5}"#, None),
             (r#"{"rate":1,"count":-1}"#, None),
             (r#"{"rate":1,"count":1,"bound":5e9}"#, None),

@@ -22,11 +22,7 @@ pub struct RecordingConfigBody {
     #[schema(nullable = false)]
     pub live_streaming_config: Option<LiveStreamingConfig>,
     /// Longest recording, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 60, maximum = 86400, default = 86400, nullable = false)]
     pub max_seconds: Option<u32>,
     /// Storage of the product's own.
@@ -34,11 +30,7 @@ pub struct RecordingConfigBody {
     #[schema(nullable = false)]
     pub realtimekit_bucket_config: Option<BucketConfig>,
     /// Storage of the caller's own; null means none.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<StorageConfigBody>)]
     pub storage_config: Option<Option<StorageConfigBody>>,
     /// Picture of the recording.
@@ -63,11 +55,7 @@ pub struct RecordingConfig {
     #[schema(nullable = false)]
     pub live_streaming_config: Option<LiveStreamingConfig>,
     /// Longest recording, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 60, maximum = 86400, nullable = false)]
     pub max_seconds: Option<u32>,
     /// Storage of the product's own.
@@ -75,11 +63,7 @@ pub struct RecordingConfig {
     #[schema(nullable = false)]
     pub realtimekit_bucket_config: Option<BucketConfig>,
     /// Storage of the caller's own; null means none.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<StorageConfig>)]
     pub storage_config: Option<Option<StorageConfig>>,
     /// Picture of the recording.
@@ -133,19 +117,11 @@ pub struct VideoConfig {
     #[schema(default = true, nullable = false)]
     pub export_file: Option<bool>,
     /// In pixels.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1920, default = 720, nullable = false)]
     pub height: Option<u32>,
     /// In pixels.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1920, default = 1280, nullable = false)]
     pub width: Option<u32>,
     /// An image laid over the picture.
@@ -197,19 +173,11 @@ pub enum WatermarkPosition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WatermarkSize {
     /// In pixels.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     pub height: Option<u32>,
     /// In pixels.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     pub width: Option<u32>,
 }
@@ -275,11 +243,7 @@ pub struct StorageConfigBody {
     #[schema(nullable = false)]
     pub host: Option<String>,
     /// Port of an SFTP host.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub port: Option<u32>,
     /// Private key for an SFTP host, or of an object store.
@@ -320,11 +284,7 @@ pub struct StorageConfig {
     #[schema(nullable = false)]
     pub host: Option<String>,
     /// Port of an SFTP host.
-    #[serde(
-        default,
-        deserialize_with = "number::whole_or_absent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "number::whole_or_absent", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub port: Option<u32>,
 }

@@ -29,10 +29,7 @@ mod tests {
     #[test]
     fn a_secret_is_sent_but_not_printed() {
         let secret = Secret("hunter2".to_owned());
-        assert_eq!(
-            serde_json::to_string(&secret).expect("plain data"),
-            r#""hunter2""#
-        );
+        assert_eq!(serde_json::to_string(&secret).expect("plain data"), r#""hunter2""#);
         assert_eq!(format!("{secret:?}"), "Secret(…)");
     }
 }

@@ -49,11 +49,7 @@ impl Comparison<'_> {
             return;
         }
         if theirs["nullable"] == true || nullable {
-            assert_eq!(
-                theirs["nullable"] == true,
-                nullable,
-                "null for {place}: {ours}"
-            );
+            assert_eq!(theirs["nullable"] == true, nullable, "null for {place}: {ours}");
         }
         if let Some(variants) = theirs["oneOf"].as_array() {
             let mut properties = BTreeSet::new();
@@ -68,24 +64,12 @@ impl Comparison<'_> {
         if self.bounds {
             for bound in ["minimum", "maximum"] {
                 if !theirs[bound].is_null() {
-                    assert_eq!(
-                        ours[bound].as_f64(),
-                        theirs[bound].as_f64(),
-                        "{bound} of {place}: {ours}"
-                    );
+                    assert_eq!(ours[bound].as_f64(), theirs[bound].as_f64(), "{bound} of {place}: {ours}");
                 }
             }
             if theirs["default"].is_boolean() || theirs["default"].is_number() {
-                assert_eq!(
-                    ours["default"].as_f64(),
-                    theirs["default"].as_f64(),
-                    "default of {place}"
-                );
-                assert_eq!(
-                    ours["default"].as_bool(),
-                    theirs["default"].as_bool(),
-                    "default of {place}"
-                );
+                assert_eq!(ours["default"].as_f64(), theirs["default"].as_f64(), "default of {place}");
+                assert_eq!(ours["default"].as_bool(), theirs["default"].as_bool(), "default of {place}");
             }
         }
         match text(&theirs["type"]) {
@@ -94,10 +78,7 @@ impl Comparison<'_> {
                 assert_eq!(ours["type"], "array", "{place}: {ours}");
                 self.compare(&ours["items"], &theirs["items"], &format!("{place}[]"));
             }
-            "number" => assert!(
-                ours["type"] == "number" || ours["type"] == "integer",
-                "{place}: {ours}"
-            ),
+            "number" => assert!(ours["type"] == "number" || ours["type"] == "integer", "{place}: {ours}"),
             scalar => {
                 assert_eq!(ours["type"], scalar, "{place}: {ours}");
                 // A language is any code: the contract's list is shorter than the product's.
@@ -117,15 +98,9 @@ impl Comparison<'_> {
         let is_extra = |key: &String| EXTRAS.contains(&format!("{name}.{key}").as_str());
         let expected = keys(&theirs["properties"]);
         let have = keys(&ours["properties"]);
-        let surplus: Vec<&String> = have
-            .difference(&expected)
-            .filter(|key| !is_extra(key))
-            .collect();
+        let surplus: Vec<&String> = have.difference(&expected).filter(|key| !is_extra(key)).collect();
         let missing: Vec<&String> = expected.difference(&have).collect();
-        assert!(
-            surplus.is_empty() && missing.is_empty(),
-            "{place}: surplus {surplus:?}, missing {missing:?}"
-        );
+        assert!(surplus.is_empty() && missing.is_empty(), "{place}: surplus {surplus:?}, missing {missing:?}");
 
         let required = strings(&ours["required"]);
         let demanded = strings(&theirs["required"]);
@@ -137,35 +112,24 @@ impl Comparison<'_> {
             assert!(weaker.is_empty(), "not always in {place}: {weaker:?}");
         }
         for key in &expected {
-            self.compare(
-                &ours["properties"][key],
-                &theirs["properties"][key],
-                &format!("{place}.{key}"),
-            );
+            self.compare(&ours["properties"][key], &theirs["properties"][key], &format!("{place}.{key}"));
         }
     }
 
     /// Follows a reference and takes null apart: the bare schema, its type's name, and whether null is allowed.
     fn resolve(&self, schema: &Value) -> (Value, Option<&str>, bool) {
         if let Some(reference) = schema["$ref"].as_str() {
-            let name = reference
-                .rsplit('/')
-                .next()
-                .expect("a reference has a name");
-            let (name, component) =
-                self.shape
-                    .components
-                    .get_key_value(name)
-                    .unwrap_or_else(|| {
-                        panic!("{name} is not among {:?}", self.shape.components.keys())
-                    });
+            let name = reference.rsplit('/').next().expect("a reference has a name");
+            let (name, component) = self
+                .shape
+                .components
+                .get_key_value(name)
+                .unwrap_or_else(|| panic!("{name} is not among {:?}", self.shape.components.keys()));
             return (component.clone(), Some(name), false);
         }
         for combination in ["oneOf", "allOf"] {
             if let Some(variants) = schema[combination].as_array() {
-                let (nulls, others): (Vec<&Value>, Vec<&Value>) = variants
-                    .iter()
-                    .partition(|variant| variant["type"] == "null");
+                let (nulls, others): (Vec<&Value>, Vec<&Value>) = variants.iter().partition(|variant| variant["type"] == "null");
                 assert_eq!(others.len(), 1, "one shape in {schema}");
                 let (inner, name, nullable) = self.resolve(others[0]);
                 return (inner, name, nullable || !nulls.is_empty());

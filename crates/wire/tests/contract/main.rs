@@ -67,35 +67,16 @@ fn shape<T: Serialize + DeserializeOwned + ToSchema>() -> Shape {
 }
 
 /// An endpoint that answers with one resource, or an object around several.
-fn answers<T: Serialize + DeserializeOwned + ToSchema>(
-    method: &'static str,
-    path: &'static str,
-) -> Endpoint {
+fn answers<T: Serialize + DeserializeOwned + ToSchema>(method: &'static str, path: &'static str) -> Endpoint {
     let (answer, data) = (shape::<Envelope<T>>(), shape::<T>());
-    Endpoint {
-        method,
-        path,
-        query: Vec::new(),
-        request: None,
-        answer,
-        data,
-        paged: false,
-    }
+    Endpoint { method, path, query: Vec::new(), request: None, answer, data, paged: false }
 }
 
 /// An endpoint that answers with one page of a list.
 fn lists<T: Serialize + DeserializeOwned + ToSchema>(path: &'static str) -> Endpoint {
     let (answer, data) = (shape::<Page<T>>(), shape::<T>());
     let (method, query) = ("GET", Vec::new());
-    Endpoint {
-        method,
-        path,
-        query,
-        request: None,
-        answer,
-        data,
-        paged: true,
-    }
+    Endpoint { method, path, query, request: None, answer, data, paged: true }
 }
 
 impl Endpoint {
@@ -106,10 +87,8 @@ impl Endpoint {
 
     fn asked<Q: IntoParams>(mut self) -> Self {
         let parameters = Q::into_params(|| None);
-        self.query = parameters
-            .iter()
-            .map(|parameter| serde_json::to_value(parameter).expect("a parameter is plain data"))
-            .collect();
+        self.query =
+            parameters.iter().map(|parameter| serde_json::to_value(parameter).expect("a parameter is plain data")).collect();
         self
     }
 }
@@ -119,34 +98,21 @@ fn ours() -> Vec<Endpoint> {
         answers::<Session>("GET", "meetings/{meeting_id}/active-session"),
         answers::<Affected>("POST", "meetings/{meeting_id}/active-session/kick").takes::<Targets>(),
         answers::<KickedAll>("POST", "meetings/{meeting_id}/active-session/kick-all"),
-        answers::<PollCreated>("POST", "meetings/{meeting_id}/active-session/poll")
-            .takes::<PollBody>(),
+        answers::<PollCreated>("POST", "meetings/{meeting_id}/active-session/poll").takes::<PollBody>(),
         answers::<Affected>("POST", "meetings/{meeting_id}/active-session/mute").takes::<Targets>(),
-        answers::<MutedAll>("POST", "meetings/{meeting_id}/active-session/mute-all")
-            .takes::<MuteAllBody>(),
+        answers::<MutedAll>("POST", "meetings/{meeting_id}/active-session/mute-all").takes::<MuteAllBody>(),
         lists::<Vec<Meeting>>("meetings").asked::<MeetingsQuery>(),
         answers::<Meeting>("POST", "meetings").takes::<MeetingBody>(),
         answers::<Meeting>("GET", "meetings/{meeting_id}").asked::<MeetingQuery>(),
         answers::<Meeting>("PATCH", "meetings/{meeting_id}").takes::<MeetingPatch>(),
         answers::<Meeting>("PUT", "meetings/{meeting_id}").takes::<MeetingBody>(),
-        lists::<Vec<Participant>>("meetings/{meeting_id}/participants")
-            .asked::<ParticipantsQuery>(),
-        answers::<ParticipantWithToken>("POST", "meetings/{meeting_id}/participants")
-            .takes::<ParticipantBody>(),
+        lists::<Vec<Participant>>("meetings/{meeting_id}/participants").asked::<ParticipantsQuery>(),
+        answers::<ParticipantWithToken>("POST", "meetings/{meeting_id}/participants").takes::<ParticipantBody>(),
         answers::<Participant>("GET", "meetings/{meeting_id}/participants/{participant_id}"),
-        answers::<ParticipantWithToken>(
-            "PATCH",
-            "meetings/{meeting_id}/participants/{participant_id}",
-        )
-        .takes::<ParticipantPatch>(),
-        answers::<DeletedParticipant>(
-            "DELETE",
-            "meetings/{meeting_id}/participants/{participant_id}",
-        ),
-        answers::<ParticipantToken>(
-            "POST",
-            "meetings/{meeting_id}/participants/{participant_id}/token",
-        ),
+        answers::<ParticipantWithToken>("PATCH", "meetings/{meeting_id}/participants/{participant_id}")
+            .takes::<ParticipantPatch>(),
+        answers::<DeletedParticipant>("DELETE", "meetings/{meeting_id}/participants/{participant_id}"),
+        answers::<ParticipantToken>("POST", "meetings/{meeting_id}/participants/{participant_id}/token"),
         lists::<Vec<PresetListItem>>("presets").asked::<PresetsQuery>(),
         answers::<Preset>("POST", "presets").takes::<PresetBody>(),
         answers::<Preset>("GET", "presets/{preset_id}"),
@@ -155,18 +121,12 @@ fn ours() -> Vec<Endpoint> {
         answers::<Preset>("DELETE", "presets/{preset_id}"),
         lists::<SessionList>("sessions").asked::<SessionsQuery>(),
         answers::<Session>("GET", "sessions/{session_id}").asked::<SessionQuery>(),
-        answers::<PeerReportDetails>("GET", "sessions/peer-report/{peer_id}")
-            .asked::<PeerReportQuery>(),
+        answers::<PeerReportDetails>("GET", "sessions/peer-report/{peer_id}").asked::<PeerReportQuery>(),
         answers::<SessionChat>("GET", "sessions/{session_id}/chat"),
-        answers::<SessionParticipantList>("GET", "sessions/{session_id}/participants")
-            .asked::<SessionParticipantsQuery>(),
-        answers::<SessionParticipantDetails>(
-            "GET",
-            "sessions/{session_id}/participants/{participant_id}",
-        )
-        .asked::<SessionParticipantQuery>(),
-        answers::<SessionTranscript>("GET", "sessions/{session_id}/transcript")
-            .asked::<TranscriptQuery>(),
+        answers::<SessionParticipantList>("GET", "sessions/{session_id}/participants").asked::<SessionParticipantsQuery>(),
+        answers::<SessionParticipantDetails>("GET", "sessions/{session_id}/participants/{participant_id}")
+            .asked::<SessionParticipantQuery>(),
+        answers::<SessionTranscript>("GET", "sessions/{session_id}/transcript").asked::<TranscriptQuery>(),
         answers::<SessionSummary>("GET", "sessions/{session_id}/summary"),
         answers::<SummaryRequested>("POST", "sessions/{session_id}/summary"),
         lists::<Vec<App>>("apps").asked::<AppsQuery>(),
@@ -177,10 +137,7 @@ fn ours() -> Vec<Endpoint> {
 #[test]
 fn every_endpoint_of_the_contract_has_types() {
     let contract = Contract::read();
-    let known: BTreeSet<String> = ours()
-        .iter()
-        .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
-        .collect();
+    let known: BTreeSet<String> = ours().iter().map(|endpoint| format!("{} {}", endpoint.method, endpoint.path)).collect();
     assert_eq!(known, contract.endpoints.keys().cloned().collect());
     for endpoint in ours() {
         let expected = contract.endpoint(endpoint.method, endpoint.path);
@@ -201,14 +158,7 @@ fn answers_of_the_contract_survive_our_types() {
         let schema = &contract.endpoint(endpoint.method, endpoint.path)["success"]["schema"];
         for round in 0..ROUNDS {
             for nulls in [false, true] {
-                let mut example = contract.example(
-                    schema,
-                    &Example {
-                        round,
-                        nulls,
-                        full: true,
-                    },
-                );
+                let mut example = contract.example(schema, &Example { round, nulls, full: true });
                 drop_withheld(&mut example);
                 check_survival(&endpoint, &endpoint.answer, example);
             }
@@ -237,12 +187,7 @@ fn requests_of_the_contract_survive_our_types() {
 fn an_error_has_the_contracts_shape() {
     let contract = Contract::read();
     let error = shape::<ErrorBody>();
-    Comparison {
-        contract: &contract,
-        shape: &error,
-        bounds: false,
-    }
-    .compare_all(&contract.error, "an error");
+    Comparison { contract: &contract, shape: &error, bounds: false }.compare_all(&contract.error, "an error");
 }
 
 #[test]
@@ -253,34 +198,15 @@ fn our_schemas_are_the_contracts() {
         let place = format!("{} {}", endpoint.method, endpoint.path);
         let envelope = contract.resolve(&expected["success"]["schema"]);
         let properties = &envelope["properties"];
-        assert_eq!(
-            keys(properties),
-            keys(&endpoint.answer.components[&endpoint.answer.name]["properties"]),
-            "{place}"
-        );
+        assert_eq!(keys(properties), keys(&endpoint.answer.components[&endpoint.answer.name]["properties"]), "{place}");
         assert_eq!(properties["paging"].is_object(), endpoint.paged, "{place}");
-        Comparison {
-            contract: &contract,
-            shape: &endpoint.data,
-            bounds: false,
-        }
-        .compare_all(&properties["data"], &place);
+        Comparison { contract: &contract, shape: &endpoint.data, bounds: false }.compare_all(&properties["data"], &place);
         if endpoint.paged {
             let paging = shape::<Paging>();
-            Comparison {
-                contract: &contract,
-                shape: &paging,
-                bounds: false,
-            }
-            .compare_all(&properties["paging"], &place);
+            Comparison { contract: &contract, shape: &paging, bounds: false }.compare_all(&properties["paging"], &place);
         }
         if let Some(request) = &endpoint.request {
-            Comparison {
-                contract: &contract,
-                shape: request,
-                bounds: true,
-            }
-            .compare_all(&expected["request_body"], &place);
+            Comparison { contract: &contract, shape: request, bounds: true }.compare_all(&expected["request_body"], &place);
         }
     }
 }
@@ -290,35 +216,21 @@ fn our_queries_are_the_contracts() {
     let contract = Contract::read();
     for endpoint in ours() {
         let place = format!("{} {}", endpoint.method, endpoint.path);
-        let expected: BTreeMap<&str, &Value> =
-            contract.endpoint(endpoint.method, endpoint.path)["query"]
-                .as_array()
-                .expect("a list of queries")
-                .iter()
-                .map(|query| (text(&query["name"]), query))
-                .collect();
-        let ours: BTreeMap<&str, &Value> = endpoint
-            .query
+        let expected: BTreeMap<&str, &Value> = contract.endpoint(endpoint.method, endpoint.path)["query"]
+            .as_array()
+            .expect("a list of queries")
             .iter()
             .map(|query| (text(&query["name"]), query))
             .collect();
+        let ours: BTreeMap<&str, &Value> = endpoint.query.iter().map(|query| (text(&query["name"]), query)).collect();
         assert!(ours.keys().eq(expected.keys()), "{place}: {ours:?}");
         for (name, query) in expected {
             assert_eq!(query["required"], ours[name]["required"], "{place} {name}");
             // A report may be asked for in several parts, which the contract's enum does not tell.
             if name != "filters" {
-                assert_eq!(
-                    values(&query["schema"]),
-                    values(&ours[name]["schema"]),
-                    "{place} {name}: {}",
-                    ours[name]
-                );
+                assert_eq!(values(&query["schema"]), values(&ours[name]["schema"]), "{place} {name}: {}", ours[name]);
             }
-            assert_eq!(
-                query["schema"]["minimum"].as_f64(),
-                ours[name]["schema"]["minimum"].as_f64(),
-                "{place} {name}"
-            );
+            assert_eq!(query["schema"]["minimum"].as_f64(), ours[name]["schema"]["minimum"].as_f64(), "{place} {name}");
         }
     }
 }
@@ -337,22 +249,16 @@ fn null_is_told_from_absent_where_the_contract_does() {
 
 #[test]
 fn unknown_keys_are_ignored_except_in_presets() {
-    assert!(
-        serde_json::from_value::<MeetingBody>(json!({"preferred_region": "eu-central-1"})).is_ok()
-    );
+    assert!(serde_json::from_value::<MeetingBody>(json!({"preferred_region": "eu-central-1"})).is_ok());
     assert!(serde_json::from_value::<PresetConfig>(json!({"permissions": {}})).is_err());
 }
 
 /// An example goes in and must come out; null and absent count as the same.
 fn check_survival(endpoint: &Endpoint, shape: &Shape, example: Value) {
     let place = format!("{} {}", endpoint.method, endpoint.path);
-    let written = (shape.read_and_write)(example.clone())
-        .unwrap_or_else(|error| panic!("{place}: {error} in {example:#}"));
+    let written = (shape.read_and_write)(example.clone()).unwrap_or_else(|error| panic!("{place}: {error} in {example:#}"));
     let (written, example) = (without_nulls(written), without_nulls(example));
-    assert!(
-        written == example,
-        "{place}: read {example:#}, wrote {written:#}"
-    );
+    assert!(written == example, "{place}: read {example:#}, wrote {written:#}");
 }
 
 fn without_nulls(value: Value) -> Value {
@@ -363,11 +269,7 @@ fn without_nulls(value: Value) -> Value {
             .map(|(key, value)| (key, without_nulls(value)))
             .collect::<Map<_, _>>()
             .into(),
-        Value::Array(items) => items
-            .into_iter()
-            .map(without_nulls)
-            .collect::<Vec<_>>()
-            .into(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect::<Vec<_>>().into(),
         other => other,
     }
 }

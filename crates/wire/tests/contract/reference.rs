@@ -25,28 +25,18 @@ pub struct Example {
 
 impl Contract {
     pub fn read() -> Contract {
-        let file: Value = serde_json::from_str(include_str!("../../contract.json"))
-            .expect("contract.json is JSON");
+        let file: Value = serde_json::from_str(include_str!("../../contract.json")).expect("contract.json is JSON");
         let endpoints = file["endpoints"]
             .as_array()
             .expect("contract.json lists endpoints")
             .iter()
             .map(|endpoint| {
                 let path = text(&endpoint["path"]);
-                let tail = path
-                    .trim_start_matches("/accounts/{account_id}/realtime/kit/")
-                    .trim_start_matches("{app_id}/");
-                (
-                    format!("{} {tail}", text(&endpoint["method"])),
-                    endpoint.clone(),
-                )
+                let tail = path.trim_start_matches("/accounts/{account_id}/realtime/kit/").trim_start_matches("{app_id}/");
+                (format!("{} {tail}", text(&endpoint["method"])), endpoint.clone())
             })
             .collect();
-        Contract {
-            endpoints,
-            definitions: file["definitions"].clone(),
-            error: file["error_schema"].clone(),
-        }
+        Contract { endpoints, definitions: file["definitions"].clone(), error: file["error_schema"].clone() }
     }
 
     /// The contract of one endpoint.
@@ -59,10 +49,7 @@ impl Contract {
         let Some(reference) = schema["$ref"].as_str() else {
             return schema.clone();
         };
-        let name = reference
-            .rsplit('/')
-            .next()
-            .expect("a reference has a name");
+        let name = reference.rsplit('/').next().expect("a reference has a name");
         let mut resolved = self.definitions[name].clone();
         assert!(resolved.is_object(), "{name} is defined");
         if schema["nullable"] == true {
@@ -104,10 +91,7 @@ impl Contract {
                     }
                 }
                 if schema["additionalProperties"].is_object() && how.full {
-                    object.insert(
-                        "other".into(),
-                        self.example(&schema["additionalProperties"], how),
-                    );
+                    object.insert("other".into(), self.example(&schema["additionalProperties"], how));
                 }
                 object.into()
             }
@@ -118,22 +102,15 @@ impl Contract {
 
 /// A value that the schema says is text.
 pub fn text(value: &Value) -> &str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("text, not {value}"))
+    value.as_str().unwrap_or_else(|| panic!("text, not {value}"))
 }
 
 /// The keys of an object; none of other values.
 pub fn keys(object: &Value) -> BTreeSet<String> {
-    object
-        .as_object()
-        .map(|object| object.keys().cloned().collect())
-        .unwrap_or_default()
+    object.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The texts in a list; none of other values.
 pub fn strings(list: &Value) -> BTreeSet<String> {
-    list.as_array()
-        .map(|items| items.iter().map(|item| text(item).to_owned()).collect())
-        .unwrap_or_default()
+    list.as_array().map(|items| items.iter().map(|item| text(item).to_owned()).collect()).unwrap_or_default()
 }

@@ -94,8 +94,7 @@ fn a_track_carries_so_much_text() {
 fn a_name_has_so_many_characters() {
     let mut meeting = Minutes::new();
     meeting.joins(0, "ana", &guest());
-    let mut rename =
-        |name: &str| meeting.act(1, "ana renames", |session, now| session.rename(now, &id("ana"), &id("ana"), name));
+    let mut rename = |name: &str| meeting.act(1, "ana renames", |session, now| session.rename(now, &id("ana"), &id("ana"), name));
     assert_eq!(rename(&"ä".repeat(MAX_NAME_CHARS)), Ok(()));
     assert_eq!(rename(&"ä".repeat(MAX_NAME_CHARS + 1)), Err(Refusal::TooLarge));
     assert_eq!(rename(" \t"), Err(Refusal::TooLarge));
@@ -136,8 +135,7 @@ fn five_broadcasts_in_any_second() {
     meeting.joins(0, "ana", &guest());
     meeting.joins(0, "bo", &guest());
     let start = meeting.session.record().unwrap().updated_at;
-    let mut send =
-        |peer: &str, ms| meeting.session.broadcast(start.plus_ms(ms), &id(peer), Audience::Others, broadcast());
+    let mut send = |peer: &str, ms| meeting.session.broadcast(start.plus_ms(ms), &id(peer), Audience::Others, broadcast());
     for ms in [0, 200, 400, 600, 800] {
         assert_eq!(send("ana", ms), Ok(()));
     }
@@ -187,9 +185,7 @@ fn what_belongs_to_a_connection_goes_with_it() {
     };
     for peer in ["ana", "bo", "cy"] {
         meeting.enters(0, peer, &guest());
-        meeting
-            .act(0, "hello", |session, now| session.broadcast(now, &id(peer), Audience::Others, broadcast()))
-            .unwrap();
+        meeting.act(0, "hello", |session, now| session.broadcast(now, &id(peer), Audience::Others, broadcast())).unwrap();
     }
     meeting.joins(0, "dee", &waits(Entry::OnAccept));
     assert_eq!(session(&meeting), (3, 3, 0, 1));

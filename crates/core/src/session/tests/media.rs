@@ -75,9 +75,7 @@ fn the_api_mutes_everyone_and_forbids_to_unmute() {
     let muted = meeting.act(2, "the API mutes all for good", |session, now| session.mute_all(now, false));
     assert_eq!(muted, Ok(2));
     let unmute = |peer: &'static str| {
-        move |session: &mut crate::Session, now| {
-            session.set_paused(now, &id(peer), &track_id(&format!("{peer}-mic")), false)
-        }
+        move |session: &mut crate::Session, now| session.set_paused(now, &id(peer), &track_id(&format!("{peer}-mic")), false)
     };
     assert_eq!(meeting.act(3, "bo unmutes", unmute("bo")), Err(Refusal::Muted));
     assert_eq!(meeting.act(3, "hana unmutes", unmute("hana")), Ok(()));
@@ -164,8 +162,7 @@ fn somebody_whose_socket_broke_can_still_be_muted() {
     meeting.drops(2, "bo");
     let audio = Mute { audio: true, ..Mute::default() };
     let _ = meeting.act(3, "hana mutes bo", |session, now| session.host_mute(now, &id("hana"), Some(&id("bo")), audio));
-    let muted =
-        meeting.does(4, "the API mutes bo", |session, now| session.mute_participants(now, &[participant("bo")]));
+    let muted = meeting.does(4, "the API mutes bo", |session, now| session.mute_participants(now, &[participant("bo")]));
     assert_eq!(muted, [participant("bo")]);
     assert_snapshot!(meeting.text(), @"
     0:00 hana joins
@@ -355,8 +352,7 @@ fn the_one_who_moves_up_is_heard_of_when_it_speaks() {
         meeting.enters(0, peer, &guest());
     }
     let speaks = |meeting: &mut Minutes, second, peer: &str| {
-        let _ =
-            meeting.act(second, &format!("{peer} says something"), |session, now| session.handle_voice(now, &id(peer)));
+        let _ = meeting.act(second, &format!("{peer} says something"), |session, now| session.handle_voice(now, &id(peer)));
     };
     speaks(&mut meeting, 1, "cy");
     speaks(&mut meeting, 2, "bo");

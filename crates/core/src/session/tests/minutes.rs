@@ -295,11 +295,7 @@ impl Minutes {
             .filter(|(_, peer)| peer.is_connected())
             .map(|(peer, _)| peer)
             .collect();
-        assert_eq!(
-            self.session.roster.peers().collect::<BTreeSet<_>>(),
-            connected,
-            "the roster holds the connected peers"
-        );
+        assert_eq!(self.session.roster.peers().collect::<BTreeSet<_>>(), connected, "the roster holds the connected peers");
         assert_eq!(self.session.limits, self.limits);
     }
 }

@@ -94,10 +94,7 @@ fn to_mute_in_one_go_takes_every_permission_it_touches() {
 
 #[test]
 fn to_take_another_name() {
-    check(
-        |preset| &mut preset.can_edit_display_name,
-        |session, now| session.rename(now, &caller(), &caller(), "Somebody else"),
-    );
+    check(|preset| &mut preset.can_edit_display_name, |session, now| session.rename(now, &caller(), &caller(), "Somebody else"));
 }
 
 #[test]

@@ -92,8 +92,7 @@ fn a_hidden_observer_cannot_be_found() {
     let mic = crate::TrackId::parse("spy-mic").unwrap();
     assert_eq!(meeting.session.may_subscribe(&id("hana"), &id("spy"), &mic), Err(Refusal::UnknownPeer));
     let audio = Mute { audio: true, ..Mute::default() };
-    let muted =
-        meeting.act(1, "hana mutes spy", |session, now| session.host_mute(now, &id("hana"), Some(&id("spy")), audio));
+    let muted = meeting.act(1, "hana mutes spy", |session, now| session.host_mute(now, &id("hana"), Some(&id("spy")), audio));
     assert_eq!(muted, Err(Refusal::UnknownPeer));
 }
 

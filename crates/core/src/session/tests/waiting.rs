@@ -16,9 +16,8 @@ fn a_host_lets_one_in_and_turns_one_away() {
     meeting.joins(11, "dee", &knocks);
     meeting.joins(12, "cy", &knocks);
     let _ = meeting.act(20, "hana admits cy", |session, now| session.admit(now, &id("hana"), &[participant("cy")]));
-    let _ = meeting.act(20, "hana denies both", |session, now| {
-        session.deny(now, &id("hana"), &[participant("cy"), participant("dee")])
-    });
+    let _ = meeting
+        .act(20, "hana denies both", |session, now| session.deny(now, &id("hana"), &[participant("cy"), participant("dee")]));
     meeting.joins(21, "cy", &knocks);
     meeting.leaves(30, "cy");
     // Admitted for the rest of the session, on any device.

@@ -71,7 +71,15 @@ impl Bench {
     pub(super) fn with_limits(limits: Limits) -> Self {
         let start = Instant::now();
         let engine = Engine::new(start, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
-        Self { start, now: start, engine, clients: vec![], events: vec![], loses: Box::new(|_, _, _, _| false), line: VecDeque::new() }
+        Self {
+            start,
+            now: start,
+            engine,
+            clients: vec![],
+            events: vec![],
+            loses: Box::new(|_, _, _, _| false),
+            line: VecDeque::new(),
+        }
     }
 
     /// A client with the two placeholders of the web SDK, its transport opened in `room`.
@@ -101,7 +109,8 @@ impl Bench {
     /// Publishes a track; with rids it is simulcast. Returns its mid.
     pub(super) fn publish(&mut self, client: usize, producer: &str, kind: Kind, rids: &[&str]) -> Mid {
         let who = &mut self.clients[client];
-        let simulcast = (!rids.is_empty()).then(|| Simulcast { send: rids.iter().map(|r| SimulcastLayer::new(r)).collect(), recv: vec![] });
+        let simulcast =
+            (!rids.is_empty()).then(|| Simulcast { send: rids.iter().map(|r| SimulcastLayer::new(r)).collect(), recv: vec![] });
         let mut api = who.rtc.sdp_api();
         let kind_of = match kind {
             Kind::Audio => MediaKind::Audio,
@@ -154,7 +163,8 @@ impl Bench {
         let (offer, pending) = api.apply().expect("an offer");
         let name = who.name.clone();
         let mids = mids.iter().map(|m| m.to_string()).collect();
-        let answer = self.engine.close_consumers(self.now, name.as_str().into(), mids, &offer.to_sdp_string()).expect("an answer");
+        let answer =
+            self.engine.close_consumers(self.now, name.as_str().into(), mids, &offer.to_sdp_string()).expect("an answer");
         self.clients[client].answered(pending, &answer);
         self.pump();
         answer
@@ -173,13 +183,16 @@ impl Bench {
         let layer = rid.map_or(b'-', |r| r.as_bytes()[0]);
         let base = u32::from(layer) * 300;
         let picture = (base + count) & 0x7fff;
-        let mut payload = vec![0x90, 0xe0, 0x80 | (picture >> 8) as u8, picture as u8, (base + count) as u8, 0x20, u8::from(!key), layer];
+        let mut payload =
+            vec![0x90, 0xe0, 0x80 | (picture >> 8) as u8, picture as u8, (base + count) as u8, 0x20, u8::from(!key), layer];
         payload.extend(count.to_be_bytes());
         payload.extend([0; 200]);
         let timestamp = base.wrapping_mul(1_000_003).wrapping_add(since * 90);
         let mut direct = who.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(mid, rid).expect("a stream");
-        let write = RtpWrite::new(96.into(), (u64::from(base) + u64::from(count)).into(), timestamp, now, payload).marker(true).nackable(true);
+        let write = RtpWrite::new(96.into(), (u64::from(base) + u64::from(count)).into(), timestamp, now, payload)
+            .marker(true)
+            .nackable(true);
         stream.write_rtp(write);
         who.rtc.handle_input(Input::Timeout(now)).expect("time");
         self.pump();
@@ -208,7 +221,8 @@ impl Bench {
             self.pump();
             let client = self.clients.iter().filter(|c| !c.closed).map(|c| c.timeout).min();
             let line = self.line.front().map(|(at, ..)| *at);
-            let next = [client, line, Some(self.engine.next_timeout())].into_iter().flatten().min().expect("the engine has a timeout");
+            let next =
+                [client, line, Some(self.engine.next_timeout())].into_iter().flatten().min().expect("the engine has a timeout");
             if next > end {
                 self.now = end;
                 return;

@@ -156,7 +156,9 @@ fn bounds_refuse_clearly() {
     bench.join("r", Role::Receive);
     bench.connect();
     bench.publish(alice, "one", Kind::Video, &[]);
-    let offer = || std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sdp/samples/chromium-send.sdp")).expect("the sample");
+    let offer = || {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sdp/samples/chromium-send.sdp")).expect("the sample")
+    };
     let open = bench.engine.open_transport(bench.now, "r".into(), "t7".into(), Role::Send, &offer());
     assert!(matches!(open, Err(Error::Refused(_))), "{open:?}");
     let open = bench.engine.open_transport(bench.now, "s".into(), "t0".into(), Role::Send, &offer());

@@ -128,10 +128,7 @@ fn garbage_from_one_client_harms_no_other() {
 
 #[test]
 fn spoilt_descriptions_are_refused_or_understood() {
-    let samples = [
-        include_str!("../../sdp/samples/chromium-send.sdp"),
-        include_str!("../../sdp/samples/firefox-send.sdp"),
-    ];
+    let samples = [include_str!("../../sdp/samples/chromium-send.sdp"), include_str!("../../sdp/samples/firefox-send.sdp")];
     let mut garbage = Garbage(2);
     let mut bench = Bench::new();
     let alice = bench.join("r", Role::Send);
@@ -161,10 +158,12 @@ fn spoilt_descriptions_are_refused_or_understood() {
                 offer: again.clone(),
             };
             let _ = engine.produce(now, request);
-            let _ = engine.consume(now, name.as_str().into(), vec![Consume { producer: name.as_str().into(), preferred_rid: None }]);
+            let _ =
+                engine.consume(now, name.as_str().into(), vec![Consume { producer: name.as_str().into(), preferred_rid: None }]);
             let _ = engine.accept_answer(now, name.as_str().into(), &again);
             let _ = engine.close_consumers(now, name.as_str().into(), vec!["c0".into(), "1".into()], &again);
-            let _ = engine.set_layer(now, name.as_str().into(), name.as_str().into(), Some("c0".into()), "a-very-long-rid-indeed");
+            let _ =
+                engine.set_layer(now, name.as_str().into(), name.as_str().into(), Some("c0".into()), "a-very-long-rid-indeed");
         }
         let _ = engine.close_consumers(now, "t1".into(), vec![], &text);
         let _ = engine.accept_answer(now, "t0".into(), &text);
@@ -206,6 +205,9 @@ fn str0m_reads_what_we_write() {
     let now = bench.now;
     bench.publish(alice, "camera", Kind::Video, &["f", "h", "q"]);
     bench.join("r", Role::Receive);
-    let offer = bench.engine.consume(now, "t1".into(), vec![Consume { producer: "camera".into(), preferred_rid: None }]).expect("consumed");
+    let offer = bench
+        .engine
+        .consume(now, "t1".into(), vec![Consume { producer: "camera".into(), preferred_rid: None }])
+        .expect("consumed");
     SdpOffer::from_sdp_string(&offer.offer.expect("an offer")).expect("good SDP");
 }
