@@ -84,8 +84,7 @@ mod tests {
         bytes
     }
 
-    /// Steps of (switch before, picture in, tl0 in) and the expected (picture, tl0) out.
-    /// What comes in (whether the layer switches, picture id, TL0PICIDX), and what must go out.
+    /// What comes in (whether the layer switches before it, picture id, TL0PICIDX), and what must go out.
     type Step = ((bool, u16, u8), (u16, u8));
 
     fn check(long: bool, steps: &[Step]) {
