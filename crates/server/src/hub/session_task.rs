@@ -347,7 +347,7 @@ impl SessionTask {
 
     fn deliver(&mut self, outputs: Vec<Output>) {
         // A message to many is encoded once: its copies follow each other.
-        let mut encoded: Option<(Message, Option<Bytes>)> = None;
+        let mut encoded: Option<(Message, Bytes)> = None;
         for output in outputs {
             match output {
                 Output::Remember { .. } => {}
@@ -360,9 +360,7 @@ impl SessionTask {
                             frame
                         }
                     };
-                    if let Some(frame) = frame {
-                        self.push(&to, Push::Frame(frame));
-                    }
+                    self.push(&to, Push::Frame(frame));
                 }
                 Output::Media(order) => self.hub.shared.media.obey(&self.session.facts().meeting, order),
                 Output::Hangup { peer } => self.push(&peer, Push::Hangup),

@@ -26,8 +26,8 @@ pub fn error(event: u32, id: Option<String>, message: String) -> Bytes {
     envelope(event_id::ERROR, id, response.encode_to_vec().into())
 }
 
-/// The push that tells a peer something; `None` if the wire has no word for it.
-pub fn frame(message: &Message, facts: &MeetingFacts) -> Option<Bytes> {
+/// The push that tells a peer something.
+pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
     use event_id::{media as m, room as r};
     let (event, payload) = match message {
         Message::PeerJoined(peer) => (r::JOIN_ROOM, peer_info(peer).encode_to_vec()),
@@ -95,7 +95,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Option<Bytes> {
             (m::SELECTED_PEER_DIFF, edge::SelectedPeersDiffResponse { entries }.encode_to_vec())
         }
     };
-    Some(envelope(event, Some(String::new()), payload.into()))
+    envelope(event, Some(String::new()), payload.into())
 }
 
 pub fn peer_info(peer: &PeerView) -> room::PeerInfoResponse {
