@@ -26,7 +26,7 @@ pub const MAX_BROADCAST_TYPE_BYTES: usize = 256;
 pub const MAX_BROADCAST_IDS: usize = 500;
 
 /// Broadcast messages of one participant in one second (product limit "5 per second").
-pub const BROADCASTS_PER_SECOND: u32 = 5;
+pub const BROADCASTS_PER_SECOND: usize = 5;
 
 /// Longest text of the chat, in characters. The web SDK refuses longer ones itself (2.0.2).
 pub const MAX_CHAT_TEXT_CHARS: usize = 2_000;

@@ -10,6 +10,7 @@ mod entry;
 mod moderation;
 mod pins;
 mod polls;
+mod rate;
 mod roster;
 mod speakers;
 mod stage;
@@ -35,7 +36,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
-use crate::ids::{AppId, MeetingId, PeerId, SessionId, TrackId};
+use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::record::{self, Record, Summary};
 use crate::time::Timestamp;
@@ -205,10 +206,10 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     speakers: speakers::Speakers,
-    broadcasts: BTreeMap<PeerId, broadcast::Rate>,
-    store_writes: stores::Writes,
+    broadcasts: BTreeMap<PeerId, rate::Rate>,
+    store_writes: BTreeMap<PeerId, rate::Rate>,
     stage: stage::Asked,
-    chat_rates: chat::Rates,
+    written: BTreeMap<ParticipantId, chat::Written>,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
     // Of the present call: emptied by `take_outputs`.
@@ -227,9 +228,9 @@ impl Session {
             waiting: waiting_room::WaitingRoom::default(),
             speakers: speakers::Speakers::default(),
             broadcasts: BTreeMap::new(),
-            store_writes: stores::Writes::new(),
+            store_writes: BTreeMap::new(),
             stage: stage::Asked::new(),
-            chat_rates: chat::Rates::new(),
+            written: BTreeMap::new(),
             grace: BTreeMap::new(),
             outputs: Vec::new(),
             now: Timestamp::default(),

@@ -116,8 +116,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     });
     app.heartbeat.beat(clock.now())?;
     tasks.spawn(beat(app.clone(), run));
-    // Ends with the media server, which is stopped last; so nothing waits for it.
-    tokio::spawn(crate::media::listen(app.clone(), media_events));
+    tasks.spawn(crate::media::listen(app.clone(), media_events));
     let router = crate::rest::router(app.clone());
     let server = tokio::spawn(async move {
         axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())

@@ -18,7 +18,7 @@ const MAX_TRANSPORTS_PER_PEER: usize = 8;
 
 /// How long it takes clients to replace connections after their server died: browsers notice 5 to 8 s after the last
 /// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
-/// Lower risks what `lost_until` prevents, higher keeps people apart longer.
+/// Lower risks what `cut_off_until` prevents, higher keeps people apart longer.
 const REPLACED_AFTER_MS: i64 = 11_500;
 
 /// The media side of a node.
@@ -27,7 +27,7 @@ pub struct Media {
     peers: Mutex<Peers>,
     tracks: Mutex<HashMap<ProducerId, Source>>,
     /// Peers whose connections died with a server that said no goodbye, and when.
-    lost: Mutex<HashMap<(MeetingId, PeerId), Timestamp>>,
+    cut_off: Mutex<HashMap<(MeetingId, PeerId), Timestamp>>,
 }
 
 /// Where a track comes from.
@@ -71,23 +71,23 @@ type Peers = HashMap<(MeetingId, PeerId), Vec<(TransportId, Role)>>;
 
 impl Media {
     pub fn new(sfu: Sfu) -> Self {
-        Self { sfu, peers: Mutex::default(), tracks: Mutex::default(), lost: Mutex::default() }
+        Self { sfu, peers: Mutex::default(), tracks: Mutex::default(), cut_off: Mutex::default() }
     }
 
     /// These peers published on connections that died at `at` with the server that had them.
-    pub fn lose(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, at: Timestamp) {
-        let mut lost = self.lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        lost.retain(|_, before| before.plus_ms(REPLACED_AFTER_MS) > at);
-        lost.extend(peers.into_iter().map(|peer| ((meeting.clone(), peer), at)));
+    pub fn cut_off(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, at: Timestamp) {
+        let mut cut_off = self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        cut_off.retain(|_, before| before.plus_ms(REPLACED_AFTER_MS) > at);
+        cut_off.extend(peers.into_iter().map(|peer| ((meeting.clone(), peer), at)));
     }
 
     /// Until when the client of this peer may take dead connections for alive, or be busy with replacing them.
     ///
     /// A client that is let back in before that publishes on dead ones, fails, and switches its microphone and camera
     /// off for good; one that has replaced them goes on with the new ones (seen in web SDK 2.0.2).
-    pub fn lost_until(&self, meeting: &MeetingId, peer: &PeerId, now: Timestamp) -> Option<Timestamp> {
-        let lost = self.lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        lost.get(&(meeting.clone(), peer.clone())).map(|at| at.plus_ms(REPLACED_AFTER_MS)).filter(|until| *until > now)
+    pub fn cut_off_until(&self, meeting: &MeetingId, peer: &PeerId, now: Timestamp) -> Option<Timestamp> {
+        let cut_off = self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        cut_off.get(&(meeting.clone(), peer.clone())).map(|at| at.plus_ms(REPLACED_AFTER_MS)).filter(|until| *until > now)
     }
 
     fn peers(&self) -> MutexGuard<'_, Peers> {
@@ -226,13 +226,13 @@ mod tests {
         let media = Media::new(sfu);
         let (meeting, ada, bob) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap(), PeerId::parse("bob").unwrap());
         let crash = Timestamp(1_000_000);
-        media.lose(&meeting, [ada.clone()], crash);
+        media.cut_off(&meeting, [ada.clone()], crash);
         let until = crash.plus_ms(REPLACED_AFTER_MS);
-        assert_eq!(media.lost_until(&meeting, &ada, crash.plus_ms(3_000)), Some(until));
-        assert_eq!(media.lost_until(&meeting, &ada, until), None, "by then it has noticed");
-        assert_eq!(media.lost_until(&meeting, &bob, crash), None, "who published nothing has nothing to lose");
-        media.lose(&meeting, [bob.clone()], until);
-        assert_eq!(media.lost.lock().unwrap().len(), 1, "what is over is forgotten");
+        assert_eq!(media.cut_off_until(&meeting, &ada, crash.plus_ms(3_000)), Some(until));
+        assert_eq!(media.cut_off_until(&meeting, &ada, until), None, "by then it has noticed");
+        assert_eq!(media.cut_off_until(&meeting, &bob, crash), None, "who published nothing has nothing to lose");
+        media.cut_off(&meeting, [bob.clone()], until);
+        assert_eq!(media.cut_off.lock().unwrap().len(), 1, "what is over is forgotten");
         media.sfu.stop().await;
     }
 }

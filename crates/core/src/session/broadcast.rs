@@ -2,7 +2,7 @@
 //! Invariant: one participant's connection sends at most `BROADCASTS_PER_SECOND` in any second.
 //! Next: the tests.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use crate::ids::{MAX_ID_LEN, PeerId};
 use crate::limits::{BROADCASTS_PER_SECOND, MAX_BROADCAST_BYTES, MAX_BROADCAST_IDS, MAX_BROADCAST_TYPE_BYTES};
@@ -30,11 +30,7 @@ pub enum Audience {
     Peers(Vec<PeerId>),
 }
 
-/// When the last messages of a peer were sent.
-#[derive(Debug, Default)]
-pub(super) struct Rate {
-    sent: VecDeque<Timestamp>,
-}
+const SECOND_MS: i64 = 1_000;
 
 impl Session {
     /// Passes a message on.
@@ -49,15 +45,7 @@ impl Session {
         if too_many || too_long {
             return Err(Refusal::TooLarge);
         }
-        let now = self.now;
-        let rate = self.broadcasts.entry(caller.clone()).or_default();
-        while rate.sent.front().is_some_and(|at| now.since(*at) >= 1_000) {
-            rate.sent.pop_front();
-        }
-        if rate.sent.len() >= BROADCASTS_PER_SECOND as usize {
-            return Err(Refusal::TooOften);
-        }
-        rate.sent.push_back(now);
+        self.broadcasts.entry(caller.clone()).or_default().take(self.now, BROADCASTS_PER_SECOND, SECOND_MS)?;
         match to {
             Audience::Others => self.send_all(Some(caller), &Message::Broadcast(message)),
             Audience::Peers(peers) => {

@@ -4,7 +4,7 @@
 //! A message is its author's, the participant's: the same person on another device may change it.
 //! Next: `record/chat.rs`, what was said.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{ChatContent, ChatKind, ChatSent, EventBody};
@@ -15,6 +15,7 @@ use crate::limits::{
 };
 use crate::preset::Preset;
 use crate::record::ChatMessage;
+use crate::session::rate::Rate;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -65,9 +66,9 @@ pub struct ChatPage {
 /// When a participant last wrote: texts and the like, images and files. It outlives connections, or a reconnect would
 /// begin a new minute.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
-    texts: VecDeque<Timestamp>,
-    files: VecDeque<Timestamp>,
+pub(super) struct Written {
+    texts: Rate,
+    files: Rate,
 }
 
 impl Session {
@@ -260,35 +261,17 @@ impl Session {
     /// Counts something said against the limits of a participant.
     fn count(&mut self, participant: &ParticipantId, kind: ChatKind) -> Result<(), Refusal> {
         let now = self.now;
-        if !self.chat_rates.contains_key(participant) {
+        if !self.written.contains_key(participant) {
             // The map holds those who wrote within the last minute, and a few more.
-            self.chat_rates.retain(|_, rate| !rate.is_over(now));
+            self.written.retain(|_, written| !(written.texts.is_over(now, MINUTE_MS) && written.files.is_over(now, MINUTE_MS)));
         }
-        let rate = self.chat_rates.entry(participant.clone()).or_default();
-        let (sent, most) = match kind {
-            ChatKind::Text | ChatKind::Custom => (&mut rate.texts, CHAT_TEXTS_PER_MINUTE),
-            ChatKind::Image | ChatKind::File => (&mut rate.files, CHAT_FILES_PER_MINUTE),
-        };
-        while sent.front().is_some_and(|at| now.since(*at) >= MINUTE_MS) {
-            sent.pop_front();
+        let written = self.written.entry(participant.clone()).or_default();
+        match kind {
+            ChatKind::Text | ChatKind::Custom => written.texts.take(now, CHAT_TEXTS_PER_MINUTE, MINUTE_MS),
+            ChatKind::Image | ChatKind::File => written.files.take(now, CHAT_FILES_PER_MINUTE, MINUTE_MS),
         }
-        if sent.len() >= most {
-            return Err(Refusal::TooOften);
-        }
-        sent.push_back(now);
-        Ok(())
     }
 }
-
-impl Rate {
-    fn is_over(&self, now: Timestamp) -> bool {
-        let last = self.texts.back().max(self.files.back());
-        last.is_none_or(|at| now.since(*at) >= MINUTE_MS)
-    }
-}
-
-/// Rates of a session, by participant.
-pub(super) type Rates = BTreeMap<ParticipantId, Rate>;
 
 /// Someone who reads.
 struct Reader<'a> {

@@ -3,7 +3,7 @@
 //! most `STORE_WRITES_PER_SECOND` times in any second.
 //! Next: `pins.rs`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{EventBody, StoreItem};
@@ -29,8 +29,7 @@ pub struct StoreView {
     pub items: Vec<(String, Stored)>,
 }
 
-/// When the last writes of each connection were.
-pub(super) type Writes = BTreeMap<PeerId, VecDeque<Timestamp>>;
+const SECOND_MS: i64 = 1_000;
 
 impl Session {
     /// Writes keys, and tells everyone else.
@@ -123,16 +122,7 @@ impl Session {
     }
 
     fn count_write(&mut self, caller: &PeerId) -> Result<(), Refusal> {
-        let now = self.now;
-        let writes = self.store_writes.entry(caller.clone()).or_default();
-        while writes.front().is_some_and(|at| now.since(*at) >= 1_000) {
-            writes.pop_front();
-        }
-        if writes.len() >= STORE_WRITES_PER_SECOND {
-            return Err(Refusal::TooOften);
-        }
-        writes.push_back(now);
-        Ok(())
+        self.store_writes.entry(caller.clone()).or_default().take(self.now, STORE_WRITES_PER_SECOND, SECOND_MS)
     }
 }
 

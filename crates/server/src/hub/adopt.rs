@@ -43,25 +43,25 @@ impl Hub {
         let session = &row.summary.session;
         let now = self.shared.clock.now();
         // This very run may have let go of it before, after a failure to save.
-        let epoch = match row.owner_run == *run {
-            true => row.epoch,
-            false => store.take_over(session, row.epoch, run, now).await?,
+        let is_own = row.owner_run == *run;
+        let (epoch, seen) = if is_own {
+            (row.epoch, now)
+        } else {
+            let epoch = store.take_over(session, row.epoch, run, now).await?;
+            // The file is more exact, but speaks only of runs of this very node.
+            let beat = last_beat.filter(|_| row.owner_node == self.shared.node).unwrap_or_default();
+            (epoch, beat.max(row.owner_seen_at))
         };
         let record = store.record(session).await?.ok_or(salon_store::Error::NotFound)?;
-        let seen = match row.owner_run == *run {
-            true => now,
-            // The file is more exact, but speaks only of runs of this very node.
-            false => last_beat.filter(|_| row.owner_node == self.shared.node).unwrap_or_default().max(row.owner_seen_at),
-        };
         let facts = MeetingFacts {
             meeting: record.started.meeting.clone(),
             app: record.started.app.clone(),
             title: record.started.title.clone(),
             keep_alive_ms: record.started.keep_alive_ms,
         };
-        if row.owner_run != *run {
+        if !is_own {
             let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
-            self.shared.media.lose(&facts.meeting, published.map(|peer| peer.who.peer.clone()), seen);
+            self.shared.media.cut_off(&facts.meeting, published.map(|peer| peer.who.peer.clone()), seen);
         }
         tracing::info!(meeting.id = %facts.meeting, session.id = %session, outage_ms = now.since(seen), "going on with a session");
         let session = Session::recover(facts, self.shared.limits.clone(), record, now, seen);

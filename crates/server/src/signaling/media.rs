@@ -107,12 +107,12 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     };
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
-    let replaces_lost = caller.app.hub.media().lost_until(&caller.meeting, &caller.peer, caller.app.clock.now()).is_some();
+    let was_cut_off = caller.app.hub.media().cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()).is_some();
     caller
         .handle
         .call(move |session, now| match session.may_publish(&peer, kind, screen_share) {
             // It has replaced its connections before its join was answered, and goes on as if it had been here all along.
-            Err(Refusal::NotJoined) if replaces_lost => {
+            Err(Refusal::NotJoined) if was_cut_off => {
                 session.complete_join(now, &peer)?;
                 session.may_publish(&peer, kind, screen_share)
             }

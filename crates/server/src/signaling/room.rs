@@ -47,10 +47,14 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
     match entered {
         Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
         // It is in; its client learns so when it will not publish into the void.
-        Entered::Joined(peer) => match caller.app.hub.media().lost_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
-            None => answer(&to_wire::peer_info(&peer)),
-            Some(until) => Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into())),
-        },
+        Entered::Joined(peer) => {
+            match caller.app.hub.media().cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
+                None => answer(&to_wire::peer_info(&peer)),
+                Some(until) => {
+                    Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into()))
+                }
+            }
+        }
     }
 }
 

@@ -188,6 +188,12 @@ async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>)
     let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
 }
 
+/// A message of the client's, without its id if that is too long to be echoed.
+fn decode(frame: Bytes) -> Option<SocketMessage> {
+    let message = SocketMessage::decode(frame).ok()?;
+    Some(SocketMessage { id: message.id.filter(|id| id.len() <= MAX_MESSAGE_ID), ..message })
+}
+
 /// One client's line.
 struct Line<'a> {
     socket: &'a mut WebSocket,
@@ -261,7 +267,7 @@ impl Line<'_> {
                 Taken::Refused => {
                     self.caller.app.metrics.refused("flood");
                     let Message::Binary(bytes) = message else { return None };
-                    let Ok(SocketMessage { event, id, .. }) = SocketMessage::decode(bytes) else { return None };
+                    let SocketMessage { event, id, .. } = decode(bytes)?;
                     self.fail(event, id, "too many messages; try again in a moment".to_string()).await
                 }
                 Taken::TooOften => Some(End::because(close_code::POLICY, "too many messages")),
@@ -271,9 +277,9 @@ impl Line<'_> {
 
     async fn read(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
         match message {
-            Message::Binary(bytes) => match SocketMessage::decode(bytes) {
-                Ok(message) => self.obey(message, waiting).await,
-                Err(_) => {
+            Message::Binary(bytes) => match decode(bytes) {
+                Some(message) => self.obey(message, waiting).await,
+                None => {
                     self.caller.app.metrics.refused("envelope");
                     self.fail(0, None, "the frame is not a socket message".to_string()).await
                 }
@@ -298,18 +304,14 @@ impl Line<'_> {
                 return Some(end);
             }
         }
-        let envelope = |payload| to_wire::envelope(event, id.clone().filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
         match answer {
             Ok(Answer::None) => None,
-            Ok(Answer::Payload(payload)) => self.send(Message::Binary(envelope(payload))).await,
+            Ok(Answer::Payload(payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
             Ok(Answer::Later(at, payload)) => {
-                self.held_back = Some((at.into(), envelope(payload)));
+                self.held_back = Some((at.into(), to_wire::envelope(event, id, payload)));
                 None
             }
-            Ok(Answer::Under(event, payload)) => {
-                let frame = to_wire::envelope(event, id.filter(|id| id.len() <= MAX_MESSAGE_ID), payload);
-                self.send(Message::Binary(frame)).await
-            }
+            Ok(Answer::Under(event, payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
             Err(trouble) => {
                 self.caller.app.metrics.refused(trouble.reason());
                 tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(event), %trouble, "refused");
@@ -332,7 +334,6 @@ impl Line<'_> {
 
     /// Tells the client that its request failed.
     async fn fail(&mut self, event: u32, id: Option<String>, why: String) -> Option<End> {
-        let id = id.filter(|id| id.len() <= MAX_MESSAGE_ID);
         self.send(Message::Binary(to_wire::error(event, id, why))).await
     }
 
