@@ -81,7 +81,7 @@ pub struct Snapshot {
     pub key_frame_requests_in: u64,
     /// NACK messages sent to publishers, for packets lost on their way in. Updated every 10 s.
     pub nacks_out: u64,
-    /// NACK messages that came from subscribers, for packets lost on their way out. Updated every 10 s.
+    /// Reports of missing packets that came from subscribers, each of 1 to 17 packets.
     pub nacks_in: u64,
     /// Consumers that went to another layer.
     pub layer_switches: u64,
@@ -111,7 +111,11 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn dropped(&mut self, reason: DropReason) {
-        self.drops[reason as usize] += 1;
+        self.drop_many(reason, 1);
+    }
+
+    pub(crate) fn drop_many(&mut self, reason: DropReason, count: u64) {
+        self.drops[reason as usize] += count;
     }
 
     /// The counters as a picture without the gauges.

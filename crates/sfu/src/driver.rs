@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
@@ -20,7 +20,8 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use self::command::Command;
 use self::udp::{Sent, Udp};
-use crate::counters::DropReason;
+use crate::counters::{Counters, DropReason};
+use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, EVENT_QUEUE};
 use crate::{Config, Event};
@@ -47,8 +48,8 @@ pub enum StartError {
 const SOCKET: Token = Token(0);
 const COMMANDS: Token = Token(1);
 
-/// Datagrams handled before commands and timeouts get their turn. Raising it favours throughput over both.
-const DATAGRAMS_PER_ROUND: usize = 256;
+/// Reads of the socket before commands and timeouts get their turn. Raising it favours throughput over both.
+const READS_PER_ROUND: usize = 8;
 
 /// Commands handled before packets get their turn. An SDP takes about a millisecond.
 const COMMANDS_PER_ROUND: usize = 4;
@@ -72,7 +73,8 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
     }
     tracing::info!(port = local.port(), addresses = candidates.len(), "media thread starts");
     #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
-    let engine = Engine::new(Instant::now(), candidates, config.limits, config.secret).ok_or(StartError::Certificate)?;
+    let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits, config.secret)
+        .ok_or(StartError::Certificate)?;
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
     let shard = Shard { poll, udp, engine, inbox, events, waiting: VecDeque::new() };
@@ -108,8 +110,8 @@ impl Shard {
             let now = now();
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
-                self.flush();
             }
+            self.flush();
             match self.obey() {
                 Obeyed::All => rest = more_packets,
                 Obeyed::More => rest = true,
@@ -126,10 +128,11 @@ impl Shard {
 
     /// Takes what came in. True if more may be waiting.
     fn read(&mut self) -> bool {
-        for _ in 0..DATAGRAMS_PER_ROUND {
-            match self.udp.receive() {
-                Some((from, datagram)) => self.engine.handle_datagram(now(), from, datagram),
-                None => return false,
+        for _ in 0..READS_PER_ROUND {
+            let now = now();
+            let engine = &mut self.engine;
+            if !self.udp.receive(|from, datagram| engine.handle_datagram(now, from, datagram)) {
+                return false;
             }
             self.flush();
         }
@@ -161,20 +164,15 @@ impl Shard {
 
     /// Sends what the engine wants sent.
     fn flush(&mut self) {
+        let (udp, mut sent) = (&self.udp, SentCounts::default());
+        self.engine.flush(now(), &mut |datagrams| sent.send(udp, datagrams));
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { to, bytes } => match self.udp.send(to, &bytes) {
-                    Sent::Yes => {
-                        self.engine.counters.datagrams_out += 1;
-                        self.engine.counters.bytes_out += bytes.len() as u64;
-                    }
-                    // UDP may lose packets; waiting would delay everyone else's.
-                    Sent::BufferFull => self.engine.counters.dropped(DropReason::SendBufferFull),
-                    Sent::Failed => self.engine.counters.dropped(DropReason::SendFailed),
-                },
+                Output::Send { to, bytes } => sent.send(&self.udp, Datagrams { to, bytes: &bytes, each: bytes.len() }),
                 Output::Event(event) => self.tell(event),
             }
         }
+        sent.count(&mut self.engine.counters);
     }
 
     fn tell(&mut self, event: Event) {
@@ -199,6 +197,37 @@ impl Shard {
                 Err(TrySendError::Closed(_)) => self.waiting.clear(),
             }
         }
+    }
+}
+
+/// What became of the datagrams of one flush.
+#[derive(Default)]
+struct SentCounts {
+    datagrams: u64,
+    bytes: u64,
+    full: u64,
+    failed: u64,
+}
+
+impl SentCounts {
+    /// UDP may lose packets; waiting would delay everyone else's.
+    fn send(&mut self, udp: &Udp, datagrams: Datagrams<'_>) {
+        let count = datagrams.iter().count() as u64;
+        match udp.send(datagrams) {
+            Sent::Yes => {
+                self.datagrams += count;
+                self.bytes += datagrams.bytes.len() as u64;
+            }
+            Sent::BufferFull => self.full += count,
+            Sent::Failed => self.failed += count,
+        }
+    }
+
+    fn count(self, counters: &mut Counters) {
+        counters.datagrams_out += self.datagrams;
+        counters.bytes_out += self.bytes;
+        counters.drop_many(DropReason::SendBufferFull, self.full);
+        counters.drop_many(DropReason::SendFailed, self.failed);
     }
 }
 

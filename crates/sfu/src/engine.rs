@@ -5,6 +5,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod demux;
+pub(crate) mod egress;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
@@ -23,18 +24,19 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use str0m::net::DatagramSend;
 
 use self::demux::Demux;
+use self::egress::{Run, keys};
 use self::farewell::Farewell;
 use self::producer::{Producer, ProducerKey};
 use self::room::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
-use crate::{CloseReason, Event, ProducerId, Secret, TransportId};
+use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
 
 /// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,14 +69,31 @@ pub(crate) struct Engine {
     outputs: VecDeque<Output>,
     /// Empty between calls; kept for its memory.
     happened: Vec<Happened>,
+
+    // What came in and goes out with the next `flush`.
+    /// The producers with packets that wait.
+    waiting: Vec<ProducerKey>,
+    /// When they have waited long enough.
+    flush_at: Option<Instant>,
+    flushed_at: Instant,
+    /// How long packets wait for each other: the more leave at once, the longer.
+    gathering: Duration,
+    run: Run,
     pub(crate) counters: Counters,
 }
 
 impl Engine {
-    /// `candidates` are the addresses clients are told, most preferred first. None if the crypto library cannot make
+    /// `wall` is the time of day at `now`; `candidates` are the addresses clients are told, most preferred first. None if the crypto library cannot make
     /// a certificate.
-    pub(crate) fn new(now: Instant, candidates: Vec<SocketAddr>, limits: Limits, secret: Option<Secret>) -> Option<Self> {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+    pub(crate) fn new(
+        now: Instant,
+        wall: SystemTime,
+        candidates: Vec<SocketAddr>,
+        limits: Limits,
+        secret: Option<Secret>,
+    ) -> Option<Self> {
+        let crypto = Arc::new(keys::crypto());
+        let began = (now, wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         let cert = crypto.dtls_provider.generate_certificate()?;
         let secret = match secret {
             Some(Secret(secret)) => secret,
@@ -85,7 +104,7 @@ impl Engine {
             }
         };
         Some(Self {
-            identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret) },
+            identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret), began },
             limits,
             transports: HashMap::new(),
             transport_keys: HashMap::new(),
@@ -99,6 +118,11 @@ impl Engine {
             touched: Vec::new(),
             outputs: VecDeque::new(),
             happened: Vec::new(),
+            waiting: Vec::new(),
+            flush_at: None,
+            flushed_at: now,
+            gathering: Duration::ZERO,
+            run: Run::default(),
             counters: Counters::default(),
         })
     }
@@ -109,6 +133,19 @@ impl Engine {
         self.counters.bytes_in += datagram.len() as u64;
         let to = self.local_address(from);
         let Some(key) = self.recipient(now, from, to, datagram) else { return };
+        let subscribes = self.transports.get(&key).is_some_and(|t| t.role == Role::Receive);
+        if subscribes && demux::is_rtp_or_rtcp(datagram) {
+            // The keys are ours there, not str0m's.
+            if let Some(transport) = self.transports.get_mut(&key) {
+                transport.heard_at = now;
+            }
+            if catch_unwind(AssertUnwindSafe(|| self.hear_subscriber(now, key, from, datagram))).is_err() {
+                self.counters.panics += 1;
+                self.end_transport(now, key, Some(CloseReason::Panicked));
+            }
+            self.settle(now);
+            return;
+        }
         let understood = self.run(now, key, |transport, _, happened| {
             transport.heard_at = now;
             transport.receive(now, from, to, datagram, happened)
@@ -133,9 +170,10 @@ impl Engine {
         self.settle(now);
     }
 
-    /// When `handle_timeout` wants to be called. May lie in the past: then at once.
+    /// When `handle_timeout` or `flush` wants to be called. May lie in the past: then at once.
     pub(crate) fn next_timeout(&self) -> Instant {
-        self.deadlines.first().map_or(self.housekeeping_at, |(at, _)| self.housekeeping_at.min(*at))
+        let transport = self.deadlines.first().map(|(at, _)| *at);
+        transport.into_iter().chain(self.flush_at).fold(self.housekeeping_at, Instant::min)
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -170,10 +208,12 @@ impl Engine {
             }
             return None;
         };
-        if !self.transports.get(&key)?.accepts(now, from, to, datagram) {
+        let transport = self.transports.get_mut(&key)?;
+        if !transport.accepts(now, from, to, datagram) {
             self.counters.dropped(DropReason::RefusedStun);
             return None;
         }
+        transport.checked(now, from, demux::nominates(datagram));
         self.demux.learn(from, key);
         Some(key)
     }
@@ -214,16 +254,15 @@ impl Engine {
                 Happened::Send(transmit) => {
                     self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
                 }
-                Happened::Connected => self.connected(now, key),
-                Happened::Packet(packet, mid, rid) => self.forward(now, key, &packet, mid, rid),
-                Happened::KeyFrameWanted(mid) => {
-                    self.counters.key_frame_requests_in += 1;
-                    let consumer = self.transports.get(&key).and_then(|t| t.consumers.get(&mid));
-                    if let Some((producer, layer)) = consumer.and_then(|c| Some((c.producer, c.layer_to_refresh()?))) {
-                        self.ask_key_frame(now, producer, layer);
+                Happened::Connected => {
+                    let usable = self.transports.get_mut(&key).is_some_and(Transport::begin_egress);
+                    if usable {
+                        self.connected(now, key);
+                    } else {
+                        closed = Some(CloseReason::DtlsFailed);
                     }
                 }
-                Happened::NacksIn(new) => self.counters.nacks_in += new,
+                Happened::Packet(packet, mid, rid) => self.take(now, key, &packet, mid, rid),
                 Happened::NacksOut(new) => self.counters.nacks_out += new,
                 Happened::Closed(reason) => closed = closed.or(Some(reason)),
             }

@@ -35,9 +35,6 @@ pub(crate) const SDP_ATTRIBUTES: usize = 256;
 /// Longest stream or track name taken from an `a=msid` line.
 pub(crate) const MSID_BYTES: usize = 200;
 
-/// Largest datagram read, in bytes. WebRTC stays below 1500; a longer one is cut and dropped by its parser.
-pub(crate) const DATAGRAM_BYTES: usize = 2_000;
-
 /// Commands waiting for the media thread. When full, fire-and-forget commands are lost, so requests stop earlier.
 pub(crate) const COMMAND_QUEUE: usize = 4_096;
 
@@ -64,8 +61,13 @@ pub(crate) const LAYER_CHECK_EVERY: Duration = Duration::from_millis(250);
 /// joiners start sooner, higher spares the publisher's bandwidth in rooms where many ask.
 pub(crate) const KEY_FRAME_EVERY: Duration = Duration::from_millis(500);
 
-/// Packets kept per video consumer to answer retransmission requests: about 2 s of a 2.5 Mbit/s stream.
-pub(crate) const RESEND_PACKETS: usize = 600;
+/// Packets kept per layer of video to send again: about 2 s of a 2.5 Mbit/s stream. Each consumer notes as many, in
+/// about 20 bytes each.
+pub(crate) const RESEND_PACKETS: usize = 512;
+
+/// Packets a subscriber may ask for again before it has got as many new ones. With less, a burst of loss freezes the
+/// picture; with more, a client that always asks doubles what it costs.
+pub(crate) const RESEND_CREDIT: usize = 512;
 
 /// How old a packet may be and still be sent again.
 pub(crate) const RESEND_AGE: Duration = Duration::from_secs(2);
@@ -88,6 +90,24 @@ pub(crate) const LEVEL_EVERY: Duration = Duration::from_millis(200);
 
 /// The bitrate granted to a publisher that only understands REMB, in bits per second.
 pub(crate) const REMB_BITS_PER_SECOND: u64 = 4_000_000;
+
+/// A path that a client used and from which nothing came for this long may be replaced by one that it only checks.
+/// Clients check the path they use every 2.5 s.
+pub(crate) const PATH_QUIET_FOR: Duration = Duration::from_secs(6);
+
+/// Sender reports of one stream are this far apart; browsers keep sound and picture in step by them.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// The kernel takes at most this many datagrams in one call (UDP_MAX_SEGMENTS), and this many bytes.
+pub(crate) const RUN_DATAGRAMS: usize = 64;
+pub(crate) const RUN_BYTES: usize = 60_000;
+
+/// How long packets wait to leave together with others, for each packet that left the last time. A thread that is
+/// nearly idle sends at once; a busy one saves most of its system calls.
+pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(5);
+
+/// The longest that packets wait. Browsers themselves send video in bursts 5 ms apart.
+pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
 
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);

@@ -1,19 +1,20 @@
 //! A track going out: its current layer, the layer it goes to, and its numbers on the wire.
 //! Invariant: video starts, and goes to another layer, only at the first packet of a key frame; otherwise
 //! receivers decode garbage although they report frames as decoded.
-//! Next: `rewrite.rs` and `vp8.rs` keep the numbers continuous.
+//! Next: `rewrite.rs` and `vp8.rs` keep the numbers continuous, `egress.rs` sends.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use str0m::media::{ExtensionValues, Pt, Rid};
-use str0m::rtp::{RtpPacket, RtpWrite, Ssrc, Vp8Descriptor};
+use str0m::media::Rid;
+use str0m::rtp::RtpPacket;
 
+use super::egress::{Rtx, Stream};
 use super::layers::{Candidate, choose};
 use super::producer::ProducerKey;
 use super::rewrite::{Report, Sequence, Timeline};
 use super::transport::Outgoing;
-use super::vp8::Pictures;
+use super::vp8::{Descriptor, Ids, Pictures};
 use crate::sdp::Kind;
 
 /// First sequence numbers are below this, so that the first 16-bit wrap is some way off (RFC 3711 section 3.3.1).
@@ -23,14 +24,13 @@ const FIRST_NUMBER_BELOW: u16 = 0x4000;
 pub(crate) struct Consumer {
     pub producer: ProducerKey,
     pub kind: Kind,
-    pub ssrc: Ssrc,
-    pub rtx: Option<Ssrc>,
     /// The client has answered the offer of this track.
     pub negotiated: bool,
     /// The layer the subscriber prefers.
     pub wanted: Option<Rid>,
+    /// How it leaves; `forward` says with which numbers.
+    pub stream: Stream,
 
-    pt: Pt,
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
     target: Option<usize>,
@@ -42,36 +42,70 @@ pub(crate) struct Consumer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Current {
     layer: usize,
-    ssrc: Ssrc,
+    ssrc: u32,
 }
 
 /// One incoming packet, looked at once for all consumers.
-#[derive(Debug)]
-pub(crate) struct Packet<'a> {
-    pub rtp: &'a RtpPacket,
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    /// When it came.
+    pub at: Instant,
     pub layer: usize,
+    pub ssrc: u32,
+    /// Its extended sequence number as it came.
+    pub index: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+    /// The audio level as it stands in the header extension (RFC 6464 section 3).
+    pub level: Option<u8>,
+    /// The rotation as it stands in the header extension (3GPP TS 26.114 section 7.4.5).
+    pub orientation: Option<u8>,
     pub report: Option<Report>,
-    pub descriptor: Option<Vp8Descriptor>,
-    pub starts_key_frame: bool,
+    pub descriptor: Option<Descriptor>,
 }
 
-impl<'a> Packet<'a> {
-    pub(crate) fn new(rtp: &'a RtpPacket, kind: Kind, layer: usize, report: Option<Report>) -> Self {
-        let descriptor = match kind {
-            Kind::Video => Vp8Descriptor::parse(&rtp.payload).ok(),
-            Kind::Audio => None,
-        };
-        let starts_key_frame = descriptor.is_some_and(|d| d.starts_keyframe(&rtp.payload));
-        Self { rtp, layer, report, descriptor, starts_key_frame }
+impl Packet {
+    pub(crate) fn new(at: Instant, rtp: &RtpPacket, kind: Kind, layer: usize, report: Option<Report>) -> Self {
+        let extensions = &rtp.header.ext_vals;
+        let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
+        Self {
+            at,
+            layer,
+            ssrc: *rtp.header.ssrc,
+            index: *rtp.seq_no,
+            timestamp: rtp.header.timestamp,
+            marker: rtp.header.marker,
+            payload: Arc::clone(&rtp.payload),
+            level: extensions.audio_level.map(|level| voice | level.unsigned_abs().min(127)),
+            orientation: extensions.video_orientation.map(|orientation| orientation as u8),
+            report,
+            descriptor: match kind {
+                Kind::Video => Descriptor::parse(&rtp.payload),
+                Kind::Audio => None,
+            },
+        }
+    }
+
+    pub(crate) fn starts_key_frame(&self) -> bool {
+        self.descriptor.is_some_and(|d| d.starts_key_frame)
     }
 }
 
+/// What a packet is called on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// The extended sequence number.
+    pub index: u64,
+    pub timestamp: u32,
+    pub ids: Ids,
+}
+
 /// What to do with a packet.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "used up at once; boxing would allocate per packet and subscriber")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Send {
-        write: RtpWrite,
+        numbers: Numbers,
         switched: bool,
     },
     Drop,
@@ -85,17 +119,16 @@ impl Consumer {
             Kind::Audio => 48_000,
             Kind::Video => 90_000,
         };
+        let rtx = line.rtx.map(|(ssrc, pt)| Rtx::new(ssrc, pt));
         Self {
             producer,
             kind,
-            ssrc: line.ssrc,
-            rtx: line.rtx,
             negotiated: false,
             wanted,
-            pt: line.pt,
+            stream: Stream::new(line.ssrc, line.pt, rtx, clock_rate, line.name.clone()),
             current: None,
             target: None,
-            sequence: Sequence::new(1 + (*line.ssrc as u16) % FIRST_NUMBER_BELOW),
+            sequence: Sequence::new(1 + (line.ssrc as u16) % FIRST_NUMBER_BELOW),
             timeline: Timeline::new(clock_rate),
             pictures: Pictures::default(),
         }
@@ -127,9 +160,8 @@ impl Consumer {
     }
 
     /// The hot path: whether and with which numbers a packet goes to this subscriber.
-    pub(crate) fn forward(&mut self, now: Instant, packet: &Packet<'_>) -> Verdict {
-        let header = &packet.rtp.header;
-        let source = Current { layer: packet.layer, ssrc: header.ssrc };
+    pub(crate) fn forward(&mut self, packet: &Packet) -> Verdict {
+        let source = Current { layer: packet.layer, ssrc: packet.ssrc };
         let mut switched = false;
         if self.current != Some(source) {
             if self.kind == Kind::Video {
@@ -137,37 +169,25 @@ impl Consumer {
                 if self.target != Some(packet.layer) && !same_layer {
                     return Verdict::Drop;
                 }
-                if !packet.starts_key_frame {
+                if !packet.starts_key_frame() {
                     return Verdict::NeedsKeyFrame;
                 }
             }
             switched = self.current.is_some_and(|c| c.layer != packet.layer);
             self.current = Some(source);
-            self.sequence.switch(*packet.rtp.seq_no);
-            self.timeline.switch(now, header.timestamp, packet.report);
+            self.sequence.switch(packet.index);
+            self.timeline.switch(packet.at, packet.timestamp, packet.report);
             if let Some(descriptor) = &packet.descriptor {
                 self.pictures.switch(descriptor);
             }
         }
         // Publishers without RTX probe with empty packets on the media stream.
-        if packet.rtp.payload.is_empty() && self.sequence.skip(*packet.rtp.seq_no) {
+        if packet.payload.is_empty() && self.sequence.skip(packet.index) {
             return Verdict::Drop;
         }
-        let Some(number) = self.sequence.map(*packet.rtp.seq_no) else { return Verdict::Drop };
-        let timestamp = self.timeline.map(now, header.timestamp, packet.report);
-        let extensions = ExtensionValues {
-            audio_level: header.ext_vals.audio_level,
-            voice_activity: header.ext_vals.voice_activity,
-            video_orientation: header.ext_vals.video_orientation,
-            ..ExtensionValues::default()
-        };
-        let mut write = RtpWrite::new(self.pt, number.into(), timestamp, now, Arc::clone(&packet.rtp.payload))
-            .marker(header.marker)
-            .ext_vals(extensions)
-            .nackable(self.kind == Kind::Video);
-        if let Some(patch) = packet.descriptor.as_ref().and_then(|d| self.pictures.patch(d)) {
-            write = write.vp8_patch(patch);
-        }
-        Verdict::Send { write, switched }
+        let Some(index) = self.sequence.map(packet.index) else { return Verdict::Drop };
+        let timestamp = self.timeline.map(packet.at, packet.timestamp, packet.report);
+        let ids = packet.descriptor.as_ref().map_or_else(Ids::default, |d| self.pictures.map(d));
+        Verdict::Send { numbers: Numbers { index, timestamp, ids }, switched }
     }
 }

@@ -70,17 +70,32 @@ pub(crate) fn is_stun(datagram: &[u8]) -> bool {
 /// The name a STUN request is addressed to: what stands before the colon in its USERNAME (RFC 8445 section 7.2.2).
 pub(crate) fn addressee(stun: &[u8]) -> Option<&str> {
     const USERNAME: u16 = 0x0006;
+    std::str::from_utf8(attribute(stun, USERNAME)?).ok()?.split(':').next()
+}
+
+/// Whether the client chooses this path for media (RFC 8445 section 7.3.1.5).
+pub(crate) fn nominates(stun: &[u8]) -> bool {
+    const USE_CANDIDATE: u16 = 0x0025;
+    attribute(stun, USE_CANDIDATE).is_some()
+}
+
+fn attribute(stun: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = stun.get(20..)?;
     while let [t0, t1, l0, l1, after @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*l0, *l1]));
         let value = after.get(..length)?;
-        if u16::from_be_bytes([*t0, *t1]) == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
+        if u16::from_be_bytes([*t0, *t1]) == wanted {
+            return Some(value);
         }
         // Values are padded to four bytes.
         rest = after.get(length.next_multiple_of(4)..)?;
     }
     None
+}
+
+/// Whether this is RTP or RTCP (RFC 7983 section 7): the first byte is 128 to 191.
+pub(crate) fn is_rtp_or_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(128..=191))
 }
 
 /// Whether this is DTLS (RFC 7983 section 7): the first byte is 20 to 63.

@@ -8,10 +8,11 @@ use str0m::media::{Mid, Rid};
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use super::Key;
+use super::consumer::Packet;
 use super::layers::{Candidate, Rank};
 use super::loudness::Loudness;
 use super::rewrite::Report;
-use crate::limits::{KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER};
+use crate::limits::{KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, RESEND_AGE, RESEND_PACKETS};
 use crate::sdp::Kind;
 use crate::{ProducerId, RoomId};
 
@@ -33,6 +34,8 @@ pub(crate) struct Producer {
     pub stream: String,
     /// Where it goes out.
     pub consumers: Vec<(Key, Mid)>,
+    /// What came in and waits to go out, in the order it came.
+    pub waiting: Vec<Packet>,
 
     // Written as packets come in.
     pub loudness: Loudness,
@@ -51,6 +54,8 @@ struct Layer {
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
+    /// The last packets of video by the lower part of their number, to send again.
+    kept: Vec<Option<Packet>>,
 }
 
 /// What a packet tells about its layer.
@@ -73,6 +78,7 @@ impl Producer {
             paused,
             stream: String::new(),
             consumers: Vec::new(),
+            waiting: Vec::new(),
             loudness: Loudness::new(),
             layers: Vec::new(),
             checked_at: None,
@@ -88,16 +94,17 @@ impl Producer {
         let index = match self.layers.iter().position(|l| l.rid == rid) {
             Some(index) => index,
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
-                let rank = rid.map_or(Rank(0), |rid| Rank::of(&rid));
-                let layer = Layer { rid, rank, ssrc, heard_at: now, alive: false, report, asked_at: None, asked_again: false };
-                self.layers.push(layer);
+                self.layers.push(Layer::new(now, rid, ssrc));
                 self.layers.len() - 1
             }
             None => return None,
         };
         let layer = &mut self.layers[index];
         layer.heard_at = now;
-        layer.ssrc = ssrc;
+        if std::mem::replace(&mut layer.ssrc, ssrc) != ssrc {
+            // Numbers begin anew: what is kept would be taken for something else.
+            layer.kept.clear();
+        }
         layer.report = report;
         changed |= !std::mem::replace(&mut layer.alive, true);
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
@@ -136,6 +143,25 @@ impl Producer {
         layer.asked_again && layer.may_ask(now)
     }
 
+    /// Keeps a packet of video for those who will miss it.
+    pub(crate) fn keep(&mut self, packet: &Packet) {
+        if self.kind == Kind::Audio {
+            return;
+        }
+        let Some(layer) = self.layers.get_mut(packet.layer) else { return };
+        if layer.kept.is_empty() {
+            layer.kept.resize(RESEND_PACKETS, None);
+        }
+        layer.kept[packet.index as usize % RESEND_PACKETS] = Some(packet.clone());
+    }
+
+    /// A packet that came not long ago, by the lower part of its number.
+    pub(crate) fn kept(&self, now: Instant, layer: u8, index: u32) -> Option<&Packet> {
+        let kept = self.layers.get(usize::from(layer))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
+        let fresh = now.saturating_duration_since(kept.at) <= RESEND_AGE;
+        (fresh && kept.index as u32 == index).then_some(kept)
+    }
+
     /// The rids that packets came with.
     pub(crate) fn rids(&self) -> Vec<Option<Rid>> {
         self.layers.iter().map(|l| l.rid).collect()
@@ -143,6 +169,20 @@ impl Producer {
 }
 
 impl Layer {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Self {
+        Self {
+            rid,
+            rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
+            ssrc,
+            heard_at: now,
+            alive: false,
+            report: None,
+            asked_at: None,
+            asked_again: false,
+            kept: Vec::new(),
+        }
+    }
+
     fn may_ask(&self, now: Instant) -> bool {
         self.asked_at.is_none_or(|at| now.saturating_duration_since(at) >= KEY_FRAME_EVERY)
     }
@@ -155,16 +195,7 @@ mod tests {
 
     fn producer(now: Instant) -> Producer {
         let mut producer = Producer::new("p".into(), "r".into(), Kind::Video, Key(1), Mid::from("2"), false);
-        producer.layers.push(Layer {
-            rid: None,
-            rank: Rank(0),
-            ssrc: 1.into(),
-            heard_at: now,
-            alive: true,
-            report: None,
-            asked_at: None,
-            asked_again: false,
-        });
+        producer.layers.push(Layer::new(now, None, 1.into()));
         producer
     }
 

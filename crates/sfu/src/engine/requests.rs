@@ -121,6 +121,7 @@ impl Engine {
             return;
         }
         if paused {
+            producer.waiting.clear();
             if let Some(heard) = producer.loudness.hush(now) {
                 let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
                 self.outputs.push_back(Output::Event(event));

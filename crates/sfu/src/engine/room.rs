@@ -1,19 +1,25 @@
-//! Which producers feed which consumers: membership of rooms, and the walk of each packet to its subscribers.
-//! `Engine::forward` is the hot path: it looks at a packet once and branches little per consumer.
+//! Which producers feed which consumers: membership of rooms, and the walk of packets to their subscribers.
+//! A packet is looked at once when it comes (`take`) and waits with others of its producer; then `flush`, the hot path,
+//! walks the subscribers once for all of them, so that those of one subscriber leave together.
 //! Invariant: a packet goes only to consumers of its own producer, and those are of the same room.
-//! Next: `consumer.rs` decides per subscriber.
+//! Next: `consumer.rs` decides per subscriber, `egress.rs` sends.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
 use super::consumer::{Packet, Verdict};
+use super::egress::feedback::{self, Feedback};
+use super::egress::{Run, Sink};
 use super::producer::ProducerKey;
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
+use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET, LAYERS_PER_PRODUCER};
+use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
 
 /// Who is in which room.
@@ -49,8 +55,8 @@ impl Rooms {
 }
 
 impl Engine {
-    /// Takes a packet that came in on `from` to everyone who consumes it.
-    pub(super) fn forward(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
+    /// Takes a packet in that came on `from`; it goes to everyone who consumes it with the next `flush`.
+    pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
         self.counters.packets_in += 1;
         let key = self.transports.get(&from).and_then(|t| t.incoming.get(&mid)).copied();
         let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(&key)?))) else {
@@ -76,46 +82,134 @@ impl Engine {
             self.choose_layers(now, key);
         }
         let Some(producer) = self.producers.get_mut(&key) else { return };
-        let packet = Packet::new(rtp, producer.kind, seen.layer, seen.report);
-        let mut ask = producer.is_key_frame_due(now, seen.layer, packet.starts_key_frame);
-        let consumers = std::mem::take(&mut producer.consumers);
-        let mut broken = Vec::new();
-        for (to, mid) in &consumers {
-            match catch_unwind(AssertUnwindSafe(|| self.forward_to(now, *to, *mid, &packet))) {
-                Ok(needs_key_frame) => ask |= needs_key_frame,
-                Err(_) => broken.push(*to),
-            }
+        let packet = Packet::new(now, rtp, producer.kind, seen.layer, seen.report);
+        let ask = producer.is_key_frame_due(now, seen.layer, packet.starts_key_frame());
+        producer.keep(&packet);
+        // Sound is not held back.
+        let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
+        if producer.waiting.is_empty() {
+            self.waiting.push(key);
         }
-        if let Some(producer) = self.producers.get_mut(&key) {
-            producer.consumers = consumers;
-        }
-        for key in broken {
-            self.counters.panics += 1;
-            self.end_transport(now, key, Some(CloseReason::Panicked));
-        }
+        producer.waiting.push(packet);
+        let at = self.flushed_at + patience;
+        self.flush_at = Some(self.flush_at.map_or(at, |before| before.min(at)));
         if ask {
             self.ask_key_frame(now, key, seen.layer);
         }
     }
 
-    /// One packet to one consumer. True if that consumer waits for a key frame of this layer.
-    fn forward_to(&mut self, now: Instant, to: Key, mid: Mid, packet: &Packet<'_>) -> bool {
-        let Some(transport) = self.transports.get_mut(&to).filter(|t| t.connected) else { return false };
-        let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return false };
-        match consumer.forward(now, packet) {
-            Verdict::Drop => false,
-            Verdict::NeedsKeyFrame => true,
-            Verdict::Send { write, switched } => {
-                let ssrc = consumer.ssrc;
-                if transport.write(ssrc, write) {
+    /// Sends what waits, if its time has come.
+    pub(crate) fn flush(&mut self, now: Instant, sink: Sink<'_>) {
+        if self.flush_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.flush_at = None;
+        self.flushed_at = now;
+        let before = self.counters.packets_out;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for key in waiting.drain(..) {
+            self.flush_producer(now, key, sink);
+        }
+        self.waiting = waiting;
+        self.run.send(sink);
+        let sent = u32::try_from(self.counters.packets_out - before).unwrap_or(u32::MAX);
+        self.gathering = GATHER_PER_PACKET.saturating_mul(sent).min(GATHER_AT_MOST);
+        self.settle(now);
+    }
+
+    fn flush_producer(&mut self, now: Instant, key: ProducerKey, sink: Sink<'_>) {
+        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let mut packets = std::mem::take(&mut producer.waiting);
+        let consumers = std::mem::take(&mut producer.consumers);
+        let mut asked = 0_u8;
+        let mut broken = Vec::new();
+        for (to, mid) in &consumers {
+            match catch_unwind(AssertUnwindSafe(|| self.send(now, *to, *mid, &packets, sink))) {
+                Ok(layers) => asked |= layers,
+                Err(_) => broken.push(*to),
+            }
+        }
+        packets.clear();
+        if let Some(producer) = self.producers.get_mut(&key) {
+            producer.consumers = consumers;
+            producer.waiting = packets;
+        }
+        for key in broken {
+            self.counters.panics += 1;
+            self.run = Run::default();
+            self.end_transport(now, key, Some(CloseReason::Panicked));
+        }
+        for layer in (0..LAYERS_PER_PRODUCER).filter(|layer| asked & (1 << layer) != 0) {
+            self.ask_key_frame(now, key, layer);
+        }
+    }
+
+    /// Some packets to one consumer. Returns the layers it waits for key frames of, a bit each.
+    fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
+        let Some(transport) = self.transports.get_mut(&to) else { return 0 };
+        let Some(client) = transport.client() else { return 0 };
+        let Some(egress) = &mut transport.egress else { return 0 };
+        let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return 0 };
+        let mut asked = 0;
+        for packet in packets {
+            match consumer.forward(packet) {
+                Verdict::Drop => {}
+                Verdict::NeedsKeyFrame => asked |= 1 << packet.layer,
+                Verdict::Send { numbers, switched } => {
+                    self.run.add(client, sink, |buffer, start| {
+                        egress.write(buffer, start, &mut consumer.stream, packet, &numbers);
+                    });
                     self.counters.packets_out += 1;
                     self.counters.layer_switches += u64::from(switched);
-                    if !std::mem::replace(&mut transport.touched, true) {
-                        self.touched.push(to);
+                }
+            }
+        }
+        if consumer.stream.is_report_due(now) {
+            let report = egress.report(&mut consumer.stream, now, self.identity.wall(now));
+            self.outputs.push_back(Output::Send { to: client, bytes: report.into() });
+        }
+        asked
+    }
+
+    /// A report of a subscriber came in: what it misses is sent again, what it cannot decode is asked for.
+    pub(super) fn hear_subscriber(&mut self, now: Instant, key: Key, from: SocketAddr, datagram: &[u8]) {
+        let Some(transport) = self.transports.get_mut(&key) else { return };
+        let Some(egress) = &mut transport.egress else { return };
+        let mut wishes = Vec::new();
+        match egress.open(datagram) {
+            Some(report) => feedback::read(report, |wish| wishes.push(wish)),
+            None => {
+                self.counters.dropped(DropReason::Malformed);
+                return;
+            }
+        }
+        transport.proven(now, from);
+        let Some(egress) = &mut transport.egress else { return };
+        let mut asked = Vec::new();
+        for wish in wishes {
+            let ssrc = match wish {
+                Feedback::Missing { ssrc, .. } | Feedback::KeyFrameWanted { ssrc } => ssrc,
+            };
+            let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == ssrc) else { continue };
+            match wish {
+                Feedback::KeyFrameWanted { .. } => {
+                    self.counters.key_frame_requests_in += 1;
+                    asked.extend(consumer.layer_to_refresh().map(|layer| (consumer.producer, layer)));
+                }
+                Feedback::Missing { first, after, .. } => {
+                    self.counters.nacks_in += 1;
+                    let Some(producer) = self.producers.get(&consumer.producer) else { continue };
+                    for number in Feedback::numbers(first, after) {
+                        let Some(sent) = consumer.stream.find(number) else { continue };
+                        let Some(packet) = producer.kept(now, sent.layer, sent.incoming) else { continue };
+                        let Some(again) = egress.rewrite(&mut consumer.stream, sent, packet) else { continue };
+                        self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
                     }
                 }
-                false
             }
+        }
+        for (producer, layer) in asked {
+            self.ask_key_frame(now, producer, layer);
         }
     }
 

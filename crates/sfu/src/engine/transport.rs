@@ -1,5 +1,6 @@
-//! One peer's connection: ICE, DTLS and RTP around str0m's `Rtc`; the only file that changes an `Rtc`.
-//! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer.
+//! One peer's connection: ICE, DTLS and incoming RTP around str0m's `Rtc`; the only file that changes an `Rtc`.
+//! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer. What a subscriber gets does not pass
+//! through the `Rtc` but through `egress.rs`.
 //! Invariant: each change to the `Rtc` is drained to its timeout before the call returns.
 //! Never reads a clock, opens a socket, or learns what a meeting is.
 //! Next: `room.rs` decides who receives what came in here.
@@ -7,21 +8,23 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
 use str0m::format::{Codec as CodecName, FormatParams};
 use str0m::media::{Frequency, KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::{Extension, RtpPacket};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
 use super::consumer::Consumer;
+use super::egress::keys::{self, Slot};
+use super::egress::{Egress, ExtensionIds};
 use super::farewell::Farewell;
 use super::lines::{self, Change, Lines};
 use super::producer::ProducerKey;
-use crate::limits::{OVERDUE_ROUNDS, RESEND_AGE, RESEND_PACKETS, STATS_EVERY};
+use crate::limits::{OVERDUE_ROUNDS, PATH_QUIET_FOR, STATS_EVERY};
 use crate::sdp::write::{Session, Source};
 use crate::sdp::{self, BadSdp, Kind, Remote};
 use crate::{CloseReason, Error, Role, RoomId, TransportId};
@@ -35,6 +38,24 @@ pub(crate) struct Identity {
     /// Where clients reach us, most preferred first.
     pub candidates: Vec<SocketAddr>,
     pub farewell: Farewell,
+    /// One moment in both clocks: ours, and the time since 1970.
+    pub began: (Instant, Duration),
+}
+
+impl Identity {
+    /// The time since 1970, on a clock that is never set back.
+    pub(crate) fn wall(&self, now: Instant) -> Duration {
+        self.began.1 + now.saturating_duration_since(self.began.0)
+    }
+}
+
+/// Where a client is reached.
+#[derive(Clone, Copy, Debug)]
+struct Path {
+    client: SocketAddr,
+    /// Something came from there that cannot come from anyone else.
+    proven: bool,
+    heard_at: Instant,
 }
 
 /// Something that came out of a transport.
@@ -43,9 +64,6 @@ pub(crate) enum Happened {
     Send(Transmit),
     Connected,
     Packet(Box<RtpPacket>, Mid, Option<Rid>),
-    /// A subscriber cannot decode what it gets on this mid.
-    KeyFrameWanted(Mid),
-    NacksIn(u64),
     NacksOut(u64),
     Closed(CloseReason),
 }
@@ -57,8 +75,12 @@ pub(crate) struct Transport {
     pub ufrag: String,
     rtc: Rtc,
     dtls_started: bool,
-    /// Each layer's NACK counts as last reported, by direction, to count only what is new.
-    nacks: HashMap<(bool, Mid, Option<Rid>), u64>,
+    /// Each layer's NACK counts as last reported, to count only what is new.
+    nacks: HashMap<(Mid, Option<Rid>), u64>,
+    keys: Slot,
+    /// The sending side of a connection that subscribes, from when it is connected.
+    pub egress: Option<Egress>,
+    path: Option<Path>,
 
     // Negotiation.
     session: u64,
@@ -68,6 +90,7 @@ pub(crate) struct Transport {
     /// The client does not do transport-wide feedback, so it needs to be told a bitrate.
     remb_only: bool,
     declared: HashSet<Mid>,
+    ssrcs: HashSet<u32>,
 
     // Media.
     pub incoming: HashMap<Mid, ProducerKey>,
@@ -126,7 +149,7 @@ impl Transport {
             let rtx = vp8.rtx.map(Pt::from);
             codecs.add_config(vp8.pt.into(), rtx, CodecName::Vp8, Frequency::NINETY_KHZ, None, FormatParams::default());
         }
-        let mut rtc = config.build(now);
+        let (mut rtc, keys) = keys::overhear(|| config.build(now));
         for address in &identity.candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -137,7 +160,7 @@ impl Transport {
         direct.set_remote_ice_credentials(IceCreds { ufrag: credentials.ufrag.clone(), pass: credentials.password.clone() });
         direct.set_remote_fingerprint(fingerprint);
         let transport_cc = offers(offer, "transport-cc") && lines.extensions().any(|(_, uri)| uri == lines::TRANSPORT_CC);
-        if transport_cc {
+        if transport_cc && role == Role::Send {
             direct.enable_twcc_feedback();
         }
         let ufrag = direct.local_ice_credentials().ufrag;
@@ -150,12 +173,16 @@ impl Transport {
             rtc,
             dtls_started: false,
             nacks: HashMap::new(),
+            keys,
+            egress: None,
+            path: None,
             session,
             version: 0,
             lines,
             remote_ufrag: credentials.ufrag.clone(),
             remb_only: !transport_cc && offers(offer, "goog-remb"),
             declared: HashSet::new(),
+            ssrcs: HashSet::new(),
             incoming: HashMap::new(),
             consumers: HashMap::new(),
             consumer_of: HashMap::new(),
@@ -262,30 +289,43 @@ impl Transport {
                     happened.push(Happened::Packet(Box::new(packet), mid, rid));
                 }
             }
-            Event::KeyframeRequest(request) => happened.push(Happened::KeyFrameWanted(request.mid)),
-            Event::MediaEgressStats(stats) => {
-                let new = self.new_nacks((false, stats.mid, stats.rid), stats.nacks);
-                happened.push(Happened::NacksIn(new));
-            }
             Event::MediaIngressStats(stats) => {
-                let new = self.new_nacks((true, stats.mid, stats.rid), stats.nacks);
-                happened.push(Happened::NacksOut(new));
+                let before = self.nacks.insert((stats.mid, stats.rid), stats.nacks).unwrap_or(0);
+                happened.push(Happened::NacksOut(stats.nacks.saturating_sub(before)));
             }
             _ => {}
         }
     }
 
-    fn new_nacks(&mut self, of: (bool, Mid, Option<Rid>), total: u64) -> u64 {
-        let before = self.nacks.insert(of, total).unwrap_or(0);
-        total.saturating_sub(before)
+    /// Where the client wants what we send.
+    pub(crate) fn client(&self) -> Option<SocketAddr> {
+        self.path.map(|path| path.client)
     }
 
-    /// Puts a packet on a consumer's stream; it leaves with the next `catch_up`. False if there is no such stream.
-    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) -> bool {
-        let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_tx(&ssrc) else { return false };
-        stream.write_rtp(packet);
-        true
+    /// A genuine connectivity check came from there; with `nominated` the client wants its media there. A check can be
+    /// caught and sent again from elsewhere, so a path that was proven is left for it only when it has gone quiet.
+    pub(crate) fn checked(&mut self, now: Instant, from: SocketAddr, nominated: bool) {
+        match &mut self.path {
+            Some(path) if path.client == from => path.heard_at = now,
+            Some(path) if path.proven && now.saturating_duration_since(path.heard_at) < PATH_QUIET_FOR => {}
+            Some(_) if !nominated => {}
+            path => *path = Some(Path { client: from, proven: false, heard_at: now }),
+        }
+    }
+
+    /// A genuine report came from there, which cannot be sent twice.
+    pub(crate) fn proven(&mut self, now: Instant, from: SocketAddr) {
+        self.path = Some(Path { client: from, proven: true, heard_at: now });
+    }
+
+    /// The handshake is done: from now on media can be sent. False if the keys are of no use.
+    pub(crate) fn begin_egress(&mut self) -> bool {
+        if self.role == Role::Receive {
+            let id = |wanted| self.lines.extensions().find(|(_, uri)| *uri == wanted).map(|(id, _)| id);
+            let extensions = ExtensionIds { level: id(lines::AUDIO_LEVEL), orientation: id(lines::ORIENTATION) };
+            self.egress = Egress::new(&self.keys, extensions);
+        }
+        self.role == Role::Send || self.egress.is_some()
     }
 
     /// Asks the client for a key frame of one layer; it leaves with the next `catch_up`. False if nothing came in yet.
@@ -358,20 +398,23 @@ impl Transport {
     /// Adds a line for a track to the next offer. None if the client cannot take it.
     pub(crate) fn add_line(&mut self, kind: Kind, stream: &str, track: &str) -> Option<Outgoing> {
         let codec = self.lines.codec(kind)?;
-        let pt = Pt::from(codec.pt);
-        let direct = self.rtc.direct_api();
-        let ssrc = direct.new_ssrc();
-        let rtx = codec.rtx.filter(|_| kind == Kind::Video).map(|_| {
-            loop {
-                let rtx = direct.new_ssrc();
-                if rtx != ssrc {
-                    break rtx;
-                }
-            }
-        });
-        let source = Source { ssrc: *ssrc, rtx: rtx.map(|r| *r), stream: token(stream), track: token(track) };
+        let (pt, rtx_pt) = (codec.pt, codec.rtx.filter(|_| kind == Kind::Video));
+        let ssrc = self.new_ssrc();
+        let rtx = rtx_pt.map(|pt| (self.new_ssrc(), pt));
+        let name = token(track);
+        let source = Source { ssrc, rtx: rtx.map(|(ssrc, _)| ssrc), stream: token(stream), track: name.clone() };
         let mid = self.lines.offer(kind, source)?;
-        Some(Outgoing { mid: Mid::from(mid.as_str()), pt, ssrc, rtx })
+        Some(Outgoing { mid: Mid::from(mid.as_str()), pt, ssrc, rtx, name })
+    }
+
+    /// One that was never used on this connection: a second stream of that name would repeat what keys were used for.
+    fn new_ssrc(&mut self) -> u32 {
+        loop {
+            let ssrc = *self.rtc.direct_api().new_ssrc();
+            if ssrc != 0 && self.ssrcs.insert(ssrc) {
+                return ssrc;
+            }
+        }
     }
 
     /// Takes packets on all lines the client may send on, also those without a producer: browsers probe for bandwidth
@@ -391,24 +434,15 @@ impl Transport {
     fn apply(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::SendingBegins { mid } => self.declare_outgoing(Mid::from(mid.as_str())),
+                Change::SendingBegins { mid } => {
+                    if let Some(consumer) = self.consumers.get_mut(&Mid::from(mid.as_str())) {
+                        consumer.negotiated = true;
+                    }
+                }
                 Change::SendingEnds { mid } | Change::ReceivingEnds { mid } => self.remove_media(Mid::from(mid.as_str())),
             }
         }
         self.declare_incoming();
-    }
-
-    fn declare_outgoing(&mut self, mid: Mid) {
-        let Some(consumer) = self.consumers.get_mut(&mid) else { return };
-        consumer.negotiated = true;
-        if self.declared.insert(mid) {
-            let mut direct = self.rtc.direct_api();
-            direct.declare_media(mid, media_kind(consumer.kind));
-            let stream = direct.declare_stream_tx(consumer.ssrc, consumer.rtx, mid, None);
-            let packets = if consumer.kind == Kind::Video { RESEND_PACKETS } else { 1 };
-            // No cap on the share of resent packets: on a lossy line it would drop exactly what is needed.
-            stream.set_rtx_cache(packets, RESEND_AGE, None);
-        }
     }
 
     /// Forgets the streams of a mid. Its m-line stays as it is.
@@ -416,7 +450,7 @@ impl Transport {
         if self.declared.remove(&mid) {
             self.rtc.direct_api().remove_media(mid);
         }
-        self.nacks.retain(|(_, of, _), _| *of != mid);
+        self.nacks.retain(|(of, _), _| *of != mid);
     }
 
     /// The web SDK never restarts ICE; a description with other credentials is of another peer connection.
@@ -458,9 +492,12 @@ impl Transport {
 /// A new line of ours.
 pub(crate) struct Outgoing {
     pub mid: Mid,
-    pub pt: Pt,
-    pub ssrc: Ssrc,
-    pub rtx: Option<Ssrc>,
+    pub pt: u8,
+    pub ssrc: u32,
+    /// SSRC and payload type of retransmissions.
+    pub rtx: Option<(u32, u8)>,
+    /// The CNAME.
+    pub name: String,
 }
 
 fn offers(offer: &Remote, feedback: &str) -> bool {

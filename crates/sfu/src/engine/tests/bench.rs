@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, ExtensionValues, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
@@ -70,7 +70,8 @@ impl Bench {
 
     pub(super) fn with_limits(limits: Limits) -> Self {
         let start = Instant::now();
-        let engine = Engine::new(start, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
+        let engine =
+            Engine::new(start, SystemTime::UNIX_EPOCH, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
         Self {
             start,
             now: start,
@@ -263,6 +264,12 @@ impl Bench {
         for (index, client) in self.clients.iter_mut().enumerate() {
             client.poll(self.now, |bytes| self.line.push_back((self.now + DELAY, index, Way::Up, bytes)));
         }
+        let (now, line, clients) = (self.now, &mut self.line, &self.clients);
+        self.engine.flush(now, &mut |datagrams| {
+            if let Some(index) = clients.iter().position(|c| c.address == datagrams.to) {
+                line.extend(datagrams.iter().map(|bytes| (now + DELAY, index, Way::Down, bytes.to_vec())));
+            }
+        });
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Event(event) => self.events.push(event),

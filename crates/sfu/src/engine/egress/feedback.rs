@@ -1,0 +1,102 @@
+//! What a subscriber says about what it gets, in RTCP: packets it misses, pictures it cannot decode.
+//! Reads compound packets (RFC 3550 section 6.1) without allocation; what it does not know it steps over.
+//! Next: `../egress.rs` answers.
+
+/// One wish of a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feedback {
+    /// These packets of ours are missing: `first`, and for each set bit n the one n + 1 after it (RFC 4585 section
+    /// 6.2.1).
+    Missing { ssrc: u32, first: u16, after: u16 },
+    /// It cannot decode this stream (PLI: RFC 4585 section 6.3.1, FIR: RFC 5104 section 4.3.1).
+    KeyFrameWanted { ssrc: u32 },
+}
+
+const RTPFB: u8 = 205;
+const PSFB: u8 = 206;
+
+/// Reads one compound packet. Stops at the first part that does not fit.
+pub(crate) fn read(mut compound: &[u8], mut each: impl FnMut(Feedback)) {
+    while let [first, kind, l0, l1, ..] = *compound {
+        let length = 4 * (1 + usize::from(u16::from_be_bytes([l0, l1])));
+        if first >> 6 != 2 || length > compound.len() {
+            return;
+        }
+        let (part, rest) = compound.split_at(length);
+        read_part(first & 0x1f, kind, &part[4..], &mut each);
+        compound = rest;
+    }
+}
+
+fn read_part(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Feedback)) {
+    // The sender's own SSRC comes first; it names nothing of ours.
+    let [_, _, _, _, s0, s1, s2, s3, items @ ..] = body else { return };
+    let ssrc = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+    match (kind, format) {
+        (RTPFB, 1) => {
+            for item in items.as_chunks::<4>().0 {
+                each(Feedback::Missing {
+                    ssrc,
+                    first: u16::from_be_bytes([item[0], item[1]]),
+                    after: u16::from_be_bytes([item[2], item[3]]),
+                });
+            }
+        }
+        (PSFB, 1) => each(Feedback::KeyFrameWanted { ssrc }),
+        (PSFB, 4) => {
+            for item in items.as_chunks::<8>().0 {
+                each(Feedback::KeyFrameWanted { ssrc: u32::from_be_bytes([item[0], item[1], item[2], item[3]]) });
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Feedback {
+    /// The sequence numbers of `Missing`.
+    pub(crate) fn numbers(first: u16, after: u16) -> impl Iterator<Item = u16> {
+        let rest = (0..16).filter(move |bit| after & (1 << bit) != 0).map(move |bit| first.wrapping_add(bit + 1));
+        std::iter::once(first).chain(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(bytes: &[u8]) -> Vec<Feedback> {
+        let mut all = vec![];
+        read(bytes, |feedback| all.push(feedback));
+        all
+    }
+
+    #[test]
+    fn a_compound_of_report_nack_pli_and_fir_is_read() {
+        let mut bytes = vec![0x80, 201, 0, 1, 0, 0, 0, 1];
+        bytes.extend([0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0b1000_0000, 0b0000_0001, 0, 9, 0, 0]);
+        bytes.extend([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 8]);
+        bytes.extend([0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0]);
+        assert_eq!(
+            read_all(&bytes),
+            [
+                Feedback::Missing { ssrc: 7, first: 0xffff, after: 0x8001 },
+                Feedback::Missing { ssrc: 7, first: 9, after: 0 },
+                Feedback::KeyFrameWanted { ssrc: 8 },
+                Feedback::KeyFrameWanted { ssrc: 9 },
+            ]
+        );
+        assert_eq!(Feedback::numbers(0xffff, 0x8001).collect::<Vec<_>>(), [0xffff, 0, 15]);
+    }
+
+    #[test]
+    fn what_is_cut_or_unknown_says_nothing() {
+        let nack = [0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0];
+        for length in 0..nack.len() {
+            assert_eq!(read_all(&nack[..length]), []);
+        }
+        assert_eq!(read_all(&nack).len(), 1);
+        assert_eq!(read_all(&[0x81, 205, 0, 0]), []);
+        assert_eq!(read_all(&[0x8f, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0]), []);
+        assert_eq!(read_all(&[0x41, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0]), []);
+    }
+}
