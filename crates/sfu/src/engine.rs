@@ -3,6 +3,8 @@
 //! every touched one is drained; nothing outlives its transport.
 //! Never reads a clock or a socket. Next: `engine/transport.rs`, then `engine/room.rs` for the way of a packet.
 
+pub(crate) mod allocation;
+pub(crate) mod congestion;
 pub(crate) mod consumer;
 pub(crate) mod demux;
 pub(crate) mod egress;
@@ -20,7 +22,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -79,6 +81,12 @@ pub(crate) struct Engine {
     /// How long packets wait for each other: the more leave at once, the longer.
     gathering: Duration,
     run: Run,
+    /// Subscribers whose line does not carry what they want: looked at again without being asked, as a line on which
+    /// nothing is sent says nothing.
+    hungry: HashSet<Key>,
+    hungry_at: Option<Instant>,
+    /// A subscriber's report is opened in here.
+    report: Vec<u8>,
     pub(crate) counters: Counters,
 }
 
@@ -123,6 +131,9 @@ impl Engine {
             flushed_at: now,
             gathering: Duration::ZERO,
             run: Run::default(),
+            hungry: HashSet::new(),
+            hungry_at: None,
+            report: Vec::new(),
             counters: Counters::default(),
         })
     }
@@ -163,6 +174,12 @@ impl Engine {
         for key in due {
             self.touch(key);
         }
+        if self.hungry_at.is_some_and(|at| now >= at) {
+            self.hungry_at = None;
+            for key in std::mem::take(&mut self.hungry) {
+                self.allocate(now, key);
+            }
+        }
         if now >= self.housekeeping_at {
             self.housekeeping_at = now + HOUSEKEEPING_EVERY;
             self.keep_house(now);
@@ -173,7 +190,7 @@ impl Engine {
     /// When `handle_timeout` or `flush` wants to be called. May lie in the past: then at once.
     pub(crate) fn next_timeout(&self) -> Instant {
         let transport = self.deadlines.first().map(|(at, _)| *at);
-        transport.into_iter().chain(self.flush_at).fold(self.housekeeping_at, Instant::min)
+        transport.into_iter().chain(self.flush_at).chain(self.hungry_at).fold(self.housekeeping_at, Instant::min)
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -255,7 +272,7 @@ impl Engine {
                     self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
                 }
                 Happened::Connected => {
-                    let usable = self.transports.get_mut(&key).is_some_and(Transport::begin_egress);
+                    let usable = self.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
                     if usable {
                         self.connected(now, key);
                     } else {
@@ -349,6 +366,7 @@ impl Engine {
         self.deadline_moved(key, transport.deadline, None);
         self.transport_keys.remove(&transport.id);
         self.demux.remove(key, &transport.ufrag);
+        self.hungry.remove(&key);
         self.rooms.leave(&transport.room, key);
         for producer in transport.incoming.values() {
             self.end_producer(now, *producer);

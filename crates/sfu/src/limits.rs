@@ -57,6 +57,16 @@ pub(crate) const LAYER_DEAD_AFTER: Duration = Duration::from_millis(1_500);
 /// How often a producer's layers are looked at while packets come in.
 pub(crate) const LAYER_CHECK_EVERY: Duration = Duration::from_millis(250);
 
+/// The rate of a layer is measured over this time.
+pub(crate) const METER_EVERY: Duration = Duration::from_millis(500);
+
+/// A subscriber's line is shared out anew this often while it reports. Lower follows its estimate sooner, and switches
+/// more.
+pub(crate) const ALLOCATE_EVERY: Duration = Duration::from_millis(200);
+
+/// Subscribers whose line carries too little are looked at again this often, reports or not.
+pub(crate) const HUNGRY_EVERY: Duration = Duration::from_millis(500);
+
 /// Key frame requests for one layer are at least this far apart; the first goes out at once. Lower helps late
 /// joiners start sooner, higher spares the publisher's bandwidth in rooms where many ask.
 pub(crate) const KEY_FRAME_EVERY: Duration = Duration::from_millis(500);

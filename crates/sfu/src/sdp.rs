@@ -20,6 +20,16 @@ pub enum Kind {
     Video,
 }
 
+impl Kind {
+    /// Ticks a second of its RTP timestamps: Opus (RFC 7587 section 4.1), and all video codecs.
+    pub(crate) fn clock_rate(self) -> u32 {
+        match self {
+            Self::Audio => 48_000,
+            Self::Video => 90_000,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     SendRecv,

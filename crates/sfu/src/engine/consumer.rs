@@ -34,9 +34,21 @@ pub(crate) struct Consumer {
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
     target: Option<usize>,
+    grant: Grant,
     sequence: Sequence,
     timeline: Timeline,
     pictures: Pictures,
+}
+
+/// What the subscriber's line allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// Nothing is known of the line.
+    Any,
+    /// No better than this layer.
+    UpTo(usize),
+    /// Not even the smallest.
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,21 +127,18 @@ pub(crate) enum Verdict {
 
 impl Consumer {
     pub(crate) fn new(producer: ProducerKey, kind: Kind, line: &Outgoing, wanted: Option<Rid>) -> Self {
-        let clock_rate = match kind {
-            Kind::Audio => 48_000,
-            Kind::Video => 90_000,
-        };
         let rtx = line.rtx.map(|(ssrc, pt)| Rtx::new(ssrc, pt));
         Self {
             producer,
             kind,
             negotiated: false,
             wanted,
-            stream: Stream::new(line.ssrc, line.pt, rtx, clock_rate, line.name.clone()),
+            stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
             current: None,
             target: None,
+            grant: Grant::Any,
             sequence: Sequence::new(1 + (line.ssrc as u16) % FIRST_NUMBER_BELOW),
-            timeline: Timeline::new(clock_rate),
+            timeline: Timeline::new(kind.clock_rate()),
             pictures: Pictures::default(),
         }
     }
@@ -138,9 +147,27 @@ impl Consumer {
     pub(crate) fn choose(&mut self, layers: &[Candidate]) -> Option<usize> {
         // With all layers dead, stay: the first that comes back chooses again.
         if let Some(choice) = choose(layers, self.wanted) {
-            self.target = Some(choice);
+            self.target = match self.grant {
+                Grant::Nothing => None,
+                Grant::UpTo(most) if layers.get(most).is_some_and(|l| l.alive && l.rank > layers[choice].rank) => Some(most),
+                Grant::Any | Grant::UpTo(_) => Some(choice),
+            };
         }
         self.awaited_layer()
+    }
+
+    /// The line allows something else from now on. Some layer if a key frame of it is needed.
+    pub(crate) fn grant(&mut self, grant: Grant, layers: &[Candidate]) -> Option<usize> {
+        self.grant = grant;
+        if grant == Grant::Nothing {
+            self.current = None;
+        }
+        self.choose(layers)
+    }
+
+    /// The layer that is sent now.
+    pub(crate) fn current_layer(&self) -> Option<usize> {
+        self.current.map(|c| c.layer)
     }
 
     /// The layer whose key frame this consumer waits for.

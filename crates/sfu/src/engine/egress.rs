@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use self::keys::Slot;
 use self::srtp::{End, Opener, Sealer};
+use super::congestion::{Congestion, PADDING};
 use super::consumer::{Numbers, Packet};
 use super::vp8::Ids;
 use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_DATAGRAMS};
+use crate::sdp::Kind;
 
 /// Where RTP and Unix time meet NTP, which starts in 1900 (RFC 3550 section 4).
 const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
@@ -85,72 +87,110 @@ impl Run {
     }
 }
 
-/// The header extensions a subscriber understands, by its ids (RFC 8285 section 4.2).
+/// The header extensions a subscriber understands on one kind of stream, by its ids (RFC 8285 section 4.2).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ExtensionIds {
     pub level: Option<u8>,
     pub orientation: Option<u8>,
+    /// Transport-wide numbers, which the subscriber reports the arrival of.
+    pub transport_cc: Option<u8>,
 }
+
+/// What a packet is longer than its payload, about: header, extensions, tag.
+const OVERHEAD: usize = 12 + 8 + 16;
 
 /// A transport's keys and what it may still ask for.
 #[derive(Debug)]
 pub(crate) struct Egress {
     sealer: Sealer,
     opener: Opener,
-    extensions: ExtensionIds,
+    audio: ExtensionIds,
+    video: ExtensionIds,
+    pub congestion: Congestion,
     /// Packets that may be sent again: one is earned with each packet sent.
     resend_credit: usize,
-    /// An incoming report is opened in here.
-    scratch: Vec<u8>,
 }
 
 impl Egress {
     /// None before the handshake is done. We are always its server.
-    pub(crate) fn new(slot: &Slot, extensions: ExtensionIds) -> Option<Self> {
+    pub(crate) fn new(now: Instant, slot: &Slot, audio: ExtensionIds, video: ExtensionIds) -> Option<Self> {
         let (keys, profile) = slot.keys()?;
         Some(Self {
             sealer: Sealer::new(keys, *profile, End::DtlsServer)?,
             opener: Opener::new(keys, *profile, End::DtlsClient)?,
-            extensions,
+            audio,
+            video,
+            congestion: Congestion::new(now),
             resend_credit: RESEND_CREDIT,
-            scratch: Vec::new(),
         })
     }
 
-    /// Opens a report of the subscriber. None if it is not genuine.
-    pub(crate) fn open(&mut self, datagram: &[u8]) -> Option<&[u8]> {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(datagram);
-        self.opener.open_rtcp(&mut self.scratch).then_some(&self.scratch[..])
+    /// Opens a report of the subscriber in place. False if it is not genuine.
+    pub(crate) fn open(&mut self, report: &mut Vec<u8>) -> bool {
+        self.opener.open_rtcp(report)
     }
 
     /// Appends a packet, sealed, to the buffer.
-    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, start: usize, stream: &mut Stream, packet: &Packet, numbers: &Numbers) {
-        let header = self.write_header(buffer, start, packet, stream.pt, stream.ssrc, numbers.index as u16, numbers.timestamp);
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        buffer: &mut Vec<u8>,
+        start: usize,
+        stream: &mut Stream,
+        packet: &Packet,
+        numbers: &Numbers,
+    ) {
+        let header = Header {
+            marker: packet.marker,
+            pt: stream.pt,
+            ssrc: stream.ssrc,
+            number: numbers.index as u16,
+            timestamp: numbers.timestamp,
+        };
+        let length = self.write_header(now, buffer, start, &header, stream.kind, packet.payload.len(), packet);
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
-            descriptor.write(&mut buffer[start + header..], numbers.ids);
+            descriptor.write(&mut buffer[start + length..], numbers.ids);
         }
-        self.sealer.seal_rtp(buffer, start, header, stream.ssrc, numbers.index);
+        self.sealer.seal_rtp(buffer, start, length, stream.ssrc, numbers.index);
         self.resend_credit = RESEND_CREDIT.min(self.resend_credit + 1);
         stream.sent(packet, numbers);
     }
 
     /// A packet once more (RFC 4588 section 4), if the subscriber has credit for it.
-    pub(crate) fn rewrite(&mut self, stream: &mut Stream, sent: Sent, packet: &Packet) -> Option<Vec<u8>> {
+    pub(crate) fn rewrite(&mut self, now: Instant, stream: &mut Stream, sent: Sent, packet: &Packet) -> Option<Vec<u8>> {
         let rtx = stream.rtx.as_mut()?;
         self.resend_credit = self.resend_credit.checked_sub(1)?;
-        let (ssrc, pt, index) = (rtx.ssrc, rtx.pt, rtx.next);
-        rtx.next += 1;
-        let mut buffer = Vec::with_capacity(packet.payload.len() + 64);
-        let header = self.write_header(&mut buffer, 0, packet, pt, ssrc, index as u16, sent.timestamp);
+        let (header, index) = rtx.next_header(packet.marker, sent.timestamp);
+        let mut buffer = Vec::with_capacity(packet.payload.len() + OVERHEAD + 2);
+        let length = self.write_header(now, &mut buffer, 0, &header, stream.kind, packet.payload.len() + 2, packet);
         buffer.extend_from_slice(&sent.number.to_be_bytes());
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
-            descriptor.write(&mut buffer[header + 2..], sent.ids);
+            descriptor.write(&mut buffer[length + 2..], sent.ids);
         }
-        self.sealer.seal_rtp(&mut buffer, 0, header, ssrc, index);
+        self.sealer.seal_rtp(&mut buffer, 0, length, header.ssrc, index);
         Some(buffer)
+    }
+
+    /// Padding to find out whether the line carries `wanted` bit/s, if that is worth knowing now; it goes where
+    /// retransmissions go, as receivers expect. Nothing before the stream has begun.
+    pub(crate) fn probe(&mut self, now: Instant, stream: &mut Stream, wanted: u64) -> Vec<Vec<u8>> {
+        let (Some((_, timestamp)), Some(id)) = (stream.last, self.video.transport_cc) else { return Vec::new() };
+        let Some(rtx) = &mut stream.rtx else { return Vec::new() };
+        let numbers = self.congestion.probe(now, wanted, OVERHEAD);
+        let mut packets = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let (header, index) = rtx.next_header(false, timestamp);
+            let mut buffer = Vec::with_capacity(PADDING + OVERHEAD);
+            let length = header.write(&mut buffer, true, &extension(id, number));
+            // The last byte of padding says how much there is (RFC 3550 section 5.1).
+            buffer.resize(length + PADDING - 1, 0);
+            buffer.push(PADDING as u8);
+            self.sealer.seal_rtp(&mut buffer, 0, length, header.ssrc, index);
+            packets.push(buffer);
+        }
+        packets
     }
 
     /// A sender report (RFC 3550 section 6.4.1) with the stream's CNAME. `wall` is the time since 1970.
@@ -174,32 +214,73 @@ impl Egress {
         buffer
     }
 
-    /// Appends an RTP header (RFC 3550 section 5.1); returns its length.
-    #[expect(clippy::too_many_arguments, reason = "the fields of a header")]
+    /// Appends the header of a packet that leaves now with `payload` bytes; returns the header's length.
+    #[expect(clippy::too_many_arguments, reason = "what a header is made of")]
     fn write_header(
-        &self,
+        &mut self,
+        now: Instant,
         buffer: &mut Vec<u8>,
         start: usize,
+        header: &Header,
+        kind: Kind,
+        payload: usize,
         packet: &Packet,
-        pt: u8,
-        ssrc: u32,
-        number: u16,
-        timestamp: u32,
     ) -> usize {
-        let level = self.extensions.level.zip(packet.level);
-        let orientation = self.extensions.orientation.zip(packet.orientation);
-        let extension = level.or(orientation);
-        let first = 0x80 | u8::from(extension.is_some()) << 4;
-        buffer.extend_from_slice(&[first, u8::from(packet.marker) << 7 | pt]);
-        buffer.extend_from_slice(&number.to_be_bytes());
-        buffer.extend_from_slice(&timestamp.to_be_bytes());
-        buffer.extend_from_slice(&ssrc.to_be_bytes());
-        if let Some((id, value)) = extension {
-            // One word of one-byte elements: id, length less one, value, padding.
-            buffer.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4, value, 0, 0]);
+        let ids = match kind {
+            Kind::Audio => self.audio,
+            Kind::Video => self.video,
+        };
+        // One-byte elements: id and length less one, then the value.
+        let mut elements = [0; 8];
+        let mut used = 0;
+        if let Some(id) = ids.transport_cc {
+            let number = self.congestion.sent(now, payload + OVERHEAD).to_be_bytes();
+            elements[..3].copy_from_slice(&[id << 4 | 1, number[0], number[1]]);
+            used = 3;
         }
-        buffer.len() - start
+        let level = ids.level.zip(packet.level);
+        let orientation = ids.orientation.zip(packet.orientation);
+        for (id, value) in level.into_iter().chain(orientation) {
+            elements[used..used + 2].copy_from_slice(&[id << 4, value]);
+            used += 2;
+        }
+        debug_assert_eq!(buffer.len(), start);
+        header.write(buffer, false, &elements[..used.next_multiple_of(4)])
     }
+}
+
+/// The fields of an RTP header that differ from packet to packet.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    marker: bool,
+    pt: u8,
+    ssrc: u32,
+    number: u16,
+    timestamp: u32,
+}
+
+impl Header {
+    /// Appends it with the elements of its extension, whole words of them (RFC 3550 section 5.1, RFC 8285 section 4.2);
+    /// returns its length.
+    fn write(&self, buffer: &mut Vec<u8>, padded: bool, elements: &[u8]) -> usize {
+        let first = 0x80 | u8::from(padded) << 5 | u8::from(!elements.is_empty()) << 4;
+        buffer.extend_from_slice(&[first, u8::from(self.marker) << 7 | self.pt]);
+        buffer.extend_from_slice(&self.number.to_be_bytes());
+        buffer.extend_from_slice(&self.timestamp.to_be_bytes());
+        buffer.extend_from_slice(&self.ssrc.to_be_bytes());
+        if elements.is_empty() {
+            return 12;
+        }
+        buffer.extend_from_slice(&[0xbe, 0xde, 0, (elements.len() / 4) as u8]);
+        buffer.extend_from_slice(elements);
+        16 + elements.len()
+    }
+}
+
+/// The one element of padding: its transport-wide number.
+fn extension(id: u8, number: u16) -> [u8; 4] {
+    let [high, low] = number.to_be_bytes();
+    [id << 4 | 1, high, low, 0]
 }
 
 /// A stream as its subscriber sees it.
@@ -207,8 +288,8 @@ impl Egress {
 pub(crate) struct Stream {
     pub ssrc: u32,
     pub rtx: Option<Rtx>,
+    kind: Kind,
     pt: u8,
-    clock_rate: u32,
     /// The CNAME: at most 64 bytes.
     name: String,
     /// What was sent under which number; made when the first packet that may be resent is sent.
@@ -224,14 +305,21 @@ pub(crate) struct Stream {
 /// The retransmissions of a stream, which are a stream of their own.
 #[derive(Debug)]
 pub(crate) struct Rtx {
-    pub ssrc: u32,
-    pub pt: u8,
+    ssrc: u32,
+    pt: u8,
     next: u64,
 }
 
 impl Rtx {
     pub(crate) fn new(ssrc: u32, pt: u8) -> Self {
         Self { ssrc, pt, next: 1 }
+    }
+
+    /// The header and index of the next packet.
+    fn next_header(&mut self, marker: bool, timestamp: u32) -> (Header, u64) {
+        let index = self.next;
+        self.next += 1;
+        (Header { marker, pt: self.pt, ssrc: self.ssrc, number: index as u16, timestamp }, index)
     }
 }
 
@@ -247,14 +335,19 @@ pub(crate) struct Sent {
 }
 
 impl Stream {
-    pub(crate) fn new(ssrc: u32, pt: u8, rtx: Option<Rtx>, clock_rate: u32, name: String) -> Self {
-        Self { ssrc, rtx, pt, clock_rate, name, history: Vec::new(), packets: 0, bytes: 0, last: None, reported_at: None }
+    pub(crate) fn new(kind: Kind, ssrc: u32, pt: u8, rtx: Option<Rtx>, name: String) -> Self {
+        Self { ssrc, rtx, kind, pt, name, history: Vec::new(), packets: 0, bytes: 0, last: None, reported_at: None }
     }
 
     /// The packet with this number, if it went out not long ago.
     pub(crate) fn find(&self, number: u16) -> Option<Sent> {
         let slot = usize::from(number) % RESEND_PACKETS;
         self.history.get(slot).copied().flatten().filter(|sent| sent.number == number)
+    }
+
+    /// Whether receivers take padding on it by now.
+    pub(crate) fn may_probe(&self) -> bool {
+        self.rtx.is_some() && self.last.is_some()
     }
 
     pub(crate) fn is_report_due(&self, now: Instant) -> bool {
@@ -284,7 +377,7 @@ impl Stream {
     /// What the stream's clock shows: reports must name one moment in both clocks.
     fn timestamp_at(&self, now: Instant) -> u32 {
         let Some((at, timestamp)) = self.last else { return 0 };
-        let ticks = now.saturating_duration_since(at).as_micros() * u128::from(self.clock_rate) / 1_000_000;
+        let ticks = now.saturating_duration_since(at).as_micros() * u128::from(self.kind.clock_rate()) / 1_000_000;
         timestamp.wrapping_add(ticks as u32)
     }
 }

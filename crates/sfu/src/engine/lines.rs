@@ -84,6 +84,14 @@ impl Lines {
         }
     }
 
+    /// The extensions of one kind of line with the ids of the client's first offer.
+    pub(crate) fn extensions_of(&self, kind: Kind) -> &[(u8, &'static str)] {
+        match kind {
+            Kind::Audio => &self.audio_extensions,
+            Kind::Video => &self.video_extensions,
+        }
+    }
+
     /// All extensions with the ids of the client's first offer.
     pub(crate) fn extensions(&self) -> impl Iterator<Item = (u8, &'static str)> + '_ {
         self.audio_extensions.iter().chain(&self.video_extensions).copied()

@@ -2,6 +2,7 @@
 //! Owns its layers and the list of consumers it feeds; the packets themselves pass through `room.rs`.
 //! Invariant: a layer keeps its index for the life of the producer.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
@@ -9,10 +10,12 @@ use str0m::rtp::{RtpPacket, Ssrc};
 
 use super::Key;
 use super::consumer::Packet;
-use super::layers::{Candidate, Rank};
+use super::layers::{Candidate, Rank, choose};
 use super::loudness::Loudness;
 use super::rewrite::Report;
-use crate::limits::{KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, RESEND_AGE, RESEND_PACKETS};
+use crate::limits::{
+    KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
+};
 use crate::sdp::Kind;
 use crate::{ProducerId, RoomId};
 
@@ -28,6 +31,7 @@ pub(crate) struct Producer {
     /// Where it comes in.
     pub transport: Key,
     pub mid: Mid,
+    pub screen_share: bool,
     /// Paused by the server: packets are not forwarded.
     pub paused: bool,
     /// Names the media stream; sound and picture of one stream are kept in step by the browser.
@@ -51,6 +55,7 @@ struct Layer {
     heard_at: Instant,
     alive: bool,
     report: Option<Report>,
+    meter: Meter,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
@@ -75,6 +80,7 @@ impl Producer {
             kind,
             transport,
             mid,
+            screen_share: false,
             paused,
             stream: String::new(),
             consumers: Vec::new(),
@@ -106,6 +112,7 @@ impl Producer {
             layer.kept.clear();
         }
         layer.report = report;
+        layer.meter.count(now, packet.payload.len());
         changed |= !std::mem::replace(&mut layer.alive, true);
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
             self.checked_at = Some(now);
@@ -121,6 +128,21 @@ impl Producer {
     /// The layers to choose from; the choice is an index of this.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
         self.layers.iter().map(|l| Candidate { rid: l.rid, rank: l.rank, alive: l.alive }).collect()
+    }
+
+    /// The layers that a consumer with this wish may have, from the smallest to the one it wants, with their bit/s.
+    pub(crate) fn options(&self, wanted: Option<Rid>) -> Vec<(usize, u64)> {
+        let candidates = self.candidates();
+        let Some(best) = choose(&candidates, wanted) else { return Vec::new() };
+        let alive = candidates.iter().enumerate().filter(|(_, l)| l.alive && l.rank >= candidates[best].rank);
+        let mut options: Vec<(usize, Rank)> = alive.map(|(index, l)| (index, l.rank)).collect();
+        options.sort_by_key(|(_, rank)| Reverse(*rank));
+        options.into_iter().map(|(index, _)| (index, self.layers[index].meter.rate)).collect()
+    }
+
+    /// What comes in of all layers together, in bit/s.
+    pub(crate) fn rate(&self) -> u64 {
+        self.layers.iter().map(|l| l.meter.rate).sum()
     }
 
     /// Someone needs a key frame of a layer. Some rid if the client is to be asked now.
@@ -168,6 +190,31 @@ impl Producer {
     }
 }
 
+/// Bit/s as they come in.
+#[derive(Debug)]
+struct Meter {
+    rate: u64,
+    bytes: usize,
+    since: Instant,
+}
+
+impl Meter {
+    fn new(now: Instant) -> Self {
+        Self { rate: 0, bytes: 0, since: now }
+    }
+
+    fn count(&mut self, now: Instant, bytes: usize) {
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= METER_EVERY {
+            let rate = (self.bytes as f64 * 8.0 / passed.as_secs_f64()) as u64;
+            // Key frames are many times larger than others: half of the past evens them out.
+            self.rate = if self.rate == 0 { rate } else { u64::midpoint(self.rate, rate) };
+            (self.bytes, self.since) = (0, now);
+        }
+        self.bytes += bytes;
+    }
+}
+
 impl Layer {
     fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Self {
         Self {
@@ -177,6 +224,7 @@ impl Layer {
             heard_at: now,
             alive: false,
             report: None,
+            meter: Meter::new(now),
             asked_at: None,
             asked_again: false,
             kept: Vec::new(),

@@ -82,6 +82,7 @@ impl Engine {
             false => request.transport.to_string(),
         };
         let mut producer = Producer::new(request.producer.clone(), room, request.kind, key, mid, request.paused);
+        producer.screen_share = request.screen_share;
         producer.stream = stream;
         self.producer_keys.insert(request.producer, producer_key);
         self.producers.insert(producer_key, producer);

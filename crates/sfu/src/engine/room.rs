@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
-use super::consumer::{Packet, Verdict};
+use super::allocation::{Weight, Wish, allocate};
+use super::consumer::{Grant, Packet, Verdict};
 use super::egress::feedback::{self, Feedback};
 use super::egress::{Run, Sink};
 use super::producer::ProducerKey;
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
-use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET, LAYERS_PER_PRODUCER};
+use crate::limits::{ALLOCATE_EVERY, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
 use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
 
@@ -157,7 +158,7 @@ impl Engine {
                 Verdict::NeedsKeyFrame => asked |= 1 << packet.layer,
                 Verdict::Send { numbers, switched } => {
                     self.run.add(client, sink, |buffer, start| {
-                        egress.write(buffer, start, &mut consumer.stream, packet, &numbers);
+                        egress.write(now, buffer, start, &mut consumer.stream, packet, &numbers);
                     });
                     self.counters.packets_out += 1;
                     self.counters.layer_switches += u64::from(switched);
@@ -171,44 +172,108 @@ impl Engine {
         asked
     }
 
-    /// A report of a subscriber came in: what it misses is sent again, what it cannot decode is asked for.
+    /// A report of a subscriber came in: what it misses is sent again, what it cannot decode is asked for, and what its
+    /// line carries is shared out anew.
     pub(super) fn hear_subscriber(&mut self, now: Instant, key: Key, from: SocketAddr, datagram: &[u8]) {
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let Some(egress) = &mut transport.egress else { return };
-        let mut wishes = Vec::new();
-        match egress.open(datagram) {
-            Some(report) => feedback::read(report, |wish| wishes.push(wish)),
-            None => {
-                self.counters.dropped(DropReason::Malformed);
-                return;
+        let mut report = std::mem::take(&mut self.report);
+        report.clear();
+        report.extend_from_slice(datagram);
+        if egress.open(&mut report) {
+            transport.proven(now, from);
+            let mut arrivals = false;
+            feedback::read(&report, |wish| arrivals |= self.obey(now, key, from, wish));
+            if arrivals {
+                self.allocate(now, key);
             }
+        } else {
+            self.counters.dropped(DropReason::Malformed);
         }
-        transport.proven(now, from);
+        self.report = report;
+    }
+
+    /// One thing a subscriber said. True if it told what arrived.
+    fn obey(&mut self, now: Instant, key: Key, from: SocketAddr, wish: Feedback<'_>) -> bool {
+        let Some(transport) = self.transports.get_mut(&key) else { return false };
+        let Some(egress) = &mut transport.egress else { return false };
+        let (ssrc, missing) = match wish {
+            Feedback::Arrivals(body) => {
+                egress.congestion.hear(now, body);
+                return true;
+            }
+            Feedback::KeyFrameWanted { ssrc } => (ssrc, None),
+            Feedback::Missing { ssrc, first, after } => (ssrc, Some((first, after))),
+        };
+        let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == ssrc) else { return false };
+        let Some((first, after)) = missing else {
+            self.counters.key_frame_requests_in += 1;
+            if let Some(layer) = consumer.layer_to_refresh() {
+                let producer = consumer.producer;
+                self.ask_key_frame(now, producer, layer);
+            }
+            return false;
+        };
+        self.counters.nacks_in += 1;
+        let Some(producer) = self.producers.get(&consumer.producer) else { return false };
+        for number in Feedback::numbers(first, after) {
+            let Some(sent) = consumer.stream.find(number) else { continue };
+            let Some(packet) = producer.kept(now, sent.layer, sent.incoming) else { continue };
+            let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { continue };
+            self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
+        }
+        false
+    }
+
+    /// Shares a subscriber's line out among its tracks, and finds out whether it carries more if that is wanted.
+    pub(super) fn allocate(&mut self, now: Instant, key: Key) {
+        let Some(transport) = self.transports.get_mut(&key) else { return };
+        let Some(client) = transport.client() else { return };
         let Some(egress) = &mut transport.egress else { return };
-        let mut asked = Vec::new();
-        for wish in wishes {
-            let ssrc = match wish {
-                Feedback::Missing { ssrc, .. } | Feedback::KeyFrameWanted { ssrc } => ssrc,
+        let Some(budget) = egress.congestion.estimate() else { return };
+        if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < ALLOCATE_EVERY) {
+            return;
+        }
+        transport.allocated_at = Some(now);
+        let mut audio = 0;
+        let (mut mids, mut wishes) = (Vec::new(), Vec::new());
+        for (mid, consumer) in &transport.consumers {
+            let Some(producer) = self.producers.get(&consumer.producer).filter(|p| consumer.negotiated && !p.paused) else {
+                continue;
             };
-            let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == ssrc) else { continue };
-            match wish {
-                Feedback::KeyFrameWanted { .. } => {
-                    self.counters.key_frame_requests_in += 1;
-                    asked.extend(consumer.layer_to_refresh().map(|layer| (consumer.producer, layer)));
-                }
-                Feedback::Missing { first, after, .. } => {
-                    self.counters.nacks_in += 1;
-                    let Some(producer) = self.producers.get(&consumer.producer) else { continue };
-                    for number in Feedback::numbers(first, after) {
-                        let Some(sent) = consumer.stream.find(number) else { continue };
-                        let Some(packet) = producer.kept(now, sent.layer, sent.incoming) else { continue };
-                        let Some(again) = egress.rewrite(&mut consumer.stream, sent, packet) else { continue };
-                        self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
-                    }
-                }
+            if producer.kind == Kind::Audio {
+                audio += producer.rate();
+                continue;
+            }
+            let weight = match consumer.wanted.as_deref() {
+                _ if producer.screen_share => Weight::Screen,
+                Some("q") => Weight::Small,
+                _ => Weight::Large,
+            };
+            let layers = producer.options(consumer.wanted);
+            if !layers.is_empty() {
+                mids.push(*mid);
+                wishes.push(Wish { weight, layers, current: consumer.current_layer() });
             }
         }
-        for (producer, layer) in asked {
+        let allocation = allocate(budget, audio, &wishes);
+        let mut needed = Vec::new();
+        for (mid, layer) in mids.iter().zip(&allocation.layers) {
+            let Some(consumer) = transport.consumers.get_mut(mid) else { continue };
+            let Some(producer) = self.producers.get(&consumer.producer) else { continue };
+            let grant = layer.map_or(Grant::Nothing, Grant::UpTo);
+            needed.extend(consumer.grant(grant, &producer.candidates()).map(|layer| (consumer.producer, layer)));
+        }
+        if allocation.wanted > budget {
+            self.hungry.insert(key);
+            self.hungry_at.get_or_insert(now + HUNGRY_EVERY);
+        }
+        if let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.may_probe()) {
+            for padding in egress.probe(now, &mut consumer.stream, allocation.wanted) {
+                self.outputs.push_back(Output::Send { to: client, bytes: padding.into() });
+            }
+        }
+        for (producer, layer) in needed {
             self.ask_key_frame(now, producer, layer);
         }
     }

@@ -4,4 +4,5 @@
 mod bench;
 mod consuming;
 mod hostile;
+mod lines;
 mod publishing;

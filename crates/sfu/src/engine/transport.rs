@@ -87,7 +87,9 @@ pub(crate) struct Transport {
     version: u64,
     lines: Lines,
     remote_ufrag: String,
-    /// The client does not do transport-wide feedback, so it needs to be told a bitrate.
+    /// The client reports when packets arrived, on all streams together.
+    transport_cc: bool,
+    /// It does not, so it needs to be told a bitrate.
     remb_only: bool,
     declared: HashSet<Mid>,
     ssrcs: HashSet<u32>,
@@ -102,6 +104,7 @@ pub(crate) struct Transport {
     pub opened_at: Instant,
     pub heard_at: Instant,
     pub deadline: Option<Instant>,
+    pub allocated_at: Option<Instant>,
     pub touched: bool,
 }
 
@@ -180,6 +183,7 @@ impl Transport {
             version: 0,
             lines,
             remote_ufrag: credentials.ufrag.clone(),
+            transport_cc,
             remb_only: !transport_cc && offers(offer, "goog-remb"),
             declared: HashSet::new(),
             ssrcs: HashSet::new(),
@@ -190,6 +194,7 @@ impl Transport {
             opened_at: now,
             heard_at: now,
             deadline: None,
+            allocated_at: None,
             touched: false,
         };
         transport.declare_incoming();
@@ -319,11 +324,17 @@ impl Transport {
     }
 
     /// The handshake is done: from now on media can be sent. False if the keys are of no use.
-    pub(crate) fn begin_egress(&mut self) -> bool {
+    pub(crate) fn begin_egress(&mut self, now: Instant) -> bool {
         if self.role == Role::Receive {
-            let id = |wanted| self.lines.extensions().find(|(_, uri)| *uri == wanted).map(|(id, _)| id);
-            let extensions = ExtensionIds { level: id(lines::AUDIO_LEVEL), orientation: id(lines::ORIENTATION) };
-            self.egress = Egress::new(&self.keys, extensions);
+            let ids = |kind| {
+                let id = |wanted| self.lines.extensions_of(kind).iter().find(|(_, uri)| *uri == wanted).map(|(id, _)| *id);
+                ExtensionIds {
+                    level: id(lines::AUDIO_LEVEL),
+                    orientation: id(lines::ORIENTATION),
+                    transport_cc: id(lines::TRANSPORT_CC).filter(|_| self.transport_cc),
+                }
+            };
+            self.egress = Egress::new(now, &self.keys, ids(Kind::Audio), ids(Kind::Video));
         }
         self.role == Role::Send || self.egress.is_some()
     }

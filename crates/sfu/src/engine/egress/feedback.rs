@@ -4,19 +4,21 @@
 
 /// One wish of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Feedback {
+pub(crate) enum Feedback<'a> {
     /// These packets of ours are missing: `first`, and for each set bit n the one n + 1 after it (RFC 4585 section
     /// 6.2.1).
     Missing { ssrc: u32, first: u16, after: u16 },
     /// It cannot decode this stream (PLI: RFC 4585 section 6.3.1, FIR: RFC 5104 section 4.3.1).
     KeyFrameWanted { ssrc: u32 },
+    /// When packets arrived, as `congestion/arrivals.rs` reads it.
+    Arrivals(&'a [u8]),
 }
 
 const RTPFB: u8 = 205;
 const PSFB: u8 = 206;
 
 /// Reads one compound packet. Stops at the first part that does not fit.
-pub(crate) fn read(mut compound: &[u8], mut each: impl FnMut(Feedback)) {
+pub(crate) fn read<'a>(mut compound: &'a [u8], mut each: impl FnMut(Feedback<'a>)) {
     while let [first, kind, l0, l1, ..] = *compound {
         let length = 4 * (1 + usize::from(u16::from_be_bytes([l0, l1])));
         if first >> 6 != 2 || length > compound.len() {
@@ -28,7 +30,7 @@ pub(crate) fn read(mut compound: &[u8], mut each: impl FnMut(Feedback)) {
     }
 }
 
-fn read_part(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Feedback)) {
+fn read_part<'a>(format: u8, kind: u8, body: &'a [u8], each: &mut impl FnMut(Feedback<'a>)) {
     // The sender's own SSRC comes first; it names nothing of ours.
     let [_, _, _, _, s0, s1, s2, s3, items @ ..] = body else { return };
     let ssrc = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
@@ -42,6 +44,7 @@ fn read_part(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Feedback))
                 });
             }
         }
+        (RTPFB, 15) => each(Feedback::Arrivals(items)),
         (PSFB, 1) => each(Feedback::KeyFrameWanted { ssrc }),
         (PSFB, 4) => {
             for item in items.as_chunks::<8>().0 {
@@ -52,7 +55,7 @@ fn read_part(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Feedback))
     }
 }
 
-impl Feedback {
+impl Feedback<'_> {
     /// The sequence numbers of `Missing`.
     pub(crate) fn numbers(first: u16, after: u16) -> impl Iterator<Item = u16> {
         let rest = (0..16).filter(move |bit| after & (1 << bit) != 0).map(move |bit| first.wrapping_add(bit + 1));
@@ -64,7 +67,7 @@ impl Feedback {
 mod tests {
     use super::*;
 
-    fn read_all(bytes: &[u8]) -> Vec<Feedback> {
+    fn read_all(bytes: &[u8]) -> Vec<Feedback<'_>> {
         let mut all = vec![];
         read(bytes, |feedback| all.push(feedback));
         all
@@ -96,7 +99,7 @@ mod tests {
         }
         assert_eq!(read_all(&nack).len(), 1);
         assert_eq!(read_all(&[0x81, 205, 0, 0]), []);
-        assert_eq!(read_all(&[0x8f, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0]), []);
+        assert_eq!(read_all(&[0x83, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0]), []);
         assert_eq!(read_all(&[0x41, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 0]), []);
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct Bench {
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
     pub loses: Loses,
+    /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
+    pub rates: HashMap<usize, f64>,
+    busy_until: HashMap<usize, Instant>,
     line: VecDeque<(Instant, usize, Way, Vec<u8>)>,
 }
 
@@ -79,6 +82,8 @@ impl Bench {
             clients: vec![],
             events: vec![],
             loses: Box::new(|_, _, _, _| false),
+            rates: HashMap::new(),
+            busy_until: HashMap::new(),
             line: VecDeque::new(),
         }
     }
@@ -264,22 +269,36 @@ impl Bench {
         for (index, client) in self.clients.iter_mut().enumerate() {
             client.poll(self.now, |bytes| self.line.push_back((self.now + DELAY, index, Way::Up, bytes)));
         }
-        let (now, line, clients) = (self.now, &mut self.line, &self.clients);
-        self.engine.flush(now, &mut |datagrams| {
-            if let Some(index) = clients.iter().position(|c| c.address == datagrams.to) {
-                line.extend(datagrams.iter().map(|bytes| (now + DELAY, index, Way::Down, bytes.to_vec())));
-            }
+        let mut down = vec![];
+        self.engine.flush(self.now, &mut |datagrams| {
+            down.extend(datagrams.iter().map(|bytes| (datagrams.to, bytes.to_vec())));
         });
+        for (to, bytes) in down {
+            self.send_down(to, bytes);
+        }
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Event(event) => self.events.push(event),
-                Output::Send { to, bytes } => {
-                    if let Some(index) = self.clients.iter().position(|c| c.address == to) {
-                        self.line.push_back((self.now + DELAY, index, Way::Down, bytes.to_vec()));
-                    }
-                }
+                Output::Send { to, bytes } => self.send_down(to, bytes.to_vec()),
             }
         }
+    }
+
+    fn send_down(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        let Some(index) = self.clients.iter().position(|c| c.address == to) else { return };
+        let mut at = self.now;
+        if let Some(rate) = self.rates.get(&index) {
+            let begins = self.busy_until.get(&index).map_or(at, |busy| at.max(*busy));
+            if begins - at > Duration::from_millis(300) {
+                return;
+            }
+            at = begins + Duration::from_secs_f64((bytes.len() + 28) as f64 * 8.0 / rate);
+            self.busy_until.insert(index, at);
+        }
+        let at = at + DELAY;
+        // The front of the line is what arrives next.
+        let place = self.line.iter().rposition(|(before, ..)| *before <= at).map_or(0, |before| before + 1);
+        self.line.insert(place, (at, index, Way::Down, bytes));
     }
 }
 
