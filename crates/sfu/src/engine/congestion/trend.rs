@@ -87,10 +87,10 @@ impl Delays {
             }
             _ => {
                 let begun = Burst { first_sent: sent, sent, arrived };
-                if let Some(done) = self.current.replace(begun) {
-                    if let Some(previous) = self.previous.replace(done) {
-                        self.compare(previous, done);
-                    }
+                if let Some(done) = self.current.replace(begun)
+                    && let Some(previous) = self.previous.replace(done)
+                {
+                    self.compare(previous, done);
                 }
             }
         }

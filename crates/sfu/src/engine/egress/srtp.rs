@@ -49,11 +49,13 @@ enum Cipher {
         salt: [u8; 12],
     },
     /// Counter mode with a SHA-1 tag; for clients that offer no GCM. Several times as dear.
-    Counter {
-        key: EncryptingKey,
-        salt: [u8; 14],
-        auth: hmac::Key,
-    },
+    Counter(Box<Counter>),
+}
+
+struct Counter {
+    key: EncryptingKey,
+    salt: [u8; 14],
+    auth: hmac::Key,
 }
 
 impl std::fmt::Debug for Cipher {
@@ -90,7 +92,8 @@ impl Sealer {
                 let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(iv), Aad::from(&*clear), secret);
                 buffer.extend_from_slice(tag.expect("a packet is far shorter than GCM's limit").as_ref());
             }
-            Cipher::Counter { key, salt, auth } => {
+            Cipher::Counter(counter) => {
+                let Counter { key, salt, auth } = &**counter;
                 counter_mode(key, salt, ssrc, index, secret);
                 let mut tag = hmac::Context::with_key(auth);
                 tag.update(packet);
@@ -113,7 +116,8 @@ impl Sealer {
                 buffer.extend_from_slice(tag.expect("a packet is far shorter than GCM's limit").as_ref());
                 buffer.extend_from_slice(&word);
             }
-            Cipher::Counter { key, salt, auth } => {
+            Cipher::Counter(counter) => {
+                let Counter { key, salt, auth } = &**counter;
                 counter_mode(key, salt, ssrc, index.into(), secret);
                 buffer.extend_from_slice(&word);
                 let tag = hmac::sign(auth, buffer);
@@ -135,7 +139,7 @@ impl Opener {
     pub(crate) fn open_rtcp(&mut self, buffer: &mut Vec<u8>) -> bool {
         let tag = match &self.rtcp {
             Cipher::Gcm { .. } => GCM_TAG,
-            Cipher::Counter { .. } => SHA1_TAG,
+            Cipher::Counter(_) => SHA1_TAG,
         };
         let Some(end) = buffer.len().checked_sub(tag + RTCP_INDEX).filter(|end| *end >= RTCP_CLEAR) else { return false };
         let ssrc = read_u32(&buffer[4..]);
@@ -151,7 +155,8 @@ impl Opener {
                 let secret = &mut rest[..end + tag - RTCP_CLEAR];
                 key.open_in_place(rtcp_nonce(salt, ssrc, index), Aad::from(aad), secret).is_ok().then_some(index)
             }
-            Cipher::Counter { key, salt, auth } => {
+            Cipher::Counter(counter) => {
+                let Counter { key, salt, auth } = &**counter;
                 let word = read_u32(&buffer[end..]);
                 let index = word & !ENCRYPTED;
                 let (signed, signature) = buffer.split_at(end + RTCP_INDEX);
@@ -228,7 +233,8 @@ impl<'a> Master<'a> {
             let mut salt = [0; 14];
             self.fill(label + 2, &mut salt)?;
             let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?;
-            Cipher::Counter { key, salt, auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth) }
+            let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
+            Cipher::Counter(Box::new(Counter { key, salt, auth }))
         })
     }
 
