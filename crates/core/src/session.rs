@@ -206,9 +206,9 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     speakers: speakers::Speakers,
-    broadcasts: BTreeMap<PeerId, rate::Rate>,
-    store_writes: BTreeMap<PeerId, rate::Rate>,
     stage: stage::Asked,
+    // Of people, whatever connection they use.
+    rates: rate::Rates,
     written: BTreeMap<ParticipantId, chat::Written>,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
@@ -227,9 +227,8 @@ impl Session {
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
             speakers: speakers::Speakers::default(),
-            broadcasts: BTreeMap::new(),
-            store_writes: BTreeMap::new(),
             stage: stage::Asked::new(),
+            rates: rate::Rates::default(),
             written: BTreeMap::new(),
             grace: BTreeMap::new(),
             outputs: Vec::new(),

@@ -200,8 +200,6 @@ impl Session {
     /// Drops all that only a connection has.
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
-        self.broadcasts.remove(peer);
-        self.store_writes.remove(peer);
         self.forget_stage_request(peer);
         self.speakers.leave(peer);
         self.roster.remove(peer);
