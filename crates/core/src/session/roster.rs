@@ -9,6 +9,7 @@ use crate::event::{PeerJoined, Track};
 use crate::ids::{ParticipantId, PeerId, PresetId};
 use crate::preset::{Preset, Recorder};
 use crate::record::{self, Record};
+use crate::session::rate::Limited;
 use crate::session::{Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -103,6 +104,14 @@ impl Session {
         let known = self.live().into_iter().flat_map(Record::present);
         let known = known.filter(|peer| is_announced(peer) || peer.who.peer == *caller);
         Ok(known.map(|peer| PeerView::of(&peer.who)).collect())
+    }
+
+    /// The same for somebody who looks through the list, and may do so only so often.
+    pub fn list_peers(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<PeerView>, Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        self.take_rate(caller, Limited::Listing, 1)?;
+        self.peers(caller)
     }
 
     /// One of [`Session::peers`].

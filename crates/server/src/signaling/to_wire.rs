@@ -13,7 +13,7 @@ use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room;
 
 use crate::signaling::chat;
-use crate::signaling::{polls, stage, stores};
+use crate::signaling::{polls, presets, stage, stores};
 
 /// A frame of the websocket.
 pub fn envelope(event: u32, id: Option<String>, payload: Bytes) -> Bytes {
@@ -87,6 +87,9 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
         Message::Pinned(peer) => {
             let participant_id = peer.as_ref().map(ToString::to_string).unwrap_or_default();
             (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
+        }
+        Message::PermissionsChanged { participant, changes } => {
+            (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }
         Message::Stage(news) => stage::push(news),
         Message::Chat(news) => chat::push(news),
