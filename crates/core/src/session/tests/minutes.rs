@@ -40,6 +40,9 @@ pub fn host() -> Preset {
         disable_audio: true,
         disable_video: true,
         disable_screenshare: true,
+        pin_participant: true,
+        change_permissions: true,
+        can_spotlight: true,
         ..Preset::named(PresetId::parse("host").unwrap(), "host")
     }
 }
