@@ -51,8 +51,8 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             let toggled = edge::PeerProducerToggleBroadcastResponse {
                 participant_id: peer.to_string(),
                 producer_state: Some(producer_state(track)),
-                // An initiator that is not the owner makes the owner's client mute itself (seen in web SDK 2.0.2);
-                // for the API that is nobody's peer id.
+                // An initiator that is not the owner makes the owner's client mute itself, and is read for nothing else
+                // (seen in web SDK 2.0.2): for the API the empty id will do.
                 initiator_participant_id: Some(by.as_ref().map_or_else(String::new, ToString::to_string)),
             };
             (m::PEER_PRODUCER_TOGGLE_BROADCAST, toggled.encode_to_vec())

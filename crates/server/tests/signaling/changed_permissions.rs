@@ -198,6 +198,47 @@ async fn hosts_rename_others_and_everyone_sees_it() {
     assert_eq!(record.peers.values().find(|peer| peer.who.peer.as_str() == bob.peer).unwrap().who.name, "Robert");
 }
 
+/// Not with a tab each, and not again after a reconnect.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tabs_of_one_person_share_what_it_may_do_so_often() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut anna = house.guest(&meeting, "Anna").await.join().await;
+    let bob = house.guest(&meeting, "Bob").await;
+    let (mut first, mut second) = (bob.join().await, bob.on_another_device().join().await);
+    let message = wire::BroadcastMessage { r#type: "wave".to_owned(), ..wire::BroadcastMessage::default() };
+    let mut sent = 0;
+    let why = loop {
+        let tab = if sent % 2 == 0 { &mut first } else { &mut second };
+        match tab.ask::<wire::BroadcastMessage>(room::BROADCAST_MESSAGE, &message).await {
+            Ok(_) => sent += 1,
+            Err(why) => break why,
+        }
+        assert!(sent < 100, "there is no rate");
+    };
+    assert_eq!(why, "too many of these in a short time; try again in a moment");
+    assert_eq!(anna.heard(room::BROADCAST_MESSAGE).await, sent, "what was refused reached nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_ends_the_sharing_of_a_screen_and_of_nothing_else() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut hana = house.host(&meeting, "Hana").await.join_with_media().await;
+    let mut bob = house.guest(&meeting, "Bob").await.join_with_media().await;
+    bob.publish("video").await.unwrap();
+    let transport = bob.open_transport(false).await.unwrap();
+    let screen = bob.publish_on(&transport, "video", true).await.unwrap();
+    let stop = edge::HostMediaControlForPeerRequest { participant_id: bob.peer(), scree_share: true, ..Default::default() };
+    hana.ask::<edge::HostMediaControlForPeerResponse>(media::HOST_CONTROL_PEER, &stop).await.unwrap();
+    for one in [&mut hana, &mut bob] {
+        let closed: edge::PeerProducerCloseBroadcastResponse = one.hear(media::PEER_PRODUCER_CLOSE_BROADCAST).await;
+        assert_eq!(closed.producer_state.unwrap().producer_id, screen);
+        assert_eq!(one.heard(media::PEER_PRODUCER_TOGGLE_BROADCAST).await, 0, "the camera goes on");
+    }
+    bob.publish_on(&transport, "video", true).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_look_through_the_list_so_often_and_no_more() {
     let house = House::open().await;

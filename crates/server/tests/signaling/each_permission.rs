@@ -18,13 +18,16 @@ const FORBIDDEN: &str = "the preset does not allow this";
 /// What somebody tries: an event and its payload.
 type Try = fn(&Scene) -> (u32, Vec<u8>);
 
+/// A part of a preset's permissions, and what it says.
+type Said = (&'static str, fn() -> Value);
+
 struct Permission {
     /// Where presets have it, below `permissions`.
     path: &'static str,
     /// What refuses it in a preset.
     refused: fn() -> Value,
     /// What else the preset must say for the permission to matter.
-    with: &'static [(&'static str, fn() -> Value)],
+    with: &'static [Said],
     /// How a host changes it in a call; none if the protocol has no field for it.
     change: Option<fn(&mut PresetUpdates, bool)>,
     tries: &'static [Try],
@@ -40,7 +43,7 @@ struct Scene {
 const PLAIN: Permission = Permission { path: "", refused: || json!(false), with: &[], change: None, tries: &[] };
 
 /// A stage, and no other way to decide about it.
-const ON_A_STAGE: &[(&str, fn() -> Value)] = &[
+const ON_A_STAGE: &[Said] = &[
     ("stage_enabled", || json!(true)),
     ("accept_stage_requests", || json!(false)),
     ("can_accept_production_requests", || json!(false)),
@@ -340,7 +343,7 @@ fn leaves(json: &Value, path: &str, found: &mut Vec<String>) {
     match json.as_object() {
         Some(object) if path != "plugins.config" => {
             for (key, value) in object {
-                leaves(value, &format!("{path}.{key}").trim_start_matches('.').to_owned(), found);
+                leaves(value, format!("{path}.{key}").trim_start_matches('.'), found);
             }
         }
         _ => found.push(path.to_owned()),
@@ -356,7 +359,8 @@ async fn what_cannot_be_changed_is_refused_in_words() {
     let mut hana = house.host(&meeting, "Hana").await.join().await;
     let bob = house.guest(&meeting, "Bob").await.join().await;
     let settled = "who is hidden or a robot stays so while in the meeting";
-    let cases: [(fn(&mut PresetUpdates), &str); 4] = [
+    type Change = fn(&mut PresetUpdates);
+    let cases: [(Change, &str); 4] = [
         (|patch| patch.hidden_participant = Some(true), settled),
         (|patch| patch.is_recorder = Some(true), settled),
         (|patch| patch.recorder_type = Some(1), settled),
