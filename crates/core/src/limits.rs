@@ -84,8 +84,8 @@ pub const MAX_STORE_BYTES: usize = 4 * 1024 * 1024;
 /// Store writes of one participant in one second (product limit "5 per second").
 pub const STORE_WRITES_PER_SECOND: usize = 5;
 
-/// Pages of those who are here that one participant may ask for in one minute (product limit "list joined peers"). The
-/// whole list, which clients fetch as they join and come back, is not one of them.
+/// How often one participant may ask for the list of those who are here in one minute (product limit "list joined
+/// peers"); the list that a client fetches as it joins or comes back is not counted. It is as long as there are people.
 pub const LISTINGS_PER_MINUTE: usize = 10;
 
 /// People whose permissions one participant may change in one minute (product limit).

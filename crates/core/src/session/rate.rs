@@ -48,7 +48,7 @@ impl Rate {
 pub(super) enum Limited {
     Broadcast,
     StoreWrite,
-    /// Asking for a page of those who are here.
+    /// Asking for the list of those who are here.
     Listing,
     /// One person's permissions, changed.
     PermissionChange,

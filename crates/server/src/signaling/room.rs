@@ -114,15 +114,9 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
 /// nobody; see [`info`].
 pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    // Clients ask for the whole list as they join, and for a part of it when people look through it.
-    let in_parts = request != wire::RoomPeersInfoRequest::default();
     let peers = caller
         .handle
-        .call(move |session, now| match in_parts {
-            _ if session.is_waiting(&peer) => Ok(Vec::new()),
-            true => session.list_peers(now, &peer),
-            false => session.peers(&peer),
-        })
+        .call(move |session, now| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.list_peers(now, &peer) })
         .await??;
     let wanted = request.seach_query.to_lowercase();
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);

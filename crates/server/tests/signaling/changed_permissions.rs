@@ -243,12 +243,20 @@ async fn a_host_ends_the_sharing_of_a_screen_and_of_nothing_else() {
 async fn people_look_through_the_list_so_often_and_no_more() {
     let house = House::open().await;
     let meeting = house.meeting().await;
-    let mut bob = house.guest(&meeting, "Bob").await.join().await;
+    let bob = house.guest(&meeting, "Bob").await;
+    let mut socket = bob.join().await;
     let page = wire::RoomPeersInfoRequest { seach_query: String::new(), limit: 10, offset: 0 };
-    for _ in 0..10 {
-        bob.ask::<wire::RoomPeersInfoResponse>(room::GET_ROOM_PEERS_INFO, &page).await.unwrap();
+    assert_eq!(socket.roster().await.len(), 1, "as clients do when they have joined");
+    for _ in 0..5 {
+        socket.ask::<wire::RoomPeersInfoResponse>(room::GET_ROOM_PEERS_INFO, &page).await.unwrap();
+        assert_eq!(socket.roster().await.len(), 1);
     }
-    let why = bob.refused(room::GET_ROOM_PEERS_INFO, &page).await;
+    for request in [&page, &wire::RoomPeersInfoRequest::default()] {
+        let why = socket.refused(room::GET_ROOM_PEERS_INFO, request).await;
+        assert_eq!(why, "too many of these in a short time; try again in a moment");
+    }
+    let mut back = socket.vanish().join().await;
+    assert_eq!(back.roster().await.len(), 1, "who comes back is not held up");
+    let why = back.refused(room::GET_ROOM_PEERS_INFO, &page).await;
     assert_eq!(why, "too many of these in a short time; try again in a moment");
-    assert_eq!(bob.roster().await.len(), 1, "the whole list, which clients fetch as they join, is not held up");
 }

@@ -237,7 +237,8 @@ impl Client {
 
     /// Collects everything that is due by now: an answer of the session comes after whatever happened in it before.
     pub async fn catch_up(&mut self) {
-        let _ = self.ask::<()>(room::GET_ROOM_PEERS_INFO, NOTHING).await;
+        let own = wire::GetPeerInfoRequest { peer_id: self.peer() };
+        let _ = self.ask::<()>(room::GET_PEER_INFO, &own).await;
     }
 
     /// How many pushes of this event have come by now.

@@ -165,6 +165,29 @@ fn what_one_participant_may_do_so_often_all_tabs_do_together_and_a_reconnect_is_
     assert_eq!(send(&mut meeting, "ana", 1_000), Ok(()));
 }
 
+/// Clients fetch the list once when they have joined or come back; what is asked beyond that counts.
+#[test]
+fn ten_lists_of_people_in_any_minute() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    meeting.joins(0, "ana-2", &guest());
+    let list = |meeting: &mut Minutes, second, peer: &str| {
+        meeting.act(second, "lists", |session, now| session.list_peers(now, &id(peer)).map(|peers| peers.len()))
+    };
+    for peer in ["ana", "ana-2"] {
+        assert_eq!(list(&mut meeting, 1, peer), Ok(2));
+    }
+    for peer in ["ana", "ana-2"].repeat(5) {
+        assert_eq!(list(&mut meeting, 2, peer), Ok(2));
+    }
+    assert_eq!(list(&mut meeting, 3, "ana"), Err(Refusal::TooOften));
+    meeting.drops(4, "ana");
+    meeting.joins(5, "ana", &guest());
+    assert_eq!(list(&mut meeting, 6, "ana"), Ok(2));
+    assert_eq!(list(&mut meeting, 7, "ana"), Err(Refusal::TooOften));
+    assert_eq!(list(&mut meeting, 62, "ana"), Ok(2));
+}
+
 #[test]
 fn a_broadcast_is_so_large() {
     let mut meeting = Minutes::new();
