@@ -4,13 +4,15 @@
 //! Whoever may change permissions may give those it lacks itself, as in RealtimeKit.
 //! Next: `permission.rs`, what there is to change.
 
+use std::collections::BTreeMap;
+
 use crate::event::{Actor, EventBody};
 use crate::ids::{ParticipantId, PeerId};
 use crate::limits::MAX_PERMISSION_TARGETS;
 use crate::permission::{Changes, Flag, Source};
 use crate::preset::Recorder;
+use crate::record::Record;
 use crate::session::rate::Limited;
-use crate::session::roster::is_announced;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -36,9 +38,10 @@ impl Session {
         if wanted.len() > MAX_PERMISSION_TARGETS {
             return Err(Refusal::TooLarge);
         }
+        let people = self.people();
         for new in wanted {
-            let peers = self.known_peers_of(caller, &new.participant)?;
-            let settled = peers.iter().filter_map(|peer| self.present(peer)).all(|peer| {
+            let peers = people.get(&new.participant).filter(|peers| self.may_know(caller, peers));
+            let settled = peers.ok_or(Refusal::UnknownParticipant)?.iter().filter_map(|peer| self.present(peer)).all(|peer| {
                 new.hidden.is_none_or(|hidden| hidden == peer.who.hidden)
                     && new.robot.is_none_or(|robot| robot == (peer.who.recorder != Recorder::None))
             });
@@ -47,8 +50,24 @@ impl Session {
             }
         }
         self.take_rate(caller, Limited::PermissionChange, wanted.len())?;
+        let mut hosts = Vec::new();
         for new in wanted {
-            self.change_permissions_of(caller, &new.participant, &new.changes);
+            let news = new.changes.beyond(&self.permission_changes(&new.participant));
+            if news.is_empty() {
+                continue;
+            }
+            let (participant, by) = (new.participant.clone(), caller.clone());
+            self.emit(EventBody::PermissionsChanged { participant, by, changes: news.clone() });
+            for peer in &people[&new.participant] {
+                self.put_in_force(caller, peer, &news);
+            }
+            if news.flags.get(&Flag::AcceptWaitingRequests) == Some(&true) {
+                hosts.extend(&people[&new.participant]);
+            }
+        }
+        // One of them is enough: all are told who waits.
+        if let Some(host) = hosts.into_iter().find(|peer| self.roster.get(peer).is_some()) {
+            self.admit_those_waiting_for_a_host(host);
         }
         Ok(())
     }
@@ -68,9 +87,11 @@ impl Session {
         if participants.len() > MAX_PERMISSION_TARGETS {
             return Err(Refusal::TooLarge);
         }
+        let people = self.people();
         let read = |participant| {
-            let peer = self.known_peers_of(caller, participant)?.swap_remove(0);
-            Ok((peer, self.permission_changes(participant)))
+            let peers = people.get(participant).filter(|peers| self.may_know(caller, peers));
+            let peer = peers.and_then(|peers| peers.first()).ok_or(Refusal::UnknownParticipant)?;
+            Ok((peer.clone(), self.permission_changes(participant)))
         };
         let found = participants.iter().map(read).collect::<Result<Vec<_>, Refusal>>()?;
         self.take_rate(caller, Limited::PermissionRead, participants.len())?;
@@ -82,30 +103,26 @@ impl Session {
         self.live().and_then(|record| record.permissions.get(participant)).cloned().unwrap_or_default()
     }
 
-    /// The connections of somebody who is here, as far as the caller may know of them: never none.
-    fn known_peers_of(&self, caller: &PeerId, participant: &ParticipantId) -> Result<Vec<PeerId>, Refusal> {
-        let known = |peer: &crate::record::Peer| is_announced(peer) || peer.who.peer == *caller;
-        let peers = self.peers_where(|peer| peer.who.participant == *participant && known(peer));
-        if peers.is_empty() { Err(Refusal::UnknownParticipant) } else { Ok(peers) }
+    /// Everyone who is here, with all connections of theirs.
+    fn people(&self) -> BTreeMap<ParticipantId, Vec<PeerId>> {
+        let mut people: BTreeMap<ParticipantId, Vec<PeerId>> = BTreeMap::new();
+        for peer in self.live().into_iter().flat_map(Record::present) {
+            people.entry(peer.who.participant.clone()).or_default().push(peer.who.peer.clone());
+        }
+        people
     }
 
-    fn change_permissions_of(&mut self, caller: &PeerId, participant: &ParticipantId, changes: &Changes) {
-        let news = changes.beyond(&self.permission_changes(participant));
-        if news.is_empty() {
-            return;
+    /// Whether somebody with these connections is for the caller to see.
+    fn may_know(&self, caller: &PeerId, peers: &[PeerId]) -> bool {
+        peers.iter().any(|peer| peer == caller || self.is_shown(peer))
+    }
+
+    fn put_in_force(&mut self, by: &PeerId, peer: &PeerId, news: &Changes) {
+        if let Some(member) = self.roster.get_mut(peer) {
+            news.apply(&mut member.preset);
         }
-        let (participant, by) = (participant.clone(), caller.clone());
-        self.emit(EventBody::PermissionsChanged { participant: participant.clone(), by, changes: news.clone() });
-        for peer in self.peers_where(|peer| peer.who.participant == participant) {
-            if let Some(member) = self.roster.get_mut(&peer) {
-                news.apply(&mut member.preset);
-            }
-            self.stop_what_may_not_be_sent(caller, &peer, &news);
-            self.tell_permissions(&peer, &news);
-            if news.flags.get(&Flag::AcceptWaitingRequests) == Some(&true) {
-                self.admit_those_waiting_for_a_host(&peer);
-            }
-        }
+        self.stop_what_may_not_be_sent(by, peer, news);
+        self.tell_permissions(peer, news);
     }
 
     /// Switches off what a peer has lost leave to send. Someone within the grace has no preset to look at, and publishes

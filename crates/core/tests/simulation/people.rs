@@ -119,7 +119,8 @@ impl World {
             }
             _ => {
                 let hello = Broadcast { kind: "hi".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
-                let done = match self.dice.roll(11) {
+                let done = match self.dice.roll(12) {
+                    11 => self.session.read_permissions(now, &caller, &[person(other)]).is_ok(),
                     9 => self.permit(now, &caller, other),
                     10 => self.session.rename(now, &caller, &id(other), "renamed").is_ok(),
                     6..=8 => self.collaborate(now, &caller, other),
