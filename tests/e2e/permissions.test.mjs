@@ -131,6 +131,22 @@ test('what was changed while somebody was cut off reaches them when they are bac
   await ada.eventuallyShows(bob, { camera: false, microphone: true });
 });
 
+test('what was changed survives the server being killed', LIMIT, async () => {
+  const { meeting, ada, bob } = await hostAndMember();
+  await permits(ada, bob, { chat: { public: { canSend: false } }, media: { video: { canProduce: NOT_ALLOWED } } });
+  await knows(bob, { write: false, video: 'NOT_ALLOWED' });
+  await stage.salon.kill();
+  await stage.salon.startAgain();
+  const live = async () => (await stage.api.activeSession(meeting)).live_participants;
+  await eventuallyEqual('both are back', live, 2, { within: 20_000 });
+  for (const person of [ada, bob]) await person.eventuallyIs('joined', { within: 20_000 });
+  await ada.eventuallyHears(bob, { within: 30_000 });
+  await ada.eventuallyShows(bob, { camera: false, microphone: true });
+  const read = await ada.asks(({ participants }, id) => participants.joined.get(id).getPermissions(), bob.id);
+  assert.equal(read.chat.public.canSend, false);
+  await knows(await stage.opensAgain(bob), { write: false, video: 'NOT_ALLOWED' });
+});
+
 test('a member changes nobody, whatever its client lets it try', LIMIT, async () => {
   const { ada, bob } = await hostAndMember();
   // The SDK does not wait for the answer, so a refusal goes where promises go that nobody waits for.
