@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
+import { eventuallyEqual } from './support/eventually.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
@@ -24,6 +25,26 @@ test('an application broadcasts to everybody, in both directions', { timeout: 60
   await bob.eventuallyNotes('message', 'wave', { hands: 2 });
   await broadcasts(bob, 'nod', { text: 'grüß dich' });
   await ada.eventuallyNotes('message', 'nod', { text: 'grüß dich' });
+});
+
+test('an application that broadcasts too often is told so, however many tabs its person has', { timeout: 60_000 }, async () => {
+  const meeting = await stage.api.createMeeting();
+  const [ada, bob] = await stage.gathers(meeting, 'Ada', 'Bob');
+  const tab = await stage.opensAgain(ada);
+  await tab.joins();
+  await bob.eventuallyMeets(ada);
+  // The SDK has a limit of its own for each tab, which applications may raise.
+  const floods = (person) =>
+    person.asks(async ({ participants }) => {
+      participants.updateRateLimits(100, 1);
+      const sent = await Promise.allSettled(Array.from({ length: 5 }, () => participants.broadcastMessage('wave', {})));
+      return sent.filter(({ reason }) => reason).map(({ reason }) => reason.message);
+    });
+  const refusals = (await Promise.all([floods(ada), floods(tab)])).flat();
+  assert.ok(refusals.length > 0, 'ten at once went through');
+  for (const refusal of refusals) assert.match(refusal, /too many of these in a short time/);
+  const noted = async () => (await bob.events()).filter(([, what, type]) => `${what} ${type}` === 'message wave').length;
+  await eventuallyEqual('the waves that reached Bob', noted, 10 - refusals.length);
 });
 
 test('an application tells some people and not the others', { timeout: 60_000 }, async () => {

@@ -4,6 +4,7 @@
 //! Next: `record.rs` folds them; the store keeps them under stable names of its own.
 
 use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, TrackId};
+use crate::permission::Changes;
 use crate::preset::Recorder;
 use crate::time::Timestamp;
 
@@ -42,6 +43,8 @@ pub enum EventBody {
     PeerRenamed {
         peer: PeerId,
         name: String,
+        /// Somebody else gave it this name: what its own client calls it counts no more.
+        by_other: bool,
     },
     TrackPublished {
         peer: PeerId,
@@ -107,6 +110,12 @@ pub enum EventBody {
     StageChanged {
         peer: PeerId,
         on_stage: bool,
+    },
+    /// These permissions of a participant are no longer as its preset has them.
+    PermissionsChanged {
+        participant: ParticipantId,
+        by: PeerId,
+        changes: Changes,
     },
     SessionEnded {
         ended_at: Timestamp,

@@ -84,6 +84,19 @@ pub const MAX_STORE_BYTES: usize = 4 * 1024 * 1024;
 /// Store writes of one participant in one second (product limit "5 per second").
 pub const STORE_WRITES_PER_SECOND: usize = 5;
 
+/// How often one participant may ask for the list of those who are here in one minute (product limit "list joined
+/// peers"); the list that a client fetches as it joins or comes back is not counted. It is as long as there are people.
+pub const LISTINGS_PER_MINUTE: usize = 10;
+
+/// People whose permissions one participant may change in one minute (product limit).
+pub const PERMISSION_CHANGES_PER_MINUTE: usize = 1_000;
+
+/// People whose permissions one participant may read in one minute. Each is a look into the store.
+pub const PERMISSION_READS_PER_MINUTE: usize = 1_000;
+
+/// People one request may be about.
+pub const MAX_PERMISSION_TARGETS: usize = 1_000;
+
 /// What an operator may change about sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

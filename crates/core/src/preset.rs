@@ -94,7 +94,10 @@ pub struct Preset {
     pub disable_video: bool,
     pub disable_screenshare: bool,
     pub can_edit_display_name: bool,
-    pub show_participant_list: bool,
+    /// Change what others may do, during a call.
+    pub change_permissions: bool,
+    /// Lead the view: show everyone the tab one looks at oneself.
+    pub can_spotlight: bool,
     pub audio: CanProduce,
     pub video: CanProduce,
     pub screenshare: CanProduce,
@@ -130,7 +133,8 @@ impl Preset {
             disable_video: false,
             disable_screenshare: false,
             can_edit_display_name: true,
-            show_participant_list: true,
+            change_permissions: false,
+            can_spotlight: false,
             audio: CanProduce::Allowed,
             video: CanProduce::Allowed,
             screenshare: CanProduce::Allowed,

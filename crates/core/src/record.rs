@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{EndReason, Event, EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId};
+use crate::permission::Changes;
 use crate::time::Timestamp;
 
 /// Everything that is durably known about one session.
@@ -41,6 +42,8 @@ pub struct Record {
     pub admitted: BTreeSet<ParticipantId>,
     /// People without leave to mute others may not switch their microphones on.
     pub unmute_forbidden: bool,
+    /// What was changed of people's permissions.
+    pub permissions: BTreeMap<ParticipantId, Changes>,
     /// What was said in writing.
     pub chat: Chat,
     pub polls: Polls,
@@ -80,6 +83,7 @@ impl Record {
             peers: BTreeMap::new(),
             admitted: BTreeSet::new(),
             unmute_forbidden: false,
+            permissions: BTreeMap::new(),
             chat: Chat::default(),
             polls: Polls::default(),
             stores: Stores::default(),
@@ -114,9 +118,10 @@ impl Record {
             EventBody::PeerDisconnected { peer, seen } => self.change(peer, |peer| peer.disconnect(*seen, event.at)),
             EventBody::PeerReconnected { peer } => self.change(peer, Peer::reconnect),
             EventBody::PeerLeft { peer, left_at, reason } => self.leave(peer, *left_at, *reason),
-            EventBody::PeerRenamed { peer, name } => {
+            EventBody::PeerRenamed { peer, name, by_other } => {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.who.name.clone_from(name);
+                    peer.named_by_other = *by_other;
                 }
             }
             EventBody::TrackPublished { peer, track } => {
@@ -153,6 +158,9 @@ impl Record {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.who.on_stage = *on_stage;
                 }
+            }
+            EventBody::PermissionsChanged { participant, changes, .. } => {
+                self.permissions.entry(participant.clone()).or_default().merge(changes);
             }
             EventBody::SessionEnded { ended_at, reason } => {
                 self.ended = Some(Ended { at: *ended_at, reason: *reason });

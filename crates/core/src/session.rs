@@ -8,6 +8,7 @@ mod broadcast;
 mod chat;
 mod entry;
 mod moderation;
+mod permissions;
 mod pins;
 mod polls;
 mod rate;
@@ -25,6 +26,7 @@ pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
 pub use entry::{Entered, Join};
 pub use moderation::Mute;
+pub use permissions::NewPermissions;
 pub use polls::{NewPoll, OptionView, PollView};
 pub use roster::PeerView;
 pub use stage::{Stage, StageNews, StageRequest};
@@ -38,6 +40,7 @@ use std::sync::Arc;
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, SessionId, TrackId};
 use crate::limits::Limits;
+use crate::permission::Changes;
 use crate::record::{self, Record, Summary};
 use crate::time::Timestamp;
 
@@ -60,6 +63,8 @@ pub enum Refusal {
     NotJoined,
     /// The named peer is not here.
     UnknownPeer,
+    /// The named person is not here.
+    UnknownParticipant,
     /// The named track is not published by that peer.
     UnknownTrack,
     /// The named message of the chat is gone, never was, or is not the caller's to read.
@@ -74,6 +79,8 @@ pub enum Refusal {
     MeetingInactive,
     /// The preset does not allow it.
     NotAllowed,
+    /// It was settled when the person came in.
+    Settled,
     /// Only people on stage may do this.
     OffStage,
     /// A host has forbidden people to switch their microphones on.
@@ -96,6 +103,7 @@ impl fmt::Display for Refusal {
             Refusal::NoSession => "no session is live in this meeting",
             Refusal::NotJoined => "join the meeting first",
             Refusal::UnknownPeer => "no such peer in this session",
+            Refusal::UnknownParticipant => "no such participant in this session",
             Refusal::UnknownTrack => "no such track in this session",
             Refusal::UnknownMessage => "no such message in this session",
             Refusal::UnknownPoll => "no such poll, or no such option",
@@ -103,6 +111,7 @@ impl fmt::Display for Refusal {
             Refusal::TrackIdTaken => "this track id is in use",
             Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
             Refusal::NotAllowed => "the preset does not allow this",
+            Refusal::Settled => "who is hidden or a robot stays so while in the meeting",
             Refusal::OffStage => "only people on stage may do this",
             Refusal::Muted => "a host has muted everyone",
             Refusal::Incomplete => "a poll needs a question and at least two options",
@@ -190,6 +199,11 @@ pub enum Message {
     /// This peer is pinned for everyone, or nobody is.
     Pinned(Option<PeerId>),
     Stage(StageNews),
+    /// What this participant, whose peer is told, may do from now on.
+    PermissionsChanged {
+        participant: ParticipantId,
+        changes: Changes,
+    },
     /// This peer speaks now: the front of the order.
     Speaking(PeerId),
 }
@@ -206,9 +220,9 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     speakers: speakers::Speakers,
-    broadcasts: BTreeMap<PeerId, rate::Rate>,
-    store_writes: BTreeMap<PeerId, rate::Rate>,
     stage: stage::Asked,
+    // Of people, whatever connection they use.
+    rates: rate::Rates,
     written: BTreeMap<ParticipantId, chat::Written>,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
@@ -227,9 +241,8 @@ impl Session {
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
             speakers: speakers::Speakers::default(),
-            broadcasts: BTreeMap::new(),
-            store_writes: BTreeMap::new(),
             stage: stage::Asked::new(),
+            rates: rate::Rates::default(),
             written: BTreeMap::new(),
             grace: BTreeMap::new(),
             outputs: Vec::new(),

@@ -8,6 +8,7 @@ pub(crate) mod chat;
 mod later;
 mod media;
 pub(crate) mod polls;
+mod presets;
 pub(crate) mod room;
 pub mod socket;
 mod stage;
@@ -119,7 +120,7 @@ impl Trouble {
 
 /// Obeys one message.
 pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
-    use event_id::{chat as c, media as m, plugins, polls as pl, presets, room as r};
+    use event_id::{chat as c, media as m, plugins, polls as pl, presets as p, room as r};
     // A client that was removed still takes its media down before it closes.
     if caller.removed.is_raised() && event != m::LEAVE_ROOM {
         return Err(Trouble::Removed);
@@ -185,7 +186,8 @@ pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Res
         plugins::STORE_GET_KEYS => stores::get(caller, read(payload)?).await,
         plugins::STORE_DELETE_KEYS => stores::delete_keys(caller, read(payload)?).await,
         plugins::STORE_DELETE => stores::delete(caller, read(payload)?).await,
-        presets::GET_USER_PRESETS => later::user_presets(),
+        p::GET_USER_PRESETS => presets::read(caller, read(payload)?).await,
+        p::UPDATE_USER_PRESET => presets::change(caller, read(payload)?).await,
         event => Err(later::refuse(event)),
     }
 }

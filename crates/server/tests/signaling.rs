@@ -16,6 +16,8 @@ mod sdp;
 
 #[path = "signaling/admission.rs"]
 mod admission;
+#[path = "signaling/changed_permissions.rs"]
+mod changed_permissions;
 #[path = "signaling/chat.rs"]
 mod chat;
 #[path = "signaling/crashes.rs"]
@@ -24,6 +26,8 @@ mod crashes;
 mod crowds;
 #[path = "signaling/durability.rs"]
 mod durability;
+#[path = "signaling/each_permission.rs"]
+mod each_permission;
 #[path = "signaling/envelope.rs"]
 mod envelope;
 #[path = "signaling/joining.rs"]

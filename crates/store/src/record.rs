@@ -7,7 +7,8 @@ use salon_core::event::{
     Actor, ChatContent, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, PollCreated, SessionStarted,
     StoreItem, Track, TrackKind,
 };
-use salon_core::preset::Recorder;
+use salon_core::permission::{Changes, Flag, Source};
+use salon_core::preset::{CanProduce, Entry, Recorder};
 use salon_core::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, Timestamp, TrackId};
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,9 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         EventBody::PeerLeft { peer, left_at, reason } => {
             ("peer_left", json!({ "peer": peer.as_str(), "left_ms": left_at.0, "reason": LEAVE_REASONS.name(*reason) }))
         }
-        EventBody::PeerRenamed { peer, name } => ("peer_renamed", json!({ "peer": peer.as_str(), "name": name })),
+        EventBody::PeerRenamed { peer, name, by_other } => {
+            (if *by_other { "peer_renamed_by_other" } else { "peer_renamed" }, json!({ "peer": peer.as_str(), "name": name }))
+        }
         EventBody::TrackPublished { peer, track } => {
             ("track_published", json!({ "peer": peer.as_str(), "track": encode_track(track) }))
         }
@@ -62,6 +65,10 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         EventBody::StoreDeleted { store, keys } => ("store_deleted", json!({ "store": store, "keys": keys })),
         EventBody::PeerPinned { peer } => ("peer_pinned", json!({ "peer": peer.as_ref().map(PeerId::as_str) })),
         EventBody::StageChanged { peer, on_stage } => ("stage_changed", json!({ "peer": peer.as_str(), "on_stage": on_stage })),
+        EventBody::PermissionsChanged { participant, by, changes } => (
+            "permissions_changed",
+            json!({ "participant": participant.as_str(), "by_peer": by.as_str(), "changes": encode_changes(changes) }),
+        ),
         EventBody::SessionEnded { ended_at, reason } => {
             ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
         }
@@ -83,7 +90,11 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             left_at: fields.time("left_ms")?,
             reason: LEAVE_REASONS.value(fields.text("reason")?)?,
         },
-        "peer_renamed" => EventBody::PeerRenamed { peer: fields.peer()?, name: fields.string("name")? },
+        "peer_renamed" | "peer_renamed_by_other" => EventBody::PeerRenamed {
+            peer: fields.peer()?,
+            name: fields.string("name")?,
+            by_other: kind == "peer_renamed_by_other",
+        },
         "track_published" => {
             let Value::Object(track) = object.get("track")? else { return None };
             EventBody::TrackPublished { peer: fields.peer()?, track: decode_track(&Fields(track))? }
@@ -140,6 +151,11 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             },
         },
         "stage_changed" => EventBody::StageChanged { peer: fields.peer()?, on_stage: fields.flag("on_stage")? },
+        "permissions_changed" => EventBody::PermissionsChanged {
+            participant: ParticipantId::parse(fields.text("participant")?).ok()?,
+            by: PeerId::parse(fields.text("by_peer")?).ok()?,
+            changes: decode_changes(object.get("changes")?.as_object()?)?,
+        },
         "session_ended" => {
             EventBody::SessionEnded { ended_at: fields.time("ended_ms")?, reason: END_REASONS.value(fields.text("reason")?)? }
         }
@@ -283,6 +299,30 @@ fn decode_poll(fields: &Fields) -> Option<PollCreated> {
     })
 }
 
+/// Changed permissions under their names in presets.
+fn encode_changes(changes: &Changes) -> Value {
+    let flags = changes.flags.iter().map(|(flag, value)| (flag.path(), json!(value)));
+    let media = changes.media.iter().map(|(source, value)| (source.path(), json!(CAN_PRODUCE.name(*value))));
+    let entry = changes.entry.iter().map(|entry| (ENTRY, json!(ENTRIES.name(*entry))));
+    Value::Object(flags.chain(media).chain(entry).map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn decode_changes(named: &Map<String, Value>) -> Option<Changes> {
+    let mut changes = Changes::default();
+    for (name, value) in named {
+        if let Some(flag) = Flag::ALL.iter().find(|flag| flag.path() == name) {
+            changes.flags.insert(*flag, value.as_bool()?);
+        } else if let Some(source) = Source::ALL.iter().find(|source| source.path() == name) {
+            changes.media.insert(*source, CAN_PRODUCE.value(value.as_str()?)?);
+        } else if name == ENTRY {
+            changes.entry = Some(ENTRIES.value(value.as_str()?)?);
+        } else {
+            return None;
+        }
+    }
+    Some(changes)
+}
+
 /// A list that is never written empty.
 fn decode_list<T>(value: &Value, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     value.as_array().filter(|list| !list.is_empty())?.iter().map(item).collect()
@@ -304,6 +344,13 @@ const CHAT_KINDS: Words<ChatKind> =
     Words(&[(ChatKind::Text, "text"), (ChatKind::Image, "image"), (ChatKind::File, "file"), (ChatKind::Custom, "custom")]);
 const RECORDERS: Words<Recorder> =
     Words(&[(Recorder::None, "none"), (Recorder::Recorder, "recorder"), (Recorder::Livestreamer, "livestreamer")]);
+
+const CAN_PRODUCE: Words<CanProduce> =
+    Words(&[(CanProduce::Allowed, "ALLOWED"), (CanProduce::NotAllowed, "NOT_ALLOWED"), (CanProduce::CanRequest, "CAN_REQUEST")]);
+const ENTRIES: Words<Entry> =
+    Words(&[(Entry::Skip, "SKIP"), (Entry::OnPrivilegedEntry, "ON_PRIVILEGED_USER_ENTRY"), (Entry::OnAccept, "SKIP_ON_ACCEPT")]);
+/// Where the value of [`ENTRIES`] is among changed permissions.
+const ENTRY: &str = "waiting_room_type";
 
 impl<T: Copy + PartialEq> Words<T> {
     fn name(&self, value: T) -> &'static str {

@@ -79,6 +79,18 @@ export class Api {
     return data;
   }
 
+  /** Asks for what Salon does not have: recordings and livestreams, each call of the SDK that begins or ends one. */
+  beyondMeans(meeting) {
+    const { recordings, livestreams } = this.#kit;
+    return {
+      startRecording: () => recordings.startRecordings(APP, { account_id: ACCOUNT, meeting_id: meeting }),
+      startTrackRecording: () => recordings.startTrackRecording(APP, { account_id: ACCOUNT, meeting_id: meeting, layers: {} }),
+      stopRecording: () => recordings.pauseResumeStopRecording(meeting, { ...IN_APP, action: 'stop' }),
+      startLivestream: () => livestreams.startLivestreamingAMeeting(meeting, IN_APP),
+      stopLivestream: () => livestreams.stopLivestreamingAMeeting(meeting, IN_APP),
+    };
+  }
+
   /** The sessions of a meeting, newest first. */
   async sessions(meeting) {
     const { data } = await this.#kit.sessions.getSessions(APP, { account_id: ACCOUNT, associated_id: meeting });

@@ -22,6 +22,8 @@ pub struct Peer {
     /// Time spent here before the current stay, in milliseconds.
     pub earlier_ms: i64,
     pub tracks: BTreeMap<TrackId, Track>,
+    /// Somebody else gave it its name in this stay.
+    pub named_by_other: bool,
     /// Its comings and goings, in order: the times it joined, and the times it left.
     pub stays: Vec<(Timestamp, Option<Timestamp>)>,
     /// The part of `earlier_ms` that counts: it may have been hidden in one stay and visible in another.
@@ -59,6 +61,7 @@ impl Peer {
             presence: Presence::Left { at, reason: LeaveReason::Left },
             earlier_ms: 0,
             tracks: BTreeMap::new(),
+            named_by_other: false,
             stays: Vec::new(),
             counted_ms: 0,
             ever_counted: false,
@@ -109,6 +112,7 @@ impl Peer {
     pub(super) fn join(&mut self, who: PeerJoined, at: Timestamp) {
         self.leave(at, LeaveReason::Left);
         self.who = who;
+        self.named_by_other = false;
         self.presence = Presence::Connected { since: at };
         self.stays.push((at, None));
         self.ever_counted |= self.counts();

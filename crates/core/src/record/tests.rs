@@ -61,7 +61,7 @@ fn events_about_nobody_change_nothing_but_the_number() {
         EventBody::PeerDisconnected { peer: peer.clone(), seen: Timestamp(1) },
         EventBody::PeerReconnected { peer: peer.clone() },
         left(7, 1),
-        EventBody::PeerRenamed { peer: peer.clone(), name: "x".to_string() },
+        EventBody::PeerRenamed { peer: peer.clone(), name: "x".to_string(), by_other: false },
         EventBody::TrackPaused { peer: peer.clone(), track: track.clone(), paused: true, by: Actor::Api },
         EventBody::TrackUnpublished { peer, track },
     ] {

@@ -43,8 +43,9 @@ impl Session {
     ///
     /// # Errors
     /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`.
-    pub fn join(&mut self, now: Timestamp, join: Join) -> Result<Entered, Refusal> {
+    pub fn join(&mut self, now: Timestamp, mut join: Join) -> Result<Entered, Refusal> {
         self.tick(now);
+        self.permission_changes(&join.participant).apply(&mut join.preset);
         let known = self.live().and_then(|record| record.peers.get(&join.peer));
         if known.is_some_and(|peer| peer.who.participant != join.participant) || self.waiting.is_taken(&join) {
             return Err(Refusal::PeerIdTaken);
@@ -82,6 +83,7 @@ impl Session {
         if waited {
             self.tell_waiting_list();
         }
+        self.tell_earlier_changes(&join.peer);
         self.admit_those_waiting_for_a_host(&join.peer);
         Ok(Entered::Joined(view))
     }
@@ -100,6 +102,7 @@ impl Session {
         self.speakers.leave(&join.peer);
         self.rename_on_return(&join);
         self.roster.add(join.peer.clone(), join.preset);
+        self.tell_earlier_changes(&join.peer);
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(self.view(&join.peer))
     }
@@ -113,16 +116,19 @@ impl Session {
         // The others have shown this peer all along, and those that came meanwhile found it in the list. Clients take
         // a second announcement for a leave and a join (seen in web SDK 2.0.2), which only a new name is worth.
         let view = if renamed { self.announce(&join.peer) } else { self.view(&join.peer) };
+        self.tell_earlier_changes(&join.peer);
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(view)
     }
 
-    /// Whether it has another name now.
+    /// Whether it has another name now. One that somebody else gave it stays: its client, which has not heard of that
+    /// (seen in web SDK 2.0.2), still calls it by the old one.
     fn rename_on_return(&mut self, join: &Join) -> bool {
         let name = join.display_name();
-        let changed = join.wanted_name.is_some() && self.present(&join.peer).is_some_and(|peer| peer.who.name != name);
+        let may = |peer: &crate::record::Peer| peer.who.name != name && !peer.named_by_other;
+        let changed = join.wanted_name.is_some() && self.present(&join.peer).is_some_and(may);
         if changed {
-            self.emit(EventBody::PeerRenamed { peer: join.peer.clone(), name });
+            self.emit(EventBody::PeerRenamed { peer: join.peer.clone(), name, by_other: false });
         }
         changed
     }
@@ -200,27 +206,27 @@ impl Session {
     /// Drops all that only a connection has.
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
-        self.broadcasts.remove(peer);
-        self.store_writes.remove(peer);
         self.forget_stage_request(peer);
         self.speakers.leave(peer);
         self.roster.remove(peer);
     }
 
-    /// Gives the caller, and only the caller, a new name.
+    /// Gives a peer a new name: the caller itself, or another if the caller may change what others may do.
     pub fn rename(&mut self, now: Timestamp, caller: &PeerId, peer: &PeerId, name: &str) -> Result<(), Refusal> {
         self.tick(now);
-        let member = self.caller(caller)?;
-        if caller != peer || !member.preset.can_edit_display_name {
+        let preset = &self.caller(caller)?.preset;
+        let by_other = caller != peer;
+        if !(if by_other { preset.change_permissions } else { preset.can_edit_display_name }) {
             return Err(Refusal::NotAllowed);
         }
+        self.peer(caller, peer)?;
         if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS {
             return Err(Refusal::TooLarge);
         }
         if self.present(peer).is_some_and(|found| found.who.name == name) {
             return Ok(());
         }
-        self.emit(EventBody::PeerRenamed { peer: peer.clone(), name: name.to_string() });
+        self.emit(EventBody::PeerRenamed { peer: peer.clone(), name: name.to_string(), by_other });
         if self.is_shown(peer) {
             self.send_all(Some(caller), &Message::Renamed { peer: peer.clone(), name: name.to_string() });
         }

@@ -2,8 +2,9 @@
 //! Invariant: a call that reaches nobody changes nothing.
 //! Next: `tracks.rs`, where muting lands.
 
-use crate::event::{Actor, EndReason, EventBody, LeaveReason, TrackKind};
+use crate::event::{Actor, EndReason, EventBody, LeaveReason, Track};
 use crate::ids::{ParticipantId, PeerId};
+use crate::permission::Source;
 use crate::record::Record;
 use crate::session::{Message, Output, Refusal, Session};
 use crate::time::Timestamp;
@@ -158,21 +159,25 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let tracks: Vec<_> = found.tracks.values().cloned().collect();
         for track in tracks {
-            if track.screen_share {
-                if what.screen_share {
-                    let closed = Message::TrackUnpublished { peer: peer.clone(), track: track.clone() };
-                    self.drop_track(peer, &track.id);
-                    self.send_joined(peer, closed);
-                }
-                continue;
-            }
-            let affected = match track.kind {
-                TrackKind::Audio => what.audio,
-                TrackKind::Video => what.video,
+            let affected = match Source::of(track.kind, track.screen_share) {
+                Source::Microphone => what.audio,
+                Source::Camera => what.video,
+                Source::Screen => what.screen_share,
             };
-            if affected && !track.paused {
-                self.toggle(peer, &track.id, true, by.clone());
+            if affected {
+                self.stop_track(peer, &track, by);
             }
+        }
+    }
+
+    /// Switches off what somebody sends. A screen share ends. Microphone and camera stay as they are but silent: their
+    /// client goes on with them when they are switched on again (seen in web SDK 2.0.2).
+    pub(super) fn stop_track(&mut self, peer: &PeerId, track: &Track, by: &Actor) {
+        if track.screen_share {
+            self.drop_track(peer, &track.id);
+            self.send_joined(peer, Message::TrackUnpublished { peer: peer.clone(), track: track.clone() });
+        } else if !track.paused {
+            self.toggle(peer, &track.id, true, by.clone());
         }
     }
 }

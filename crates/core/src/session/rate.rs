@@ -1,10 +1,16 @@
 //! How often something may be done: at most so many times within any span of time.
-//! Invariant: what is held is at most as many moments as the limit allows.
-//! Next: `broadcast.rs`, `chat.rs` and `stores.rs`, which have such limits.
+//! Invariant: what is held is at most as many moments as the limits allow, of those who did something lately.
+//! A limit is a participant's: people with several tabs share it, and a reconnect does not begin it anew.
+//! Next: `limits.rs` for the numbers; `chat.rs` has limits of its own kind.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::session::Refusal;
+use crate::ids::{ParticipantId, PeerId};
+use crate::limits::{
+    BROADCASTS_PER_SECOND, LISTINGS_PER_MINUTE, PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE,
+    STORE_WRITES_PER_SECOND,
+};
+use crate::session::{Refusal, Session};
 use crate::time::Timestamp;
 
 /// When something was done, as far back as its limit looks.
@@ -16,18 +22,72 @@ pub(super) struct Rate {
 impl Rate {
     /// Counts one more now; `TooOften`, and not counted, if `most` were within the last `within_ms`.
     pub fn take(&mut self, now: Timestamp, most: usize, within_ms: i64) -> Result<(), Refusal> {
+        self.take_many(now, 1, most, within_ms)
+    }
+
+    /// Counts several now, or none of them.
+    fn take_many(&mut self, now: Timestamp, times: usize, most: usize, within_ms: i64) -> Result<(), Refusal> {
         while self.done.front().is_some_and(|at| now.since(*at) >= within_ms) {
             self.done.pop_front();
         }
-        if self.done.len() >= most {
+        if self.done.len() + times > most {
             return Err(Refusal::TooOften);
         }
-        self.done.push_back(now);
+        self.done.extend(std::iter::repeat_n(now, times));
         Ok(())
     }
 
     /// Whether nothing was done within the last `within_ms`.
     pub fn is_over(&self, now: Timestamp, within_ms: i64) -> bool {
         self.done.back().is_none_or(|at| now.since(*at) >= within_ms)
+    }
+}
+
+/// What participants may do so and so often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Limited {
+    Broadcast,
+    StoreWrite,
+    /// Asking for the list of those who are here.
+    Listing,
+    /// One person's permissions, changed.
+    PermissionChange,
+    /// One person's permissions, read.
+    PermissionRead,
+}
+
+impl Limited {
+    /// How many, within how many milliseconds.
+    fn limit(self) -> (usize, i64) {
+        match self {
+            Limited::Broadcast => (BROADCASTS_PER_SECOND, 1_000),
+            Limited::StoreWrite => (STORE_WRITES_PER_SECOND, 1_000),
+            Limited::Listing => (LISTINGS_PER_MINUTE, 60_000),
+            Limited::PermissionChange => (PERMISSION_CHANGES_PER_MINUTE, 60_000),
+            Limited::PermissionRead => (PERMISSION_READS_PER_MINUTE, 60_000),
+        }
+    }
+}
+
+/// Who did what of late.
+#[derive(Debug, Default)]
+pub(super) struct Rates(BTreeMap<(ParticipantId, Limited), Rate>);
+
+impl Rates {
+    fn take(&mut self, now: Timestamp, who: &ParticipantId, what: Limited, times: usize) -> Result<(), Refusal> {
+        let key = (who.clone(), what);
+        if !self.0.contains_key(&key) {
+            self.0.retain(|(_, what), rate| !rate.is_over(now, what.limit().1));
+        }
+        let (most, within_ms) = what.limit();
+        self.0.entry(key).or_default().take_many(now, times, most, within_ms)
+    }
+}
+
+impl Session {
+    /// Counts something that a present caller does, so many times, against the limit of its participant.
+    pub(super) fn take_rate(&mut self, caller: &PeerId, what: Limited, times: usize) -> Result<(), Refusal> {
+        let who = self.present(caller).ok_or(Refusal::NotJoined)?.who.participant.clone();
+        self.rates.take(self.now, &who, what, times)
     }
 }

@@ -9,6 +9,7 @@ use crate::event::{PeerJoined, Track};
 use crate::ids::{ParticipantId, PeerId, PresetId};
 use crate::preset::{Preset, Recorder};
 use crate::record::{self, Record};
+use crate::session::rate::Limited;
 use crate::session::{Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -18,6 +19,8 @@ pub(super) struct Member {
     pub preset: Preset,
     /// Has sent its media join: it is told about tracks, and others may subscribe to its own.
     pub media: bool,
+    /// Has fetched the list of people, as clients do when they have joined.
+    pub listed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ impl Roster {
     }
 
     pub fn add(&mut self, peer: PeerId, preset: Preset) {
-        self.members.insert(peer, Member { preset, media: false });
+        self.members.insert(peer, Member { preset, media: false, listed: false });
     }
 
     pub fn remove(&mut self, peer: &PeerId) {
@@ -103,6 +106,19 @@ impl Session {
         let known = self.live().into_iter().flat_map(Record::present);
         let known = known.filter(|peer| is_announced(peer) || peer.who.peer == *caller);
         Ok(known.map(|peer| PeerView::of(&peer.who)).collect())
+    }
+
+    /// The same for a caller that asks for the list, which it may do only so often. The first time after each join is
+    /// free: that is the client, not its application (seen in web SDK 2.0.2).
+    pub fn list_peers(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<PeerView>, Refusal> {
+        self.tick(now);
+        if self.caller(caller)?.listed {
+            self.take_rate(caller, Limited::Listing, 1)?;
+        }
+        if let Some(member) = self.roster.get_mut(caller) {
+            member.listed = true;
+        }
+        self.peers(caller)
     }
 
     /// One of [`Session::peers`].

@@ -1,5 +1,5 @@
 //! Shared stores of keys and values, in which applications and plugins keep what everyone should have.
-//! Invariant: what is stored is within its bounds, per value, per store and per session, and one connection writes at
+//! Invariant: what is stored is within its bounds, per value, per store and per session, and one participant writes at
 //! most `STORE_WRITES_PER_SECOND` times in any second.
 //! Next: `pins.rs`.
 
@@ -10,9 +10,10 @@ use crate::event::{EventBody, StoreItem};
 use crate::ids::PeerId;
 use crate::limits::{
     MAX_STORE_BYTES, MAX_STORE_KEY_BYTES, MAX_STORE_KEYS, MAX_STORE_NAME_BYTES, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS,
-    MAX_STORES, STORE_WRITES_PER_SECOND,
+    MAX_STORES,
 };
 use crate::record::Stored;
+use crate::session::rate::Limited;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -28,8 +29,6 @@ pub struct StoreView {
     pub store: String,
     pub items: Vec<(String, Stored)>,
 }
-
-const SECOND_MS: i64 = 1_000;
 
 impl Session {
     /// Writes keys, and tells everyone else.
@@ -122,7 +121,7 @@ impl Session {
     }
 
     fn count_write(&mut self, caller: &PeerId) -> Result<(), Refusal> {
-        self.store_writes.entry(caller.clone()).or_default().take(self.now, STORE_WRITES_PER_SECOND, SECOND_MS)
+        self.take_rate(caller, Limited::StoreWrite, 1)
     }
 }
 

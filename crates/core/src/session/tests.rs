@@ -2,6 +2,7 @@
 //! `minutes.rs` writes down who did what and who was told; the others are grouped by what they ask.
 
 mod bounds;
+mod changed_permissions;
 mod chat;
 mod gone_and_back;
 mod media;

@@ -6,7 +6,7 @@
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
 use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PEER};
-use crate::preset::CanProduce;
+use crate::permission::Source;
 use crate::record::Record;
 use crate::session::roster::is_announced;
 use crate::session::{Media, Message, Output, Refusal, Session};
@@ -38,17 +38,8 @@ impl Session {
         if !member.media {
             return Err(Refusal::NotJoined);
         }
-        let preset = &member.preset;
-        let can_produce = match (screen_share, kind) {
-            (true, _) => preset.screenshare,
-            (false, TrackKind::Audio) => preset.audio,
-            (false, TrackKind::Video) => preset.video,
-        };
-        match can_produce {
-            CanProduce::Allowed => {}
-            // With a stage, leave to ask becomes leave to publish once on it (presets.md, stage rules).
-            CanProduce::CanRequest if preset.has_stage() => {}
-            CanProduce::CanRequest | CanProduce::NotAllowed => return Err(Refusal::NotAllowed),
+        if !member.preset.may_produce(Source::of(kind, screen_share)) {
+            return Err(Refusal::NotAllowed);
         }
         if me.who.on_stage { Ok(()) } else { Err(Refusal::OffStage) }
     }

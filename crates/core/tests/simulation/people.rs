@@ -2,8 +2,9 @@
 //! Each answers with what its caller was told, which is all that the ledger hears.
 
 use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
+use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry, PrivateChat, Recorder};
-use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPoll, Refusal};
+use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPermissions, NewPoll, Refusal};
 use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
 use super::World;
@@ -118,7 +119,10 @@ impl World {
             }
             _ => {
                 let hello = Broadcast { kind: "hi".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
-                let done = match self.dice.roll(9) {
+                let done = match self.dice.roll(12) {
+                    11 => self.session.read_permissions(now, &caller, &[person(other)]).is_ok(),
+                    9 => self.permit(now, &caller, other),
+                    10 => self.session.rename(now, &caller, &id(other), "renamed").is_ok(),
                     6..=8 => self.collaborate(now, &caller, other),
                     5 => self.chat(now, &caller, other),
                     0 => self.session.broadcast(now, &caller, Audience::Others, hello).is_ok(),
@@ -150,6 +154,20 @@ impl World {
                 self.session.say(now, caller, fresh, to, said("hello")).is_ok()
             }
         }
+    }
+
+    /// Somebody changes what another may do.
+    fn permit(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
+        let mut changes = Changes::default();
+        for _ in 0..self.dice.roll(3) {
+            changes.flags.insert(self.dice.pick(Flag::ALL), self.dice.one_in(2));
+            let leave = self.dice.pick(&[CanProduce::Allowed, CanProduce::NotAllowed, CanProduce::CanRequest]);
+            changes.media.insert(self.dice.pick(Source::ALL), leave);
+        }
+        changes.entry = self.dice.one_in(8).then(|| self.dice.pick(&[Entry::Skip, Entry::OnPrivilegedEntry, Entry::OnAccept]));
+        let hidden = self.dice.one_in(8).then_some(false);
+        let new = NewPermissions { participant: person(other), changes, hidden, robot: None };
+        self.session.change_permissions(now, caller, &[new]).is_ok()
     }
 
     /// Polls, shared stores, pins and the stage.
@@ -202,6 +220,7 @@ impl World {
             disable_screenshare: host,
             private_chat: PrivateChat { can_send: true, can_receive: peer != 6, text: true, files: true },
             pin_participant: host,
+            change_permissions: host,
             accept_stage_requests: host,
             stage_enabled: host || peer == 11,
             stage_access: (peer == 11).then_some(CanProduce::CanRequest),

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
-use salon_core::preset::Recorder;
+use salon_core::permission::Source;
+use salon_core::preset::{CanProduce, Recorder};
 use salon_core::session::{ChatNews, MeetingFacts, Message, Output, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
@@ -269,6 +270,13 @@ impl World {
         for peer in (0..PEERS).map(id) {
             assert_eq!(self.session.peers(&peer).is_ok(), connected.contains(&peer), "the roster and the record agree");
         }
+        for peer in record.into_iter().flat_map(Record::present) {
+            let changes = record.and_then(|record| record.permissions.get(&peer.who.participant));
+            for track in peer.tracks.values().filter(|track| !track.paused) {
+                let leave = changes.and_then(|changes| changes.media.get(&Source::of(track.kind, track.screen_share)));
+                assert_ne!(leave, Some(&CanProduce::NotAllowed), "{} sends {track:?} without leave", peer.who.peer);
+            }
+        }
         let present = record.map_or(0, |record| record.peers.values().filter(|peer| peer.is_present()).count());
         assert!(present <= self.limits.max_peers, "the session is full");
         assert_eq!(record.map_or(0, Record::present_count), present);
@@ -348,6 +356,11 @@ impl World {
                 | Message::TrackUnpublished { peer, .. }
                 | Message::Renamed { peer, .. }
                 | Message::Speaking(peer) => Some(peer),
+                Message::PermissionsChanged { participant, .. } => {
+                    let who = self.session.record().and_then(|record| record.peers.get(to)).map(|peer| &peer.who);
+                    assert_eq!(who.map(|who| &who.participant), Some(participant), "{to} heard of another's permissions");
+                    None
+                }
                 Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

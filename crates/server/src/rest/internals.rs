@@ -27,8 +27,14 @@ const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
 /// How long a report may take to arrive.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Who the token speaks for and what they may do: the first thing a client asks.
-pub async fn participant_details(Guest(admission): Guest) -> Answer<wire::ParticipantDetails> {
+/// Who the token speaks for and what they may do: the first thing a client asks. What a host changed in the session that
+/// is live counts for those who come back to it as well.
+pub async fn participant_details(State(app): State<Arc<App>>, Guest(mut admission): Guest) -> Answer<wire::ParticipantDetails> {
+    if let Some(handle) = app.hub.find(admission.meeting.id.as_str()) {
+        let participant = admission.participant.id.clone();
+        let changes = handle.call(move |session, _| session.permission_changes(&participant)).await?;
+        presets::lay_over(&mut admission.preset.body, &changes);
+    }
     let preset = presets::parts(&admission.preset)?;
     let participant = admission.participant;
     data(wire::ParticipantDetails {

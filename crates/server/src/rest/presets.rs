@@ -3,13 +3,14 @@
 //! Next: `participants.rs`, which names presets.
 
 use axum::extract::State;
+use salon_core::permission::Changes;
 use salon_core::preset::{CanProduce, Entry, PluginPermissions, PollPermissions, PrivateChat, PublicChat, Recorder, ViewType};
 use salon_core::{AppId, PresetId, Timestamp};
 use salon_store::{Error as StoreError, Preset, Rule};
 use salon_wire::rest::default_presets::default_presets;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::presets as wire;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::app::App;
@@ -69,7 +70,8 @@ pub fn permissions(preset: &Preset) -> salon_core::Preset {
         disable_video: allows("disable_participant_video", defaults.disable_video),
         disable_screenshare: allows("disable_participant_screensharing", defaults.disable_screenshare),
         can_edit_display_name: allows("can_edit_display_name", defaults.can_edit_display_name),
-        show_participant_list: allows("show_participant_list", defaults.show_participant_list),
+        change_permissions: allows("can_change_participant_permissions", defaults.change_permissions),
+        can_spotlight: allows("can_spotlight", defaults.can_spotlight),
         public_chat: PublicChat {
             can_send: chat("public", "can_send", defaults.public_chat.can_send),
             text: chat("public", "text", defaults.public_chat.text),
@@ -101,6 +103,37 @@ pub fn permissions(preset: &Preset) -> salon_core::Preset {
             .as_f64()
             .map_or(defaults.max_screenshares, |count| count.max(0.0) as usize),
         ..defaults
+    }
+}
+
+/// Lays what was changed during a call over the body of a preset.
+pub fn lay_over(body: &mut Value, changes: &Changes) {
+    let mut set = |path: &str, value: Value| {
+        let nested = path.rsplit('.').fold(value, |value, key| json!({ key: value }));
+        merge(body, json!({ "permissions": nested }));
+    };
+    for (flag, value) in &changes.flags {
+        set(flag.path(), json!(value));
+    }
+    for (source, leave) in &changes.media {
+        set(
+            source.path(),
+            json!(match leave {
+                CanProduce::Allowed => "ALLOWED",
+                CanProduce::NotAllowed => "NOT_ALLOWED",
+                CanProduce::CanRequest => "CAN_REQUEST",
+            }),
+        );
+    }
+    if let Some(entry) = changes.entry {
+        set(
+            "waiting_room_type",
+            json!(match entry {
+                Entry::Skip => "SKIP",
+                Entry::OnPrivilegedEntry => "ON_PRIVILEGED_USER_ENTRY",
+                Entry::OnAccept => "SKIP_ON_ACCEPT",
+            }),
+        );
     }
 }
 

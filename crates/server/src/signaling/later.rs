@@ -1,14 +1,9 @@
-//! Features that come later: the empty answers their clients need to start, and honest refusals for the rest.
+//! Features that come later: honest refusals.
 //! Next: `room.rs` and `media.rs`, which work.
 
 use salon_wire::event_id;
-use salon_wire::signaling::socket::preset;
 
-use crate::signaling::{Answer, Trouble, answer};
-
-pub fn user_presets() -> Result<Answer, Trouble> {
-    answer(&preset::ReadPeersPresetResponse::default())
-}
+use crate::signaling::Trouble;
 
 /// What is wrong with an event that nobody handles: its feature is missing, or it is no event at all.
 pub fn refuse(event: u32) -> Trouble {
@@ -19,7 +14,6 @@ pub fn refuse(event: u32) -> Trouble {
         }
         (_, 1) if event_id::name(event).is_some() => Trouble::NotYet("chat"),
         (_, 2) if event_id::name(event).is_some() => Trouble::NotYet("this plugin feature"),
-        (_, 5) if event_id::name(event).is_some() => Trouble::NotYet("changing permissions in a call"),
         _ => Trouble::UnknownEvent(event),
     }
 }

@@ -116,7 +116,7 @@ pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Resu
     let peer = caller.peer.clone();
     let peers = caller
         .handle
-        .call(move |session, _| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.peers(&peer) })
+        .call(move |session, now| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.list_peers(now, &peer) })
         .await??;
     let wanted = request.seach_query.to_lowercase();
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);

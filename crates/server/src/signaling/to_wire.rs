@@ -13,7 +13,7 @@ use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room;
 
 use crate::signaling::chat;
-use crate::signaling::{polls, stage, stores};
+use crate::signaling::{polls, presets, stage, stores};
 
 /// A frame of the websocket.
 pub fn envelope(event: u32, id: Option<String>, payload: Bytes) -> Bytes {
@@ -51,8 +51,8 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             let toggled = edge::PeerProducerToggleBroadcastResponse {
                 participant_id: peer.to_string(),
                 producer_state: Some(producer_state(track)),
-                // An initiator that is not the owner makes the owner's client mute itself (seen in web SDK 2.0.2);
-                // for the API that is nobody's peer id.
+                // An initiator that is not the owner makes the owner's client mute itself, and is read for nothing else
+                // (seen in web SDK 2.0.2): for the API the empty id will do.
                 initiator_participant_id: Some(by.as_ref().map_or_else(String::new, ToString::to_string)),
             };
             (m::PEER_PRODUCER_TOGGLE_BROADCAST, toggled.encode_to_vec())
@@ -87,6 +87,9 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
         Message::Pinned(peer) => {
             let participant_id = peer.as_ref().map(ToString::to_string).unwrap_or_default();
             (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
+        }
+        Message::PermissionsChanged { participant, changes } => {
+            (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }
         Message::Stage(news) => stage::push(news),
         Message::Chat(news) => chat::push(news),

@@ -96,6 +96,21 @@ impl Client {
         }
     }
 
+    /// Sends an encoded request, and waits until it has been dealt with: refused, or not, whether or not it is answered.
+    pub async fn verdict(&mut self, event: u32, payload: &[u8]) -> Result<(), String> {
+        let id = format!("{}-{}", self.person.peer, fresh());
+        let message = SocketMessage { event, id: Some(id.clone()), payload: Some(payload.to_vec().into()), metadata: None };
+        self.send(Message::binary(message.encode_to_vec())).await;
+        self.catch_up().await;
+        let Some(at) = self.collected.iter().position(|message| message.id.as_deref() == Some(&id)) else { return Ok(()) };
+        let answer = self.collected.remove(at).expect("it was found there");
+        if answer.event != event_id::ERROR {
+            return Ok(());
+        }
+        let error = edge::ErrorResponse::decode(answer.payload.unwrap_or_default()).unwrap();
+        Err(error.error_message)
+    }
+
     /// Says goodbye and waits until the server has heard it.
     pub async fn leave(mut self) {
         self.close(1000).await;
@@ -222,7 +237,8 @@ impl Client {
 
     /// Collects everything that is due by now: an answer of the session comes after whatever happened in it before.
     pub async fn catch_up(&mut self) {
-        let _ = self.ask::<()>(room::GET_ROOM_PEERS_INFO, NOTHING).await;
+        let own = wire::GetPeerInfoRequest { peer_id: self.peer() };
+        let _ = self.ask::<()>(room::GET_PEER_INFO, &own).await;
     }
 
     /// How many pushes of this event have come by now.
@@ -234,6 +250,12 @@ impl Client {
     /// How many pushes of this event came before the socket was closed.
     pub fn heard_before(&self, event: u32) -> usize {
         self.collected.iter().filter(|message| message.event == event).count()
+    }
+
+    /// What this client was told of by now, by name.
+    pub async fn told_of_by_now(&mut self) -> Vec<&'static str> {
+        self.catch_up().await;
+        self.names()
     }
 
     /// Forgets the pushes collected by now.

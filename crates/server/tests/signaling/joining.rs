@@ -96,6 +96,7 @@ async fn joining_goes_by_the_book() {
     let info = info.room.unwrap();
     assert_eq!(info.room_uuid, Some(live.session.to_string()), "the session, not the meeting");
     assert_eq!((info.room_id, info.title), (meeting.to_string(), "Stand-up".to_owned()));
+    assert_eq!(info.active_recordings, []);
     assert_eq!(info.created_at, live.started_at.0 as u64 / 1_000, "in seconds");
     let mut both = [alice.peer.clone(), bob.peer()];
     both.sort();

@@ -65,7 +65,15 @@ impl Node {
     }
 
     pub async fn guest(&self, meeting: &str, name: &str) -> Person {
-        let body = json!({ "name": name, "preset_name": "group_call_participant", "custom_participant_id": name });
+        self.add(meeting, name, "group_call_participant").await
+    }
+
+    pub async fn host(&self, meeting: &str, name: &str) -> Person {
+        self.add(meeting, name, "group_call_host").await
+    }
+
+    async fn add(&self, meeting: &str, name: &str, preset: &str) -> Person {
+        let body = json!({ "name": name, "preset_name": preset, "custom_participant_id": name });
         let added = self.data("POST", &format!("/meetings/{meeting}/participants"), body).await;
         let text = |key: &str| added[key].as_str().unwrap().to_owned();
         Person {

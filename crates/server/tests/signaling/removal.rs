@@ -88,7 +88,8 @@ async fn asking_to_join_in_the_same_breath_as_being_kicked_brings_nobody_back() 
             let _ = mallory.answer::<wire::PeerInfoResponse>(room::JOIN_ROOM, &id).await;
         }
         assert_eq!(mallory.join().await.unwrap_err(), "you were removed from this meeting");
-        assert_eq!(host.roster().await, [host.peer()]);
+        let gone = wire::GetPeerInfoRequest { peer_id: mallory.peer() };
+        assert_eq!(host.refused(room::GET_PEER_INFO, &gone).await, "no such peer in this session");
         assert_eq!(house.count(&meeting), Some(1));
     }
 }

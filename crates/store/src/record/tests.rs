@@ -77,6 +77,14 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             by: by.map(|by| ParticipantId::parse(by).expect("a plain id")),
         })
     };
+    let renames = |by_other| EventBody::PeerRenamed { peer: peer(), name: "B\n".into(), by_other };
+    let permits = |changes| {
+        let participant = ParticipantId::parse("u1").expect("a plain id");
+        EventBody::PermissionsChanged { participant, by: peer(), changes }
+    };
+    let sends = |source, leave| permits(Changes { media: [(source, leave)].into(), ..Changes::default() });
+    let enters = |entry| permits(Changes { entry: Some(entry), ..Changes::default() });
+    let all_flags = Changes { flags: Flag::ALL.iter().map(|flag| (*flag, true)).collect(), ..Changes::default() };
     let pauses = |by| EventBody::TrackPaused { peer: peer(), track: track_id(), paused: true, by };
     vec![
         (
@@ -106,7 +114,8 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
         (left(LeaveReason::Kicked), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"kicked"}"#),
         (left(LeaveReason::Deleted), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"deleted"}"#),
         (left(LeaveReason::Ended), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"ended"}"#),
-        (EventBody::PeerRenamed { peer: peer(), name: "B\n".into() }, "peer_renamed", r#"{"name":"B\n","peer":"p1"}"#),
+        (renames(false), "peer_renamed", r#"{"name":"B\n","peer":"p1"}"#),
+        (renames(true), "peer_renamed_by_other", r#"{"name":"B\n","peer":"p1"}"#),
         (
             publishes(TrackKind::Audio),
             "track_published",
@@ -195,6 +204,41 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
         (EventBody::PeerPinned { peer: Some(peer()) }, "peer_pinned", r#"{"peer":"p1"}"#),
         (EventBody::PeerPinned { peer: None }, "peer_pinned", r#"{"peer":null}"#),
         (EventBody::StageChanged { peer: peer(), on_stage: true }, "stage_changed", r#"{"on_stage":true,"peer":"p1"}"#),
+        (
+            permits(all_flags),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"accept_waiting_requests":true,"can_accept_production_requests":true,"can_change_participant_permissions":true,"can_edit_display_name":true,"can_livestream":true,"can_record":true,"can_spotlight":true,"chat.private.can_receive":true,"chat.private.can_send":true,"chat.private.files":true,"chat.private.text":true,"chat.public.can_send":true,"chat.public.files":true,"chat.public.text":true,"connected_meetings.can_alter_connected_meetings":true,"connected_meetings.can_switch_connected_meetings":true,"connected_meetings.can_switch_to_parent_meeting":true,"disable_participant_audio":true,"disable_participant_screensharing":true,"disable_participant_video":true,"kick_participant":true,"pin_participant":true,"plugins.can_close":true,"plugins.can_start":true,"polls.can_create":true,"polls.can_view":true,"polls.can_vote":true,"show_participant_list":true,"transcription_enabled":true},"participant":"u1"}"#,
+        ),
+        (
+            sends(Source::Microphone, CanProduce::Allowed),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"media.audio.can_produce":"ALLOWED"},"participant":"u1"}"#,
+        ),
+        (
+            sends(Source::Camera, CanProduce::NotAllowed),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"media.video.can_produce":"NOT_ALLOWED"},"participant":"u1"}"#,
+        ),
+        (
+            sends(Source::Screen, CanProduce::CanRequest),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"media.screenshare.can_produce":"CAN_REQUEST"},"participant":"u1"}"#,
+        ),
+        (
+            enters(Entry::Skip),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"waiting_room_type":"SKIP"},"participant":"u1"}"#,
+        ),
+        (
+            enters(Entry::OnPrivilegedEntry),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"waiting_room_type":"ON_PRIVILEGED_USER_ENTRY"},"participant":"u1"}"#,
+        ),
+        (
+            enters(Entry::OnAccept),
+            "permissions_changed",
+            r#"{"by_peer":"p1","changes":{"waiting_room_type":"SKIP_ON_ACCEPT"},"participant":"u1"}"#,
+        ),
         (ended(EndReason::AllLeft), "session_ended", r#"{"ended_ms":9,"reason":"all_left"}"#),
         (ended(EndReason::Closed), "session_ended", r#"{"ended_ms":9,"reason":"closed"}"#),
     ]
@@ -229,7 +273,17 @@ fn every_value_is_shown() {
                 LeaveReason::Deleted => 9,
                 LeaveReason::Ended => 10,
             },
-            EventBody::PeerRenamed { .. } => 11,
+            EventBody::PeerRenamed { by_other: false, .. } => 11,
+            EventBody::PeerRenamed { by_other: true, .. } => 37,
+            EventBody::PermissionsChanged { changes, .. } => match (changes.media.values().next(), changes.entry) {
+                (Some(CanProduce::Allowed), _) => 38,
+                (Some(CanProduce::NotAllowed), _) => 39,
+                (Some(CanProduce::CanRequest), _) => 40,
+                (None, Some(Entry::Skip)) => 41,
+                (None, Some(Entry::OnPrivilegedEntry)) => 42,
+                (None, Some(Entry::OnAccept)) => 43,
+                (None, None) => 44,
+            },
             EventBody::TrackPublished { track, .. } => match track.kind {
                 TrackKind::Audio => 12,
                 TrackKind::Video => 13,
@@ -261,7 +315,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=36));
+    assert!(seen.into_iter().eq(0..=44));
 }
 
 #[test]
@@ -291,6 +345,8 @@ fn what_is_not_an_event_is_none() {
             assert_eq!(decode(kind, odd), None, "{kind} {odd}");
         }
     }
+    let unheard_of = r#"{"by_peer":"p1","changes":{"can_fly":true},"participant":"u1"}"#;
+    assert_eq!(decode("permissions_changed", unheard_of), None, "half a set of permissions is no set of permissions");
     assert_eq!(decode("peer_reconnected", r#"{"peer":"not an id"}"#), None);
     assert_eq!(decode("peer_left", r#"{"left_ms":1.5,"peer":"p1","reason":"left"}"#), None);
 }

@@ -60,7 +60,7 @@ impl Script {
     }
 
     pub fn rename(&mut self, after_ms: i64, peer: &str, name: &str) -> &mut Self {
-        self.then(after_ms, EventBody::PeerRenamed { peer: id(peer), name: name.into() })
+        self.then(after_ms, EventBody::PeerRenamed { peer: id(peer), name: name.into(), by_other: false })
     }
 
     pub fn end(&mut self, after_ms: i64) -> &mut Self {

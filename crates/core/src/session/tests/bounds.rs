@@ -147,6 +147,48 @@ fn five_broadcasts_in_any_second() {
 }
 
 #[test]
+fn what_one_participant_may_do_so_often_all_tabs_do_together_and_a_reconnect_is_no_new_start() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    meeting.joins(0, "ana-2", &guest());
+    let start = meeting.session.record().unwrap().updated_at;
+    let send = |meeting: &mut Minutes, peer: &str, ms| {
+        meeting.session.broadcast(start.plus_ms(ms), &id(peer), Audience::Others, broadcast())
+    };
+    for (peer, ms) in [("ana", 0), ("ana-2", 0), ("ana", 100), ("ana-2", 200), ("ana-2", 300)] {
+        assert_eq!(send(&mut meeting, peer, ms), Ok(()));
+    }
+    assert_eq!(send(&mut meeting, "ana", 400), Err(Refusal::TooOften));
+    meeting.drops(0, "ana");
+    meeting.joins(0, "ana", &guest());
+    assert_eq!(send(&mut meeting, "ana", 999), Err(Refusal::TooOften));
+    assert_eq!(send(&mut meeting, "ana", 1_000), Ok(()));
+}
+
+/// Clients fetch the list once when they have joined or come back; what is asked beyond that counts.
+#[test]
+fn ten_lists_of_people_in_any_minute() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    meeting.joins(0, "ana-2", &guest());
+    let list = |meeting: &mut Minutes, second, peer: &str| {
+        meeting.act(second, "lists", |session, now| session.list_peers(now, &id(peer)).map(|peers| peers.len()))
+    };
+    for peer in ["ana", "ana-2"] {
+        assert_eq!(list(&mut meeting, 1, peer), Ok(2));
+    }
+    for peer in ["ana", "ana-2"].repeat(5) {
+        assert_eq!(list(&mut meeting, 2, peer), Ok(2));
+    }
+    assert_eq!(list(&mut meeting, 3, "ana"), Err(Refusal::TooOften));
+    meeting.drops(4, "ana");
+    meeting.joins(5, "ana", &guest());
+    assert_eq!(list(&mut meeting, 6, "ana"), Ok(2));
+    assert_eq!(list(&mut meeting, 7, "ana"), Err(Refusal::TooOften));
+    assert_eq!(list(&mut meeting, 62, "ana"), Ok(2));
+}
+
+#[test]
 fn a_broadcast_is_so_large() {
     let mut meeting = Minutes::new();
     meeting.joins(0, "ana", &guest());
@@ -181,19 +223,19 @@ fn what_belongs_to_a_connection_goes_with_it() {
     let mut meeting = Minutes::new();
     let session = |meeting: &Minutes| {
         let session = &meeting.session;
-        (session.roster.peers().count(), session.broadcasts.len(), session.grace.len(), session.waiting.len())
+        (session.roster.peers().count(), session.grace.len(), session.waiting.len())
     };
     for peer in ["ana", "bo", "cy"] {
         meeting.enters(0, peer, &guest());
         meeting.act(0, "hello", |session, now| session.broadcast(now, &id(peer), Audience::Others, broadcast())).unwrap();
     }
     meeting.joins(0, "dee", &waits(Entry::OnAccept));
-    assert_eq!(session(&meeting), (3, 3, 0, 1));
+    assert_eq!(session(&meeting), (3, 0, 1));
     meeting.drops(1, "ana");
     meeting.leaves(1, "bo");
-    assert_eq!(session(&meeting), (1, 1, 1, 1));
+    assert_eq!(session(&meeting), (1, 1, 1));
     meeting.act(2, "the API ends it", |session, now| session.kick_all(now, &crate::event::Actor::Api)).unwrap();
-    assert_eq!(session(&meeting), (0, 0, 0, 0));
+    assert_eq!(session(&meeting), (0, 0, 0));
     assert_eq!(meeting.session.speaking_order(&id("x")), []);
     assert_eq!(meeting.session.wake_at(), None);
 }

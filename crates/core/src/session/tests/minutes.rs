@@ -40,6 +40,9 @@ pub fn host() -> Preset {
         disable_audio: true,
         disable_video: true,
         disable_screenshare: true,
+        pin_participant: true,
+        change_permissions: true,
+        can_spotlight: true,
         ..Preset::named(PresetId::parse("host").unwrap(), "host")
     }
 }
@@ -364,6 +367,12 @@ fn tell(message: &Message) -> String {
             format!("[{}] ask for the stage", peers.join(", "))
         }
         Message::Stage(news) => format!("{news:?}"),
+        Message::PermissionsChanged { participant, changes } => {
+            let flags = changes.flags.iter().map(|(flag, value)| format!("{} {value}", flag.path()));
+            let media = changes.media.iter().map(|(source, value)| format!("{} {value:?}", source.path()));
+            let entry = changes.entry.iter().map(|entry| format!("waiting_room_type {entry:?}"));
+            format!("{participant} may: {}", flags.chain(media).chain(entry).collect::<Vec<_>>().join(", "))
+        }
         Message::Speaking(peer) => format!("{peer} speaks"),
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }

@@ -3,8 +3,9 @@
 use super::minutes::{Minutes, guest, host, id, participant, preset, waits};
 use super::track;
 use crate::event::Actor;
+use crate::permission::{Changes, Flag};
 use crate::preset::{CanProduce, Entry, Preset, ViewType};
-use crate::session::{Mute, Refusal, Session};
+use crate::session::{Audience, Broadcast, Mute, NewPermissions, Refusal, Session};
 use crate::time::Timestamp;
 
 /// `act` by `caller` is refused with everything but one permission, and done with that one alone.
@@ -98,12 +99,29 @@ fn to_take_another_name() {
 }
 
 #[test]
-fn nobody_renames_others() {
-    let mut meeting = Minutes::new();
-    meeting.joins(0, "hana", &host());
-    meeting.joins(0, "bo", &guest());
-    let done = meeting.act(1, "hana renames bo", |session, now| session.rename(now, &id("hana"), &id("bo"), "Bob"));
-    assert_eq!(done, Err(Refusal::NotAllowed));
+fn to_give_others_another_name() {
+    check(|preset| &mut preset.change_permissions, |session, now| session.rename(now, &caller(), &id("bo"), "Bob"));
+}
+
+#[test]
+fn to_pin_somebody() {
+    check(|preset| &mut preset.pin_participant, |session, now| session.pin(now, &caller(), Some(&id("bo"))));
+}
+
+#[test]
+fn to_lead_the_view() {
+    let lead = |session: &mut Session, now| {
+        let message = Broadcast { kind: "spotlight".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
+        session.broadcast(now, &caller(), Audience::Others, message)
+    };
+    check(|preset| &mut preset.can_spotlight, lead);
+}
+
+#[test]
+fn to_change_what_others_may_do() {
+    let changes = Changes { flags: [(Flag::KickParticipant, true)].into(), ..Changes::default() };
+    let new = [NewPermissions { participant: participant("bo"), changes, hidden: None, robot: None }];
+    check(|preset| &mut preset.change_permissions, |session, now| session.change_permissions(now, &caller(), &new));
 }
 
 #[test]

@@ -1,0 +1,82 @@
+// What Salon does not have says so at once and in words; nothing pretends, and nothing hangs.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { Stage } from './support/stage.mjs';
+
+let stage;
+before(async () => {
+  stage = await Stage.open(import.meta.url);
+});
+afterEach(() => stage.clear());
+after(() => stage?.close());
+
+const LIMIT = { timeout: 60_000 };
+
+/** What the application hears of `act(meeting)`: the text of its error, or `null` if there is none. */
+const refusal = (person, act) =>
+  person.asks(async (meeting, source) => {
+    try {
+      await (0, eval)(source)(meeting);
+      return null;
+    } catch (error) {
+      return error.message;
+    }
+  }, `(${act})`);
+
+test('a host cannot record, is told so, and the meeting goes on', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  const [ada, bob] = await stage.gathers(meeting, 'Ada', 'Bob');
+  const recording = () => ada.asks(({ recording: { recordings, recordingState } }) => ({ recordings, recordingState }));
+  const none = { recordings: [], recordingState: 'IDLE' };
+  assert.deepEqual(await recording(), none);
+  assert.match(await refusal(ada, (it) => it.recording.start()), /Error while starting recording/);
+  assert.equal(await refusal(ada, (it) => it.recording.stop()), null, 'there is none to stop');
+  const stopOne = (it) => it.recording.stop('4ad37a1f-2fd9-4bd4-9ff6-21cd1b05ba9f');
+  assert.match(await refusal(ada, stopOne), /Could not find the specified recording/);
+  assert.deepEqual(await recording(), none, 'nothing looks as if it were recorded');
+
+  await ada.eventuallySeesAndHears(bob);
+});
+
+test('the API says which of its calls do nothing here', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  await stage.gathers(meeting, 'Ada');
+  for (const [name, call] of Object.entries(stage.api.beyondMeans(meeting))) {
+    const began = Date.now();
+    await assert.rejects(call(), (error) => {
+      assert.equal(error.status, 422, name);
+      assert.match(error.errors[0].message, /^NOT_IMPLEMENTED: this server does not have (recordings|livestreams) yet/, name);
+      return true;
+    });
+    assert.ok(Date.now() - began < 2_000, `${name} hangs`);
+  }
+});
+
+test('who would be transcribed joins like everybody else', LIMIT, async () => {
+  const preset = await stage.api.presetLike('group_call_host', 'host who is transcribed', ({ permissions }) => {
+    permissions.transcription_enabled = true;
+  });
+  const meeting = await stage.api.createMeeting();
+  const bob = (await stage.gathers(meeting, 'Bob'))[0];
+  const ada = await stage.invites('Ada', meeting, { preset });
+  assert.equal(await ada.asks(({ self }) => self.permissions.transcriptionEnabled), true);
+  await ada.joins();
+  await bob.eventuallySeesAndHears(ada);
+  assert.deepEqual(await ada.asks(({ ai }) => ai.transcripts), []);
+});
+
+test('a livestream cannot be started, and its people meet without one', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  const ada = await stage.invites('Ada', meeting, { preset: 'livestream_host' });
+  await ada.joins();
+  assert.match(await refusal(ada, (it) => it.livestream.start()), /Error while starting livestream/);
+  assert.match(await refusal(ada, (it) => it.livestream.stop()), /Livestream not started yet/);
+  assert.equal(await ada.asks(({ livestream }) => livestream.state), 'IDLE');
+  const bob = await stage.invites('Bob', meeting, { preset: 'livestream_viewer' });
+  await bob.joins();
+  assert.equal(await bob.asks(({ livestream }) => livestream.state), 'IDLE');
+  assert.equal(await bob.asks(({ livestream }) => livestream.playbackUrl ?? null), null);
+  assert.match(await refusal(bob, (it) => it.livestream.start()), /permission/);
+});
