@@ -84,6 +84,9 @@ pub const MAX_STORE_BYTES: usize = 4 * 1024 * 1024;
 /// Store writes of one participant in one second (product limit "5 per second").
 pub const STORE_WRITES_PER_SECOND: usize = 5;
 
+/// Speakers who are kept in order. Clients show at most 24 people and hear 4 more (web SDK 2.0.2).
+pub const MAX_SPEAKERS: usize = 28;
+
 /// What an operator may change about sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -12,7 +12,7 @@ mod pins;
 mod polls;
 mod rate;
 mod roster;
-mod speakers;
+mod selection;
 mod stage;
 mod stores;
 mod tracks;
@@ -27,6 +27,7 @@ pub use entry::{Entered, Join};
 pub use moderation::Mute;
 pub use polls::{NewPoll, OptionView, PollView};
 pub use roster::PeerView;
+pub use selection::{Selected, Selections};
 pub use stage::{Stage, StageNews, StageRequest};
 pub use stores::StoreView;
 pub use waiting_room::WaitingView;
@@ -190,8 +191,8 @@ pub enum Message {
     /// This peer is pinned for everyone, or nobody is.
     Pinned(Option<PeerId>),
     Stage(StageNews),
-    /// This peer speaks now: the front of the order.
-    Speaking(PeerId),
+    /// How these peers are selected now, for clients that cannot show everyone.
+    Selected(Vec<Selected>),
 }
 
 /// The session of one meeting.
@@ -205,7 +206,7 @@ pub struct Session {
     // Of the connections: gone when the server is.
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
-    speakers: speakers::Speakers,
+    selection: selection::Selection,
     broadcasts: BTreeMap<PeerId, rate::Rate>,
     store_writes: BTreeMap<PeerId, rate::Rate>,
     stage: stage::Asked,
@@ -226,7 +227,7 @@ impl Session {
             record: None,
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
-            speakers: speakers::Speakers::default(),
+            selection: selection::Selection::default(),
             broadcasts: BTreeMap::new(),
             store_writes: BTreeMap::new(),
             stage: stage::Asked::new(),

@@ -97,7 +97,6 @@ impl Session {
     fn replace_connection(&mut self, join: Join) -> Entered {
         self.unpublish_all(&join.peer);
         self.forget_stage_request(&join.peer);
-        self.speakers.leave(&join.peer);
         self.rename_on_return(&join);
         self.roster.add(join.peer.clone(), join.preset);
         self.admit_those_waiting_for_a_host(&join.peer);
@@ -193,6 +192,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
         self.forget_connection(peer);
+        self.selection.forget(peer);
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
         self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
     }
@@ -203,7 +203,6 @@ impl Session {
         self.broadcasts.remove(peer);
         self.store_writes.remove(peer);
         self.forget_stage_request(peer);
-        self.speakers.leave(peer);
         self.roster.remove(peer);
     }
 
