@@ -393,6 +393,7 @@ impl Session {
         for peer in self.peers_where(|_| true) {
             self.take_out(&peer, LeaveReason::Ended);
         }
+        self.selection = selection::Selection::default();
         self.emit(EventBody::SessionEnded { ended_at, reason });
     }
 

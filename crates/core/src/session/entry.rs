@@ -192,7 +192,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
         self.forget_connection(peer);
-        self.selection.forget(peer);
+        self.selection.leave(peer, self.pinned() == Some(peer));
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
         self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
     }

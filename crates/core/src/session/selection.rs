@@ -42,15 +42,17 @@ pub(super) struct Selection {
     changed_at: Option<Timestamp>,
     /// When the one at the front was last heard.
     front_heard: Timestamp,
-    /// Those who are here and were selected, but are not any more. A client that was away may not have heard of that.
+    /// Those who were selected, but are not any more. A client that was away may not have heard of that; it knows them
+    /// still if they were away too and came back.
     former: BTreeSet<PeerId>,
 }
 
 impl Selection {
-    /// Everything about somebody who is gone: clients forget those by themselves (seen in web SDK 2.0.2).
-    pub fn forget(&mut self, peer: &PeerId) {
-        self.former.remove(peer);
-        self.take_out(peer);
+    /// Takes out somebody who is gone; clients that are here do so by themselves (seen in web SDK 2.0.2).
+    pub fn leave(&mut self, peer: &PeerId, pinned: bool) {
+        if self.take_out(peer) || pinned {
+            self.former.insert(peer.clone());
+        }
     }
 
     /// Whether it was in the order.
@@ -170,7 +172,8 @@ impl Session {
     /// Tells a client that may have been away who is not selected any more: what it knew before stays with it, and the
     /// whole list only adds to that (seen in web SDK 2.0.2).
     pub(super) fn tell_former(&mut self, to: &PeerId) {
-        let former = self.selection.former.iter().filter(|peer| *peer != to);
+        let here = |peer: &PeerId| self.present(peer).is_some_and(record::Peer::counts);
+        let former = self.selection.former.iter().filter(|peer| *peer != to && here(peer));
         let news: Vec<Selected> = former.map(|peer| self.selected(peer)).collect();
         if !news.is_empty() {
             self.send_joined(to, Message::Selected(news));

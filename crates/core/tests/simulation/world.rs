@@ -11,14 +11,18 @@ use std::collections::BTreeSet;
 use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::preset::Recorder;
-use salon_core::session::{ChatNews, MeetingFacts, Message, Output, StageNews};
+use salon_core::session::{ChatNews, MeetingFacts, Message, Output, Selections, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
 use crate::ledger::Ledger;
+use crate::screens::Screens;
 use people::{Done, PEERS, id};
 
 const BEGIN: i64 = 1_770_000_000_000;
+
+/// Milliseconds between two inputs.
+const PAUSES: [i64; 10] = [0, 0, 1, 40, 250, 700, 3_000, 14_999, 15_000, 40_000];
 
 /// How the server dies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +36,8 @@ pub enum Deaths {
 pub struct World {
     dice: Dice,
     deaths: Deaths,
+    /// People stay for longer and do more.
+    lively: bool,
     facts: MeetingFacts,
     limits: Limits,
     session: Session,
@@ -43,6 +49,9 @@ pub struct World {
     remembered: Vec<Event>,
     ledger: Option<Ledger>,
     answered: Option<Answer>,
+    screens: Screens,
+    /// What the caller of a media join is to be told, unless the server dies first.
+    answer: Option<(PeerId, Selections)>,
     /// Everything that came out, for comparison between runs.
     pub journal: Vec<String>,
 }
@@ -60,6 +69,7 @@ struct Answer {
 impl World {
     pub fn new(seed: u64, deaths: Deaths) -> Self {
         let mut dice = Dice::new(seed);
+        let lively = dice.one_in(2);
         let grace_ms = dice.pick(&[1_000, 15_000, 15_000, 90_000]);
         let limits = Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
         let facts = MeetingFacts {
@@ -71,6 +81,7 @@ impl World {
         Self {
             dice,
             deaths,
+            lively,
             session: Session::new(facts.clone(), limits.clone()),
             facts,
             limits,
@@ -81,13 +92,16 @@ impl World {
             remembered: Vec::new(),
             ledger: None,
             answered: None,
+            screens: Screens::default(),
+            answer: None,
             journal: Vec::new(),
         }
     }
 
     pub fn run(&mut self, steps: usize) {
         for _ in 0..steps {
-            self.now += self.dice.pick(&[0_i64, 0, 1, 40, 700, 3_000, 9_000, 14_999, 15_000, 40_000]);
+            let longest = if self.lively { 7 } else { PAUSES.len() };
+            self.now += self.dice.pick(&PAUSES[..longest]);
             if self.dice.one_in(60) {
                 self.now += self.dice.pick(&[60_000, 90_000, 700_000]);
             }
@@ -131,8 +145,21 @@ impl World {
             self.die(outputs);
             return;
         }
+        if let Some((to, all)) = self.answer.take() {
+            self.screens.answered(&to, &all);
+        }
         self.keep(outputs);
+        self.tell_screens(&done);
         self.tell_ledger(done);
+    }
+
+    /// Whoever joins anew or breaks off hears no more of media; whoever leaves closes its client.
+    fn tell_screens(&mut self, done: &Done) {
+        match done {
+            Done::Entered { peer, .. } | Done::Broke(peer) => self.screens.broke_off(&id(*peer)),
+            Done::Left(peers) => peers.iter().for_each(|peer| self.screens.closed(&id(*peer))),
+            _ => {}
+        }
     }
 
     /// The ledger learns what an input's caller was told.
@@ -193,6 +220,8 @@ impl World {
     }
 
     fn recover(&mut self) {
+        self.answer = None;
+        self.screens.server_died();
         // What was answered, and when the last event was, is known to the next server; being alive a little later too.
         let seen = self.now + self.dice.pick(&[0, 0, 50, 1_500]);
         let now = seen + self.dice.pick(&[0, 300, 2_000, 14_000, 30_000, 59_000, 61_000, 100_000, 700_000]);
@@ -229,8 +258,12 @@ impl World {
     fn keep(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             self.journal.push(format!("{output:?}"));
+            if let Output::Send { to, message } = &output {
+                self.screens.told(to, message);
+            }
             if let Output::Remember { session, event } = output {
                 if event.seq == 1 {
+                    self.screens = Screens::default();
                     assert!(matches!(event.body, EventBody::SessionStarted(_)), "the first event is the start");
                     let over = self.session_from_store().is_none_or(|record| record.ended.is_some());
                     assert!(over, "a session began before the last one had ended");
@@ -273,6 +306,7 @@ impl World {
         assert!(present <= self.limits.max_peers, "the session is full");
         assert_eq!(record.map_or(0, Record::present_count), present);
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
+        self.screens.check(&self.session, &connected);
         self.check_answer(now);
         if self.deaths == Deaths::BetweenInputs {
             self.check_ledger(now);
@@ -346,8 +380,14 @@ impl World {
                 | Message::TrackPublished { peer, .. }
                 | Message::TrackToggled { peer, .. }
                 | Message::TrackUnpublished { peer, .. }
-                | Message::Renamed { peer, .. }
-                | Message::Speaking(peer) => Some(peer),
+                | Message::Renamed { peer, .. } => Some(peer),
+                Message::Selected(news) => {
+                    for selected in news {
+                        let record = self.session.record().and_then(|record| record.peers.get(&selected.peer));
+                        assert!(record.is_some_and(|peer| peer.counts()), "{to} heard of {selected:?}");
+                    }
+                    None
+                }
                 Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();
