@@ -129,7 +129,9 @@ impl Session {
     /// Puts a peer that the record has as connected on the roster.
     fn connect(&mut self, peer: &PeerId, preset: Preset) -> PeerView {
         self.roster.add(peer.clone(), preset);
-        self.announce(peer)
+        let view = self.announce(peer);
+        self.select_by_return(peer);
+        view
     }
 
     /// Tells everybody else that this peer is here, unless it is hidden.
@@ -192,7 +194,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
         self.forget_connection(peer);
-        self.selection.leave(peer, self.pinned() == Some(peer));
+        self.selection.leave(peer, self.is_compulsory(peer));
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
         self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
     }

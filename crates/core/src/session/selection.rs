@@ -42,15 +42,15 @@ pub(super) struct Selection {
     changed_at: Option<Timestamp>,
     /// When the one at the front was last heard.
     front_heard: Timestamp,
-    /// Those who were selected, but are not any more. A client that was away may not have heard of that; it knows them
-    /// still if they were away too and came back.
+    /// Those who were selected, but are not any more. A client that was away may not have heard of that. The gone among
+    /// them may come back; they are as many as ever came at most.
     former: BTreeSet<PeerId>,
 }
 
 impl Selection {
     /// Takes out somebody who is gone; clients that are here do so by themselves (seen in web SDK 2.0.2).
-    pub fn leave(&mut self, peer: &PeerId, pinned: bool) {
-        if self.take_out(peer) || pinned {
+    pub fn leave(&mut self, peer: &PeerId, compulsory: bool) {
+        if self.take_out(peer) || compulsory {
             self.former.insert(peer.clone());
         }
     }
@@ -169,19 +169,26 @@ impl Session {
         self.tell_selected([before, after]);
     }
 
+    /// Somebody who was gone comes in again: clients that were away as well may still think it selected.
+    pub(super) fn select_by_return(&mut self, comer: &PeerId) {
+        if self.selection.former.contains(comer) {
+            self.tell_selected([Some(comer.clone()), None]);
+        }
+    }
+
     /// Tells a client that may have been away who is not selected any more: what it knew before stays with it, and the
     /// whole list only adds to that (seen in web SDK 2.0.2).
-    pub(super) fn tell_former(&mut self, to: &PeerId) {
+    pub(super) fn tell_former(&mut self, comer: &PeerId) {
         let here = |peer: &PeerId| self.present(peer).is_some_and(record::Peer::counts);
-        let former = self.selection.former.iter().filter(|peer| *peer != to && here(peer));
+        let former = self.selection.former.iter().filter(|peer| *peer != comer && here(peer));
         let news: Vec<Selected> = former.map(|peer| self.selected(peer)).collect();
         if !news.is_empty() {
-            self.send_joined(to, Message::Selected(news));
+            self.send_joined(comer, Message::Selected(news));
         }
     }
 
     /// Everyone has to see it: it shares a screen, or is pinned.
-    fn is_compulsory(&self, peer: &PeerId) -> bool {
+    pub(super) fn is_compulsory(&self, peer: &PeerId) -> bool {
         let found = self.present(peer).filter(|peer| peer.counts());
         found.is_some_and(|found| self.pinned() == Some(peer) || found.tracks.values().any(is_screen))
     }

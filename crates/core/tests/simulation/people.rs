@@ -2,7 +2,7 @@
 //! Each answers with what its caller was told, which is all that the ledger hears.
 
 use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
-use salon_core::preset::{CanProduce, Entry, PrivateChat, Recorder};
+use salon_core::preset::{CanProduce, Entry, PollPermissions, PrivateChat, Recorder};
 use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPoll, Refusal};
 use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
@@ -264,6 +264,7 @@ impl World {
             accept_stage_requests: host,
             stage_enabled: host || peer == 11,
             stage_access: (peer == 11).then_some(CanProduce::CanRequest),
+            polls: PollPermissions { can_create: true, can_vote: peer != 1, can_view: peer != 2 },
             hidden: peer == 3 || (peer == 4 && self.dice.one_in(2)),
             ..named
         };

@@ -83,11 +83,11 @@ impl Screens {
         self.screens.remove(peer);
     }
 
-    /// Every client that hears of media shows whom the session selects. Those whom it does not know any more, because
-    /// they left while it was away, it does not show (it has a new list of people).
+    /// Every client that hears of media shows whom the session selects. Those whom it does not know (any more), because
+    /// they are hidden or left while it was away, it does not show: it has a new list of people.
     pub fn check(&self, session: &Session, connected: &BTreeSet<PeerId>) {
         let Some(record) = session.record().filter(|record| record.ended.is_none()) else { return };
-        let here = |peer: &&PeerId| record.peers.get(*peer).is_some_and(|peer| peer.is_present());
+        let here = |peer: &&PeerId| record.peers.get(*peer).is_some_and(|peer| peer.is_present() && peer.counts());
         for (peer, screen) in self.screens.iter().filter(|(peer, screen)| screen.hears && connected.contains(*peer)) {
             let wanted = session.selections(peer);
             let shown: Vec<&PeerId> = screen.compulsory.iter().filter(here).collect();
@@ -95,7 +95,10 @@ impl Screens {
             compulsory.sort();
             assert_eq!(shown, compulsory, "{peer} has to show these");
             let order: Vec<&PeerId> = screen.order.iter().filter(here).filter(|other| *other != peer).collect();
-            assert!(order.iter().take(wanted.speakers.len()).copied().eq(&wanted.speakers), "{peer} has {order:?} for {wanted:?}");
+            assert!(
+                order.iter().take(wanted.speakers.len()).copied().eq(&wanted.speakers),
+                "{peer} has {order:?} for {wanted:?}"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::preset::Recorder;
-use salon_core::session::{ChatNews, MeetingFacts, Message, Output, Selections, StageNews};
+use salon_core::session::{ChatNews, MeetingFacts, Message, Output, PollView, Selections, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
@@ -121,10 +121,11 @@ impl World {
 
     fn step(&mut self) {
         let connected_before = self.connected();
+        let shown_before = self.shown();
         let seq_before = self.session.record().map(|record| (record.started.session.clone(), record.seq));
         let done = self.input();
         let outputs = self.session.take_outputs();
-        self.check_told(&outputs, &connected_before);
+        self.check_told(&outputs, &connected_before, &shown_before);
         if let Done::Refused = done {
             // Time may have changed something, the refused input did not.
             let news = outputs.iter().filter_map(|output| match output {
@@ -286,6 +287,13 @@ impl World {
         peers.filter(|peer| peer.is_connected()).map(|peer| peer.who.peer.clone()).collect()
     }
 
+    /// Those whom others may know of, here or not.
+    fn shown(&self) -> BTreeSet<PeerId> {
+        let peers = self.session.record().into_iter().flat_map(|record| record.peers.values());
+        let shown = peers.filter(|peer| !peer.who.hidden || peer.who.recorder != Recorder::None);
+        shown.map(|peer| peer.who.peer.clone()).collect()
+    }
+
     /// What must hold after every input.
     fn check(&mut self) {
         let now = Timestamp(self.now);
@@ -306,10 +314,11 @@ impl World {
         assert!(present <= self.limits.max_peers, "the session is full");
         assert_eq!(record.map_or(0, Record::present_count), present);
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
-        self.screens.check(&self.session, &connected);
+        self.check_asked(&connected);
         self.check_answer(now);
         if self.deaths == Deaths::BetweenInputs {
             self.check_ledger(now);
+            self.screens.check(&self.session, &connected);
         }
     }
 
@@ -356,8 +365,35 @@ impl World {
         }
     }
 
+    /// A poll tells nobody more than its makers wanted.
+    fn check_poll(&self, to: &PeerId, poll: &PollView) {
+        let record = self.session.record().expect("polls belong to a session");
+        let who = &record.peers[to].who.participant;
+        let votes = &record.polls.get(&poll.id).expect("it is in the record").votes;
+        assert!(self.session.polls(to).is_ok() || !record.peers[to].is_connected(), "{to} may not see polls");
+        let named = poll.options.iter().any(|option| !option.votes.is_empty());
+        let counted = poll.options.iter().any(|option| option.count > 0);
+        assert!(!poll.hide_votes || votes.contains_key(who) || !counted && !named, "{to} sees hidden votes: {poll:?}");
+        if poll.anonymous {
+            assert!(!named && poll.voted.iter().all(|voter| voter == who), "{to} sees who voted: {poll:?}");
+        }
+    }
+
+    /// What people find when they ask is what they would have been told.
+    fn check_asked(&self, connected: &BTreeSet<PeerId>) {
+        for peer in connected {
+            let who = &self.session.record().expect("a session is live").peers[peer].who.participant;
+            let private = self.session.chat_history(peer).into_iter().flatten().filter(|message| message.is_private());
+            private.for_each(|message| assert!(message.parties.contains(who), "{peer} reads {message:?}"));
+            self.session.polls(peer).into_iter().flatten().for_each(|poll| self.check_poll(peer, &poll));
+            let seen = self.session.peers(peer).expect("it is connected");
+            let others = seen.iter().filter(|view| view.peer != *peer);
+            others.for_each(|view| assert!(!view.hidden || view.recorder != Recorder::None, "{peer} sees {view:?}"));
+        }
+    }
+
     /// Nobody hears what is not for it.
-    fn check_told(&self, outputs: &[Output], before: &BTreeSet<PeerId>) {
+    fn check_told(&self, outputs: &[Output], before: &BTreeSet<PeerId>, shown_before: &BTreeSet<PeerId>) {
         let after = self.connected();
         for output in outputs {
             let Output::Send { to, message } = output else { continue };
@@ -383,12 +419,21 @@ impl World {
                 | Message::Renamed { peer, .. } => Some(peer),
                 Message::Selected(news) => {
                     for selected in news {
-                        let record = self.session.record().and_then(|record| record.peers.get(&selected.peer));
-                        assert!(record.is_some_and(|peer| peer.counts()), "{to} heard of {selected:?}");
+                        let shown = self.shown().contains(&selected.peer) || shown_before.contains(&selected.peer);
+                        assert!(shown, "{to} heard of {selected:?}");
                     }
                     None
                 }
-                Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
+                Message::Poll { poll, .. } => {
+                    self.check_poll(to, poll);
+                    None
+                }
+                Message::Stage(StageNews::Requests(_)) => {
+                    let may = self.session.stage_requests(to).is_ok() || !after.contains(to);
+                    assert!(may, "{to} may not see who asks for the stage");
+                    None
+                }
+                Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();
                     let who = record.and_then(|record| record.peers.get(to)).map(|peer| &peer.who.participant);
@@ -400,8 +445,8 @@ impl World {
             };
             assert!(joined, "{to} is not in and heard {message:?}");
             if let Some(peer) = subject.filter(|peer| *peer != to) {
-                let who = self.session.record().and_then(|record| record.peers.get(peer)).map(|peer| &peer.who);
-                let shown = who.is_none_or(|who| !who.hidden || who.recorder != Recorder::None);
+                // It may have gone as one who was seen and come again as one who is not.
+                let shown = self.shown().contains(peer) || shown_before.contains(peer);
                 assert!(shown, "{to} heard of the hidden {peer}: {message:?}");
             }
         }
