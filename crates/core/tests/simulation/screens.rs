@@ -73,9 +73,14 @@ impl Screens {
         }
     }
 
-    /// Whoever was away already begins anew: the next server cannot know what they missed.
-    pub fn server_died(&mut self) {
+    /// The next server cannot know what those who were away already had missed, nor who had been selected and was gone:
+    /// clients that were away, or hold on to people who were not `here`, begin anew.
+    pub fn server_died(&mut self, here: &BTreeSet<PeerId>) {
         self.screens.retain(|_, screen| std::mem::take(&mut screen.hears));
+        for screen in self.screens.values_mut() {
+            screen.order.retain(|peer| here.contains(peer));
+            screen.compulsory.retain(|peer| here.contains(peer));
+        }
     }
 
     /// The client is closed: who comes back starts with nothing.

@@ -222,7 +222,9 @@ impl World {
 
     fn recover(&mut self) {
         self.answer = None;
-        self.screens.server_died();
+        let record = self.session_from_store();
+        let here = record.iter().flat_map(Record::present).map(|peer| peer.who.peer.clone());
+        self.screens.server_died(&here.collect());
         // What was answered, and when the last event was, is known to the next server; being alive a little later too.
         let seen = self.now + self.dice.pick(&[0, 0, 50, 1_500]);
         let now = seen + self.dice.pick(&[0, 300, 2_000, 14_000, 30_000, 59_000, 61_000, 100_000, 700_000]);

@@ -73,7 +73,10 @@ async fn who_speaks_comes_to_the_front_and_who_shares_a_screen_is_compulsory() {
 
     let screen = bob.publish("video").await.unwrap();
     assert_eq!(alice.heard(media::SELECTED_PEER_DIFF).await, 0, "a camera is nothing special");
-    let close = |producer_id: &str| edge::ProducerCloseRequest { producer_id: producer_id.to_owned(), ..edge::ProducerCloseRequest::default() };
+    let close = |producer_id: &str| edge::ProducerCloseRequest {
+        producer_id: producer_id.to_owned(),
+        ..edge::ProducerCloseRequest::default()
+    };
     bob.tell(media::CLOSE_PRODUCER, &close(&screen)).await;
     let transport = bob.open_transport(false).await.unwrap();
     let screen = bob.publish_on(&transport, "video", true).await.unwrap();
@@ -114,7 +117,8 @@ async fn who_comes_back_forgets_who_is_not_selected_any_more() {
     assert_eq!(held.hears(&mut alice).await.1, [bob.peer()]);
     let alice = alice.vanish();
     house.counts(&meeting, Some(1)).await;
-    bob.tell(media::CLOSE_PRODUCER, &edge::ProducerCloseRequest { producer_id: screen, ..edge::ProducerCloseRequest::default() }).await;
+    bob.tell(media::CLOSE_PRODUCER, &edge::ProducerCloseRequest { producer_id: screen, ..edge::ProducerCloseRequest::default() })
+        .await;
     bob.catch_up().await;
     let mut alice = alice.connect().await;
     alice.join().await.unwrap();
