@@ -79,3 +79,57 @@ test('a host who comes later sees who waits; a guest who gives up is gone from t
   await bob.goesAway();
   await eventuallyWaits(ada);
 });
+
+/** Somebody whose `join` waits as long as they do. */
+async function arrives(name, meeting, preset) {
+  const person = await stage.invites(name, meeting, { preset });
+  await person.does((it) => {
+    void it.join().catch(() => {});
+  });
+  return person;
+}
+
+test('a host lets all in at once; only those who may decide see who waits; the admitted come back unasked', { timeout: 90_000 }, async () => {
+  const meeting = await stage.api.createMeeting();
+  const ada = await stage.invites('Ada', meeting);
+  await ada.joins();
+  const bob = await arrives('Bob', meeting, 'group_call_guest');
+  const cleo = await arrives('Cleo', meeting, 'group_call_guest');
+  const [first, second] = await eventuallyWaits(ada, 'Bob', 'Cleo');
+  await ada.does(({ participants }, ids) => participants.acceptAllWaitingRoomRequest(ids), [first.id, second.id]);
+  for (const person of [bob, cleo]) await person.eventuallyIs('joined');
+  await eventuallyWaits(ada);
+
+  await cleo.leaves();
+  await cleo.goesAway();
+  const again = await stage.opensAgain(cleo);
+  await again.joins();
+  await again.eventuallyIs('joined');
+  assert.equal((await stage.api.activeSession(meeting)).live_participants, 3, 'once admitted, always');
+
+  await bob.asks(() => window.person.losesSocket());
+  await bob.eventuallyIs('disconnected');
+  await bob.eventuallyIs('joined');
+  await ada.eventuallySeesAndHears(bob);
+
+  const denied = await stage.api.presetLike('group_call_guest', 'patient_guest', () => {});
+  await again.leaves();
+  await again.goesAway();
+  const other = await arrives('Cleo', meeting, denied);
+  await other.eventuallyIs('waitlisted');
+  await eventuallyWaits(ada, 'Cleo');
+  assert.deepEqual(await waiting(bob), [], 'a guest is not told who waits');
+});
+
+test('some wait only until somebody who may let people in is there', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  const preset = await stage.api.presetLike('group_call_participant', 'early_bird', ({ permissions }) => {
+    permissions.waiting_room_type = 'ON_PRIVILEGED_USER_ENTRY';
+  });
+  const bob = await arrives('Bob', meeting, preset);
+  await bob.eventuallyIs('waitlisted');
+  assert.equal(await stage.api.activeSession(meeting), null);
+  const [ada] = await stage.gathers(meeting, 'Ada');
+  await bob.eventuallyIs('joined');
+  await Promise.all([ada.eventuallySeesAndHears(bob), bob.eventuallySeesAndHears(ada)]);
+});

@@ -97,6 +97,9 @@ pub const PERMISSION_READS_PER_MINUTE: usize = 1_000;
 /// People one request may be about.
 pub const MAX_PERMISSION_TARGETS: usize = 1_000;
 
+/// Speakers who are kept in order. Clients show at most 24 people and hear 4 more (web SDK 2.0.2).
+pub const MAX_SPEAKERS: usize = 28;
+
 /// What an operator may change about sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -13,7 +13,7 @@ mod pins;
 mod polls;
 mod rate;
 mod roster;
-mod speakers;
+mod selection;
 mod stage;
 mod stores;
 mod tracks;
@@ -29,6 +29,7 @@ pub use moderation::Mute;
 pub use permissions::NewPermissions;
 pub use polls::{NewPoll, OptionView, PollView};
 pub use roster::PeerView;
+pub use selection::{Selected, Selections};
 pub use stage::{Stage, StageNews, StageRequest};
 pub use stores::StoreView;
 pub use waiting_room::WaitingView;
@@ -204,8 +205,8 @@ pub enum Message {
         participant: ParticipantId,
         changes: Changes,
     },
-    /// This peer speaks now: the front of the order.
-    Speaking(PeerId),
+    /// How these peers are selected now, for clients that cannot show everyone.
+    Selected(Vec<Selected>),
 }
 
 /// The session of one meeting.
@@ -219,7 +220,7 @@ pub struct Session {
     // Of the connections: gone when the server is.
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
-    speakers: speakers::Speakers,
+    selection: selection::Selection,
     stage: stage::Asked,
     // Of people, whatever connection they use.
     rates: rate::Rates,
@@ -240,7 +241,7 @@ impl Session {
             record: None,
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
-            speakers: speakers::Speakers::default(),
+            selection: selection::Selection::default(),
             stage: stage::Asked::new(),
             rates: rate::Rates::default(),
             written: BTreeMap::new(),
@@ -405,6 +406,7 @@ impl Session {
         for peer in self.peers_where(|_| true) {
             self.take_out(&peer, LeaveReason::Ended);
         }
+        self.selection = selection::Selection::default();
         self.emit(EventBody::SessionEnded { ended_at, reason });
     }
 

@@ -7,6 +7,8 @@
 mod dice;
 #[path = "simulation/ledger.rs"]
 mod ledger;
+#[path = "simulation/screens.rs"]
+mod screens;
 #[path = "simulation/world.rs"]
 mod world;
 

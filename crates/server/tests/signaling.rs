@@ -42,6 +42,8 @@ mod pins;
 mod polls;
 #[path = "signaling/removal.rs"]
 mod removal;
+#[path = "signaling/selection.rs"]
+mod selection;
 #[path = "signaling/stage.rs"]
 mod stage;
 #[path = "signaling/stores.rs"]

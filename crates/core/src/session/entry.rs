@@ -99,7 +99,6 @@ impl Session {
     fn replace_connection(&mut self, join: Join) -> Entered {
         self.unpublish_all(&join.peer);
         self.forget_stage_request(&join.peer);
-        self.speakers.leave(&join.peer);
         self.rename_on_return(&join);
         self.roster.add(join.peer.clone(), join.preset);
         self.tell_earlier_changes(&join.peer);
@@ -136,7 +135,9 @@ impl Session {
     /// Puts a peer that the record has as connected on the roster.
     fn connect(&mut self, peer: &PeerId, preset: Preset) -> PeerView {
         self.roster.add(peer.clone(), preset);
-        self.announce(peer)
+        let view = self.announce(peer);
+        self.select_by_return(peer);
+        view
     }
 
     /// Tells everybody else that this peer is here, unless it is hidden.
@@ -199,6 +200,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
         self.forget_connection(peer);
+        self.selection.leave(peer, self.is_compulsory(peer));
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
         self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
     }
@@ -207,7 +209,6 @@ impl Session {
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
         self.forget_stage_request(peer);
-        self.speakers.leave(peer);
         self.roster.remove(peer);
     }
 

@@ -20,10 +20,15 @@ impl Session {
         if peer.is_some_and(|peer| !self.is_shown(peer)) {
             return Err(Refusal::UnknownPeer);
         }
-        if self.pinned() != peer {
+        let before = self.pinned().cloned();
+        let changed = before.as_ref() != peer;
+        if changed {
             self.emit(EventBody::PeerPinned { peer: peer.cloned() });
         }
         self.send_all(None, &Message::Pinned(peer.cloned()));
+        if changed {
+            self.select_by_pin(before, peer.cloned());
+        }
         Ok(())
     }
 

@@ -143,11 +143,11 @@ impl Session {
         if let Some(member) = self.roster.get_mut(caller) {
             member.media = true;
         }
-        self.speakers.enter(caller);
         if let Some(me) = self.present(caller).filter(|me| is_announced(me)) {
             let message = Message::MediaJoined(PeerView::of(&me.who));
             self.send_media(Some(caller), &message);
         }
+        self.tell_former(caller);
         Ok(others)
     }
 
@@ -157,7 +157,6 @@ impl Session {
         self.caller(caller)?;
         self.unpublish_all(caller);
         let had = self.roster.get_mut(caller).is_some_and(|member| std::mem::replace(&mut member.media, false));
-        self.speakers.leave(caller);
         self.outputs.push(Output::Media(Media::CloseTransports { peer: caller.clone() }));
         if had && self.is_shown(caller) {
             self.send_media(Some(caller), &Message::MediaLeft(caller.clone()));

@@ -12,6 +12,7 @@ mod permissions;
 mod pins;
 mod polls;
 mod secrecy;
+mod selection;
 mod stage;
 mod stores;
 mod waiting;

@@ -1,7 +1,7 @@
 //! What peers publish: who may, what is paused, what others may subscribe to.
 //! Invariant: only present peers have tracks, and a track id belongs to one of them. A peer whose socket broke is still
 //! heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media connections.
-//! Next: `speakers.rs` orders those who talk.
+//! Next: `selection.rs` orders those who talk.
 
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
@@ -68,6 +68,7 @@ impl Session {
         if self.is_shown(caller) {
             self.send_media(Some(caller), &Message::TrackPublished { peer: caller.clone(), track: track.clone() });
         }
+        self.select_by_track(caller, &track);
         Ok(track)
     }
 
@@ -136,8 +137,9 @@ impl Session {
         self.emit(EventBody::TrackUnpublished { peer: peer.clone(), track: track.clone() });
         self.outputs.push(Output::Media(Media::CloseTrack { track: track.clone() }));
         if self.is_shown(peer) {
-            self.send_media(Some(peer), &Message::TrackUnpublished { peer: peer.clone(), track: gone });
+            self.send_media(Some(peer), &Message::TrackUnpublished { peer: peer.clone(), track: gone.clone() });
         }
+        self.select_by_track(peer, &gone);
     }
 
     pub(super) fn unpublish_all(&mut self, peer: &PeerId) {

@@ -30,7 +30,10 @@ enum After {
     Lost {
         at: i64,
     },
-    Left,
+    /// It left for good at that moment, which may be after it was last seen.
+    Left {
+        at: i64,
+    },
 }
 
 /// One session of the meeting.
@@ -80,7 +83,7 @@ impl Ledger {
         self.broke_off(now, peer, now);
         for line in self.lines.iter_mut().filter(|line| line.peer == peer) {
             if matches!(line.after, After::MayReturn { .. }) {
-                line.after = After::Left;
+                line.after = After::Left { at: now };
             }
         }
     }
@@ -127,7 +130,7 @@ impl Ledger {
         match line.after {
             After::Nothing => true,
             After::MayReturn { until } => now < until,
-            After::Returned { .. } | After::Lost { .. } | After::Left => false,
+            After::Returned { .. } | After::Lost { .. } | After::Left { .. } => false,
         }
     }
 
@@ -152,7 +155,7 @@ impl Ledger {
         for line in &self.lines {
             let (end, _) = line.until?;
             over = over.max(end + self.keep_alive_ms);
-            if let After::MayReturn { until: at } | After::Lost { at } = line.after {
+            if let After::MayReturn { until: at } | After::Lost { at } | After::Left { at } = line.after {
                 over = over.max(at);
             }
         }

@@ -3,7 +3,7 @@
 
 use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
 use salon_core::permission::{Changes, Flag, Source};
-use salon_core::preset::{CanProduce, Entry, PrivateChat, Recorder};
+use salon_core::preset::{CanProduce, Entry, PollPermissions, PrivateChat, Recorder};
 use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPermissions, NewPoll, Refusal};
 use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
@@ -40,20 +40,12 @@ impl World {
         let peer = self.dice.roll(PEERS);
         let caller = id(peer);
         let other = self.dice.roll(PEERS);
+        // In some meetings people come and go all the time, in others they stay and do things.
+        if self.dice.roll(10) < if self.lively { 8 } else { 3 } {
+            return self.meet(now, other);
+        }
         match self.dice.roll(24) {
-            0..=8 => {
-                let preset = self.preset(peer);
-                let counts = !preset.hidden && preset.recorder == Recorder::None;
-                let mut join = self.join(peer, preset);
-                if self.dice.one_in(20) {
-                    return self.steal(join);
-                }
-                join.meeting_active = !self.dice.one_in(20);
-                match self.session.join(now, join) {
-                    Ok(entered) => Done::Entered { peer, counts, waits: matches!(entered, Entered::Waiting(_)) },
-                    Err(_) => Done::Refused,
-                }
-            }
+            0..=8 => self.come(now, peer),
             9..=11 => {
                 self.session.disconnect(now, &caller);
                 Done::Broke(peer)
@@ -92,8 +84,8 @@ impl World {
                 Done::or_refused(done.is_ok())
             }
             19 => {
-                let done = self.session.complete_join(now, &caller);
-                Done::or_refused(done.is_ok())
+                let done = self.complete(now, &caller);
+                Done::or_refused(done)
             }
             20..=21 => {
                 // Now and then an id that is or was in use.
@@ -128,12 +120,79 @@ impl World {
                     0 => self.session.broadcast(now, &caller, Audience::Others, hello).is_ok(),
                     1 => self.session.broadcast(now, &caller, Audience::Peers(vec![id(other)]), hello).is_ok(),
                     2 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
-                    3 => self.session.leave_media(now, &caller).is_ok(),
+                    3 => {
+                        let left = self.session.leave_media(now, &caller).is_ok();
+                        if left {
+                            self.screens.broke_off(&caller);
+                        }
+                        left
+                    }
                     _ => self.session.handle_voice(now, &caller).is_ok(),
                 };
                 Done::or_refused(done)
             }
         }
+    }
+
+    fn come(&mut self, now: Timestamp, peer: usize) -> Done {
+        let preset = self.preset(peer);
+        let counts = !preset.hidden && preset.recorder == Recorder::None;
+        let mut join = self.join(peer, preset);
+        if self.dice.one_in(20) {
+            return self.steal(join);
+        }
+        join.meeting_active = !self.dice.one_in(20);
+        match self.session.join(now, join) {
+            Ok(entered) => Done::Entered { peer, counts, waits: matches!(entered, Entered::Waiting(_)) },
+            Err(_) => Done::Refused,
+        }
+    }
+
+    fn is_away(&self, peer: &PeerId) -> bool {
+        let record = self.session.record().filter(|record| record.ended.is_none());
+        record.and_then(|record| record.peers.get(peer)).is_some_and(|peer| peer.is_present() && !peer.is_connected())
+    }
+
+    fn complete(&mut self, now: Timestamp, caller: &PeerId) -> bool {
+        let done = self.session.complete_join(now, caller).is_ok();
+        if done {
+            self.answer = Some((caller.clone(), self.session.selections(caller)));
+        }
+        done
+    }
+
+    /// Somebody who is in does what people do in a call.
+    fn meet(&mut self, now: Timestamp, other: usize) -> Done {
+        let away = (0..PEERS).find(|peer| self.is_away(&id(*peer)));
+        if let Some(peer) = away.filter(|_| self.dice.one_in(3)) {
+            return self.come(now, peer);
+        }
+        let connected: Vec<PeerId> = self.connected().into_iter().collect();
+        if connected.len() < self.dice.roll(6) {
+            return self.come(now, other);
+        }
+        let Some(first) = connected.first() else { return Done::Nothing };
+        if let Some(caller) = connected.iter().find(|peer| !self.screens.hears(peer)).filter(|_| self.dice.one_in(2)) {
+            return Done::or_refused(self.complete(now, &caller.clone()));
+        }
+        let caller = if self.dice.one_in(3) { first.clone() } else { self.dice.pick(&connected) };
+        let tracks = self.session.record().and_then(|record| record.peers.get(&caller)).map(|peer| &peer.tracks);
+        let own: Vec<TrackId> = tracks.into_iter().flatten().map(|(id, _)| id.clone()).collect();
+        let done = match self.dice.roll(16) {
+            0 => self.complete(now, &caller),
+            1..=3 => {
+                self.tracks += 1;
+                let kind = self.dice.pick(&[TrackKind::Audio, TrackKind::Video]);
+                self.session.publish(now, &caller, track(self.tracks, kind, kind == TrackKind::Video)).is_ok()
+            }
+            4 if !own.is_empty() => self.session.unpublish(now, &caller, &self.dice.pick(&own)).is_ok(),
+            5 => self.session.pin(now, &caller, Some(&id(other))).is_ok(),
+            6..=8 => self.session.handle_voice(now, &caller).is_ok(),
+            9..=11 => self.chat(now, &caller, other),
+            12 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
+            _ => self.collaborate(now, &caller, other),
+        };
+        Done::or_refused(done)
     }
 
     /// Somebody writes, or changes what was written.
@@ -224,6 +283,7 @@ impl World {
             accept_stage_requests: host,
             stage_enabled: host || peer == 11,
             stage_access: (peer == 11).then_some(CanProduce::CanRequest),
+            polls: PollPermissions { can_create: true, can_vote: peer != 1, can_view: peer != 2 },
             hidden: peer == 3 || (peer == 4 && self.dice.one_in(2)),
             ..named
         };

@@ -12,14 +12,18 @@ use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::permission::Source;
 use salon_core::preset::{CanProduce, Recorder};
-use salon_core::session::{ChatNews, MeetingFacts, Message, Output, StageNews};
+use salon_core::session::{ChatNews, MeetingFacts, Message, Output, PollView, Selections, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
 use crate::ledger::Ledger;
+use crate::screens::Screens;
 use people::{Done, PEERS, id};
 
 const BEGIN: i64 = 1_770_000_000_000;
+
+/// Milliseconds between two inputs.
+const PAUSES: [i64; 10] = [0, 0, 1, 40, 250, 700, 3_000, 14_999, 15_000, 40_000];
 
 /// How the server dies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +37,8 @@ pub enum Deaths {
 pub struct World {
     dice: Dice,
     deaths: Deaths,
+    /// People stay for longer and do more.
+    lively: bool,
     facts: MeetingFacts,
     limits: Limits,
     session: Session,
@@ -44,6 +50,9 @@ pub struct World {
     remembered: Vec<Event>,
     ledger: Option<Ledger>,
     answered: Option<Answer>,
+    screens: Screens,
+    /// What the caller of a media join is to be told, unless the server dies first.
+    answer: Option<(PeerId, Selections)>,
     /// Everything that came out, for comparison between runs.
     pub journal: Vec<String>,
 }
@@ -61,6 +70,7 @@ struct Answer {
 impl World {
     pub fn new(seed: u64, deaths: Deaths) -> Self {
         let mut dice = Dice::new(seed);
+        let lively = dice.one_in(2);
         let grace_ms = dice.pick(&[1_000, 15_000, 15_000, 90_000]);
         let limits = Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
         let facts = MeetingFacts {
@@ -72,6 +82,7 @@ impl World {
         Self {
             dice,
             deaths,
+            lively,
             session: Session::new(facts.clone(), limits.clone()),
             facts,
             limits,
@@ -82,13 +93,16 @@ impl World {
             remembered: Vec::new(),
             ledger: None,
             answered: None,
+            screens: Screens::default(),
+            answer: None,
             journal: Vec::new(),
         }
     }
 
     pub fn run(&mut self, steps: usize) {
         for _ in 0..steps {
-            self.now += self.dice.pick(&[0_i64, 0, 1, 40, 700, 3_000, 9_000, 14_999, 15_000, 40_000]);
+            let longest = if self.lively { 7 } else { PAUSES.len() };
+            self.now += self.dice.pick(&PAUSES[..longest]);
             if self.dice.one_in(60) {
                 self.now += self.dice.pick(&[60_000, 90_000, 700_000]);
             }
@@ -108,10 +122,11 @@ impl World {
 
     fn step(&mut self) {
         let connected_before = self.connected();
+        let shown_before = self.shown();
         let seq_before = self.session.record().map(|record| (record.started.session.clone(), record.seq));
         let done = self.input();
         let outputs = self.session.take_outputs();
-        self.check_told(&outputs, &connected_before);
+        self.check_told(&outputs, &connected_before, &shown_before);
         if let Done::Refused = done {
             // Time may have changed something, the refused input did not.
             let news = outputs.iter().filter_map(|output| match output {
@@ -132,8 +147,21 @@ impl World {
             self.die(outputs);
             return;
         }
+        if let Some((to, all)) = self.answer.take() {
+            self.screens.answered(&to, &all);
+        }
         self.keep(outputs);
+        self.tell_screens(&done);
         self.tell_ledger(done);
+    }
+
+    /// Whoever joins anew or breaks off hears no more of media; whoever leaves closes its client.
+    fn tell_screens(&mut self, done: &Done) {
+        match done {
+            Done::Entered { peer, .. } | Done::Broke(peer) => self.screens.broke_off(&id(*peer)),
+            Done::Left(peers) => peers.iter().for_each(|peer| self.screens.closed(&id(*peer))),
+            _ => {}
+        }
     }
 
     /// The ledger learns what an input's caller was told.
@@ -194,6 +222,10 @@ impl World {
     }
 
     fn recover(&mut self) {
+        self.answer = None;
+        let record = self.session_from_store();
+        let here = record.iter().flat_map(Record::present).map(|peer| peer.who.peer.clone());
+        self.screens.server_died(&here.collect());
         // What was answered, and when the last event was, is known to the next server; being alive a little later too.
         let seen = self.now + self.dice.pick(&[0, 0, 50, 1_500]);
         let now = seen + self.dice.pick(&[0, 300, 2_000, 14_000, 30_000, 59_000, 61_000, 100_000, 700_000]);
@@ -230,8 +262,12 @@ impl World {
     fn keep(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             self.journal.push(format!("{output:?}"));
+            if let Output::Send { to, message } = &output {
+                self.screens.told(to, message);
+            }
             if let Output::Remember { session, event } = output {
                 if event.seq == 1 {
+                    self.screens = Screens::default();
                     assert!(matches!(event.body, EventBody::SessionStarted(_)), "the first event is the start");
                     let over = self.session_from_store().is_none_or(|record| record.ended.is_some());
                     assert!(over, "a session began before the last one had ended");
@@ -252,6 +288,13 @@ impl World {
         let live = self.session.record().filter(|record| record.ended.is_none());
         let peers = live.into_iter().flat_map(|record| record.peers.values());
         peers.filter(|peer| peer.is_connected()).map(|peer| peer.who.peer.clone()).collect()
+    }
+
+    /// Those whom others may know of, here or not.
+    fn shown(&self) -> BTreeSet<PeerId> {
+        let peers = self.session.record().into_iter().flat_map(|record| record.peers.values());
+        let shown = peers.filter(|peer| !peer.who.hidden || peer.who.recorder != Recorder::None);
+        shown.map(|peer| peer.who.peer.clone()).collect()
     }
 
     /// What must hold after every input.
@@ -281,9 +324,11 @@ impl World {
         assert!(present <= self.limits.max_peers, "the session is full");
         assert_eq!(record.map_or(0, Record::present_count), present);
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
+        self.check_asked(&connected);
         self.check_answer(now);
         if self.deaths == Deaths::BetweenInputs {
             self.check_ledger(now);
+            self.screens.check(&self.session, &connected);
         }
     }
 
@@ -330,8 +375,35 @@ impl World {
         }
     }
 
+    /// A poll tells nobody more than its makers wanted.
+    fn check_poll(&self, to: &PeerId, poll: &PollView) {
+        let record = self.session.record().expect("polls belong to a session");
+        let who = &record.peers[to].who.participant;
+        let votes = &record.polls.get(&poll.id).expect("it is in the record").votes;
+        assert!(self.session.polls(to).is_ok() || !record.peers[to].is_connected(), "{to} may not see polls");
+        let named = poll.options.iter().any(|option| !option.votes.is_empty());
+        let counted = poll.options.iter().any(|option| option.count > 0);
+        assert!(!poll.hide_votes || votes.contains_key(who) || !counted && !named, "{to} sees hidden votes: {poll:?}");
+        if poll.anonymous {
+            assert!(!named && poll.voted.iter().all(|voter| voter == who), "{to} sees who voted: {poll:?}");
+        }
+    }
+
+    /// What people find when they ask is what they would have been told.
+    fn check_asked(&self, connected: &BTreeSet<PeerId>) {
+        for peer in connected {
+            let who = &self.session.record().expect("a session is live").peers[peer].who.participant;
+            let private = self.session.chat_history(peer).into_iter().flatten().filter(|message| message.is_private());
+            private.for_each(|message| assert!(message.parties.contains(who), "{peer} reads {message:?}"));
+            self.session.polls(peer).into_iter().flatten().for_each(|poll| self.check_poll(peer, &poll));
+            let seen = self.session.peers(peer).expect("it is connected");
+            let others = seen.iter().filter(|view| view.peer != *peer);
+            others.for_each(|view| assert!(!view.hidden || view.recorder != Recorder::None, "{peer} sees {view:?}"));
+        }
+    }
+
     /// Nobody hears what is not for it.
-    fn check_told(&self, outputs: &[Output], before: &BTreeSet<PeerId>) {
+    fn check_told(&self, outputs: &[Output], before: &BTreeSet<PeerId>, shown_before: &BTreeSet<PeerId>) {
         let after = self.connected();
         for output in outputs {
             let Output::Send { to, message } = output else { continue };
@@ -354,14 +426,29 @@ impl World {
                 | Message::TrackPublished { peer, .. }
                 | Message::TrackToggled { peer, .. }
                 | Message::TrackUnpublished { peer, .. }
-                | Message::Renamed { peer, .. }
-                | Message::Speaking(peer) => Some(peer),
+                | Message::Renamed { peer, .. } => Some(peer),
                 Message::PermissionsChanged { participant, .. } => {
                     let who = self.session.record().and_then(|record| record.peers.get(to)).map(|peer| &peer.who);
                     assert_eq!(who.map(|who| &who.participant), Some(participant), "{to} heard of another's permissions");
                     None
                 }
-                Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
+                Message::Selected(news) => {
+                    for selected in news {
+                        let shown = self.shown().contains(&selected.peer) || shown_before.contains(&selected.peer);
+                        assert!(shown, "{to} heard of {selected:?}");
+                    }
+                    None
+                }
+                Message::Poll { poll, .. } => {
+                    self.check_poll(to, poll);
+                    None
+                }
+                Message::Stage(StageNews::Requests(_)) => {
+                    let may = self.session.stage_requests(to).is_ok() || !after.contains(to);
+                    assert!(may, "{to} may not see who asks for the stage");
+                    None
+                }
+                Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();
                     let who = record.and_then(|record| record.peers.get(to)).map(|peer| &peer.who.participant);
@@ -373,8 +460,8 @@ impl World {
             };
             assert!(joined, "{to} is not in and heard {message:?}");
             if let Some(peer) = subject.filter(|peer| *peer != to) {
-                let who = self.session.record().and_then(|record| record.peers.get(peer)).map(|peer| &peer.who);
-                let shown = who.is_none_or(|who| !who.hidden || who.recorder != Recorder::None);
+                // It may have gone as one who was seen and come again as one who is not.
+                let shown = self.shown().contains(peer) || shown_before.contains(peer);
                 assert!(shown, "{to} heard of the hidden {peer}: {message:?}");
             }
         }

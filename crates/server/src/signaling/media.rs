@@ -52,14 +52,14 @@ pub async fn open_transport(caller: &Caller, request: wire::CreateTransportReque
 
 pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let (facts, session, others, order, pinned) = caller
+    let (facts, session, others, selections, pinned) = caller
         .handle
         .call(move |session, now| {
             let others = session.complete_join(now, &peer)?;
             let id = session.summary().map(|summary| summary.session.to_string()).unwrap_or_default();
             let pinned = session.pinned().map(ToString::to_string);
-            let order = session.speaking_order(&peer);
-            Ok::<_, Refusal>((session.facts().clone(), id, others, order, pinned))
+            let selections = session.selections(&peer);
+            Ok::<_, Refusal>((session.facts().clone(), id, others, selections, pinned))
         })
         .await??;
     answer(&edge::PeerJoinCompleteResponse {
@@ -75,8 +75,8 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
         }),
         participants: others.iter().map(|(peer, tracks)| to_wire::media_participant(peer, tracks)).collect(),
         selected_peers: Some(edge::SelectedPeersResponse {
-            audio_peers: order.iter().map(ToString::to_string).collect(),
-            compulsory_peers: Vec::new(),
+            audio_peers: selections.speakers.iter().map(ToString::to_string).collect(),
+            compulsory_peers: selections.compulsory.iter().map(ToString::to_string).collect(),
         }),
         max_preferred_streams: MAX_PREFERRED_STREAMS,
     })

@@ -6,7 +6,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::event::{Track, TrackKind};
 use salon_core::preset::Recorder;
-use salon_core::session::{Broadcast, MeetingFacts, Message, PeerView, WaitingView};
+use salon_core::session::{Broadcast, MeetingFacts, Message, PeerView, Selected, WaitingView};
 use salon_wire::event_id;
 use salon_wire::signaling::media::{self, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -93,12 +93,30 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
         }
         Message::Stage(news) => stage::push(news),
         Message::Chat(news) => chat::push(news),
-        Message::Speaking(peer) => {
-            let entries = vec![edge::SelectedPeersDiffEntry { peer_id: peer.to_string(), priority: 1 }];
+        Message::Selected(news) => {
+            let entries = news.iter().flat_map(selected).collect();
             (m::SELECTED_PEER_DIFF, edge::SelectedPeersDiffResponse { entries }.encode_to_vec())
         }
     };
     envelope(event, Some(String::new()), payload.into())
+}
+
+/// Priorities of the selection that are no places (read in web SDK 2.0.2).
+const NOT_COMPULSORY: i32 = 246_267_631;
+const NOT_IN_THE_ORDER: i32 = 229_490_415;
+
+/// The entries after which a client has this selected so, whatever it thought before.
+///
+/// For the client a place in the order ends being compulsory; "not compulsory" puts one that was not at the end of the
+/// order, and "not in the order" one that was compulsory (read in web SDK 2.0.2): hence their sequence.
+fn selected(selected: &Selected) -> Vec<edge::SelectedPeersDiffEntry> {
+    let mut priorities = match selected.place {
+        Some(place) => vec![place as i32 + 1],
+        None => vec![NOT_COMPULSORY, NOT_IN_THE_ORDER],
+    };
+    priorities.extend(selected.compulsory.then_some(-1));
+    let entry = |priority| edge::SelectedPeersDiffEntry { peer_id: selected.peer.to_string(), priority };
+    priorities.into_iter().map(entry).collect()
 }
 
 pub fn peer_info(peer: &PeerView) -> room::PeerInfoResponse {

@@ -1,6 +1,6 @@
 //! Tracks as others hear of them, and whose transports and tracks a message may name.
 
-use salon_core::{MeetingId, PeerId};
+use salon_core::MeetingId;
 use salon_wire::event_id::media;
 use salon_wire::signaling::media::{self as wire, edge};
 
@@ -264,25 +264,6 @@ async fn a_track_ends_for_the_others_when_its_connection_had_to_make_room() {
     alice.open_transport(false).await.unwrap();
     let told: edge::PeerProducerCloseBroadcastResponse = bob.hear(media::PEER_PRODUCER_CLOSE_BROADCAST).await;
     assert_eq!(told.producer_state.unwrap().producer_id, producer);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_speaks_comes_to_the_front() {
-    let house = House::open().await;
-    let (mut alice, mut bob) = two(&house).await;
-    let meeting = MeetingId::parse(&alice.person.meeting).unwrap();
-    let (handle, speaker) = (house.app.hub.find(meeting.as_str()).unwrap(), PeerId::parse(&bob.person.peer).unwrap());
-    handle.call(move |session, now| session.handle_voice(now, &speaker)).await.unwrap().unwrap();
-    let front = bob.peer();
-    for client in [&mut alice, &mut bob] {
-        let told: edge::SelectedPeersDiffResponse = client.hear(media::SELECTED_PEER_DIFF).await;
-        let told: Vec<_> = told.entries.into_iter().map(|entry| (entry.peer_id, entry.priority)).collect();
-        assert_eq!(told, [(front.clone(), 1)]);
-    }
-    let energy = wire::AudioActivityRequest { producer_id: "x".to_owned(), energy: 10, silent: false };
-    alice.tell(media::AUDIO_ACTIVITY, &energy).await;
-    alice.catch_up().await;
-    assert_eq!(bob.heard(media::SELECTED_PEER_DIFF).await, 0, "a client's own word about its loudness counts for nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The waiting room: who waits hears and sees nothing, and comes in only when somebody who may says so.
 
-use salon_wire::event_id::{media, room};
+use salon_wire::event_id::{self, media, room};
+use salon_wire::signaling::socket::polls;
 use salon_wire::signaling::socket::room as wire;
 use serde_json::json;
 
@@ -29,11 +30,20 @@ async fn who_waits_comes_in_when_admitted() {
     assert_eq!(list(&mut host).await, ["Wanda", "Will"]);
     assert_eq!(house.count(&meeting), Some(2), "who waits is not counted");
     assert_eq!(other.roster().await.len(), 2, "nor seen");
+    let poll = polls::NewPollRequest {
+        question: "?".to_owned(),
+        options: vec!["yes".to_owned(), "no".to_owned()],
+        ..polls::NewPollRequest::default()
+    };
+    host.tell(event_id::polls::CREATE_POLL, &poll).await;
+    host.hear::<()>(event_id::polls::CREATE_POLL).await;
     // Its client asks for these and takes a refusal for a failed join; the answers say nothing of who is in.
     let peers: wire::RoomPeersInfoResponse = wanda.ask(room::GET_ROOM_PEERS_INFO, NOTHING).await.unwrap();
     assert_eq!(peers.peers, []);
     let info: wire::RoomInfoResponse = wanda.ask(room::GET_ROOM_INFO, NOTHING).await.unwrap();
     assert_eq!(info.room.unwrap().room_uuid, None);
+    let asked: polls::GetPollsResponse = wanda.ask(event_id::polls::GET_POLLS, NOTHING).await.unwrap();
+    assert_eq!(asked.polls, []);
     for event in [media::SELF_JOIN_COMPLETE, room::GET_CONNECTED_ROOMS_DUMP] {
         assert_eq!(wanda.refused(event, NOTHING).await, "join the meeting first");
     }

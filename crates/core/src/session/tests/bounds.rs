@@ -5,7 +5,7 @@ use super::track;
 use crate::ids::MAX_ID_LEN;
 use crate::limits::*;
 use crate::preset::Entry;
-use crate::session::{Audience, Broadcast, Refusal};
+use crate::session::{Audience, Broadcast, Refusal, Selections};
 
 fn limits(max_peers: usize, max_peers_ever: usize) -> Limits {
     Limits { max_peers, max_peers_ever, ..Limits::default() }
@@ -236,6 +236,6 @@ fn what_belongs_to_a_connection_goes_with_it() {
     assert_eq!(session(&meeting), (1, 1, 1));
     meeting.act(2, "the API ends it", |session, now| session.kick_all(now, &crate::event::Actor::Api)).unwrap();
     assert_eq!(session(&meeting), (0, 0, 0));
-    assert_eq!(meeting.session.speaking_order(&id("x")), []);
+    assert_eq!(meeting.session.selections(&id("x")), Selections::default());
     assert_eq!(meeting.session.wake_at(), None);
 }

@@ -81,7 +81,9 @@ fn a_screen_that_may_no_longer_be_shared_is_gone() {
     assert_snapshot!(&meeting.text()[before..], @"
     0:01 hana changes what bo may do
          media: close bo-screen
-         to hana, bo: no more bo-screen
+         to hana: no more bo-screen
+         to bo, hana: bo is not in the order
+         to bo: no more bo-screen
          media: close bo-sound
          to hana, bo: no more bo-sound
          to bo: bo may: media.screenshare.can_produce NotAllowed

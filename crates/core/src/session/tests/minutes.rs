@@ -10,7 +10,9 @@ use crate::ids::{ParticipantId, PeerId, PresetId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
-use crate::session::{ChatNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews};
+use crate::session::{
+    ChatNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Selected, Session, StageNews,
+};
 use crate::time::Timestamp;
 
 /// Any moment will do; a real one keeps the sums honest.
@@ -373,7 +375,13 @@ fn tell(message: &Message) -> String {
             let entry = changes.entry.iter().map(|entry| format!("waiting_room_type {entry:?}"));
             format!("{participant} may: {}", flags.chain(media).chain(entry).collect::<Vec<_>>().join(", "))
         }
-        Message::Speaking(peer) => format!("{peer} speaks"),
+        Message::Selected(news) => {
+            let selected = news.iter().map(|Selected { peer, place, compulsory }| {
+                let place = place.map_or("not in the order".to_string(), |place| format!("in place {place}"));
+                format!("{peer} is {place}{}", if *compulsory { " and has to be seen" } else { "" })
+            });
+            selected.collect::<Vec<_>>().join(", ")
+        }
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::minutes::{Minutes, guest, host, id, join, participant, preset, waits};
 use crate::preset::{Entry, Preset};
-use crate::session::{Audience, Broadcast, Mute, Output, Refusal};
+use crate::session::{Audience, Broadcast, Mute, Output, Refusal, Selections};
 
 fn observer() -> Preset {
     preset(|preset| preset.hidden = true)
@@ -51,7 +51,7 @@ fn a_hidden_observer_sees_and_is_not_seen() {
          media: pass on spy-mic
          to spy: spy-mic on by spy
          = s1: 1 live, 1 at most, 0.05 min
-    0:04 spy speaks
+    0:04 spy speaks: NotAllowed
          = s1: 1 live, 1 at most, 0.07 min
     0:05 spy takes a name
          = s1: 1 live, 1 at most, 0.08 min
@@ -88,7 +88,7 @@ fn a_hidden_observer_cannot_be_found() {
     assert_eq!(names("spy"), ["hana", "spy"]);
     assert_eq!(meeting.session.peer(&id("hana"), &id("spy")), Err(Refusal::UnknownPeer));
     assert!(meeting.session.peer(&id("spy"), &id("spy")).is_ok());
-    assert_eq!(meeting.session.speaking_order(&id("hana")), []);
+    assert_eq!(meeting.session.selections(&id("hana")), Selections::default());
     let mic = crate::TrackId::parse("spy-mic").unwrap();
     assert_eq!(meeting.session.may_subscribe(&id("hana"), &id("spy"), &mic), Err(Refusal::UnknownPeer));
     let audio = Mute { audio: true, ..Mute::default() };
