@@ -7,6 +7,7 @@
 mod broadcast;
 mod chat;
 mod entry;
+mod kept_chat;
 mod moderation;
 mod pins;
 mod polls;
@@ -16,6 +17,7 @@ mod speakers;
 mod stage;
 mod stores;
 mod tracks;
+mod uploads;
 mod waiting_room;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod tests;
 pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
 pub use entry::{Entered, Join};
+pub use kept_chat::EarlierChat;
 pub use moderation::Mute;
 pub use polls::{NewPoll, OptionView, PollView};
 pub use roster::PeerView;
@@ -49,6 +52,8 @@ pub struct MeetingFacts {
     /// Empty if the meeting has none.
     pub title: String,
     pub keep_alive_ms: i64,
+    /// A session begins with what was said in the one before it.
+    pub persist_chat: bool,
 }
 
 /// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
@@ -210,6 +215,9 @@ pub struct Session {
     store_writes: BTreeMap<PeerId, rate::Rate>,
     stage: stage::Asked,
     written: BTreeMap<ParticipantId, chat::Written>,
+    uploads: BTreeMap<ParticipantId, rate::Rate>,
+    /// What the next session begins with, once somebody has looked it up.
+    earlier_chat: Option<EarlierChat>,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
     // Of the present call: emptied by `take_outputs`.
@@ -231,6 +239,8 @@ impl Session {
             store_writes: BTreeMap::new(),
             stage: stage::Asked::new(),
             written: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            earlier_chat: None,
             grace: BTreeMap::new(),
             outputs: Vec::new(),
             now: Timestamp::default(),

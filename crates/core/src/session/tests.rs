@@ -4,6 +4,7 @@
 mod bounds;
 mod chat;
 mod gone_and_back;
+mod kept_chat;
 mod media;
 mod meetings;
 mod minutes;
@@ -13,6 +14,7 @@ mod polls;
 mod secrecy;
 mod stage;
 mod stores;
+mod uploads;
 mod waiting;
 
 use minutes::track;

@@ -65,6 +65,7 @@ pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
         app: meeting.app.clone(),
         title: meeting.title.clone().unwrap_or_default(),
         keep_alive_ms: meeting.keep_alive_secs * 1_000,
+        persist_chat: meeting.persist_chat,
     }
 }
 
