@@ -144,7 +144,7 @@ fn client() -> Router<Rest> {
         .route("/v2/internals/participant-details", get(internals::participant_details))
         .route("/iceservers", get(internals::ice_servers))
         .route("/v2/meetings/chat-upload", post(chat_files::allow))
-        .route("/files/chat/{file_id}", get(chat_files::download).put(chat_files::upload))
+        .route("/files/chat/{file_id}/{name}", get(chat_files::download).put(chat_files::upload))
         .route("/downloads/chat/{session_id}", get(session_chat::download))
         .route("/otel/logs", post(internals::report))
         .route("/api/v1/message", post(internals::report))

@@ -80,7 +80,9 @@ pub async fn allow(
     let (name, uploaded) = (body.filename, None);
     let file = ChatFile { id, meeting: meeting.id, participant, name, created_at: now, upload_until, good_until, uploaded };
     app.store.create_chat_file(&file).await?;
-    let address = format!("{here}/files/chat/{}", file.id);
+    // The name is for people, and for what saves the file under the end of its address.
+    let name = if file.name.chars().all(|c| c == '.') { "file" } else { &file.name };
+    let address = format!("{here}/files/chat/{}/{}", file.id, percent_encoded(name));
     let (get, put) = (app.tokens.sign_link(&readable(&file.id)), app.tokens.sign_link(&writable(&file.id, upload_until)));
     data(wire::ChatUpload {
         get_location: format!("{address}?signature={get}"),
@@ -91,7 +93,7 @@ pub async fn allow(
 /// Takes the file.
 pub async fn upload(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Path((id, _)): Path<(String, String)>,
     asked: Asked,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -169,7 +171,7 @@ async fn receive(app: &App, wanted: Wanted, body: AnyBody) -> Result<(), ApiErro
 /// Hands a file out, or a part of it.
 pub async fn download(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Path((id, _)): Path<(String, String)>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -280,16 +282,21 @@ fn handed_out(kind: &str) -> (HeaderValue, bool) {
 /// RFC 6266, with the name in UTF-8 and once more in what old clients read.
 fn disposition(shown: bool, name: &str) -> HeaderValue {
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || " -_.()".contains(c) { c } else { '_' }).collect();
+    let how = if shown { "inline" } else { "attachment" };
+    let text = format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", percent_encoded(name));
+    HeaderValue::try_from(text).expect("letters, digits and a few signs")
+}
+
+/// All but letters, digits and `-_.` as `%` and their bytes.
+fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
-    for byte in name.bytes() {
+    for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
-    let how = if shown { "inline" } else { "attachment" };
-    let text = format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
-    HeaderValue::try_from(text).expect("letters, digits and a few signs")
+    encoded
 }
 
 /// The part that a `Range` header asks for. `None` if it asks for none, or in a way that may be passed over; `Some(None)`
