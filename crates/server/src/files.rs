@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 
-pub use sweep::sweep;
+pub use sweep::{once as sweep_once, sweep};
 
 /// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
