@@ -17,8 +17,8 @@ afterEach(() => stage.clear());
 after(() => stage?.close());
 
 /** Somebody in front of the page, with a record of every host their browser talked to. */
-async function visitor(name) {
-  const context = await stage.context(name, { viewport: { width: 1280, height: 800 } });
+async function visitor(name, viewport = { width: 1280, height: 800 }) {
+  const context = await stage.context(name, { viewport });
   const page = await context.newPage();
   const hosts = new Set();
   const add = (address) => {
@@ -118,6 +118,74 @@ test('a call on the page survives kill -9 of the server', { timeout: 90_000 }, a
   }, { within: 20_000 });
   assert.ok(await ada.page.locator('rtk-controlbar').first().isVisible(), 'the page says goodbye too early');
 });
+
+test('the chat panel sends text, an image and a file, and shows them to both', { timeout: 90_000 }, async () => {
+  // Wide enough for the kit to show its panels beside the pictures.
+  const wide = { width: 1680, height: 900 };
+  const ada = await visitor('Ada', wide);
+  const bob = await visitor('Bob', wide);
+  await ada.page.goto(stage.salon.origin);
+  await ada.page.getByLabel('name').fill('Ada');
+  await ada.page.getByRole('button', { name: 'Start a meeting' }).click();
+  await entersCall(ada);
+  await bob.page.goto(ada.page.url());
+  await bob.page.getByLabel('name').fill('Bob');
+  await bob.page.getByRole('button', { name: 'Join the meeting' }).click();
+  await entersCall(bob);
+  for (const { page } of [ada, bob]) await page.locator('rtk-chat-toggle').first().click();
+
+  const refusals = [];
+  for (const { page } of [ada, bob]) page.on('console', (line) => /Content.Security.Policy/i.test(line.text()) && refusals.push(line.text()));
+  const composer = ada.page.locator('rtk-chat-composer-view');
+  await composer.locator('textarea').fill('Here is the plan');
+  await composer.locator('textarea').press('Enter');
+  await attaches(ada, 'Send an image', { name: 'plan.png', mimeType: 'image/png', buffer: await picture(ada) });
+  await attaches(ada, 'Send a file', { name: 'minutes.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4 not really') });
+
+  for (const { page, name } of [ada, bob]) {
+    await page.getByText('Here is the plan', { exact: true }).waitFor();
+    await page.locator('rtk-file-message-view', { hasText: 'minutes.pdf' }).waitFor({ state: 'attached' });
+    await eventually(`${name} sees the image`, async () => {
+      const widths = await page.locator('rtk-image-message-view img').evaluateAll((all) => all.map((image) => image.naturalWidth));
+      assert.deepEqual(widths, [320]);
+    });
+  }
+  await bob.page.screenshot({ path: join(OUT, 'page-chat.png') });
+
+  const [download] = await Promise.all([
+    bob.page.waitForEvent('download'),
+    bob.page.locator('rtk-file-message-view rtk-button').click(),
+  ]);
+  assert.equal(download.suggestedFilename(), 'minutes.pdf');
+  const chunks = await (await download.createReadStream()).toArray();
+  assert.equal(Buffer.concat(chunks).toString(), '%PDF-1.4 not really');
+  assert.deepEqual(refusals, []);
+});
+
+/** With the panel's buttons for attachments. */
+async function attaches({ page }, what, file) {
+  const chosen = page.waitForEvent('filechooser');
+  const composer = page.locator('rtk-chat-composer-view');
+  await composer.getByTitle(what).first().click();
+  await (await chosen).setFiles(file);
+  await composer.locator('rtk-draft-attachment-view').waitFor({ state: 'attached' });
+  await composer.getByTitle('Send message').first().click();
+  await composer.locator('rtk-draft-attachment-view').waitFor({ state: 'detached' });
+}
+
+/** A picture as a browser draws it. */
+async function picture({ page }) {
+  const base64 = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 200 });
+    const pen = canvas.getContext('2d');
+    pen.fillStyle = 'seagreen';
+    pen.fillRect(0, 0, 320, 200);
+    pen.fillStyle = 'gold';
+    pen.fillRect(110, 50, 100, 100);
+    return canvas.toDataURL('image/png').split(',')[1];
+  });
+  return Buffer.from(base64, 'base64');
+}
 
 async function peopleNamed(session, name) {
   const people = await stage.api.sessionParticipants(session);

@@ -70,6 +70,8 @@ pub enum EventBody {
         participant: ParticipantId,
     },
     ChatSent(ChatSent),
+    /// Said in an earlier session of this meeting, which keeps its chat. All of these follow the start.
+    ChatKept(ChatKept),
     ChatEdited {
         message: ChatId,
         content: ChatContent,
@@ -185,6 +187,17 @@ pub struct ChatSent {
     /// Of a private message: whom it is between, the author among them. Empty if it is for everyone.
     pub parties: Vec<ParticipantId>,
     pub content: ChatContent,
+}
+
+/// A message of an earlier session, as it stood at the end of the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatKept {
+    pub sent: ChatSent,
+    /// The session in which it was said.
+    pub said_in: SessionId,
+    pub said_at: Timestamp,
+    pub pinned: bool,
+    pub edited: bool,
 }
 
 /// What a message of the chat says.

@@ -93,6 +93,10 @@ id! {
     ChatId
 }
 id! {
+    /// A file that somebody uploaded for the chat.
+    FileId
+}
+id! {
     /// A question put to everyone.
     PollId
 }

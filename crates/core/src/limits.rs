@@ -40,6 +40,9 @@ pub const CHAT_TEXTS_PER_MINUTE: usize = 180;
 /// Images and files of one participant in a minute (product limit).
 pub const CHAT_FILES_PER_MINUTE: usize = 20;
 
+/// Uploads for the chat of one participant in a minute: as many as there may be messages about them (product limit).
+pub const UPLOADS_PER_MINUTE: usize = 20;
+
 /// Peers a private message may name.
 pub const MAX_CHAT_ADDRESSEES: usize = 500;
 

@@ -144,6 +144,7 @@ impl Record {
                 self.admitted.insert(participant.clone());
             }
             EventBody::ChatSent(sent) => self.chat.send(sent, event.at),
+            EventBody::ChatKept(kept) => self.chat.keep(kept),
             EventBody::ChatEdited { message, content } => self.chat.edit(message, content),
             EventBody::ChatPinned { message, pinned, .. } => self.chat.pin(message, *pinned),
             EventBody::ChatDeleted { message, .. } => self.chat.delete(message),

@@ -7,6 +7,7 @@
 mod broadcast;
 mod chat;
 mod entry;
+mod kept_chat;
 mod moderation;
 mod permissions;
 mod pins;
@@ -17,6 +18,7 @@ mod selection;
 mod stage;
 mod stores;
 mod tracks;
+mod uploads;
 mod waiting_room;
 
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod tests;
 pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
 pub use entry::{Entered, Join};
+pub use kept_chat::EarlierChat;
 pub use moderation::Mute;
 pub use permissions::NewPermissions;
 pub use polls::{NewPoll, OptionView, PollView};
@@ -53,6 +56,8 @@ pub struct MeetingFacts {
     /// Empty if the meeting has none.
     pub title: String,
     pub keep_alive_ms: i64,
+    /// A session begins with what was said in the one before it.
+    pub persist_chat: bool,
 }
 
 /// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
@@ -225,6 +230,9 @@ pub struct Session {
     // Of people, whatever connection they use.
     rates: rate::Rates,
     written: BTreeMap<ParticipantId, chat::Written>,
+    uploads: BTreeMap<ParticipantId, rate::Rate>,
+    /// What the next session begins with, once somebody has looked it up.
+    earlier_chat: Option<EarlierChat>,
     // Until when disconnected peers may come back.
     grace: BTreeMap<PeerId, Timestamp>,
     // Of the present call: emptied by `take_outputs`.
@@ -245,6 +253,8 @@ impl Session {
             stage: stage::Asked::new(),
             rates: rate::Rates::default(),
             written: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            earlier_chat: None,
             grace: BTreeMap::new(),
             outputs: Vec::new(),
             now: Timestamp::default(),

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Keys, digest};
 use crate::clock::Clock;
 use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
+use crate::files::{self, Files};
 use crate::heartbeat::{self, Heartbeat};
 use crate::hub::{Hub, Shared};
 use crate::media::Media;
@@ -38,6 +39,7 @@ pub struct App {
     pub keys: Keys,
     pub tokens: Tokens,
     pub heartbeat: Heartbeat,
+    pub files: Files,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the node stops: sockets close and ask their clients to come back.
     pub stop: CancellationToken,
@@ -75,6 +77,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.mode == Mode::Dev {
         prepare_dev(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
+    let files = Files::open(&config)?;
     let secret = store.setting_or_insert("token_secret", &fresh_secret()).await?;
     let metrics = Arc::new(Metrics::new());
     let tasks = TaskTracker::new();
@@ -110,12 +113,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         clock,
         hub,
         heartbeat,
+        files,
         metrics,
         stop: stop.clone(),
         tasks: tasks.clone(),
     });
     app.heartbeat.beat(clock.now())?;
     tasks.spawn(beat(app.clone(), run));
+    tasks.spawn(files::sweep(app.clone()));
     tasks.spawn(crate::media::listen(app.clone(), media_events));
     let router = crate::rest::router(app.clone());
     let server = tokio::spawn(async move {

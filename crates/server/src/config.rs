@@ -13,7 +13,8 @@ mod value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use check::{filter, host, ice_url, node_name, reachable, store_url, within};
+pub(crate) use check::is_content_type;
+use check::{content_types, filter, host, ice_url, node_name, reachable, store_url, web_url, within};
 pub use example::{effective, example};
 pub use load::{ConfigError, ConfigErrors, Flag, Origin, Origins, Sources, env_name};
 pub use table::Setting;
@@ -139,6 +140,38 @@ table::settings! {
         /// Host names by which Salon may be called; each stands for its subdomains too, because clients call
         /// `api.NAME` and the like. Others are refused. Empty: any name.
         hosts: Vec<String> = Vec::new(), host;
+        /// The address by which clients reach the API, such as `https://api.meet.example.org`, for the links it hands
+        /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`.
+        public_url: String = String::new(), web_url;
+    }
+
+    /// Files that people upload to the chat.
+    files: Files {
+        /// The folder they lie in, unless they go to S3. Empty: `files` in `data`. Nodes that share a database must
+        /// share this folder too, or use S3.
+        folder: String = String::new();
+        /// The S3 bucket they lie in. Empty: the folder. Let the bucket drop unfinished multipart uploads after a day.
+        s3_bucket: String = String::new();
+        /// Where S3 is, if it is not Amazon's, such as `https://s3.example.org`.
+        s3_endpoint: String = String::new(), web_url;
+        /// The region of the bucket.
+        s3_region: String = "us-east-1".to_owned();
+        /// Who asks S3. Empty: as the environment says (`AWS_ACCESS_KEY_ID` and the like, or the role of the machine).
+        s3_access_key: String = String::new();
+        /// The secret that belongs to the access key.
+        s3_secret_key: Secret = Secret::default();
+        /// The largest file, in bytes. The web SDK gives an upload 8 seconds.
+        file_bytes: u64 = 50 * 1024 * 1024, within(1, 5 * 1024 * 1024 * 1024);
+        /// All files of one meeting, in bytes; further ones are refused.
+        meeting_bytes: u64 = 2 * 1024 * 1024 * 1024, within(1, 1 << 50);
+        /// Content types that are taken, such as `image/*` or `application/pdf`. Empty: any. What a browser could run is
+        /// handed out as a download of no known type, whatever is set here.
+        types: Vec<String> = Vec::new(), content_types;
+        /// Uploads received at once on this node. Each may hold 15 MiB in memory on its way to S3.
+        uploads_at_once: usize = 32, within(1, 10_000);
+        /// Days after which a file is deleted, if its meeting does not have `persist_chat`. 0: never, as the record of
+        /// the chat that names it is kept for good too.
+        keep_days: u32 = 0, within(0, 36_500);
     }
 
     /// What is logged, to standard error.
@@ -164,6 +197,11 @@ impl Config {
             max_peers: self.limits.peers_per_session,
             max_peers_ever: self.limits.peers_per_session_ever,
         }
+    }
+
+    /// The folder for uploaded files, if they do not go to S3.
+    pub fn files_folder(&self) -> PathBuf {
+        if self.files.folder.is_empty() { self.data.join("files") } else { PathBuf::from(&self.files.folder) }
     }
 
     /// The database meant: `database.url`, or the SQLite file in `data`. Holds the password; not for logs.

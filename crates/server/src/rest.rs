@@ -8,11 +8,13 @@ mod active_session;
 mod apps;
 mod auth;
 mod body;
+mod chat_files;
 mod check;
 mod door;
 mod edits;
 mod error;
 mod health;
+mod here;
 mod internals;
 mod live;
 mod meetings;
@@ -43,6 +45,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::page::{self, Page};
 
+pub use check::is_web_address;
 use error::ApiError;
 pub use reply::json;
 
@@ -140,7 +143,8 @@ fn client() -> Router<Rest> {
     Router::new()
         .route("/v2/internals/participant-details", get(internals::participant_details))
         .route("/iceservers", get(internals::ice_servers))
-        .route("/v2/meetings/chat-upload", post(missing::chat_upload))
+        .route("/v2/meetings/chat-upload", post(chat_files::allow))
+        .route("/files/chat/{file_id}/{name}", get(chat_files::download).put(chat_files::upload))
         .route("/downloads/chat/{session_id}", get(session_chat::download))
         .route("/otel/logs", post(internals::report))
         .route("/api/v1/message", post(internals::report))

@@ -5,6 +5,7 @@
 //! Next: `signaling/socket.rs`.
 
 pub(crate) mod chat;
+mod chat_content;
 mod later;
 mod media;
 pub(crate) mod polls;

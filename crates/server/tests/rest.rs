@@ -7,6 +7,8 @@ mod support;
 mod access;
 #[path = "rest/changes.rs"]
 mod changes;
+#[path = "rest/chat_files.rs"]
+mod chat_files;
 #[path = "rest/client.rs"]
 mod client;
 #[path = "rest/hostile.rs"]

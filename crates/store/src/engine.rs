@@ -319,6 +319,7 @@ macro_rules! id_args {
 id_args!(
     salon_core::AccountId,
     salon_core::AppId,
+    salon_core::FileId,
     salon_core::MeetingId,
     salon_core::ParticipantId,
     salon_core::PresetId,

@@ -4,7 +4,7 @@
 //! What cannot be read is `None`, never a panic and never a guess.
 
 use salon_core::event::{
-    Actor, ChatContent, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, PollCreated, SessionStarted,
+    Actor, ChatContent, ChatKept, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, PollCreated, SessionStarted,
     StoreItem, Track, TrackKind,
 };
 use salon_core::permission::{Changes, Flag, Source};
@@ -44,6 +44,7 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
             ("participant_admitted", json!({ "participant": participant.as_str() }))
         }
         EventBody::ChatSent(sent) => ("chat_sent", encode_chat(sent)),
+        EventBody::ChatKept(kept) => ("chat_kept", encode_kept(kept)),
         EventBody::ChatEdited { message, content } => {
             ("chat_edited", json!({ "message": message.as_str(), "content": encode_content(content) }))
         }
@@ -115,6 +116,7 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             EventBody::ParticipantAdmitted { participant: ParticipantId::parse(fields.text("participant")?).ok()? }
         }
         "chat_sent" => EventBody::ChatSent(decode_chat(&fields)?),
+        "chat_kept" => EventBody::ChatKept(decode_kept(&fields)?),
         "chat_edited" => EventBody::ChatEdited { message: fields.message()?, content: fields.content()? },
         "chat_pinned" => EventBody::ChatPinned {
             message: fields.message()?,
@@ -263,6 +265,27 @@ fn decode_chat(fields: &Fields) -> Option<ChatSent> {
         name: fields.string("name")?,
         parties: parties.iter().map(|party| ParticipantId::parse(party.as_str()?).ok()).collect::<Option<_>>()?,
         content: fields.content()?,
+    })
+}
+
+/// The message as `chat_sent` has it, and what has become of it.
+fn encode_kept(kept: &ChatKept) -> Value {
+    json!({
+        "sent": encode_chat(&kept.sent),
+        "session": kept.said_in.as_str(),
+        "said_ms": kept.said_at.0,
+        "pinned": kept.pinned,
+        "edited": kept.edited,
+    })
+}
+
+fn decode_kept(fields: &Fields) -> Option<ChatKept> {
+    Some(ChatKept {
+        sent: decode_chat(&Fields(fields.0.get("sent")?.as_object()?))?,
+        said_in: SessionId::parse(fields.text("session")?).ok()?,
+        said_at: fields.time("said_ms")?,
+        pinned: fields.flag("pinned")?,
+        edited: fields.flag("edited")?,
     })
 }
 

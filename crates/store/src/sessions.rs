@@ -70,6 +70,13 @@ impl Store {
         self.db.one(built(sql), args![meeting]).await?.as_ref().map(read_session).transpose()
     }
 
+    /// The session of this meeting that ended last.
+    pub async fn last_ended_session_of(&self, meeting: &MeetingId) -> Result<Option<SessionId>> {
+        let sql =
+            "select id from sessions where meeting_id = $1 and ended_ms is not null order by created_ms desc, id desc limit 1";
+        self.db.one(sql, args![meeting]).await?.as_ref().map(|row| row.id("id")).transpose()
+    }
+
     /// The sessions of an app, searched by meeting title, meeting id and session id.
     pub async fn sessions(&self, app: &AppId, filter: &SessionFilter) -> Result<Listing<SessionRow>> {
         let page = &filter.page;

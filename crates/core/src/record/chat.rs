@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{ChatContent, ChatSent};
-use crate::ids::{ChatId, ParticipantId, PeerId};
+use crate::event::{ChatContent, ChatKept, ChatSent};
+use crate::ids::{ChatId, ParticipantId, PeerId, SessionId};
 use crate::time::Timestamp;
 
 /// A message as it stands.
@@ -26,6 +26,8 @@ pub struct ChatMessage {
     pub edited: bool,
     /// When it was said, moved on by as many milliseconds as it takes to be later than the one before it.
     pub at: Timestamp,
+    /// The earlier session in which it was said; `None` for this one.
+    pub said_in: Option<SessionId>,
 }
 
 impl ChatMessage {
@@ -81,6 +83,17 @@ impl Chat {
     }
 
     pub(super) fn send(&mut self, sent: &ChatSent, at: Timestamp) {
+        self.add(sent, at, None);
+    }
+
+    pub(super) fn keep(&mut self, kept: &ChatKept) {
+        self.add(&kept.sent, kept.said_at, Some(kept.said_in.clone()));
+        if let Some(message) = self.get_mut(&kept.sent.message) {
+            (message.pinned, message.edited) = (kept.pinned, kept.edited);
+        }
+    }
+
+    fn add(&mut self, sent: &ChatSent, at: Timestamp, said_in: Option<SessionId>) {
         self.write(sent.content.payload.len());
         if self.places.contains_key(&sent.message) {
             return;
@@ -98,6 +111,7 @@ impl Chat {
             pinned: false,
             edited: false,
             at,
+            said_in,
         };
         self.messages.insert(at, Arc::new(message));
     }

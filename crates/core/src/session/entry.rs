@@ -36,6 +36,9 @@ pub enum Entered {
     Joined(PeerView),
     /// In the waiting room.
     Waiting(PeerView),
+    /// Not yet: a session would begin that goes on with the chat of the one before. Nothing has happened; hand that to
+    /// [`Session::bring_earlier_chat`] and join again.
+    NeedsEarlierChat,
 }
 
 impl Session {
@@ -67,6 +70,10 @@ impl Session {
         if self.must_wait(&join) {
             return Ok(Entered::Waiting(self.wait(join)));
         }
+        let earlier = match self.take_earlier_chat() {
+            None => return Ok(Entered::NeedsEarlierChat),
+            Some(earlier) => earlier,
+        };
         let waited = self.waiting.remove(&join.peer);
         if self.live().is_none() {
             self.emit(EventBody::SessionStarted(SessionStarted {
@@ -77,6 +84,7 @@ impl Session {
                 keep_alive_ms: self.facts.keep_alive_ms,
                 started_at: self.now,
             }));
+            self.keep_chat(earlier);
         }
         self.emit(EventBody::PeerJoined(join.who()));
         let view = self.connect(&join.peer, join.preset);

@@ -5,6 +5,7 @@ mod bounds;
 mod changed_permissions;
 mod chat;
 mod gone_and_back;
+mod kept_chat;
 mod media;
 mod meetings;
 mod minutes;
@@ -15,6 +16,7 @@ mod secrecy;
 mod selection;
 mod stage;
 mod stores;
+mod uploads;
 mod waiting;
 
 use minutes::track;

@@ -4,7 +4,7 @@
 use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
 use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry, PollPermissions, PrivateChat, Recorder};
-use salon_core::session::{Audience, Broadcast, ChatTo, Entered, Join, Mute, NewPermissions, NewPoll, Refusal};
+use salon_core::session::{Audience, Broadcast, ChatTo, EarlierChat, Entered, Join, Mute, NewPermissions, NewPoll, Refusal};
 use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
 use super::World;
@@ -142,7 +142,7 @@ impl World {
             return self.steal(join);
         }
         join.meeting_active = !self.dice.one_in(20);
-        match self.session.join(now, join) {
+        match self.enter(now, join) {
             Ok(entered) => Done::Entered { peer, counts, waits: matches!(entered, Entered::Waiting(_)) },
             Err(_) => Done::Refused,
         }
@@ -199,7 +199,8 @@ impl World {
     fn chat(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
         let said = |payload: &str| ChatContent { kind: ChatKind::Text, payload: payload.to_string() };
         let past = ChatId::parse(&format!("m{}", self.messages.saturating_sub(self.dice.roll(4)))).unwrap();
-        match self.dice.roll(6) {
+        match self.dice.roll(7) {
+            6 => self.session.upload(now, &person(other)).is_ok(),
             0 => self.session.edit_message(now, caller, &past, said("rather this")).is_ok(),
             1 => self.session.delete_message(now, caller, &past).is_ok(),
             2 => {
@@ -253,6 +254,20 @@ impl World {
             9 => session.join_stage(now, caller).is_ok(),
             _ => session.leave_stage(now, caller, &whom).is_ok(),
         }
+    }
+
+    /// Joins, as the server does it: what an earlier session left is looked up in the store when it is asked for.
+    fn enter(&mut self, now: Timestamp, join: Join) -> Result<Entered, Refusal> {
+        let entered = self.session.join(now, join.clone())?;
+        if entered != Entered::NeedsEarlierChat {
+            return Ok(entered);
+        }
+        // What ended the last session may not be remembered yet: the server waits for that before it looks.
+        let last = self.session.record().cloned().or_else(|| self.session_from_store());
+        self.session.bring_earlier_chat(last.as_ref().map(EarlierChat::of).unwrap_or_default());
+        let entered = self.session.join(now, join)?;
+        assert_ne!(entered, Entered::NeedsEarlierChat, "it is asked for once");
+        Ok(entered)
     }
 
     /// Somebody else comes with a peer id that is known here.

@@ -78,6 +78,7 @@ impl World {
             app: AppId::parse("app").unwrap(),
             title: "Simulation".to_string(),
             keep_alive_ms: dice.pick(&[60_000, 60_000, 600_000]),
+            persist_chat: dice.one_in(2),
         };
         Self {
             dice,
@@ -312,6 +313,7 @@ impl World {
         let connected = self.connected();
         for peer in (0..PEERS).map(id) {
             assert_eq!(self.session.peers(&peer).is_ok(), connected.contains(&peer), "the roster and the record agree");
+            self.check_read(&peer);
         }
         for peer in record.into_iter().flat_map(Record::present) {
             let changes = record.and_then(|record| record.permissions.get(&peer.who.participant));
@@ -329,6 +331,15 @@ impl World {
         if self.deaths == Deaths::BetweenInputs {
             self.check_ledger(now);
             self.screens.check(&self.session, &connected);
+        }
+    }
+
+    /// Nobody reads what is not theirs, from this session or an earlier one.
+    fn check_read(&self, peer: &PeerId) {
+        let Ok(history) = self.session.chat_history(peer) else { return };
+        let who = &self.session.record().expect("a session is live").peers[peer].who.participant;
+        for message in history {
+            assert!(!message.is_private() || message.parties.contains(who), "{peer} reads what is private: {message:?}");
         }
     }
 

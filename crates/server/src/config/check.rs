@@ -48,6 +48,30 @@ pub(super) fn host(hosts: &[String]) -> Result<(), Expected> {
     expect(hosts.iter().all(plain), || "a list of host names such as meet.example.org, without port or path".to_owned())
 }
 
+/// Where something is on the web, without path; or nothing.
+pub(super) fn web_url(url: &str) -> Result<(), Expected> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+    expect(url.is_empty() || host.is_some_and(plain), || {
+        "empty, or an address such as https://api.meet.example.org, without path".to_owned()
+    })
+}
+
+pub(super) fn content_types(types: &[String]) -> Result<(), Expected> {
+    let known = |kind: &String| kind.strip_suffix("/*").map_or_else(|| is_content_type(kind), is_token);
+    expect(types.iter().all(known), || "a list of content types such as image/* or application/pdf".to_owned())
+}
+
+/// Whether this is a content type, without parameters.
+pub(crate) fn is_content_type(kind: &str) -> bool {
+    kind.split_once('/').is_some_and(|(top, sub)| is_token(top) && is_token(sub))
+}
+
+/// RFC 6838.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+}
+
 pub(super) fn filter(level: &str) -> Result<(), Expected> {
     let known = !level.trim().is_empty() && EnvFilter::builder().parse(level).is_ok();
     expect(known, || "error, warn, info, debug, trace or off, also by module, as in info,salon_server::rest=debug".to_owned())
@@ -88,6 +112,15 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         limits.peers_per_session_ever as u64,
     );
     order("limits.messages_per_second", limits.messages_per_second.into(), "limits.message_burst", limits.message_burst.into());
+
+    let files = &config.files;
+    order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
+    if files.s3_access_key.is_empty() != files.s3_secret_key.is_empty() {
+        errors.push(ConfigError("files.s3_access_key and files.s3_secret_key must be set together, or neither".to_owned()));
+    }
+    if files.s3_bucket.is_empty() && !(files.s3_endpoint.is_empty() && files.s3_access_key.is_empty()) {
+        errors.push(ConfigError("files.s3_bucket must be set too: without it, files go to a folder and not to S3".to_owned()));
+    }
 
     let turn = config.ice.urls.iter().any(|url| url.starts_with("turn"));
     if turn && (config.ice.username.is_empty() || config.ice.credential.is_empty()) {

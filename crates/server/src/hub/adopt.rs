@@ -58,6 +58,8 @@ impl Hub {
             app: record.started.app.clone(),
             title: record.started.title.clone(),
             keep_alive_ms: record.started.keep_alive_ms,
+            // Asked when a session begins, with facts of that moment; this one has begun.
+            persist_chat: false,
         };
         if !is_own {
             let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());

@@ -2,8 +2,11 @@
 //! Invariant: no text with a NUL gets past here; Postgres refuses it.
 //! A body that is empty is `{}`: the SDKs send a content type with nothing after it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use serde::de::DeserializeOwned;
@@ -56,6 +59,21 @@ pub async fn receive(request: Request, limit: usize) -> Result<axum::body::Bytes
             _ => ApiError::bad_request("the body could not be read"),
         }
     })
+}
+
+/// Takes a body in and drops it, piece by piece as it arrives.
+pub async fn discard(body: axum::body::Body, limit: usize) -> Result<(), ApiError> {
+    let drained = tokio::time::timeout(ARRIVE_WITHIN, async {
+        let mut body = pin!(body);
+        let mut left = limit;
+        while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+            let frame = frame.map_err(|_| ApiError::bad_request("the body could not be read"))?;
+            let bytes = frame.data_ref().map_or(0, |data| data.len());
+            left = left.checked_sub(bytes).ok_or_else(ApiError::too_large)?;
+        }
+        Ok(())
+    });
+    drained.await.map_err(|_| ApiError::too_slow())?
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

@@ -30,13 +30,22 @@ pub fn text(name: &str, text: &str, min: usize, max: usize) -> Result<(), ApiErr
 /// Checks an address that browsers will fetch: absolute, and of a scheme that cannot run anything.
 pub fn url(name: &str, url: &str) -> Result<(), ApiError> {
     text(name, url, 1, MAX_URL_CHARS)?;
-    let known = ["https://", "http://", "data:image/"];
-    let begins = |scheme: &&str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    let plain = !url.chars().any(|letter| letter.is_whitespace() || letter.is_control());
-    match known.iter().find(|scheme| begins(scheme)) {
-        Some(scheme) if plain && url.len() > scheme.len() => Ok(()),
-        _ => Err(ApiError::invalid(name, "must be a valid uri")),
+    if is_address(url, &["https://", "http://", "data:image/"]) {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(name, "must be a valid uri"))
     }
+}
+
+/// Whether this is the address of something on the web.
+pub fn is_web_address(url: &str) -> bool {
+    is_address(url, &["https://", "http://"])
+}
+
+fn is_address(url: &str, schemes: &[&str]) -> bool {
+    let begins = |scheme: &&&str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let plain = !url.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+    schemes.iter().find(begins).is_some_and(|scheme| plain && url.len() > scheme.len())
 }
 
 /// Lays `patch` over `whole`: objects are merged key by key, everything else is replaced.

@@ -17,9 +17,9 @@ use axum::response::IntoResponse;
 use crate::rest::Rest;
 use crate::rest::error::{ApiError, Cause};
 
-/// Paths that web pages of any origin may call: the client SDK's own calls and its reports. The rest of the API is for
+/// Paths that web pages of any origin may call: the client SDK's own calls and its reports, and files. The rest of the API is for
 /// servers, and what only the page served here asks is for its own origin.
-const OPEN: [&str; 5] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location"];
+const OPEN: [&str; 6] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location", "/files/"];
 
 /// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(

@@ -96,8 +96,22 @@ impl ApiError {
         Self::unprocessable(format!("NOT_IMPLEMENTED: this server does not have {feature} yet"))
     }
 
+    /// Somebody known, who may not do this.
+    pub fn not_allowed(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, why)
+    }
+
+    /// A body of a kind that is not taken here.
+    pub fn unwanted_type(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why)
+    }
+
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+    }
+
+    pub fn too_large_a_file(most: u64) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The file is larger than {most} bytes"))
     }
 
     pub fn too_slow() -> Self {
@@ -176,6 +190,7 @@ impl From<Refusal> for ApiError {
                 Self::not_found(refusal.to_string())
             }
             Refusal::TooOften => Self::too_many_requests(1),
+            Refusal::NotAllowed => Self::not_allowed(refusal.to_string()),
             other => Self::unprocessable(other.to_string()),
         }
     }

@@ -2,12 +2,8 @@
 //! Reports are accepted and dropped unread: they hold SDP, addresses and page URLs (seen in web SDK 2.0.2).
 //! Invariant: nothing a client reports about itself or its surroundings is read, stored or logged.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,15 +13,13 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::rest::auth::Guest;
+use crate::rest::body::discard;
 use crate::rest::error::ApiError;
 use crate::rest::presets;
 use crate::rest::reply::{self, Answer, data};
 
 /// The largest report taken in. Clients send logs every few seconds, so one is small.
 const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long a report may take to arrive.
-const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Who the token speaks for and what they may do: the first thing a client asks. What a host changed in the session that
 /// is live counts for those who come back to it as well.
@@ -72,20 +66,8 @@ pub async fn ice_servers(State(app): State<Arc<App>>, _: Guest) -> Response {
 
 /// Takes a report and drops it, piece by piece as it arrives.
 pub async fn report(request: Request) -> Result<Response, ApiError> {
-    let drained = tokio::time::timeout(REPORT_WITHIN, drain(request.into_body())).await;
-    drained.map_err(|_| ApiError::too_slow())??;
+    discard(request.into_body(), MAX_REPORT_BYTES).await?;
     Ok(reply::json(StatusCode::OK, &json!({})))
-}
-
-async fn drain(body: Body) -> Result<(), ApiError> {
-    let mut body = pin!(body);
-    let mut left = MAX_REPORT_BYTES;
-    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
-        let frame = frame.map_err(|_| ApiError::bad_request("the body could not be read"))?;
-        let bytes = frame.data_ref().map_or(0, |data| data.len());
-        left = left.checked_sub(bytes).ok_or_else(ApiError::too_large)?;
-    }
-    Ok(())
 }
 
 /// Where the client is: nowhere that is anybody's business. Its call statistics start once something was answered.

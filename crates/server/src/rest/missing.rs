@@ -79,11 +79,6 @@ pub async fn active_transcript(At(meeting): At<MeetingId>) -> ApiError {
     ApiError::not_found(format!("No active transcript found for meeting_id {meeting}"))
 }
 
-/// Files and images in chat.
-pub async fn chat_upload() -> ApiError {
-    ApiError::not_yet("files in chat")
-}
-
 pub async fn webhooks() -> ApiError {
     ApiError::not_yet("webhooks")
 }

@@ -12,15 +12,15 @@ use salon_wire::signaling::socket::chat as wire;
 use salon_wire::signaling::socket::chat::get_paginated_chat_message_filters::Filters;
 
 use crate::signaling::room::peer_id;
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::signaling::{Answer, Caller, Trouble, answer, chat_content};
 
 pub async fn say_to_all(caller: &Caller, request: wire::SendChatMessageToRoomRequest) -> Result<Answer, Trouble> {
-    say(caller, ChatTo::Everyone, content(request.payload_type, request.payload)?).await
+    say(caller, ChatTo::Everyone, chat_content::read(request.payload_type, request.payload)?).await
 }
 
 pub async fn say_to_some(caller: &Caller, request: wire::SendChatMessageToPeersRequest) -> Result<Answer, Trouble> {
     let peers = request.peer_ids.iter().map(|id| peer_id(id)).collect::<Result<Vec<_>, _>>()?;
-    say(caller, ChatTo::Peers(peers), content(request.payload_type, request.payload)?).await
+    say(caller, ChatTo::Peers(peers), chat_content::read(request.payload_type, request.payload)?).await
 }
 
 /// No answer: the sender shows its message when the push comes, like everybody else.
@@ -34,7 +34,7 @@ async fn say(caller: &Caller, to: ChatTo, content: ChatContent) -> Result<Answer
 pub async fn edit(caller: &Caller, request: wire::EditChatMessageRequest) -> Result<Answer, Trouble> {
     no_channels(request.channel_id)?;
     let id = chat_id(&request.chat_id)?;
-    let content = content(request.payload_type.unwrap_or_default(), request.payload.unwrap_or_default())?;
+    let content = chat_content::read(request.payload_type.unwrap_or_default(), request.payload.unwrap_or_default())?;
     let peer = caller.peer.clone();
     let message = caller.handle.call(move |session, now| session.edit_message(now, &peer, &id, content)).await??;
     answer(&wire::EditChatMessageResponse { message: Some(to_wire(&message)) })
@@ -158,20 +158,6 @@ fn to_wire(message: &ChatMessage) -> wire::ChatMessage {
     }
 }
 
-fn content(payload_type: i32, payload: String) -> Result<ChatContent, Trouble> {
-    let kind = match payload_type {
-        0 => ChatKind::Text,
-        1 => ChatKind::Image,
-        2 => ChatKind::File,
-        3 => ChatKind::Custom,
-        _ => return Err(Trouble::Malformed("no chat message is of this type")),
-    };
-    if payload.is_empty() {
-        return Err(Trouble::Malformed("the chat message is empty"));
-    }
-    Ok(ChatContent { kind, payload })
-}
-
 fn no_channels(channel: Option<String>) -> Result<(), Trouble> {
     if channel.is_some_and(|channel| !channel.is_empty()) { Err(Trouble::NotYet("chat in channels")) } else { Ok(()) }
 }
@@ -188,6 +174,5 @@ mod tests {
     fn numbers_that_make_no_sense_are_bounded() {
         let page = part(ChatOnly::Public, u64::MAX, -5, i32::MIN, true);
         assert_eq!((page.from, page.size, page.skip), (Timestamp(i64::MAX), 0, 0));
-        assert!(content(4, "x".to_owned()).is_err() && content(-1, "x".to_owned()).is_err());
     }
 }

@@ -4,14 +4,18 @@
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::event::Actor;
-use salon_core::session::{Audience, Broadcast, Entered, Join, MeetingFacts};
-use salon_core::{ParticipantId, PeerId, SessionId};
+use salon_core::session::{Audience, Broadcast, EarlierChat, Entered, Join, MeetingFacts};
+use salon_core::{ParticipantId, PeerId, Session, SessionId};
 use salon_wire::signaling::socket::room as wire;
 
+use crate::hub::Unavailable;
 use crate::signaling::{Answer, Caller, Trouble, answer, to_wire};
 
 /// Peer and participant ids in one message at most.
 const MAX_IDS: usize = 1_000;
+
+/// How often the chat of the last session is looked up for one join: once, and again if a session came between.
+const MAX_LOOKS: usize = 3;
 
 /// Lets the caller in as the participant of its token. Of what the client says about itself only the display name is
 /// read, and taken where the preset allows it.
@@ -30,10 +34,11 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         meeting_active: admission.meeting.active,
         fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
     };
-    let removed = caller.removed.clone();
-    let entered = caller
-        .handle
-        .call(move |session, now| {
+    let mut earlier = None;
+    let mut entered = Entered::NeedsEarlierChat;
+    for _ in 0..MAX_LOOKS {
+        let (removed, facts, join) = (caller.removed.clone(), facts.clone(), join.clone());
+        let act = move |session: &mut Session, now| {
             // Asked again here, where nothing comes between the question and the join.
             if removed.is_raised() {
                 return Err(Trouble::Removed);
@@ -41,10 +46,20 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
             if session.summary().is_none() {
                 session.set_facts(facts);
             }
+            if let Some(earlier) = earlier.take() {
+                session.bring_earlier_chat(earlier);
+            }
             Ok(session.join(now, join)?)
-        })
-        .await??;
+        };
+        entered = caller.handle.call(act).await??;
+        if entered != Entered::NeedsEarlierChat {
+            break;
+        }
+        earlier = Some(earlier_chat(caller).await?);
+    }
     match entered {
+        // Sessions came and went as fast as they were looked up.
+        Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
         Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
         // It is in; its client learns so when it will not publish into the void.
         Entered::Joined(peer) => {
@@ -58,6 +73,20 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
     }
 }
 
+/// What was said in the meeting's last session. If that cannot be read any more the meeting must go on all the same.
+async fn earlier_chat(caller: &Caller) -> Result<EarlierChat, Trouble> {
+    let store = &caller.app.store;
+    let Some(last) = store.last_ended_session_of(&caller.meeting).await? else { return Ok(EarlierChat::default()) };
+    match store.record(&last).await {
+        Ok(record) => Ok(record.as_ref().map(EarlierChat::of).unwrap_or_default()),
+        Err(salon_store::Error::Corrupt(corrupt)) => {
+            tracing::error!(session.id = %last, %corrupt, "the chat of a session cannot be read; the next begins without it");
+            Ok(EarlierChat::default())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What a session takes from its meeting.
 pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
     MeetingFacts {
@@ -65,6 +94,7 @@ pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
         app: meeting.app.clone(),
         title: meeting.title.clone().unwrap_or_default(),
         keep_alive_ms: meeting.keep_alive_secs * 1_000,
+        persist_chat: meeting.persist_chat,
     }
 }
 

@@ -7,7 +7,7 @@ use salon_wire::signaling::socket::chat::get_paginated_chat_message_filters::Fil
 use serde_json::json;
 
 use crate::client::{Client, NOTHING};
-use crate::house::{Folder, House};
+use crate::house::{Folder, House, dev};
 use crate::http::Call;
 use crate::node::Node;
 
@@ -138,6 +138,22 @@ async fn what_is_said_in_private_stays_there() {
         csv.starts_with("id,participantId,sessionId,meetingId,displayName,pinned,isEdited,payloadType,payload,createdAt\r\n")
     );
     assert!(csv.contains("Alice,false,false,TEXT_MESSAGE,\"line one\nsays \"\"hi\"\", all\","), "{csv}");
+    let path_of_json = format!("/client/v4/accounts/{DEV_ACCOUNT}/realtime/kit/{DEV_APP}/sessions/{session}/chat?format=JSON");
+    let link =
+        Call::new(address, "GET", &path_of_json).header("authorization", &format!("Bearer {DEV_TOKEN}")).send().await.json();
+    let url = link["data"]["chat_download_url"].as_str().unwrap();
+    let export = Call::new(address, "GET", url.split_once(&house.address).unwrap().1).send().await;
+    assert_eq!(export.header("content-type"), Some("application/json"));
+    let json = export.json();
+    assert_eq!(json.as_array().unwrap().len(), 1, "export: {json}");
+    let said = &json[0];
+    assert_eq!((&said["payload"], &said["payloadType"]), (&json!("line one\nsays \"hi\", all"), &json!("TEXT_MESSAGE")));
+    assert_eq!(
+        (&said["displayName"], &said["pinned"], &said["sessionId"]),
+        (&json!("Alice"), &json!(false), &json!(session.as_str()))
+    );
+    let as_csv = url.split_once(&house.address).unwrap().1.replace(".json?", ".csv?");
+    assert_eq!(Call::new(address, "GET", &as_csv).send().await.status, 404, "a link is of one file");
     let forged = path.replace("expires=1", "expires=2");
     assert_eq!(Call::new(address, "GET", &forged).send().await.status, 404, "a link cannot be made to last");
 }
@@ -159,13 +175,15 @@ async fn each_permission_is_asked() {
         ("/permissions/hidden_participant", false, 0),
     ];
     for (path, private, payload_type) in cases {
+        let payload =
+            ["x", "https://example.org/x.png", r#"{"link":"https://example.org/x","name":"x","size":1}"#][payload_type as usize];
         let changes = [(path, json!(path.ends_with("hidden_participant")))];
         let mut alice = house.add_changed(&meeting, "Alice", &changes).await.join().await;
         let why = if private {
-            let message = wire::SendChatMessageToPeersRequest { payload_type, ..to_peers(&[&bob.peer()], "x") };
+            let message = wire::SendChatMessageToPeersRequest { payload_type, ..to_peers(&[&bob.peer()], payload) };
             alice.refused(chat::SEND_MESSAGE_TO_PEERS, &message).await
         } else {
-            let message = wire::SendChatMessageToRoomRequest { payload_type, payload: "x".to_owned() };
+            let message = wire::SendChatMessageToRoomRequest { payload_type, payload: payload.to_owned() };
             alice.refused(chat::SEND_MESSAGE_TO_ROOM, &message).await
         };
         assert_eq!(why, "the preset does not allow this", "{path}");
@@ -180,8 +198,15 @@ async fn each_permission_is_asked() {
     assert!(wanda.join().await.unwrap().waitlisted);
     assert_eq!(wanda.refused(chat::SEND_MESSAGE_TO_ROOM, &to_room("x")).await, "join the meeting first");
     assert!(history(&mut wanda).await.is_empty(), "who waits is told nothing");
-    let wrong = wire::SendChatMessageToRoomRequest { payload_type: 9, payload: "x".to_owned() };
-    assert!(alice.refused(chat::SEND_MESSAGE_TO_ROOM, &wrong).await.contains("cannot be read"));
+    for (payload_type, payload, why) in [
+        (9, "x", "no chat message is of this type"),
+        (1, "javascript:alert(1)", "an image message is the http or https address of an image"),
+        (2, "{\"link\":\"x\"}", "a file message is a JSON object with link (http or https), name and size"),
+        (3, "x", "a custom message is a JSON object"),
+    ] {
+        let wrong = wire::SendChatMessageToRoomRequest { payload_type, payload: payload.to_owned() };
+        assert_eq!(alice.refused(chat::SEND_MESSAGE_TO_ROOM, &wrong).await, format!("the message cannot be read: {why}"));
+    }
     assert!(alice.refused(chat::SEND_MESSAGE_TO_ROOM, &to_room(&"x".repeat(2_001))).await.contains("too large"));
     assert_eq!(alice.heard(chat::SEND_MESSAGE_TO_ROOM).await, 0);
 }
@@ -200,4 +225,54 @@ async fn what_was_said_is_still_there_after_a_crash() {
     let node = Node::start(&data);
     let mut back = alice.at(&node.address).join().await;
     assert_eq!(history(&mut back).await, ["remember me"]);
+}
+
+#[tokio::test]
+async fn a_meeting_may_keep_its_chat() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let found = house.app.store.meeting(&dev(), &meeting).await.unwrap().unwrap();
+    house.app.store.update_meeting(&salon_store::Meeting { persist_chat: true, ..found }).await.unwrap();
+    let (ada, bob, eve) =
+        (house.host(&meeting, "Ada").await, house.host(&meeting, "Bob").await, house.host(&meeting, "Eve").await);
+    let (mut ada_first, bob_first) = (ada.join().await, bob.join().await);
+    let first = house.live(&meeting).unwrap().session;
+    let peers = [bob_first.peer(), ada_first.peer()];
+    ada_first.tell(chat::SEND_MESSAGE_TO_ROOM, &to_room("to all")).await;
+    ada_first.tell(chat::SEND_MESSAGE_TO_PEERS, &to_peers(&[&peers[0], &peers[1]], "psst")).await;
+    ada_first.hear::<wire::SendChatMessageToPeersResponse>(chat::SEND_MESSAGE_TO_PEERS).await;
+    ada_first.tell(salon_wire::event_id::room::KICK_ALL, NOTHING).await;
+    house.counts(&meeting, None).await;
+
+    // Also after a restart, when the old session is in the store only.
+    let house = house.restart().await;
+    let at = |person: &crate::house::Person| person.on_another_device().at(&house.address);
+    let mut eve = at(&eve).join().await;
+    let second = house.live(&meeting).unwrap().session;
+    assert_ne!(first, second);
+    assert_eq!(history(&mut eve).await, ["to all"]);
+    assert!(search(&mut eve, "psst").await.is_empty());
+    let mut bob = at(&bob).join().await;
+    assert_eq!(history(&mut bob).await, ["to all", "psst"]);
+    assert_eq!(page(&mut bob, Some(Filters::UserId(ada.participant.clone()))).await, ["psst"]);
+    let mut ada = at(&ada).join().await;
+    let kept: wire::GetChatMessagesResponse = ada.ask(chat::GET_MESSAGES, NOTHING).await.unwrap();
+    let edit = wire::EditChatMessageRequest {
+        chat_id: kept.messages[0].chat_id.clone(),
+        payload_type: Some(0),
+        payload: Some("to everybody".to_owned()),
+        ..Default::default()
+    };
+    assert_eq!(bob.refused(chat::EDIT_MESSAGE, &edit).await, "the preset does not allow this");
+    ada.ask::<wire::EditChatMessageResponse>(chat::EDIT_MESSAGE, &edit).await.unwrap();
+    assert_eq!(eve.hear::<wire::EditChatMessageResponse>(chat::EDIT_MESSAGE).await.message.unwrap().payload, "to everybody");
+
+    // Each session's own record says what its people read.
+    let said = |record: salon_core::Record| -> Vec<_> {
+        let messages = record.chat.messages().map(|it| (it.content.payload.clone(), it.said_in.clone()));
+        messages.collect()
+    };
+    assert_eq!(said(house.record(&first).await), [("to all".to_owned(), None), ("psst".to_owned(), None)]);
+    let kept = [("to everybody".to_owned(), Some(first.clone())), ("psst".to_owned(), Some(first))];
+    assert_eq!(said(house.record(&second).await), kept);
 }

@@ -97,6 +97,7 @@ impl TestApp {
             app: admission.meeting.app,
             title: admission.meeting.title.unwrap_or_default(),
             keep_alive_ms: admission.meeting.keep_alive_secs * 1_000,
+            persist_chat: false,
         };
         let handle = app.hub.open(&facts).await.expect("a session's task");
         let entered = handle.call(move |session, now| session.join(now, join)).await.expect("a live task");

@@ -156,6 +156,20 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             r#"{"author":"u1","content":{"kind":"custom","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":[],"peer":"p1"}"#,
         ),
         (
+            EventBody::ChatKept(ChatKept {
+                sent: match says(ChatKind::Text, &["u1", "u2"]) {
+                    EventBody::ChatSent(sent) => sent,
+                    other => unreachable!("not {other:?}"),
+                },
+                said_in: SessionId::parse("s0").expect("a plain id"),
+                said_at: Timestamp(7),
+                pinned: true,
+                edited: false,
+            }),
+            "chat_kept",
+            r#"{"edited":false,"pinned":true,"said_ms":7,"sent":{"author":"u1","content":{"kind":"text","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":["u1","u2"],"peer":"p1"},"session":"s0"}"#,
+        ),
+        (
             EventBody::ChatEdited { message: message(), content: content(ChatKind::Text) },
             "chat_edited",
             r#"{"content":{"kind":"text","payload":"a\n\"b\""},"message":"x1"}"#,
@@ -311,11 +325,12 @@ fn every_value_is_shown() {
                 ChatKind::Custom => 24,
             },
             EventBody::ChatEdited { .. } => 25,
+            EventBody::ChatKept(_) => 45,
             EventBody::ChatPinned { .. } => 26,
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=44));
+    assert!(seen.into_iter().eq(0..=45));
 }
 
 #[test]

@@ -165,7 +165,17 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(AccountId, AppId, MeetingId, ParticipantId, PresetId, salon_core::SessionId, salon_core::PeerId, salon_core::TrackId);
+ids!(
+    AccountId,
+    AppId,
+    salon_core::FileId,
+    MeetingId,
+    ParticipantId,
+    PresetId,
+    salon_core::SessionId,
+    salon_core::PeerId,
+    salon_core::TrackId
+);
 
 pub fn app(app: &str, name: &str) -> App {
     App { id: id(app), account: id("account"), name: name.into(), created_at: NOON }

@@ -101,7 +101,7 @@ pub struct ChatUploadBody {
     pub meeting_id: String,
     /// Name of the file.
     pub filename: String,
-    /// How long the file is wanted; no source gives the unit.
+    /// How long the file is wanted; no source gives the unit, Salon takes it for seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expiry: Option<f64>,

@@ -265,7 +265,7 @@ pub struct PeerReport {
 /// Answer to `GET sessions/{id}/chat`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SessionChat {
-    /// Where the chat lies as CSV.
+    /// Where the chat lies.
     #[schema(format = "uri")]
     pub chat_download_url: String,
     /// Until when.
@@ -422,6 +422,24 @@ pub struct TranscriptQuery {
     /// CSV if absent.
     #[param(inline)]
     pub format: Option<TranscriptFormat>,
+}
+
+/// `GET sessions/{id}/chat`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChatQuery {
+    /// CSV if absent.
+    #[param(inline)]
+    pub format: Option<ChatFormat>,
+}
+
+/// File formats of a chat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ChatFormat {
+    #[default]
+    Csv,
+    Json,
 }
 
 /// File formats of a transcript.

@@ -104,6 +104,7 @@ pub fn facts() -> MeetingFacts {
         app: crate::AppId::parse("app").unwrap(),
         title: "Planning".to_string(),
         keep_alive_ms: 60_000,
+        persist_chat: false,
     }
 }
 
@@ -141,6 +142,7 @@ impl Minutes {
         let outcome = |entered: &Entered| match entered {
             Entered::Joined(_) => String::new(),
             Entered::Waiting(_) => " and has to wait".to_string(),
+            Entered::NeedsEarlierChat => ": not before the earlier chat is there".to_string(),
         };
         self.act_and_tell(second, what, |session, now| session.join(now, join), outcome)
     }

@@ -1,0 +1,41 @@
+//! Leave to upload a file for the chat; the file itself goes another way and is announced by a message.
+//! Next: `chat.rs`, which judges that message.
+
+use crate::ids::ParticipantId;
+use crate::limits::UPLOADS_PER_MINUTE;
+use crate::preset::Preset;
+use crate::session::{Refusal, Session};
+use crate::time::Timestamp;
+
+const MINUTE_MS: i64 = 60_000;
+
+impl Session {
+    /// Whether this person may upload a file now; counts it if so.
+    ///
+    /// # Errors
+    /// `NotJoined` for those who are not in, or wait; `NotAllowed` if the preset lets them send files to nobody;
+    /// `TooOften`.
+    pub fn upload(&mut self, now: Timestamp, participant: &ParticipantId) -> Result<(), Refusal> {
+        self.tick(now);
+        let peers = self.roster.peers().filter(|peer| self.present(peer).is_some_and(|it| it.who.participant == *participant));
+        let presets: Vec<&Preset> = peers.filter_map(|peer| Some(&self.roster.get(peer)?.preset)).collect();
+        if presets.is_empty() {
+            return Err(Refusal::NotJoined);
+        }
+        if !presets.into_iter().any(may_send_files) {
+            return Err(Refusal::NotAllowed);
+        }
+        let now = self.now;
+        if !self.uploads.contains_key(participant) {
+            // The map holds those who uploaded within the last minute, and a few more.
+            self.uploads.retain(|_, rate| !rate.is_over(now, MINUTE_MS));
+        }
+        self.uploads.entry(participant.clone()).or_default().take(now, UPLOADS_PER_MINUTE, MINUTE_MS)
+    }
+}
+
+/// To everyone or to some. Whoever others cannot see has no voice.
+fn may_send_files(preset: &Preset) -> bool {
+    let (public, private) = (&preset.public_chat, &preset.private_chat);
+    !preset.hidden && ((public.can_send && public.files) || (private.can_send && private.files))
+}

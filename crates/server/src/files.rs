@@ -1,0 +1,161 @@
+//! Where uploaded files lie: a folder, or an S3 bucket. Streams in and out; holds a few parts of a file, never all of it.
+//! Invariant: a file is there whole or not at all, and one that was cut off leaves nothing behind.
+//! What may be uploaded and who may have it is decided in `rest/chat_files.rs`; when it goes, in `files/sweep.rs`.
+
+mod sweep;
+
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::body::{Body, HttpBody};
+use futures_util::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::buffered::BufWriter;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
+use salon_core::FileId;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+
+pub use sweep::{once as sweep_once, sweep};
+
+/// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
+const S3_PART_BYTES: usize = 5 * 1024 * 1024;
+
+/// The same on its way to a folder.
+const FOLDER_PART_BYTES: usize = 256 * 1024;
+
+/// How long nothing of an upload may arrive before it is given up. Longer lets silent senders hold their place.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// Where the uploads of one file lie: several may be under way, and only one of them will count.
+pub fn folder_of(file: &FileId) -> String {
+    format!("chat/{file}")
+}
+
+/// The store of files.
+pub struct Files {
+    objects: Arc<dyn ObjectStore>,
+    /// The folder, if that is where they are.
+    folder: Option<PathBuf>,
+    part_bytes: usize,
+    uploads: Arc<Semaphore>,
+}
+
+/// Why an upload came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    #[error("the file is larger than allowed")]
+    TooLarge,
+    #[error("the file did not arrive whole")]
+    Broken,
+    #[error("nothing arrived for too long")]
+    Silent,
+    #[error("the file cannot be stored: {0}")]
+    Store(String),
+}
+
+impl Files {
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let settings = &config.files;
+        let uploads = Arc::new(Semaphore::new(settings.uploads_at_once));
+        if settings.s3_bucket.is_empty() {
+            let folder = config.files_folder();
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            let objects = LocalFileSystem::new_with_prefix(&folder)
+                .with_context(|| format!("cannot use the folder {}", folder.display()))?
+                .with_automatic_cleanup(true);
+            return Ok(Self { objects: Arc::new(objects), folder: Some(folder), part_bytes: FOLDER_PART_BYTES, uploads });
+        }
+        let mut s3 = AmazonS3Builder::from_env().with_bucket_name(&settings.s3_bucket).with_region(&settings.s3_region);
+        if !settings.s3_endpoint.is_empty() {
+            // An operator who writes `http://` means it.
+            s3 = s3.with_endpoint(&settings.s3_endpoint).with_allow_http(settings.s3_endpoint.starts_with("http://"));
+        }
+        if !settings.s3_access_key.is_empty() {
+            s3 = s3.with_access_key_id(&settings.s3_access_key).with_secret_access_key(settings.s3_secret_key.expose());
+        }
+        let objects = s3.build().context("cannot use the S3 bucket")?;
+        Ok(Self { objects: Arc::new(objects), folder: None, part_bytes: S3_PART_BYTES, uploads })
+    }
+
+    /// A place among the uploads of this node; `None` if all are taken.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.uploads.clone().try_acquire_owned().ok()
+    }
+
+    /// Stores a body of at most `most` bytes; answers with how many it had.
+    ///
+    /// Run it in a task of its own: dropped half-way it cannot clean up on S3.
+    pub async fn write(&self, object: &str, body: Body, most: u64) -> Result<u64, Cut> {
+        let writer = BufWriter::with_capacity(self.objects.clone(), Path::from(object), self.part_bytes);
+        let mut writer = writer.with_max_concurrency(2);
+        match receive(&mut writer, body, most).await {
+            Ok(size) => match writer.shutdown().await {
+                Ok(()) => Ok(size),
+                Err(error) => {
+                    // Nothing is there, unless only the answer was lost.
+                    let _ = self.delete(object).await;
+                    Err(Cut::Store(error.to_string()))
+                }
+            },
+            Err(cut) => {
+                if let Err(error) = writer.abort().await {
+                    tracing::debug!(%error, "an upload that was cut off cannot be taken back");
+                }
+                Err(cut)
+            }
+        }
+    }
+
+    /// A file, or a part of it.
+    pub async fn read(&self, object: &str, range: Option<GetRange>) -> object_store::Result<GetResult> {
+        self.objects.get_opts(&Path::from(object), GetOptions { range, ..GetOptions::default() }).await
+    }
+
+    /// Deletes one; nothing happens if there is none.
+    pub async fn delete(&self, object: &str) -> object_store::Result<()> {
+        match self.objects.delete(&Path::from(object)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Deletes all whose name begins with these segments.
+    pub async fn delete_all(&self, prefix: &str) -> object_store::Result<()> {
+        let prefix = Path::from(prefix);
+        let found: Vec<_> = self.objects.list(Some(&prefix)).map_ok(|found| found.location).try_collect().await?;
+        for object in found {
+            self.delete(object.as_ref()).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn receive(writer: &mut BufWriter, body: Body, most: u64) -> Result<u64, Cut> {
+    let mut body = pin!(body);
+    let mut size = 0;
+    loop {
+        let frame = poll_fn(|context| body.as_mut().poll_frame(context));
+        let frame = match tokio::time::timeout(SILENT_FOR, frame).await {
+            Err(_) => return Err(Cut::Silent),
+            Ok(None) => return Ok(size),
+            Ok(Some(Err(_))) => return Err(Cut::Broken),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        // Trailers are nobody's.
+        let Ok(bytes) = frame.into_data() else { continue };
+        size += bytes.len() as u64;
+        if size > most {
+            return Err(Cut::TooLarge);
+        }
+        writer.put(bytes).await.map_err(|error| Cut::Store(error.to_string()))?;
+    }
+}

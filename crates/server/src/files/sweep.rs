@@ -1,0 +1,76 @@
+//! Deletes what is over: files whose time has come, uploads that never came, and what a dead server left half-written.
+//! Invariant: the bytes go before the row that knows them, so a sweep that is cut off is finished by the next.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use salon_core::Timestamp;
+
+use crate::app::App;
+
+/// How often it is looked. Rarer keeps dead files longer.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// How long an upload may take once its link is over. What is older and not there never will be.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Files deleted in one go.
+const BATCH: u32 = 200;
+
+/// Sweeps until the node stops.
+pub async fn sweep(app: Arc<App>) {
+    let mut every = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            _ = every.tick() => {
+                if let Err(error) = once(&app, app.clock.now()).await {
+                    tracing::warn!(%error, "files that are over cannot be deleted right now");
+                }
+            }
+        }
+    }
+}
+
+/// Deletes everything that is over at `now`; several nodes may do so at once.
+pub async fn once(app: &App, now: Timestamp) -> anyhow::Result<()> {
+    let day_ms = 86_400_000;
+    let kept_since = Some(i64::from(app.config.files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * day_ms));
+    let given_up = now.plus_ms(-(GIVEN_UP_AFTER.as_millis() as i64));
+    loop {
+        let over = app.store.chat_files_over(now, given_up, kept_since, BATCH).await?;
+        for file in &over {
+            app.files.delete_all(&super::folder_of(&file.id)).await?;
+            app.store.delete_chat_file(&file.id).await?;
+        }
+        if over.len() < BATCH as usize {
+            break;
+        }
+    }
+    if let Some(folder) = app.files.folder.clone() {
+        tokio::task::spawn_blocking(move || clear_half_written(&folder)).await?;
+    }
+    Ok(())
+}
+
+/// What is being written has a `#` and a number at the end of its name. Cut off, it is deleted at once, but not if the
+/// server itself dies.
+fn clear_half_written(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(about) = entry.metadata() else { continue };
+        if about.is_dir() {
+            clear_half_written(&path);
+            continue;
+        }
+        let half_written = path.file_name().is_some_and(|name| name.to_string_lossy().contains('#'));
+        let age = about.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+        if half_written && age > GIVEN_UP_AFTER {
+            let _ = std::fs::remove_file(&path);
+            // Goes only if it is empty now.
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+    }
+}

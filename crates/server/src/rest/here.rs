@@ -1,0 +1,32 @@
+//! The address by which this server was called, for links that it hands out: who reached us one way reaches us so again.
+//! Invariant: a link is absolute, because clients put it into messages that others open elsewhere.
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::rest::Rest;
+use crate::rest::error::ApiError;
+
+/// Such as `https://api.meet.example.org`, without a slash at the end.
+#[derive(Debug)]
+pub struct Here(pub String);
+
+impl FromRequestParts<Rest> for Here {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
+        let public = &rest.app.config.http.public_url;
+        if !public.is_empty() {
+            return Ok(Self(public.clone()));
+        }
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        // HTTP/2 has it in the address, HTTP/1 in a header.
+        let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(|| header(header::HOST.as_str()));
+        let host = host.ok_or_else(|| ApiError::bad_request("the request has no host"))?;
+        // Proxies in a row each add their own; the first saw the client.
+        let first = header("x-forwarded-proto").and_then(|schemes| schemes.split(',').next()).map(str::trim);
+        let scheme = if first == Some("https") { "https" } else { "http" };
+        Ok(Self(format!("{scheme}://{host}")))
+    }
+}
