@@ -192,6 +192,18 @@ test('plugins, settings with their pages, and the rest of the menu open and clos
   await bob.screenshot('menu-member');
   await bob.locator('rtk-more-toggle').getByRole('button', { name: 'More' }).click();
 
+  await ada.controls('Troubleshooting');
+  await ada.locator('rtk-debugger').waitFor();
+  await ada.screenshot('troubleshooting');
+  await ada.locator('rtk-dialog #dismiss-btn').click();
+  await ada.locator('rtk-debugger').waitFor({ state: 'detached' });
+
+  // The server cannot record, and says so; the browser notes the refusal, too.
+  await ada.controls('Record');
+  await ada.reads('Error while starting recording', 'rtk-notifications');
+  await ada.screenshot('record');
+  assert.deepEqual(ada.complaints.splice(0).length, 1);
+
   await ada.controls('Mute all');
   await ada.screenshot('mute-all');
   await ada.locator('rtk-mute-all-confirmation rtk-button[variant=danger]').click();
