@@ -179,6 +179,9 @@ test('plugins, settings with their pages, and the rest of the menu open and clos
   await settings.getByRole('button', { name: 'Audio' }).click();
   await ada.screenshot('settings-audio');
   await settings.getByText('Test', { exact: true }).first().click();
+  const microphones = settings.locator('rtk-microphone-selector select');
+  await microphones.selectOption({ label: 'Fake Audio Input 1' });
+  await eventuallyEqual('the microphone in use', () => ada.inUse('audio'), 'Fake Audio Input 1');
   await settings.getByRole('button', { name: 'Video' }).click();
   await settings.locator('rtk-settings-video video').waitFor();
   await ada.screenshot('settings-video');
