@@ -76,6 +76,12 @@ async fn writes_come_as_often_as_the_sdk_lets_them_and_no_more() {
     for _ in 0..40 {
         alice.tell(STORE_INSERT_KEYS, &request).await;
     }
+    alice.catch_up().await;
+    assert_eq!(alice.heard_before(salon_wire::event_id::ERROR), 0);
+    // Three times as many, so that it is too often on a slow machine as well.
+    for _ in 0..120 {
+        alice.tell(STORE_INSERT_KEYS, &request).await;
+    }
     assert!(alice.refused(STORE_INSERT_KEYS, &request).await.starts_with("too many"));
     let mut bob = house.guest(&meeting, "Bob").await.join().await;
     let large = insert(&bob, "board", "a", &"x".repeat(16 * 1024 + 1));
