@@ -68,7 +68,8 @@ test('chat, polls, stores, pins and the stage outlive the server', { timeout: 15
 
   // It all goes on.
   await cleo.does((it) => it.polls.vote(it.polls.items[0].id, 0));
-  await assert.rejects(bob.does((it) => it.polls.vote(it.polls.items[0].id, 0)).then(() => Promise.reject(new Error('not counted'))));
+  // A second vote of the same person does not count, whether or not the client is told.
+  await bob.does((it) => it.polls.vote(it.polls.items[0].id, 0)).catch(() => {});
   await ada.does((it) => it.chat.sendTextMessage('after'));
   await ada.does(() => window.store.set('colour', 'blue'));
   for (const person of [ada, bob, cleo]) {

@@ -179,6 +179,9 @@ test('plugins, settings with their pages, and the rest of the menu open and clos
   await settings.getByRole('button', { name: 'Audio' }).click();
   await ada.screenshot('settings-audio');
   await settings.getByText('Test', { exact: true }).first().click();
+  const microphones = settings.locator('rtk-microphone-selector select');
+  await microphones.selectOption({ label: 'Fake Audio Input 1' });
+  await eventuallyEqual('the microphone in use', () => ada.inUse('audio'), 'Fake Audio Input 1');
   await settings.getByRole('button', { name: 'Video' }).click();
   await settings.locator('rtk-settings-video video').waitFor();
   await ada.screenshot('settings-video');
@@ -191,6 +194,18 @@ test('plugins, settings with their pages, and the rest of the menu open and clos
   await bob.locator('rtk-more-toggle').getByRole('button', { name: 'More' }).click();
   await bob.screenshot('menu-member');
   await bob.locator('rtk-more-toggle').getByRole('button', { name: 'More' }).click();
+
+  await ada.controls('Troubleshooting');
+  await ada.locator('rtk-debugger').waitFor();
+  await ada.screenshot('troubleshooting');
+  await ada.locator('rtk-dialog #dismiss-btn').click();
+  await ada.locator('rtk-debugger').waitFor({ state: 'detached' });
+
+  // The server cannot record, and says so; the browser notes the refusal, too.
+  await ada.controls('Record');
+  await ada.reads('Error while starting recording', 'rtk-notifications');
+  await ada.screenshot('record');
+  assert.deepEqual(ada.complaints.splice(0).length, 1);
 
   await ada.controls('Mute all');
   await ada.screenshot('mute-all');

@@ -84,8 +84,12 @@ pub const MAX_STORE_KEYS: usize = 1_000;
 pub const MAX_STORES: usize = 64;
 pub const MAX_STORE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Store writes of one participant in one second (product limit "5 per second").
-pub const STORE_WRITES_PER_SECOND: usize = 5;
+/// Store writes of one peer in any second.
+///
+/// The product's limit is 5 of each kind (set, set many, delete, delete many), and the client keeps it itself, counting by
+/// whole seconds (read in web SDK 2.0.2): two full ones may come back to back. It waits for no answer, so a refusal here
+/// would lose what its user takes for written; this limit is only for clients that do not keep theirs.
+pub const STORE_WRITES_PER_SECOND: usize = 4 * 2 * 5;
 
 /// How often one participant may ask for the list of those who are here in one minute (product limit "list joined
 /// peers"); the list that a client fetches as it joins or comes back is not counted. It is as long as there are people.

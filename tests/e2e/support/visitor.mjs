@@ -73,6 +73,14 @@ export class Visitor {
     });
   }
 
+  /** The device the SDK says it uses; `audio` or `video`. */
+  inUse(kind) {
+    return this.page.evaluate(
+      (of) => document.querySelector('rtk-meeting').meeting.self.getCurrentDevices()[of]?.label,
+      kind,
+    );
+  }
+
   /** A picture of the page as it is, for people to look at. */
   async screenshot(what) {
     await this.page.screenshot({ path: join(OUT, `panels-${what}.png`), animations: 'disabled' });

@@ -1,6 +1,5 @@
-//! Who is shown to people who cannot show everyone: those who spoke last, and those whom everyone has to see.
-//! Owns the order of speakers, front first, which lives as long as the connections do; who has to be seen follows from
-//! the record: whoever shares a screen, and whoever is pinned.
+//! Who is shown to people who cannot show everyone: those who spoke last, and those who share a screen or are pinned.
+//! Owns the order of speakers, front first, which lives as long as the connections do; the rest follows from the record.
 //! Invariant: only people others can see are in either, and whoever is in the order has a microphone; so somebody who
 //! steps off stage or breaks off for good is out. Silence changes nothing and tells nobody.
 //! Next: `broadcast.rs`.

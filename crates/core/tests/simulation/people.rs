@@ -22,6 +22,8 @@ pub enum Done {
     },
     Refused,
     Broke(usize),
+    /// It is in, but without media.
+    LeftMedia(usize),
     Left(Vec<usize>),
     Closed,
 }
@@ -120,13 +122,7 @@ impl World {
                     0 => self.session.broadcast(now, &caller, Audience::Others, hello).is_ok(),
                     1 => self.session.broadcast(now, &caller, Audience::Peers(vec![id(other)]), hello).is_ok(),
                     2 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
-                    3 => {
-                        let left = self.session.leave_media(now, &caller).is_ok();
-                        if left {
-                            self.screens.broke_off(&caller);
-                        }
-                        left
-                    }
+                    3 if self.session.leave_media(now, &caller).is_ok() => return Done::LeftMedia(peer),
                     _ => self.session.handle_voice(now, &caller).is_ok(),
                 };
                 Done::or_refused(done)

@@ -113,7 +113,7 @@ async fn joining_goes_by_the_book() {
     assert_eq!((room_state.room_name, room_state.display_title), (meeting.to_string(), "Stand-up".to_owned()));
     let others: Vec<_> = done.participants.iter().map(|other| (other.peer_id.clone(), other.display_name.clone())).collect();
     assert_eq!(others, [(bob.peer(), "Bob".to_owned())]);
-    assert_eq!(done.selected_peers.unwrap().audio_peers, [bob.peer()]);
+    assert_eq!(done.selected_peers.unwrap(), edge::SelectedPeersResponse::default(), "nobody has spoken yet");
     let told: edge::PeerJoinBroadcastResponse = bob.hear(media::PEER_JOINED_BROADCAST).await;
     assert_eq!(told.participant.unwrap().peer_id, alice.peer);
 

@@ -21,6 +21,10 @@ const RELEASE: f32 = 0.1;
 /// What RFC 6464 calls digital silence.
 const QUIETEST: f32 = -127.0;
 
+/// Payloads shorter than this hold no voice, whatever level their sender claims: 20 ms of the thinnest speech that Opus
+/// makes (6 kbit/s) take 15 bytes, silence 1 to 3. Higher silences thin voices, lower believes more.
+const LEAST_VOICE_BYTES: usize = 8;
+
 /// Something to tell about a producer's loudness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
@@ -41,10 +45,11 @@ impl Loudness {
         Self { smoothed: QUIETEST, speaking: false, loud_at: None, told: None }
     }
 
-    /// Takes one packet's level (0 is loudest, -127 silence). Some at most every `LEVEL_EVERY`, while someone speaks
-    /// or when speech has just ended.
-    pub(crate) fn hear(&mut self, now: Instant, level_dbov: i8) -> Option<Heard> {
-        let level = f32::from(level_dbov).clamp(QUIETEST, 0.0);
+    /// Takes one packet's level (0 is loudest, -127 silence) and how much sound it carries. Some at most every
+    /// `LEVEL_EVERY`, while someone speaks or when speech has just ended.
+    pub(crate) fn hear(&mut self, now: Instant, level_dbov: i8, payload_bytes: usize) -> Option<Heard> {
+        let claimed = f32::from(level_dbov).clamp(QUIETEST, 0.0);
+        let level = if payload_bytes < LEAST_VOICE_BYTES { QUIETEST } else { claimed };
         let share = if level > self.smoothed { ATTACK } else { RELEASE };
         self.smoothed += (level - self.smoothed) * share;
         if self.smoothed > SPEAKING_ABOVE {
@@ -89,13 +94,17 @@ mod tests {
 
     /// Feeds (packets, level) runs of 20 ms packets; returns when something was told, in ms, and whether speaking.
     fn told(runs: &[(u64, i8)]) -> Vec<(u64, bool)> {
+        told_in_packets_of(60, runs)
+    }
+
+    fn told_in_packets_of(payload_bytes: usize, runs: &[(u64, i8)]) -> Vec<(u64, bool)> {
         let start = Instant::now();
         let mut loudness = Loudness::new();
         let mut ms = 0;
         let mut told = Vec::new();
         for (packets, level) in runs {
             for _ in 0..*packets {
-                if let Some(heard) = loudness.hear(start + Duration::from_millis(ms), *level) {
+                if let Some(heard) = loudness.hear(start + Duration::from_millis(ms), *level, payload_bytes) {
                     told.push((ms, heard.speaking));
                 }
                 ms += 20;
@@ -107,6 +116,12 @@ mod tests {
     #[test]
     fn silence_says_nothing() {
         assert_eq!(told(&[(200, -127), (200, -70)]), []);
+    }
+
+    #[test]
+    fn packets_with_nothing_in_them_are_silent_whatever_they_claim() {
+        assert_eq!(told_in_packets_of(3, &[(200, 0)]), []);
+        assert!(!told_in_packets_of(LEAST_VOICE_BYTES, &[(200, 0)]).is_empty());
     }
 
     #[test]
@@ -134,7 +149,7 @@ mod tests {
         let start = Instant::now();
         let mut loudness = Loudness::new();
         for n in 0..20 {
-            loudness.hear(start + Duration::from_millis(n * 20), -20);
+            loudness.hear(start + Duration::from_millis(n * 20), -20, 60);
         }
         assert_eq!(loudness.hush(start + Duration::from_millis(400)), Some(Heard { level_dbov: -127, speaking: false }));
         assert_eq!(loudness.hush(start + Duration::from_millis(420)), None);

@@ -73,7 +73,7 @@ impl Engine {
             return;
         }
         if let Some(level) = rtp.header.ext_vals.audio_level
-            && let Some(heard) = producer.loudness.hear(now, level)
+            && let Some(heard) = producer.loudness.hear(now, level, rtp.payload.len())
         {
             let event =
                 Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };

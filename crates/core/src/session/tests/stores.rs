@@ -2,7 +2,9 @@
 
 use super::minutes::{Minutes, guest, id, preset};
 use crate::event::StoreItem;
-use crate::limits::{MAX_STORE_BYTES, MAX_STORE_KEYS, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS, MAX_STORES};
+use crate::limits::{
+    MAX_STORE_BYTES, MAX_STORE_KEYS, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS, MAX_STORES, STORE_WRITES_PER_SECOND,
+};
 use crate::session::Refusal;
 
 fn item(key: &str, payload: &str) -> StoreItem {
@@ -73,10 +75,10 @@ fn stores_have_bounds() {
     assert_eq!(sets(&mut meeting, 0, "ana", &"s".repeat(129), vec![item("k", "")]), Err(Refusal::TooLarge));
     let many = |from: usize, count: usize| (from..from + count).map(|n| item(&format!("k{n}"), "1")).collect::<Vec<_>>();
     assert_eq!(sets(&mut meeting, 0, "ana", "s", many(0, MAX_STORE_WRITE_KEYS + 1)), Err(Refusal::TooLarge));
-    for n in 1..=5 {
+    for n in 1..=STORE_WRITES_PER_SECOND {
         sets(&mut meeting, 0, "ana", "s", vec![item("k", &n.to_string())]).unwrap();
     }
-    assert_eq!(sets(&mut meeting, 0, "ana", "s", vec![item("k", "6")]), Err(Refusal::TooOften));
+    assert_eq!(sets(&mut meeting, 0, "ana", "s", vec![item("k", "once more")]), Err(Refusal::TooOften));
     let mut second = 1;
     let mut keys = 1;
     while keys + 50 <= MAX_STORE_KEYS {
