@@ -253,10 +253,16 @@ fn files_need_a_place() {
     for (given, why) in [
         (&["files.s3_bucket=b", "files.s3_access_key=k"][..], "files.s3_access_key and files.s3_secret_key must be set together"),
         (&["files.s3_endpoint=https://s3.example.org"], "files.s3_bucket must be set too"),
-        (&["files.s3_endpoint=s3.example.org", "files.s3_bucket=b"], "files.s3_endpoint (--set) must be empty, or an address"),
-        (&["http.public_url=https://meet.example.org/"], "http.public_url (--set) must be empty, or an address"),
-        (&["files.types=image"], "files.types (--set) must be a list of content types"),
-        (&["files.types=image/*,*/*"], "files.types (--set) must be a list of content types"),
+        (
+            &["files.s3_endpoint=s3.example.org", "files.s3_bucket=b"],
+            "files.s3_endpoint is \"s3.example.org\" (--set), but must be empty, or an address",
+        ),
+        (
+            &["http.public_url=https://meet.example.org/"],
+            "http.public_url is \"https://meet.example.org/\" (--set), but must be empty, or an address",
+        ),
+        (&["files.types=image"], "files.types is \"image\" (--set), but must be a list of content types"),
+        (&["files.types=image/*,*/*"], "files.types is \"image/*,*/*\" (--set), but must be a list of content types"),
         (
             &["files.file_bytes=3000", "files.meeting_bytes=2000"],
             "files.file_bytes is 3000 (--set), but files.meeting_bytes is 2000",
