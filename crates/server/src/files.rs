@@ -17,7 +17,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
+use object_store::{ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig};
 use salon_core::FileId;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,7 +29,12 @@ pub use sweep::{once as sweep_once, sweep};
 /// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
 
-/// The same on its way to a folder.
+/// How long S3 may take to be reached, may be silent, and is tried again.
+const S3_CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+const S3_SILENT_FOR: Duration = Duration::from_secs(20);
+const S3_TRIES_FOR: Duration = Duration::from_secs(15);
+
+/// A part of one on its way to a folder.
 const FOLDER_PART_BYTES: usize = 256 * 1024;
 
 /// How long nothing of an upload may arrive before it is given up. Longer lets silent senders hold their place.
@@ -74,7 +79,12 @@ impl Files {
                 .with_automatic_cleanup(true);
             return Ok(Self { objects: Arc::new(objects), folder: Some(folder), part_bytes: FOLDER_PART_BYTES, uploads });
         }
-        let mut s3 = AmazonS3Builder::from_env().with_bucket_name(&settings.s3_bucket).with_region(&settings.s3_region);
+        // No bound on the whole: a large file may go to a slow reader.
+        let patience = ClientOptions::new().with_timeout_disabled().with_read_timeout(S3_SILENT_FOR);
+        let patience = patience.with_connect_timeout(S3_CONNECTS_WITHIN);
+        let retry = RetryConfig { max_retries: 3, retry_timeout: S3_TRIES_FOR, ..RetryConfig::default() };
+        let mut s3 = AmazonS3Builder::from_env().with_client_options(patience).with_retry(retry);
+        s3 = s3.with_bucket_name(&settings.s3_bucket).with_region(&settings.s3_region);
         if !settings.s3_endpoint.is_empty() {
             // An operator who writes `http://` means it.
             s3 = s3.with_endpoint(&settings.s3_endpoint).with_allow_http(settings.s3_endpoint.starts_with("http://"));

@@ -228,6 +228,9 @@ fn secrets_are_never_printed() {
         "ice.urls=turn:turn.example.org",
         "ice.username=people",
         "ice.credential=hunter2",
+        "files.s3_bucket=chats",
+        "files.s3_access_key=salon",
+        "files.s3_secret_key=hunter2",
     ];
     let (config, origins) = Config::load_with_origins(&set(&given)).unwrap();
     assert!(config.database_url().contains(":hunter2@"));
@@ -237,11 +240,38 @@ fn secrets_are_never_printed() {
         "{shown}"
     );
     assert!(shown.contains("credential = \"***\"  # --set"), "{shown}");
+    assert!(shown.contains("s3_secret_key = \"***\"  # --set"), "{shown}");
     for text in [shown, format!("{config:?}"), format!("{:?} {:?}", config.database.url, config.ice.credential)] {
         assert!(!text.contains("hunter2"), "{text}");
     }
     let told = mistakes(&set(&["database.url=mysql://salon:hunter2@db/salon"]));
     assert!(told.starts_with("database.url (--set) must be empty, postgres://") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn files_need_a_place() {
+    for (given, why) in [
+        (&["files.s3_bucket=b", "files.s3_access_key=k"][..], "files.s3_access_key and files.s3_secret_key must be set together"),
+        (&["files.s3_endpoint=https://s3.example.org"], "files.s3_bucket must be set too"),
+        (
+            &["files.s3_endpoint=s3.example.org", "files.s3_bucket=b"],
+            "files.s3_endpoint is \"s3.example.org\" (--set), but must be empty, or an address",
+        ),
+        (
+            &["http.public_url=https://meet.example.org/"],
+            "http.public_url is \"https://meet.example.org/\" (--set), but must be empty, or an address",
+        ),
+        (&["files.types=image"], "files.types is \"image\" (--set), but must be a list of content types"),
+        (&["files.types=image/*,*/*"], "files.types is \"image/*,*/*\" (--set), but must be a list of content types"),
+        (
+            &["files.file_bytes=3000", "files.meeting_bytes=2000"],
+            "files.file_bytes is 3000 (--set), but files.meeting_bytes is 2000",
+        ),
+    ] {
+        let told = mistakes(&set(given));
+        assert!(told.starts_with(why), "{told}");
+    }
+    assert!(Config::load(&set(&["files.types=image/*, application/pdf", "http.public_url=http://10.0.0.1:8080"])).is_ok());
 }
 
 #[test]

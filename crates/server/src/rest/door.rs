@@ -23,7 +23,7 @@ const OPEN: [&str; 6] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location
 
 /// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with",
+    "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with, range",
 );
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
 
