@@ -6,6 +6,7 @@
 
 mod broadcast;
 mod chat;
+mod connected;
 mod entry;
 mod moderation;
 mod pins;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
+pub use connected::{ConnectedNews, ConnectedView, Move, PersonView, RoomView, Ticket};
 pub use entry::{Entered, Join};
 pub use moderation::Mute;
 pub use polls::{NewPoll, OptionView, PollView};
@@ -35,7 +37,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
+use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent, Track};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::record::{self, Record, Summary};
@@ -49,6 +51,8 @@ pub struct MeetingFacts {
     /// Empty if the meeting has none.
     pub title: String,
     pub keep_alive_ms: i64,
+    /// Of a connected meeting: what it is connected to.
+    pub parent: Option<Parent>,
 }
 
 /// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
@@ -66,6 +70,8 @@ pub enum Refusal {
     UnknownMessage,
     /// The named poll is not in this session, or has no such option.
     UnknownPoll,
+    /// The named meeting is not one of those connected with this one.
+    UnknownMeeting,
     /// The peer id belongs to another participant of this session.
     PeerIdTaken,
     /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
@@ -80,8 +86,12 @@ pub enum Refusal {
     Muted,
     /// A poll needs a question and at least two options, none of them blank.
     Incomplete,
+    /// A connected meeting needs a title.
+    Untitled,
     /// Each participant votes once in a poll.
     AlreadyVoted,
+    /// They were just sent to another meeting.
+    OnTheWay,
     /// The session has as many peers, or the peer as many tracks, as the limits allow.
     Full,
     /// Too much, or too long.
@@ -99,6 +109,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownTrack => "no such track in this session",
             Refusal::UnknownMessage => "no such message in this session",
             Refusal::UnknownPoll => "no such poll, or no such option",
+            Refusal::UnknownMeeting => "no such connected meeting",
             Refusal::PeerIdTaken => "this peer id belongs to somebody else",
             Refusal::TrackIdTaken => "this track id is in use",
             Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
@@ -106,6 +117,8 @@ impl fmt::Display for Refusal {
             Refusal::OffStage => "only people on stage may do this",
             Refusal::Muted => "a host has muted everyone",
             Refusal::Incomplete => "a poll needs a question and at least two options",
+            Refusal::Untitled => "a connected meeting needs a title",
+            Refusal::OnTheWay => "they are on the way to another meeting",
             Refusal::AlreadyVoted => "you have voted in this poll",
             Refusal::Full => "the limit of this session is reached",
             Refusal::TooLarge => "the message is too large",
@@ -190,6 +203,7 @@ pub enum Message {
     /// This peer is pinned for everyone, or nobody is.
     Pinned(Option<PeerId>),
     Stage(StageNews),
+    Connected(ConnectedNews),
     /// This peer speaks now: the front of the order.
     Speaking(PeerId),
 }
@@ -208,6 +222,7 @@ pub struct Session {
     speakers: speakers::Speakers,
     broadcasts: BTreeMap<PeerId, rate::Rate>,
     store_writes: BTreeMap<PeerId, rate::Rate>,
+    connected_calls: BTreeMap<PeerId, connected::Calls>,
     stage: stage::Asked,
     written: BTreeMap<ParticipantId, chat::Written>,
     // Until when disconnected peers may come back.
@@ -229,6 +244,7 @@ impl Session {
             speakers: speakers::Speakers::default(),
             broadcasts: BTreeMap::new(),
             store_writes: BTreeMap::new(),
+            connected_calls: BTreeMap::new(),
             stage: stage::Asked::new(),
             written: BTreeMap::new(),
             grace: BTreeMap::new(),
@@ -265,7 +281,7 @@ impl Session {
             session.remove(&peer, LeaveReason::Lost);
         }
         if let Some(over_at) = session.over_at().filter(|at| *at <= session.now) {
-            session.end(over_at.max(not_over_before), EndReason::AllLeft);
+            session.end(over_at.max(not_over_before), session.end_reason());
         }
         session
     }
@@ -323,7 +339,7 @@ impl Session {
                 self.remove(&peer, LeaveReason::Lost);
             }
             if self.over_at().is_some_and(|at| at <= self.now) {
-                self.end(self.now, EndReason::AllLeft);
+                self.end_for_all(self.end_reason());
             }
         }
         self.now = self.now.max(now);

@@ -30,21 +30,23 @@ pub enum Audience {
     Peers(Vec<PeerId>),
 }
 
-const SECOND_MS: i64 = 1_000;
+pub(super) const SECOND_MS: i64 = 1_000;
+
+/// Refuses a message that is too large, or names too many.
+pub(super) fn check_size(message: &Broadcast, named: usize) -> Result<(), Refusal> {
+    let too_many = message.ids.len().max(named) > MAX_BROADCAST_IDS;
+    let too_long = message.payload.len() > MAX_BROADCAST_BYTES
+        || message.kind.len() > MAX_BROADCAST_TYPE_BYTES
+        || message.ids.iter().any(|id| id.len() > MAX_ID_LEN);
+    if too_many || too_long { Err(Refusal::TooLarge) } else { Ok(()) }
+}
 
 impl Session {
     /// Passes a message on.
     pub fn broadcast(&mut self, now: Timestamp, caller: &PeerId, to: Audience, message: Broadcast) -> Result<(), Refusal> {
         self.tick(now);
         self.caller(caller)?;
-        let named = if let Audience::Peers(peers) = &to { peers.len() } else { 0 };
-        let too_many = message.ids.len().max(named) > MAX_BROADCAST_IDS;
-        let too_long = message.payload.len() > MAX_BROADCAST_BYTES
-            || message.kind.len() > MAX_BROADCAST_TYPE_BYTES
-            || message.ids.iter().any(|id| id.len() > MAX_ID_LEN);
-        if too_many || too_long {
-            return Err(Refusal::TooLarge);
-        }
+        check_size(&message, if let Audience::Peers(peers) = &to { peers.len() } else { 0 })?;
         self.broadcasts.entry(caller.clone()).or_default().take(self.now, BROADCASTS_PER_SECOND, SECOND_MS)?;
         match to {
             Audience::Others => self.send_all(Some(caller), &Message::Broadcast(message)),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{PeerJoined, Track};
-use crate::ids::{ParticipantId, PeerId, PresetId};
+use crate::ids::{MeetingId, ParticipantId, PeerId, PresetId};
 use crate::preset::{Preset, Recorder};
 use crate::record::{self, Record};
 use crate::session::{Media, Message, Output, Refusal, Session};
@@ -18,6 +18,8 @@ pub(super) struct Member {
     pub preset: Preset,
     /// Has sent its media join: it is told about tracks, and others may subscribe to its own.
     pub media: bool,
+    /// The connected meeting it was told to go to, and when.
+    pub sent_to: Option<(MeetingId, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ impl Roster {
     }
 
     pub fn add(&mut self, peer: PeerId, preset: Preset) {
-        self.members.insert(peer, Member { preset, media: false });
+        self.members.insert(peer, Member { preset, media: false, sent_to: None });
     }
 
     pub fn remove(&mut self, peer: &PeerId) {

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod chat;
+mod connected;
 mod gone_and_back;
 mod media;
 mod meetings;

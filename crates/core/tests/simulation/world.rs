@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::preset::Recorder;
-use salon_core::session::{ChatNews, MeetingFacts, Message, Output, StageNews};
+use salon_core::session::{ChatNews, ConnectedNews, MeetingFacts, Message, Output, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
@@ -67,6 +67,7 @@ impl World {
             app: AppId::parse("app").unwrap(),
             title: "Simulation".to_string(),
             keep_alive_ms: dice.pick(&[60_000, 60_000, 600_000]),
+            parent: None,
         };
         Self {
             dice,
@@ -169,6 +170,8 @@ impl World {
                     }
                 }
             }
+            Done::Held(held) if live => self.ledger.as_mut().expect("it is live").held(now, held),
+            Done::Held(_) => {}
             Done::Closed => self.ledger.as_mut().expect("a session was live").closed(now),
             Done::Broke(_) | Done::Left(_) => {}
         }
@@ -348,6 +351,12 @@ impl World {
                 | Message::TrackUnpublished { peer, .. }
                 | Message::Renamed { peer, .. }
                 | Message::Speaking(peer) => Some(peer),
+                Message::Connected(ConnectedNews::Rooms(view)) => {
+                    let people = view.meetings.iter().chain([&view.parent]).flat_map(|room| &room.people);
+                    assert!(people.clone().all(|who| who.participant.as_str() != "person-3"), "{to} heard of the hidden one");
+                    None
+                }
+                Message::Connected(_) => None,
                 Message::Broadcast(_) | Message::Poll { .. } | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

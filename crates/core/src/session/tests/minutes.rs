@@ -10,7 +10,7 @@ use crate::ids::{ParticipantId, PeerId, PresetId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
-use crate::session::{ChatNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews};
+use crate::session::{ChatNews, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews};
 use crate::time::Timestamp;
 
 /// Any moment will do; a real one keeps the sums honest.
@@ -89,6 +89,8 @@ pub fn join(peer: &str, preset: &Preset, fresh_session: &str) -> Join {
         picture: None,
         preset: preset.clone(),
         meeting_active: true,
+        origin: None,
+        let_in: false,
         fresh_session: SessionId::parse(fresh_session).unwrap(),
     }
 }
@@ -99,6 +101,7 @@ pub fn facts() -> MeetingFacts {
         app: crate::AppId::parse("app").unwrap(),
         title: "Planning".to_string(),
         keep_alive_ms: 60_000,
+        parent: None,
     }
 }
 
@@ -300,7 +303,7 @@ impl Minutes {
     }
 }
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp(BEGIN + second * 1_000)
 }
 
@@ -364,6 +367,15 @@ fn tell(message: &Message) -> String {
             format!("[{}] ask for the stage", peers.join(", "))
         }
         Message::Stage(news) => format!("{news:?}"),
+        Message::Connected(ConnectedNews::Rooms(view)) => {
+            let rooms = [&view.parent].into_iter().chain(&view.meetings).map(|room| {
+                let people: Vec<&str> = room.people.iter().map(|who| who.name.as_str()).collect();
+                format!("{} [{}]", room.title, people.join(" "))
+            });
+            format!("meetings: {}", rooms.collect::<Vec<_>>().join(", "))
+        }
+        Message::Connected(ConnectedNews::Go { meeting, ticket }) => format!("go to {meeting} with {}", ticket.0),
+        Message::Connected(news) => format!("{news:?}"),
         Message::Speaking(peer) => format!("{peer} speaks"),
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }
