@@ -7,6 +7,7 @@
 mod api_keys;
 mod append;
 mod apps;
+mod connected;
 mod engine;
 mod error;
 mod list;
@@ -22,6 +23,7 @@ mod settings;
 pub use api_keys::ApiKey;
 pub use append::{Append, SessionAppend};
 pub use apps::App;
+pub use connected::Brought;
 pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};

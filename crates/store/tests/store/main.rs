@@ -8,6 +8,7 @@ mod script;
 
 mod admission;
 mod appends;
+mod connected;
 mod crash;
 mod keys;
 mod lists;
