@@ -24,7 +24,7 @@ mod tests;
 
 pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
-pub use connected::{ConnectedNews, ConnectedView, Move, PersonView, RoomView, Ticket};
+pub use connected::{ConnectedNews, ConnectedView, Move, PersonView, RoomView, Ticket, people_of};
 pub use entry::{Entered, Join};
 pub use moderation::Mute;
 pub use polls::{NewPoll, OptionView, PollView};

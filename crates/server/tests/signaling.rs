@@ -18,6 +18,8 @@ mod sdp;
 mod admission;
 #[path = "signaling/chat.rs"]
 mod chat;
+#[path = "signaling/connected.rs"]
+mod connected;
 #[path = "signaling/crashes.rs"]
 mod crashes;
 #[path = "signaling/crowds.rs"]

@@ -158,7 +158,8 @@ impl Store {
             sessions::TABLES,
             if live { beside } else { "and $2 = $2" },
         );
-        let mut rows = self.db.all(built(sql), args![session, meeting]).await?.iter().map(read_session).collect::<Result<Vec<_>>>()?;
+        let mut rows =
+            self.db.all(built(sql), args![session, meeting]).await?.iter().map(read_session).collect::<Result<Vec<_>>>()?;
         rows.reverse();
         Ok(rows)
     }

@@ -101,15 +101,17 @@ impl Store {
         }
     }
 
-    /// Deletes a participant and returns it. Those who stand for it in connected meetings stay, see
-    /// [`Store::stand_ins`].
+    /// Deletes a participant and returns it, and with it those who stand for it in connected meetings.
     pub async fn delete_participant(&self, meeting: &MeetingId, id: &ParticipantId) -> Result<ParticipantRow> {
         transaction!(self.db, |tx| {
             let sql = format!("select {COLUMNS} from {TABLES} where p.meeting_id = $1 and p.id = $2");
             let Some(row) = tx.one(built(sql), args![meeting, id]).await? else { return Err(Error::NotFound) };
             match tx.run("delete from participants where meeting_id = $1 and id = $2", args![meeting, id]).await? {
                 0 => Err(Error::NotFound),
-                _ => read_row(&row),
+                _ => {
+                    tx.run("delete from participants where origin_id = $1", args![id]).await?;
+                    read_row(&row)
+                }
             }
         })
     }

@@ -14,7 +14,7 @@ use crate::limits::{
     MAX_CONNECTED_MEETINGS, MAX_CONNECTED_TITLE_CHARS, MAX_MOVED, ON_THE_WAY_MS,
 };
 use crate::preset::{ConnectedPermissions, Recorder};
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::session::broadcast::{SECOND_MS, check_size};
 use crate::session::rate::Rate;
 use crate::session::{Broadcast, Message, Refusal, Session};
@@ -68,7 +68,10 @@ pub enum ConnectedNews {
     Changed(Arc<Vec<(MeetingId, String)>>),
     Deleted(Arc<Vec<(MeetingId, String)>>),
     /// Leave, and come into that meeting with this.
-    Go { meeting: MeetingId, ticket: Ticket },
+    Go {
+        meeting: MeetingId,
+        ticket: Ticket,
+    },
 }
 
 /// A wish to move people from one connected meeting to another.
@@ -101,6 +104,26 @@ impl ConnectedView {
     }
 }
 
+/// Those in a live session as others are told of them, in the order of joining: not hidden people, and no robots.
+pub fn people_of(record: &Record) -> Vec<PersonView> {
+    let mut known = BTreeSet::new();
+    let shown = record.present().filter(|peer| !peer.who.hidden && peer.who.recorder == Recorder::None);
+    shown.filter(|peer| known.insert(peer.who.participant.clone())).map(PersonView::of).collect()
+}
+
+impl PersonView {
+    fn of(peer: &record::Peer) -> Self {
+        let who = &peer.who;
+        Self {
+            participant: who.participant.clone(),
+            custom_participant_id: who.custom_participant_id.clone(),
+            name: who.name.clone(),
+            picture: who.picture.clone(),
+            preset: who.preset.clone(),
+        }
+    }
+}
+
 /// Whether somebody may see who is in other meetings: who may go there finds out anyway.
 fn sees_others(permissions: ConnectedPermissions) -> bool {
     permissions.can_alter || permissions.can_switch || permissions.can_switch_to_parent
@@ -111,20 +134,20 @@ fn may_go(permissions: ConnectedPermissions, to_parent: bool) -> bool {
 }
 
 impl Session {
-    /// Those in this meeting as others are told of them, in the order of joining: not hidden people, and no robots.
+    /// Those in this meeting, see [`people_of`].
     pub fn people(&self) -> Vec<PersonView> {
-        let mut known = BTreeSet::new();
-        let here = self.live().into_iter().flat_map(Record::present).map(|peer| &peer.who);
-        let shown = here.filter(|who| !who.hidden && who.recorder == Recorder::None);
-        let once = shown.filter(|who| known.insert(who.participant.clone()));
-        let view = once.map(|who| PersonView {
-            participant: who.participant.clone(),
-            custom_participant_id: who.custom_participant_id.clone(),
-            name: who.name.clone(),
-            picture: who.picture.clone(),
-            preset: who.preset.clone(),
-        });
-        view.collect()
+        self.live().map(people_of).unwrap_or_default()
+    }
+
+    /// Everyone who is connected.
+    pub fn everyone(&self) -> Vec<ParticipantId> {
+        let all: BTreeSet<ParticipantId> = self.people_connected().into_iter().map(|(_, who)| who.participant).collect();
+        all.into_iter().collect()
+    }
+
+    /// Whether this caller may make, delete and move.
+    pub fn alters_connected(&self, caller: &PeerId) -> bool {
+        self.caller(caller).is_ok_and(|member| member.preset.connected.can_alter)
     }
 
     /// Whether anyone is in who keeps the parent's session alive: connected, or within the grace.
@@ -168,7 +191,10 @@ impl Session {
 
     /// Lets a caller move people: anyone, with leave to alter; itself, with leave to go there. Whoever moves others may
     /// choose their presets, but nobody their own.
-    pub fn may_move(&mut self, now: Timestamp, caller: &PeerId, wish: &Move) -> Result<(), Refusal> {
+    ///
+    /// Answers with whether those moved come in without waiting, whatever their presets say: always, but for people who
+    /// go back to the parent by themselves.
+    pub fn may_move(&mut self, now: Timestamp, caller: &PeerId, wish: &Move) -> Result<bool, Refusal> {
         self.tick(now);
         let permissions = self.caller(caller)?.preset.connected;
         let own = self.present(caller).map(|me| &me.who.participant);
@@ -179,7 +205,7 @@ impl Session {
             return Err(Refusal::NotAllowed);
         }
         self.take_change(caller)?;
-        if wish.people.len() > MAX_MOVED { Err(Refusal::TooLarge) } else { Ok(()) }
+        if wish.people.len() > MAX_MOVED { Err(Refusal::TooLarge) } else { Ok(permissions.can_alter || !wish.to_parent) }
     }
 
     fn take_change(&mut self, caller: &PeerId) -> Result<(), Refusal> {
@@ -218,14 +244,7 @@ impl Session {
     /// Every connection on the roster with whose it is; hidden people are people here.
     fn people_connected(&self) -> Vec<(PeerId, PersonView)> {
         let here = self.roster.peers().filter_map(|peer| self.present(peer));
-        let person = |peer: &crate::record::Peer| PersonView {
-            participant: peer.who.participant.clone(),
-            custom_participant_id: peer.who.custom_participant_id.clone(),
-            name: peer.who.name.clone(),
-            picture: peer.who.picture.clone(),
-            preset: peer.who.preset.clone(),
-        };
-        here.map(|peer| (peer.who.peer.clone(), person(peer))).collect()
+        here.map(|peer| (peer.who.peer.clone(), PersonView::of(peer))).collect()
     }
 
     fn on_the_way(&self, now: Timestamp, peer: &PeerId) -> Option<&MeetingId> {

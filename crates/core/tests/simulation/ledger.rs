@@ -50,7 +50,16 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(session: &str, begun: i64, keep_alive_ms: i64) -> Self {
-        Self { session: session.to_string(), lines: Vec::new(), places: 0, keep_alive_ms, begun, closed: None, held: false, released: 0 }
+        Self {
+            session: session.to_string(),
+            lines: Vec::new(),
+            places: 0,
+            keep_alive_ms,
+            begun,
+            closed: None,
+            held: false,
+            released: 0,
+        }
     }
 
     fn place(&mut self) -> usize {

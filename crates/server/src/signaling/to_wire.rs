@@ -12,8 +12,7 @@ use salon_wire::signaling::media::{self, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room;
 
-use crate::signaling::chat;
-use crate::signaling::{polls, stage, stores};
+use crate::signaling::{chat, connected, polls, stage, stores};
 
 /// A frame of the websocket.
 pub fn envelope(event: u32, id: Option<String>, payload: Bytes) -> Bytes {
@@ -89,6 +88,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
         }
         Message::Stage(news) => stage::push(news),
+        Message::Connected(news) => connected::push(news),
         Message::Chat(news) => chat::push(news),
         Message::Speaking(peer) => {
             let entries = vec![edge::SelectedPeersDiffEntry { peer_id: peer.to_string(), priority: 1 }];

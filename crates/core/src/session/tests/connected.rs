@@ -31,7 +31,7 @@ fn to(destination: &str, people: &[&str]) -> Move {
     }
 }
 
-fn wishes(meeting: &mut Minutes, who: &str, wish: &Move) -> Result<(), Refusal> {
+fn wishes(meeting: &mut Minutes, who: &str, wish: &Move) -> Result<bool, Refusal> {
     meeting.act(5, &format!("{who} wants to move people"), |session, now| session.may_move(now, &id(who), wish))
 }
 
@@ -55,14 +55,14 @@ fn whoever_may_alter_moves_anyone_and_others_only_themselves_where_they_may_go()
     meeting.enters(0, "pia", &with(false, false, true));
     meeting.enters(0, "nora", &guest());
     for (who, wish, outcome) in [
-        ("hanna", to("room", &["gus", "nora"]), Ok(())),
-        ("hanna", to("parent", &["hanna"]), Ok(())),
-        ("gus", to("room", &["gus"]), Ok(())),
+        ("hanna", to("room", &["gus", "nora"]), Ok(true)),
+        ("hanna", to("parent", &["hanna"]), Ok(true)),
+        ("gus", to("room", &["gus"]), Ok(true)),
         ("gus", to("parent", &["gus"]), Err(Refusal::NotAllowed)),
         ("gus", to("room", &["gus", "nora"]), Err(Refusal::NotAllowed)),
         ("gus", to("room", &["hanna"]), Err(Refusal::NotAllowed)),
         ("gus", Move { source: room("elsewhere"), ..to("room", &["gus"]) }, Err(Refusal::NotAllowed)),
-        ("pia", to("parent", &["pia"]), Ok(())),
+        ("pia", to("parent", &["pia"]), Ok(false)),
         ("pia", to("room", &["pia"]), Err(Refusal::NotAllowed)),
         ("nora", to("room", &["nora"]), Err(Refusal::NotAllowed)),
         ("stranger", to("room", &["stranger"]), Err(Refusal::NotJoined)),
@@ -77,7 +77,7 @@ fn presets_are_given_by_whoever_may_alter_and_never_to_oneself() {
     meeting.enters(0, "hanna", &with(true, true, true));
     meeting.enters(0, "gus", &with(false, true, true));
     let with_preset = |people: &[&str]| Move { changes_presets: true, ..to("room", people) };
-    assert_eq!(wishes(&mut meeting, "hanna", &with_preset(&["gus"])), Ok(()));
+    assert_eq!(wishes(&mut meeting, "hanna", &with_preset(&["gus"])), Ok(true));
     assert_eq!(wishes(&mut meeting, "hanna", &with_preset(&["gus", "hanna"])), Err(Refusal::NotAllowed));
     assert_eq!(wishes(&mut meeting, "gus", &with_preset(&["gus"])), Err(Refusal::NotAllowed));
 }
@@ -161,9 +161,7 @@ fn a_message_goes_where_its_sender_may_go() {
     let hello = Broadcast { kind: "hello".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
     let mut says = |second: i64, who: &str, to: &[(&str, bool)]| {
         let to: Vec<_> = to.iter().map(|(name, parent)| (room(name), *parent)).collect();
-        meeting.act(second, &format!("{who} says hello"), |session, now| {
-            session.may_broadcast_to(now, &id(who), &to, &hello)
-        })
+        meeting.act(second, &format!("{who} says hello"), |session, now| session.may_broadcast_to(now, &id(who), &to, &hello))
     };
     assert_eq!(says(1, "hanna", &[("room", false), ("parent", true)]), Ok(()));
     assert_eq!(says(1, "gus", &[("room", false)]), Ok(()));

@@ -10,7 +10,9 @@ use crate::ids::{ParticipantId, PeerId, PresetId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
-use crate::session::{ChatNews, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews};
+use crate::session::{
+    ChatNews, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Session, StageNews,
+};
 use crate::time::Timestamp;
 
 /// Any moment will do; a real one keeps the sums honest.
