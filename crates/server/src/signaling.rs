@@ -16,11 +16,11 @@ mod stores;
 pub mod to_wire;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
 use salon_core::session::Refusal;
-use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp};
+use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
 use salon_wire::event_id;
 use salon_wire::signaling::socket::livestreaming;
 
@@ -50,6 +50,8 @@ pub enum Answer {
     Later(Instant, Bytes),
     /// Another event with the request's id, with this payload.
     Under(u32, Bytes),
+    /// The event of the request, with this payload; and this happens so long after that is said.
+    Then { payload: Bytes, after: Duration, act: Box<dyn FnOnce(&mut Session, Timestamp) + Send> },
 }
 
 /// Why a message was not obeyed; told to its sender.

@@ -4,13 +4,14 @@
 //! Next: `salon_core::session`, `connected.rs`, which judges; `hub/families.rs`, which tells everyone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::event::Actor;
-use salon_core::limits::MAX_CONNECTED_MEETINGS;
+use salon_core::limits::{MAX_BROADCAST_IDS, MAX_CONNECTED_MEETINGS, MAX_MOVED};
 use salon_core::session::{ConnectedNews, ConnectedView, Move, PersonView, Refusal, RoomView, Ticket};
-use salon_core::{MeetingId, ParticipantId, PresetId};
+use salon_core::{MeetingId, ParticipantId, PresetId, Session, Timestamp};
 use salon_store::{Brought, Meeting, Participant};
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::room as wire;
@@ -24,6 +25,10 @@ use crate::token::Bearer;
 /// How long a moved person need not wait at the door, in milliseconds. A client comes within seconds; after that the token
 /// is as any other.
 const LET_IN_FOR_MS: i64 = 10 * 60_000;
+
+/// Who leaves a room by itself may be about to delete it: a host who closes the rooms moves everyone out first, itself
+/// included, and then asks for the deletion (seen in web SDK 2.0.2). Lower loses that request on slow lines.
+const LEAVES_ROOM_AFTER: Duration = Duration::from_millis(500);
 
 /// A meeting and those made in it.
 struct Family {
@@ -113,7 +118,8 @@ pub async fn delete(caller: &Caller, request: wire::DisableConnectedRoomsRequest
     }
     let gone: Vec<_> = deleted.iter().map(|room| (room.id.clone(), room.title.clone().unwrap_or_default())).collect();
     app.hub.tell_family(&parent.id, ConnectedNews::Deleted(Arc::new(gone.clone()))).await?;
-    for room in &deleted {
+    let (own, others): (Vec<_>, Vec<_>) = deleted.iter().partition(|room| room.id == caller.meeting);
+    for room in others {
         send_home(app, &parent, room).await?;
     }
     let unknown = ids.into_iter().filter(|id| !gone.iter().any(|(known, _)| known.as_str() == id));
@@ -124,26 +130,47 @@ pub async fn delete(caller: &Caller, request: wire::DisableConnectedRoomsRequest
     });
     let mut payloads = no_more(&gone).payloads;
     payloads.extend(unknown);
-    answer(&wire::DisableConnectedRoomsResponse { payloads })
+    let payload = wire::DisableConnectedRoomsResponse { payloads }.encode_to_vec().into();
+    let Some(room) = own.first() else { return Ok(Answer::Payload(payload)) };
+    let act = Box::new(way_home(app, &parent, room, &caller.handle).await?);
+    Ok(Answer::Then { payload, after: Duration::ZERO, act })
 }
 
 /// Those in a deleted meeting go to its parent, and its session ends with the last of them.
 pub async fn send_home(app: &App, parent: &Meeting, room: &Meeting) -> Result<(), Trouble> {
     let Some(handle) = app.hub.find(room.id.as_str()) else { return Ok(()) };
+    let act = way_home(app, parent, room, &handle).await?;
+    Ok(handle.call(act).await?)
+}
+
+/// What sends everyone home.
+async fn way_home(
+    app: &App,
+    parent: &Meeting,
+    room: &Meeting,
+    handle: &Handle,
+) -> Result<impl FnOnce(&mut Session, Timestamp) + Send + 'static, Trouble> {
     let everyone = handle.call(|session, _| session.everyone()).await?;
     let people = everyone.into_iter().map(|person| (person, None)).collect();
-    match send(app, (room, &handle), parent, people, true).await {
-        // Nobody is in, or all are on the way.
-        Ok(_) | Err(Trouble::Refused(Refusal::UnknownPeer | Refusal::OnTheWay)) => {}
+    let tickets = match tickets(app, (room, handle), parent, people, true).await {
+        Ok((_, tickets)) => tickets,
+        // Nobody is in, all are on the way, or the parent takes nobody: then they are put out.
+        Err(Trouble::Refused(Refusal::UnknownPeer | Refusal::OnTheWay | Refusal::MeetingInactive)) => Vec::new(),
         Err(trouble) => return Err(trouble),
-    }
-    handle.call(|session, now| session.close_deleted(now)).await?;
-    Ok(())
+    };
+    let to = parent.id.clone();
+    Ok(move |session: &mut Session, now| {
+        session.send_on(now, &to, &tickets);
+        session.close_deleted(now);
+    })
 }
 
 /// Sends people from one connected meeting to another. The client takes the answer for a failure if the word `error` is
 /// anywhere in its bytes (seen in web SDK 2.0.2).
 pub async fn move_people(caller: &Caller, request: wire::MovePeersBetweenRoomsRequest) -> Result<Answer, Trouble> {
+    if request.participants.len() > MAX_MOVED {
+        return Err(Refusal::TooLarge.into());
+    }
     let app = &caller.app;
     let family = Family::of(caller).await?;
     let source = family.find(request.source_meeting_id())?;
@@ -170,24 +197,31 @@ pub async fn move_people(caller: &Caller, request: wire::MovePeersBetweenRoomsRe
     let peer = caller.peer.clone();
     let let_in = caller.handle.call(move |session, now| session.may_move(now, &peer, &wish)).await??;
     let handle = app.hub.find(source.id.as_str()).ok_or(Refusal::UnknownPeer)?;
-    let moved = send(app, (source, &handle), destination, people, let_in).await?;
+    let (moved, tickets) = tickets(app, (source, &handle), destination, people, let_in).await?;
     let payloads = moved.into_iter().map(|person| wire::MovedPeer {
         meeting_id: Some(destination.id.to_string()),
         custom_participant_id: Some(person.custom_participant_id).filter(|id| !id.contains("error")),
         error: None,
     });
-    answer(&wire::MovePeersBetweenRoomsResponse { payloads: payloads.collect() })
+    let payload = wire::MovePeersBetweenRoomsResponse { payloads: payloads.collect() }.encode_to_vec().into();
+    let is_own = |(participant, _): &(ParticipantId, Ticket)| source.id == caller.meeting && *participant == caller.participant;
+    let (own, others): (Vec<_>, Vec<_>) = tickets.into_iter().partition(is_own);
+    let to = destination.id.clone();
+    handle.call(move |session, now| session.send_on(now, &to, &others)).await?;
+    // A client that is told to go closes its socket, and would wait in vain for this answer and what it asks next.
+    let to = destination.id.clone();
+    let after = if source.id == family.parent.id { Duration::ZERO } else { LEAVES_ROOM_AFTER };
+    Ok(Answer::Then { payload, after, act: Box::new(move |session, now| session.send_on(now, &to, &own)) })
 }
 
-/// Gives people a participant and a token in `destination`, and tells their clients to go there. Answers with whom that
-/// reached.
-async fn send(
+/// Gives people a participant and a token in `destination`, with which they are then sent on. Answers with who they are.
+async fn tickets(
     app: &App,
     (source, handle): (&Meeting, &Handle),
     destination: &Meeting,
     people: Vec<(ParticipantId, Option<PresetId>)>,
     let_in: bool,
-) -> Result<Vec<PersonView>, Trouble> {
+) -> Result<(Vec<PersonView>, Vec<(ParticipantId, Ticket)>), Trouble> {
     if !destination.active {
         return Err(Refusal::MeetingInactive.into());
     }
@@ -210,17 +244,11 @@ async fn send(
         let until = let_in.then(|| now.plus_ms(LET_IN_FOR_MS));
         (brought.from.id.clone(), ticket(app, there, until, now))
     });
-    let (tickets, to): (Vec<_>, _) = (tickets.collect(), destination.id.clone());
-    handle.call(move |session, now| session.send_on(now, &to, &tickets)).await?;
-    Ok(movable)
+    let tickets = tickets.collect();
+    Ok((movable, tickets))
 }
 
-fn ticket(
-    app: &App,
-    participant: &Participant,
-    let_in_until: Option<salon_core::Timestamp>,
-    now: salon_core::Timestamp,
-) -> Ticket {
+fn ticket(app: &App, participant: &Participant, let_in_until: Option<Timestamp>, now: Timestamp) -> Ticket {
     let bearer = Bearer {
         app: participant.app.clone(),
         meeting: participant.meeting.clone(),
@@ -251,9 +279,12 @@ async fn named_here(
 
 /// Passes a message on to the meetings named.
 pub async fn broadcast(caller: &Caller, request: wire::BroadcastMessage) -> Result<Answer, Trouble> {
+    if request.ids.len() > MAX_BROADCAST_IDS {
+        return Err(Refusal::TooLarge.into());
+    }
     let family = Family::of(caller).await?;
     let mut to: Vec<(MeetingId, bool)> = Vec::new();
-    for id in request.ids.iter().take(MAX_CONNECTED_MEETINGS + 1) {
+    for id in &request.ids {
         let meeting = family.find(id)?;
         if !to.iter().any(|(known, _)| *known == meeting.id) {
             to.push((meeting.id.clone(), meeting.id == family.parent.id));

@@ -306,6 +306,16 @@ impl Line<'_> {
                 self.held_back = Some((at.into(), to_wire::envelope(event, id, payload)));
                 None
             }
+            Ok(Answer::Then { payload, after, act }) => {
+                let end = self.send(Message::Binary(to_wire::envelope(event, id, payload))).await;
+                let handle = self.caller.handle.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    // If the session is gone by now, so is what was to happen in it.
+                    let _ = handle.call(act).await;
+                });
+                end
+            }
             Ok(Answer::Under(event, payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
             Err(trouble) => {
                 self.caller.app.metrics.refused(trouble.reason());

@@ -56,7 +56,9 @@ async fn moves(client: &mut Client, source: &MeetingId, to: &MeetingId, people: 
 /// Moves itself.
 async fn goes(client: &mut Client, source: &MeetingId, to: &MeetingId) -> Result<usize, String> {
     let own = client.user();
-    moves(client, source, to, &[own]).await
+    let moved = moves(client, source, to, &[own]).await;
+    assert_eq!(client.heard_before(r::TRANSFER_PEER), 0, "the answer comes first: after the push a client listens no more");
+    moved
 }
 
 fn delete(ids: &[&MeetingId]) -> wire::DisableConnectedRoomsRequest {
