@@ -1,9 +1,11 @@
 // Breakout rooms: a host makes them, people go and come back, and see and hear those they are with and nobody else.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventually, eventuallyEqual } from './support/eventually.mjs';
+import { OUT } from './support/places.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
@@ -148,4 +150,66 @@ test('rooms survive the server being killed', { timeout: 120_000 }, async () => 
   ]);
   await bob.eventuallyGoesTo('Everybody');
   await ada.eventuallySees(bob, { within: 30_000 });
+});
+
+/** Somebody at the page that Salon serves, in the call. `opens` is what they do at the door. */
+async function visits(name, address, button) {
+  const context = await stage.context(name, { viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(address);
+  await page.getByLabel('name').fill(name);
+  await page.getByRole('button', { name: button }).click();
+  await page.locator('rtk-setup-screen').getByRole('button', { name: 'Join' }).click();
+  await page.locator('rtk-controlbar').first().waitFor();
+  return page;
+}
+
+/** Opens the kit's panel for breakout rooms. */
+async function opensRooms(page) {
+  await page.locator('rtk-more-toggle').first().click();
+  await page.locator('rtk-breakout-rooms-toggle').first().click();
+  return page.locator('rtk-breakout-rooms-manager');
+}
+
+const eventuallyTitled = (page, ...titles) =>
+  eventually(`a page is in ${titles.join(' or ')}`, async () => {
+    assert.ok(titles.includes(await page.locator('.call-title').textContent()));
+    assert.ok(await page.locator('rtk-controlbar').first().isVisible());
+  });
+
+test('the kit on the page makes rooms, shares people out, lets them switch, and closes the rooms', { timeout: 240_000 }, async () => {
+  const ada = await visits('Ada', stage.salon.origin, 'Start a meeting');
+  const link = ada.url();
+  const bob = await visits('Bob', link, 'Join the meeting');
+  const cleo = await visits('Cleo', link, 'Join the meeting');
+  const meeting = new URL(link).searchParams.get('meeting');
+  const counted = (live, ...wanted) =>
+    eventually(`${live} in the main room, and in the others ${wanted}`, async () => {
+      const session = await stage.api.activeSession(meeting);
+      assert.deepEqual([session.live_participants, breakouts(session)], [live, wanted]);
+    }, { within: 30_000 });
+  await counted(3);
+
+  const manager = await opensRooms(ada);
+  await manager.getByText('Create', { exact: true }).click();
+  await manager.locator('.shuffle-button').click();
+  await ada.screenshot({ path: join(OUT, 'breakout-assign.png') });
+  await manager.getByText('Start Breakout').click();
+  await ada.locator('rtk-confirmation-modal').getByText('Yes, start').click();
+  for (const page of [ada, bob, cleo]) await eventuallyTitled(page, 'Room 1', 'Room 2');
+  await counted(0, ['Room 1', 'LIVE', 2], ['Room 2', 'LIVE', 1]);
+  await ada.screenshot({ path: join(OUT, 'breakout-room.png') });
+
+  const rooms = await opensRooms(bob);
+  await rooms.getByText('Join', { exact: true }).first().click();
+  await eventuallyTitled(bob, 'Ada’s meeting');
+  await counted(1, ['Room 1', 'LIVE', 1], ['Room 2', 'LIVE', 1]);
+
+  const closing = await opensRooms(ada);
+  await ada.screenshot({ path: join(OUT, 'breakout-manager.png') });
+  await closing.getByText('Close Breakout').click();
+  await ada.locator('rtk-confirmation-modal').getByText('Yes', { exact: false }).click();
+  for (const page of [ada, bob, cleo]) await eventuallyTitled(page, 'Ada’s meeting');
+  await counted(3, ['Room 1', 'ENDED', 0], ['Room 2', 'ENDED', 0]);
+  await ada.screenshot({ path: join(OUT, 'breakout-closed.png') });
 });

@@ -1,7 +1,6 @@
 //! Meetings that belong together: a meeting and those made in it, and who is where among them.
 //! Owns which families have a meeting open on this node, and the last view of each.
-//! Invariant: every change of who is where is followed by a round, which tells everyone in the family; rounds of a family
-//! never overlap, and come the seldomer the more they cost.
+//! Invariant: every change of who is where is followed by a round, which tells everyone in the family; rounds never overlap.
 //! Sees the meetings of this node, and of those on other nodes what is in the store.
 //! Next: `salon_core::session`, `connected.rs`, which decides who may see what.
 
