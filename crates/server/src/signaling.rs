@@ -40,6 +40,9 @@ pub struct Caller {
     pub removed: Removed,
 }
 
+/// Something to be done in a session.
+pub type Act = Box<dyn FnOnce(&mut Session, Timestamp) + Send>;
+
 /// What goes back to the sender.
 pub enum Answer {
     /// Nothing: the client does not wait, or hears of it by a push.
@@ -51,7 +54,7 @@ pub enum Answer {
     /// Another event with the request's id, with this payload.
     Under(u32, Bytes),
     /// The event of the request, with this payload; and this happens so long after that is said.
-    Then { payload: Bytes, after: Duration, act: Box<dyn FnOnce(&mut Session, Timestamp) + Send> },
+    Then { payload: Bytes, after: Duration, act: Act },
 }
 
 /// Why a message was not obeyed; told to its sender.

@@ -152,12 +152,10 @@ pub async fn replace(
 async fn tell(app: &App, meeting: &Meeting) {
     let Some(parent) = meeting.parent.as_ref().or(app.hub.has_family(meeting.id.as_str()).then_some(&meeting.id)) else { return };
     let titles = vec![(meeting.id.clone(), meeting.title.clone().unwrap_or_default())];
-    let told = match meeting.parent {
-        Some(_) => app.hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await,
+    if meeting.parent.is_none() {
         // The word for one of the others would make clients list the parent among them.
-        None => Ok(app.hub.family_changed(parent)),
-    };
-    if told.is_err() {
+        app.hub.family_changed(parent);
+    } else if app.hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await.is_err() {
         // It is changed all the same, and whoever asks is told.
         tracing::warn!(meeting.id = %meeting.id, "a meeting's new title could not be told");
     }

@@ -99,7 +99,10 @@ impl TestApp {
             app: admission.meeting.app,
             title: admission.meeting.title.unwrap_or_default(),
             keep_alive_ms: admission.meeting.keep_alive_secs * 1_000,
-            parent: None,
+            parent: admission.meeting.parent.map(|meeting| {
+                let session = app.hub.summary(meeting.as_str()).map(|live| live.session.clone());
+                salon_core::event::Parent { meeting, session }
+            }),
         };
         let handle = app.hub.open(&facts).await.expect("a session's task");
         let entered = handle.call(move |session, now| session.join(now, join)).await.expect("a live task");
