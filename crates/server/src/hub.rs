@@ -142,7 +142,11 @@ impl Hub {
             return Ok(handle);
         }
         // A session that this node does not know may still be live in the store: left by a run that died, or elsewhere.
-        let row = self.shared.store.live_session_of(&facts.meeting).await.map_err(|error| {
+        let asked = async {
+            let row = self.shared.store.live_session_of(&facts.meeting).await?;
+            Ok::<_, salon_store::Error>((row, self.stored_family(facts).await?))
+        };
+        let (row, family) = asked.await.map_err(|error| {
             tracing::warn!(meeting.id = %facts.meeting, %error, "cannot ask for the live session");
             Unavailable
         })?;
@@ -150,10 +154,9 @@ impl Hub {
             None => self.spawn(Session::new(facts.clone(), self.shared.limits.clone()), 1),
             Some(row) => self.adopt(&row).await?,
         };
-        self.find_family(facts).await.map_err(|error| {
-            tracing::warn!(meeting.id = %facts.meeting, %error, "cannot ask for connected meetings");
-            Unavailable
-        })?;
+        if let Some(parent) = family {
+            self.note_family(&parent);
+        }
         Ok(handle)
     }
 

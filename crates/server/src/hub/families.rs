@@ -71,14 +71,12 @@ impl Hub {
         self.family_changed(parent);
     }
 
-    /// A meeting opens here: finds out whether it has a family.
-    pub(super) async fn find_family(&self, facts: &MeetingFacts) -> Result<(), salon_store::Error> {
+    /// The parent of a meeting's family, asked before the meeting opens here.
+    pub(super) async fn stored_family(&self, facts: &MeetingFacts) -> Result<Option<MeetingId>, salon_store::Error> {
         match &facts.parent {
-            Some(parent) => self.note_family(&parent.meeting),
-            None if self.shared.store.has_connected_meetings(&facts.meeting).await? => self.note_family(&facts.meeting),
-            None => {}
+            Some(parent) => Ok(Some(parent.meeting.clone())),
+            None => Ok(self.shared.store.has_connected_meetings(&facts.meeting).await?.then(|| facts.meeting.clone())),
         }
-        Ok(())
     }
 
     /// Somebody came, went or was renamed, or a meeting of the family was made, renamed or deleted: a round will follow.

@@ -304,7 +304,7 @@ async fn a_family_ends_where_the_next_begins() {
     };
     assert_eq!(hanna.refused(r::BROADCAST_TO_ENTITY, &message).await, none);
     assert_eq!(hanna.refused(r::MOVE_PEERS, &moving(&ours, &our_room, &[olga.user()])).await, "no such peer in this session");
-    assert_eq!(hanna.refused(r::MOVE_PEERS, &moving(&ours, &ours, &[hanna.user()])).await.contains("from one"), true);
+    assert!(hanna.refused(r::MOVE_PEERS, &moving(&ours, &ours, &[hanna.user()])).await.contains("from one"));
     assert_eq!(hanna.refused(r::CREATE_CONNECTED_ROOMS, &rooms(&[" "])).await, "a connected meeting needs a title");
     make(&mut hanna, &["Room"; 99]).await.unwrap();
     assert_eq!(make(&mut hanna, &["One more"]).await, Err("the limit of this session is reached".to_owned()));
