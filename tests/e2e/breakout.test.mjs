@@ -44,8 +44,9 @@ const moves = (person, from, to, ...people) =>
     [from, to, people.map(({ name }) => name)],
   );
 
+/** Title, status and count of each room, by title: the answer has them in the order in which somebody first came. */
 const breakouts = (session) =>
-  (session.breakout_rooms ?? []).map((room) => [room.meeting_display_name, room.status, room.live_participants]);
+  (session.breakout_rooms ?? []).map((room) => [room.meeting_display_name, room.status, room.live_participants]).sort();
 
 test('people go to rooms, are with those they meet there, and come back', { timeout: 150_000 }, async () => {
   const meeting = await stage.api.createMeeting({ title: 'Everybody' });

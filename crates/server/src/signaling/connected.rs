@@ -26,9 +26,9 @@ use crate::token::Bearer;
 /// is as any other.
 const LET_IN_FOR_MS: i64 = 10 * 60_000;
 
-/// Who leaves a room by itself may be about to delete it: a host who closes the rooms moves everyone out first, itself
-/// included, and then asks for the deletion (seen in web SDK 2.0.2). Lower loses that request on slow lines.
-const LEAVES_ROOM_AFTER: Duration = Duration::from_millis(500);
+/// A host who closes the room it is in moves everyone out first, itself included, and only then asks for the deletion
+/// (seen in web SDK 2.0.2): it is sent on after this. Lower loses that request on slow lines and machines.
+const HOST_LEAVES_AFTER: Duration = Duration::from_secs(1);
 
 /// A meeting and those made in it.
 struct Family {
@@ -210,7 +210,8 @@ pub async fn move_people(caller: &Caller, request: wire::MovePeersBetweenRoomsRe
     handle.call(move |session, now| session.send_on(now, &to, &others)).await?;
     // A client that is told to go closes its socket, and would wait in vain for this answer and what it asks next.
     let to = destination.id.clone();
-    let after = if source.id == family.parent.id { Duration::ZERO } else { LEAVES_ROOM_AFTER };
+    // Who goes home and need not be let in is one who may alter.
+    let after = if destination.id == family.parent.id && let_in { HOST_LEAVES_AFTER } else { Duration::ZERO };
     Ok(Answer::Then { payload, after, act: Box::new(move |session, now| session.send_on(now, &to, &own)) })
 }
 
