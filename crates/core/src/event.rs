@@ -119,6 +119,14 @@ pub enum EventBody {
         by: PeerId,
         changes: Changes,
     },
+    /// People are in connected meetings, so the session lives on with nobody in; or no longer.
+    HeldOpen {
+        held: bool,
+    },
+    /// The meeting was deleted: whoever is still in at `leave_by` is put out, and with nobody in it is over at once.
+    MeetingDeleted {
+        leave_by: Timestamp,
+    },
     SessionEnded {
         ended_at: Timestamp,
         reason: EndReason,
@@ -137,6 +145,16 @@ pub struct SessionStarted {
     pub keep_alive_ms: i64,
     /// When the first participant joined; the record was made at `Event::at`, not earlier.
     pub started_at: Timestamp,
+    /// Of a connected meeting: what it is connected to.
+    pub parent: Option<Parent>,
+}
+
+/// The meeting that a connected meeting was made in, and lives beside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    pub meeting: MeetingId,
+    /// Its live session when that of the connected meeting began.
+    pub session: Option<SessionId>,
 }
 
 /// Who a peer is, as it was on joining.
@@ -152,6 +170,8 @@ pub struct PeerJoined {
     pub hidden: bool,
     pub recorder: Recorder,
     pub on_stage: bool,
+    /// Of somebody moved here from a connected meeting: the participant there whom this one stands for.
+    pub origin: Option<ParticipantId>,
 }
 
 /// Something a peer publishes.
@@ -266,6 +286,6 @@ pub enum LeaveReason {
 pub enum EndReason {
     /// Nobody was in for the keep-alive time.
     AllLeft,
-    /// A host or the API ended it for everyone.
+    /// A host or the API ended it for everyone, or its meeting was deleted.
     Closed,
 }

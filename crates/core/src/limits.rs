@@ -107,6 +107,28 @@ pub const MAX_PERMISSION_TARGETS: usize = 1_000;
 /// Speakers who are kept in order. Clients show at most 24 people and hear 4 more (web SDK 2.0.2).
 pub const MAX_SPEAKERS: usize = 28;
 
+/// Connected meetings of one meeting at once. Every change of who is in one is told to everyone in all of them.
+pub const MAX_CONNECTED_MEETINGS: usize = 100;
+
+/// Longest title of a connected meeting, in characters: as long as that of any meeting.
+pub const MAX_CONNECTED_TITLE_CHARS: usize = 512;
+
+/// People one request may move. Each costs a row and a signature.
+pub const MAX_MOVED: usize = 500;
+
+/// How often one connection may ask for the connected meetings in a minute (product limit).
+pub const CONNECTED_LISTS_PER_MINUTE: usize = 60;
+
+/// How often one connection may make, delete or move in a minute. The UI kit sends one request for each pair of meetings
+/// that people are moved between, and on closing all of them twice over (seen in UI kit 2.0.2).
+pub const CONNECTED_CHANGES_PER_MINUTE: usize = 600;
+
+/// How long those in a deleted meeting have to follow where they are sent, in milliseconds.
+pub const LEAVE_DELETED_WITHIN_MS: i64 = 30_000;
+
+/// How long somebody who was sent elsewhere is taken to be on the way, in milliseconds. A client leaves at once.
+pub const ON_THE_WAY_MS: i64 = 15_000;
+
 /// What an operator may change about sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -166,15 +166,11 @@ impl Preset {
             Flag::PrivateChatReceive => &mut self.private_chat.can_receive,
             Flag::PrivateChatText => &mut self.private_chat.text,
             Flag::PrivateChatFiles => &mut self.private_chat.files,
-            // The list is the client's to show or not; nothing is recorded, streamed or transcribed here; breakout rooms
-            // are not this session's.
-            Flag::ShowParticipantList
-            | Flag::Record
-            | Flag::Livestream
-            | Flag::Transcription
-            | Flag::AlterConnectedMeetings
-            | Flag::SwitchConnectedMeetings
-            | Flag::SwitchToParentMeeting => return None,
+            Flag::AlterConnectedMeetings => &mut self.connected.can_alter,
+            Flag::SwitchConnectedMeetings => &mut self.connected.can_switch,
+            Flag::SwitchToParentMeeting => &mut self.connected.can_switch_to_parent,
+            // The list is the client's to show or not; nothing is recorded, streamed or transcribed here.
+            Flag::ShowParticipantList | Flag::Record | Flag::Livestream | Flag::Transcription => return None,
         })
     }
 

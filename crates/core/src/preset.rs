@@ -70,6 +70,17 @@ pub struct PollPermissions {
     pub can_view: bool,
 }
 
+/// Leave to use connected meetings (`connected_meetings`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConnectedPermissions {
+    /// Make and delete them, and move others.
+    pub can_alter: bool,
+    /// Go to one.
+    pub can_switch: bool,
+    /// Go to the meeting they belong to.
+    pub can_switch_to_parent: bool,
+}
+
 /// Leave to open and close plugins for everyone (`plugins`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PluginPermissions {
@@ -110,6 +121,7 @@ pub struct Preset {
     pub accept_production_requests: bool,
     pub polls: PollPermissions,
     pub plugins: PluginPermissions,
+    pub connected: ConnectedPermissions,
     pub public_chat: PublicChat,
     pub private_chat: PrivateChat,
     /// Screen shares at once in the session (`max_screenshare_count`).
@@ -144,6 +156,7 @@ impl Preset {
             accept_production_requests: false,
             polls: PollPermissions { can_create: true, can_vote: true, can_view: true },
             plugins: PluginPermissions { can_start: true, can_close: true },
+            connected: ConnectedPermissions::default(),
             public_chat: PublicChat { can_send: true, text: true, files: true },
             private_chat: PrivateChat { can_send: false, can_receive: false, text: false, files: false },
             max_screenshares: 1,

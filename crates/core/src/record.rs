@@ -44,6 +44,10 @@ pub struct Record {
     pub unmute_forbidden: bool,
     /// What was changed of people's permissions.
     pub permissions: BTreeMap<ParticipantId, Changes>,
+    /// People are in connected meetings: the session is not over though nobody is in.
+    pub held_open: bool,
+    /// The meeting is deleted, and this is when the last of those in must be out.
+    pub leave_by: Option<Timestamp>,
     /// What was said in writing.
     pub chat: Chat,
     pub polls: Polls,
@@ -59,6 +63,8 @@ pub struct Record {
     sums: summary::Share,
     /// Those who are present, by their order of first joining.
     present: BTreeMap<u64, PeerId>,
+    /// When it was last held open no more.
+    released_at: Timestamp,
     /// How often anyone came in.
     stays: usize,
     /// The latest moment at which anyone left.
@@ -84,6 +90,8 @@ impl Record {
             admitted: BTreeSet::new(),
             unmute_forbidden: false,
             permissions: BTreeMap::new(),
+            held_open: false,
+            leave_by: None,
             chat: Chat::default(),
             polls: Polls::default(),
             stores: Stores::default(),
@@ -93,6 +101,7 @@ impl Record {
             ended: None,
             sums: summary::Share::default(),
             present: BTreeMap::new(),
+            released_at: Timestamp::default(),
             stays: 0,
             last_left_at: Timestamp::default(),
         })
@@ -163,6 +172,11 @@ impl Record {
             EventBody::PermissionsChanged { participant, changes, .. } => {
                 self.permissions.entry(participant.clone()).or_default().merge(changes);
             }
+            EventBody::HeldOpen { held } => {
+                self.held_open = *held;
+                self.released_at = event.at;
+            }
+            EventBody::MeetingDeleted { leave_by } => self.leave_by = Some(*leave_by),
             EventBody::SessionEnded { ended_at, reason } => {
                 self.ended = Some(Ended { at: *ended_at, reason: *reason });
             }
@@ -231,12 +245,18 @@ impl Record {
         self.stays
     }
 
-    /// When the session is over if nobody comes; `None` while somebody is here or if it has ended.
+    /// When the session is over if nobody comes; `None` while somebody is here or in a connected meeting, or if it has
+    /// ended. That of a deleted meeting has an end in any case.
     pub fn over_at(&self) -> Option<Timestamp> {
-        if !self.present.is_empty() || self.ended.is_some() {
+        if self.ended.is_some() {
             return None;
         }
-        Some(self.emptied_at.unwrap_or(self.created_at).plus_ms(self.started.keep_alive_ms))
+        let emptied_at = self.present.is_empty().then(|| self.emptied_at.unwrap_or(self.created_at));
+        if let Some(leave_by) = self.leave_by {
+            return Some(emptied_at.unwrap_or(leave_by));
+        }
+        let emptied_at = emptied_at.filter(|_| !self.held_open)?;
+        Some(emptied_at.max(self.released_at).plus_ms(self.started.keep_alive_ms))
     }
 
     /// The small copy of the answer, from which any later moment is arithmetic.
@@ -245,6 +265,7 @@ impl Record {
             session: self.started.session.clone(),
             meeting: self.started.meeting.clone(),
             app: self.started.app.clone(),
+            parent_session: self.started.parent.as_ref().and_then(|parent| parent.session.clone()),
             title: self.started.title.clone(),
             keep_alive_ms: self.started.keep_alive_ms,
             started_at: self.started.started_at,

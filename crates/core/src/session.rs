@@ -6,6 +6,7 @@
 
 mod broadcast;
 mod chat;
+mod connected;
 mod entry;
 mod kept_chat;
 mod moderation;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use broadcast::{Audience, Broadcast};
 pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
+pub use connected::{ConnectedNews, ConnectedView, Move, PersonView, RoomView, Ticket, people_of};
 pub use entry::{Entered, Join};
 pub use kept_chat::EarlierChat;
 pub use moderation::Mute;
@@ -41,7 +43,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Track};
+use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent, Track};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, SessionId, TrackId};
 use crate::limits::Limits;
 use crate::permission::Changes;
@@ -58,6 +60,8 @@ pub struct MeetingFacts {
     pub keep_alive_ms: i64,
     /// A session begins with what was said in the one before it.
     pub persist_chat: bool,
+    /// Of a connected meeting: what it is connected to.
+    pub parent: Option<Parent>,
 }
 
 /// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
@@ -77,6 +81,8 @@ pub enum Refusal {
     UnknownMessage,
     /// The named poll is not in this session, or has no such option.
     UnknownPoll,
+    /// The named meeting is not one of those connected with this one.
+    UnknownMeeting,
     /// The peer id belongs to another participant of this session.
     PeerIdTaken,
     /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
@@ -93,8 +99,12 @@ pub enum Refusal {
     Muted,
     /// A poll needs a question and at least two options, none of them blank.
     Incomplete,
+    /// A connected meeting needs a title.
+    Untitled,
     /// Each participant votes once in a poll.
     AlreadyVoted,
+    /// They were just sent to another meeting.
+    OnTheWay,
     /// The session has as many peers, or the peer as many tracks, as the limits allow.
     Full,
     /// Too much, or too long.
@@ -113,6 +123,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownTrack => "no such track in this session",
             Refusal::UnknownMessage => "no such message in this session",
             Refusal::UnknownPoll => "no such poll, or no such option",
+            Refusal::UnknownMeeting => "no such connected meeting",
             Refusal::PeerIdTaken => "this peer id belongs to somebody else",
             Refusal::TrackIdTaken => "this track id is in use",
             Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
@@ -121,6 +132,8 @@ impl fmt::Display for Refusal {
             Refusal::OffStage => "only people on stage may do this",
             Refusal::Muted => "a host has muted everyone",
             Refusal::Incomplete => "a poll needs a question and at least two options",
+            Refusal::Untitled => "a connected meeting needs a title",
+            Refusal::OnTheWay => "they are on the way to another meeting",
             Refusal::AlreadyVoted => "you have voted in this poll",
             Refusal::Full => "the limit of this session is reached",
             Refusal::TooLarge => "the message is too large",
@@ -205,6 +218,7 @@ pub enum Message {
     /// This peer is pinned for everyone, or nobody is.
     Pinned(Option<PeerId>),
     Stage(StageNews),
+    Connected(ConnectedNews),
     /// What this participant, whose peer is told, may do from now on.
     PermissionsChanged {
         participant: ParticipantId,
@@ -289,7 +303,7 @@ impl Session {
             session.remove(&peer, LeaveReason::Lost);
         }
         if let Some(over_at) = session.over_at().filter(|at| *at <= session.now) {
-            session.end(over_at.max(not_over_before), EndReason::AllLeft);
+            session.end(over_at.max(not_over_before), session.end_reason());
         }
         session
     }
@@ -347,7 +361,7 @@ impl Session {
                 self.remove(&peer, LeaveReason::Lost);
             }
             if self.over_at().is_some_and(|at| at <= self.now) {
-                self.end(self.now, EndReason::AllLeft);
+                self.end_for_all(self.end_reason());
             }
         }
         self.now = self.now.max(now);

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
 use crate::files::{self, Files};
 use crate::heartbeat::{self, Heartbeat};
-use crate::hub::{Hub, Shared};
+use crate::hub::{Families, Hub, Shared};
 use crate::media::Media;
 use crate::telemetry::Metrics;
 use crate::token::Tokens;
@@ -95,6 +95,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         run: run.clone(),
         node: config.node.name.clone(),
         tasks: tasks.clone(),
+        families: Families::default(),
     });
     let adopted = hub.adopt_orphans(last_beat).await.context("cannot go on with the sessions of the last run")?;
     if adopted > 0 {

@@ -5,6 +5,7 @@
 //! Next: `hub/session_task.rs`.
 
 mod adopt;
+mod families;
 mod session_task;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::media::Media;
 use crate::telemetry::Metrics;
 use salon_store::{RunId, Store};
 
+pub use families::Families;
 pub use session_task::{Push, Removed};
 
 /// Requests one session keeps waiting. A full inbox makes callers wait their turn, so a flood slows its own meeting only.
@@ -45,6 +47,7 @@ pub struct Shared {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub limits: salon_core::limits::Limits,
+    pub families: Families,
     pub max_sockets_per_meeting: usize,
     /// This run of this node, the owner of its sessions in the store.
     pub run: RunId,
@@ -62,6 +65,8 @@ pub struct Live {
     /// The most that was ever answered in this session. While a departure is being saved readers still count its peer
     /// up to their own moment; what they were told must not shrink when the departure shows.
     told_ms: Arc<AtomicI64>,
+    /// When the store was last asked whether meetings were connected with this one on other nodes.
+    family_asked_at: Arc<AtomicI64>,
 }
 
 impl Deref for Live {
@@ -76,7 +81,16 @@ impl Live {
     /// The answer after a change, with what was told before it if it is still the same session.
     fn after(before: Option<&Live>, summary: Summary) -> Self {
         let same = before.filter(|before| before.session == summary.session);
-        Self { summary, told_ms: same.map(|before| before.told_ms.clone()).unwrap_or_default() }
+        let (told_ms, family_asked_at) =
+            same.map(|before| (before.told_ms.clone(), before.family_asked_at.clone())).unwrap_or_default();
+        Self { summary, told_ms, family_asked_at }
+    }
+
+    /// Whether it is time to ask whether other nodes have connected meetings with this one: at most once in `every_ms`.
+    pub fn takes_family_question(&self, now: Timestamp, every_ms: i64) -> bool {
+        let before = self.family_asked_at.load(Ordering::Relaxed);
+        let due = now.0.saturating_sub(before) >= every_ms;
+        due && self.family_asked_at.compare_exchange(before, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Participant-minutes up to `now`, never fewer than were told before.
@@ -128,14 +142,22 @@ impl Hub {
             return Ok(handle);
         }
         // A session that this node does not know may still be live in the store: left by a run that died, or elsewhere.
-        let row = self.shared.store.live_session_of(&facts.meeting).await.map_err(|error| {
+        let asked = async {
+            let row = self.shared.store.live_session_of(&facts.meeting).await?;
+            Ok::<_, salon_store::Error>((row, self.stored_family(facts).await?))
+        };
+        let (row, family) = asked.await.map_err(|error| {
             tracing::warn!(meeting.id = %facts.meeting, %error, "cannot ask for the live session");
             Unavailable
         })?;
-        match row {
-            None => Ok(self.spawn(Session::new(facts.clone(), self.shared.limits.clone()), 1)),
-            Some(row) => self.adopt(&row).await,
+        let handle = match row {
+            None => self.spawn(Session::new(facts.clone(), self.shared.limits.clone()), 1),
+            Some(row) => self.adopt(&row).await?,
+        };
+        if let Some(parent) = family {
+            self.note_family(&parent);
         }
+        Ok(handle)
     }
 
     /// Brings a meeting's session back after its task failed, as soon as the store answers.

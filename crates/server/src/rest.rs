@@ -21,7 +21,7 @@ mod meetings;
 mod missing;
 mod openapi;
 mod participants;
-mod path;
+pub(crate) mod path;
 pub mod presets;
 mod query;
 mod rate;

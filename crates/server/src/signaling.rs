@@ -6,6 +6,7 @@
 
 pub(crate) mod chat;
 mod chat_content;
+pub(crate) mod connected;
 mod later;
 mod media;
 pub(crate) mod polls;
@@ -17,11 +18,11 @@ mod stores;
 pub mod to_wire;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
 use salon_core::session::Refusal;
-use salon_core::{MeetingId, ParticipantId, PeerId};
+use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
 use salon_wire::event_id;
 use salon_wire::signaling::socket::livestreaming;
 
@@ -35,9 +36,14 @@ pub struct Caller {
     pub meeting: MeetingId,
     pub participant: ParticipantId,
     pub peer: PeerId,
+    /// Until then its token opens the door of a waiting room.
+    pub let_in_until: Option<Timestamp>,
     /// Raised when the peer is put out: what its socket asks for after that does not happen.
     pub removed: Removed,
 }
+
+/// Something to be done in a session.
+pub type Act = Box<dyn FnOnce(&mut Session, Timestamp) + Send>;
 
 /// What goes back to the sender.
 pub enum Answer {
@@ -49,6 +55,8 @@ pub enum Answer {
     Later(Instant, Bytes),
     /// Another event with the request's id, with this payload.
     Under(u32, Bytes),
+    /// The event of the request, with this payload; and this happens so long after that is said.
+    Then { payload: Bytes, after: Duration, act: Act },
 }
 
 /// Why a message was not obeyed; told to its sender.
@@ -133,7 +141,7 @@ pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Res
         r::GET_ROOM_PEERS_INFO => room::peers(caller, read(payload)?).await,
         r::GET_PEER_INFO => room::peer(caller, read(payload)?).await,
         r::KICK => room::kick(caller, read(payload)?).await,
-        r::KICK_ALL => room::kick_all(caller).await,
+        r::KICK_ALL => room::kick_all(caller, read(payload)?).await,
         r::GET_WAITING_ROOM_REQUESTS => room::waiting_list(caller).await,
         r::ACCEPT_WAITING_ROOM_REQUESTS => room::admit(caller, read(payload)?).await,
         r::DENY_WAITING_ROOM_REQUESTS => room::deny(caller, read(payload)?).await,
@@ -152,7 +160,10 @@ pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Res
         r::JOIN_STAGE => stage::join(caller).await,
         r::LEAVE_STAGE => stage::leave(caller, read(payload)?).await,
         r::GET_STAGE_REQUESTS => stage::requests(caller).await,
-        r::GET_CONNECTED_ROOMS_DUMP => room::connected_rooms(caller).await,
+        r::GET_CONNECTED_ROOMS_DUMP => connected::list(caller).await,
+        r::CREATE_CONNECTED_ROOMS => connected::create(caller, read(payload)?).await,
+        r::DELETE_CONNECTED_ROOMS => connected::delete(caller, read(payload)?).await,
+        r::MOVE_PEERS => connected::move_people(caller, read(payload)?).await,
 
         m::JOIN_ROOM => Ok(Answer::Payload(Bytes::new())),
         m::LEAVE_ROOM => media::leave(caller).await,

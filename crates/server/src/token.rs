@@ -21,6 +21,8 @@ pub struct Bearer {
     pub app: AppId,
     pub meeting: MeetingId,
     pub participant: ParticipantId,
+    /// Until then it opens the door of a waiting room: somebody who may has moved this person there.
+    pub let_in_until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +34,8 @@ struct Claims {
     preset_id: String,
     iat: i64,
     exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    let_in_until: Option<i64>,
 }
 
 impl Tokens {
@@ -54,6 +58,7 @@ impl Tokens {
             preset_id: preset.to_string(),
             iat,
             exp: iat + self.life_secs,
+            let_in_until: bearer.let_in_until.map(|until| until.0 / 1_000),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .expect("claims of plain text and numbers can be signed")
@@ -73,6 +78,7 @@ impl Tokens {
             app: AppId::parse(&claims.org_id).ok()?,
             meeting: MeetingId::parse(&claims.meeting_id).ok()?,
             participant: ParticipantId::parse(&claims.participant_id).ok()?,
+            let_in_until: claims.let_in_until.map(|secs| Timestamp(secs.saturating_mul(1_000))),
         })
     }
 
@@ -97,6 +103,7 @@ mod tests {
             app: AppId::parse("dev").unwrap(),
             meeting: MeetingId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7e").unwrap(),
             participant: ParticipantId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7f").unwrap(),
+            let_in_until: Some(Timestamp(1_700_000_600_000)),
         }
     }
 

@@ -5,6 +5,8 @@ mod support;
 
 #[path = "rest/access.rs"]
 mod access;
+#[path = "rest/breakouts.rs"]
+mod breakouts;
 #[path = "rest/changes.rs"]
 mod changes;
 #[path = "rest/chat_files.rs"]

@@ -20,6 +20,8 @@ mod admission;
 mod changed_permissions;
 #[path = "signaling/chat.rs"]
 mod chat;
+#[path = "signaling/connected.rs"]
+mod connected;
 #[path = "signaling/crashes.rs"]
 mod crashes;
 #[path = "signaling/crowds.rs"]

@@ -309,6 +309,11 @@ macro_rules! id_args {
                 Arg::Text(Some(id.as_str().to_owned()))
             }
         }
+        impl From<&Option<$id>> for Arg {
+            fn from(id: &Option<$id>) -> Self {
+                Arg::Text(id.as_ref().map(|id| id.as_str().to_owned()))
+            }
+        }
         impl Column for $id {
             fn read(text: &str) -> Option<Self> {
                 Self::parse(text).ok()
@@ -342,6 +347,11 @@ impl Row {
 
     pub fn id<T: Column>(&self, column: &'static str) -> Result<T> {
         T::read(&self.text(column)?).ok_or(Error::column(column))
+    }
+
+    pub fn id_or_null<T: Column>(&self, column: &'static str) -> Result<Option<T>> {
+        let Some(text) = self.text_or_null(column)? else { return Ok(None) };
+        T::read(&text).map(Some).ok_or(Error::column(column))
     }
 
     pub fn int(&self, column: &'static str) -> Result<i64> {

@@ -5,7 +5,7 @@
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Row, args, built, transaction};
+use crate::engine::{Arg, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
 use crate::meetings::{Meeting, read_meeting};
@@ -20,6 +20,8 @@ pub struct Participant {
     pub name: Option<String>,
     pub picture: Option<String>,
     pub custom_participant_id: String,
+    /// Of somebody moved here from a connected meeting: the participant there whom this one stands for.
+    pub origin: Option<ParticipantId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -39,33 +41,16 @@ pub struct Admission {
     pub preset: Preset,
 }
 
-const COLUMNS: &str = "p.id, p.meeting_id, p.app_id, p.preset_id, p.name, p.picture, p.custom_participant_id, \
-     p.created_ms, p.updated_ms, s.name as preset_name";
-const TABLES: &str = "participants p join presets s on s.id = p.preset_id";
+pub(crate) const COLUMNS: &str = "p.id, p.meeting_id, p.app_id, p.preset_id, p.name, p.picture, p.custom_participant_id, \
+     p.origin_id, p.created_ms, p.updated_ms, s.name as preset_name";
+pub(crate) const TABLES: &str = "participants p join presets s on s.id = p.preset_id";
 
 impl Store {
     /// Stores a new participant. `NotFound` if its app has no such meeting or no such preset, `Conflict(IdTaken)` if
     /// the id exists.
     pub async fn create_participant(&self, participant: &Participant) -> Result<()> {
         transaction!(self.db, |tx| {
-            let sql = "insert into participants (id, meeting_id, app_id, preset_id, name, picture, \
-                       custom_participant_id, search_text, created_ms, updated_ms) \
-                       select $1, m.id, m.app_id, s.id, $5, $6, $7, $8, $9, $10 \
-                       from meetings m join presets s on s.app_id = m.app_id \
-                       where m.id = $2 and m.app_id = $3 and s.id = $4 on conflict do nothing";
-            let row = args![
-                &participant.id,
-                &participant.meeting,
-                &participant.app,
-                &participant.preset,
-                &participant.name,
-                &participant.picture,
-                &participant.custom_participant_id,
-                &found_by(participant),
-                participant.created_at,
-                participant.updated_at,
-            ];
-            match tx.run(sql, row).await {
+            match tx.run(INSERT, insert_args(participant)).await {
                 Ok(0) => {}
                 Ok(_) => return Ok(()),
                 // The preset was deleted between the question and the write.
@@ -116,14 +101,17 @@ impl Store {
         }
     }
 
-    /// Deletes a participant and returns it.
+    /// Deletes a participant and returns it, and with it those who stand for it in connected meetings.
     pub async fn delete_participant(&self, meeting: &MeetingId, id: &ParticipantId) -> Result<ParticipantRow> {
         transaction!(self.db, |tx| {
             let sql = format!("select {COLUMNS} from {TABLES} where p.meeting_id = $1 and p.id = $2");
             let Some(row) = tx.one(built(sql), args![meeting, id]).await? else { return Err(Error::NotFound) };
             match tx.run("delete from participants where meeting_id = $1 and id = $2", args![meeting, id]).await? {
                 0 => Err(Error::NotFound),
-                _ => read_row(&row),
+                _ => {
+                    tx.run("delete from participants where origin_id = $1", args![id]).await?;
+                    read_row(&row)
+                }
             }
         })
     }
@@ -135,7 +123,7 @@ impl Store {
                    s.name as s_name, s.body, s.created_ms as s_created_ms, s.updated_ms as s_updated_ms, \
                    m.id, m.app_id, m.title, m.active, m.record_on_start, m.live_stream_on_start, m.persist_chat, \
                    m.transcribe_on_end, m.summarize_on_end, m.keep_alive_secs, m.recording_config, m.ai_config, \
-                   m.created_ms, m.updated_ms \
+                   m.created_ms, m.updated_ms, m.parent_id, m.deleted_ms, p.origin_id \
                    from participants p join meetings m on m.id = p.meeting_id join presets s on s.id = p.preset_id \
                    where p.id = $1";
         let Some(row) = self.db.one(sql, args![id]).await? else { return Ok(None) };
@@ -148,6 +136,7 @@ impl Store {
             name: row.text_or_null("p_name")?,
             picture: row.text_or_null("picture")?,
             custom_participant_id: row.text("custom_participant_id")?,
+            origin: row.id_or_null("origin_id")?,
             created_at: row.time("p_created_ms")?,
             updated_at: row.time("p_updated_ms")?,
         };
@@ -163,12 +152,34 @@ impl Store {
     }
 }
 
-fn found_by(participant: &Participant) -> String {
+pub(crate) const INSERT: &str = "insert into participants (id, meeting_id, app_id, preset_id, name, picture, \
+     custom_participant_id, origin_id, search_text, created_ms, updated_ms) \
+     select $1, m.id, m.app_id, s.id, $5, $6, $7, $8, $9, $10, $11 \
+     from meetings m join presets s on s.app_id = m.app_id \
+     where m.id = $2 and m.app_id = $3 and s.id = $4 on conflict do nothing";
+
+pub(crate) fn insert_args(participant: &Participant) -> Vec<Arg> {
+    args![
+        &participant.id,
+        &participant.meeting,
+        &participant.app,
+        &participant.preset,
+        &participant.name,
+        &participant.picture,
+        &participant.custom_participant_id,
+        &participant.origin,
+        &found_by(participant),
+        participant.created_at,
+        participant.updated_at,
+    ]
+}
+
+pub(crate) fn found_by(participant: &Participant) -> String {
     let name = participant.name.as_deref().unwrap_or_default();
     search_text(&[participant.id.as_str(), &participant.custom_participant_id, name])
 }
 
-fn read_row(row: &Row) -> Result<ParticipantRow> {
+pub(crate) fn read_row(row: &Row) -> Result<ParticipantRow> {
     let participant = Participant {
         id: row.id("id")?,
         meeting: row.id("meeting_id")?,
@@ -177,6 +188,7 @@ fn read_row(row: &Row) -> Result<ParticipantRow> {
         name: row.text_or_null("name")?,
         picture: row.text_or_null("picture")?,
         custom_participant_id: row.text("custom_participant_id")?,
+        origin: row.id_or_null("origin_id")?,
         created_at: row.time("created_ms")?,
         updated_at: row.time("updated_ms")?,
     };

@@ -71,6 +71,10 @@ impl Store {
     /// Deletes a preset and returns it. `Conflict(PresetInUse)` while participants have it.
     pub async fn delete_preset(&self, app: &AppId, id: &PresetId) -> Result<Preset> {
         transaction!(self.db, |tx| {
+            // Those of deleted meetings come nowhere any more, and are to hold nothing up.
+            let sql = "delete from participants where preset_id = $2 and app_id = $1 \
+                       and meeting_id in (select id from meetings where deleted_ms is not null)";
+            tx.run(sql, args![app, id]).await?;
             let sql = format!(
                 "delete from presets where app_id = $1 and id = $2 \
                  and not exists (select 1 from participants where preset_id = $2) returning {COLUMNS}"

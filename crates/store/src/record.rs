@@ -4,8 +4,8 @@
 //! What cannot be read is `None`, never a panic and never a guess.
 
 use salon_core::event::{
-    Actor, ChatContent, ChatKept, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, PeerJoined, PollCreated, SessionStarted,
-    StoreItem, Track, TrackKind,
+    Actor, ChatContent, ChatKept, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, Parent, PeerJoined, PollCreated,
+    SessionStarted, StoreItem, Track, TrackKind,
 };
 use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry, Recorder};
@@ -70,6 +70,8 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
             "permissions_changed",
             json!({ "participant": participant.as_str(), "by_peer": by.as_str(), "changes": encode_changes(changes) }),
         ),
+        EventBody::HeldOpen { held } => ("held_open", json!({ "held": held })),
+        EventBody::MeetingDeleted { leave_by } => ("meeting_deleted", json!({ "leave_by_ms": leave_by.0 })),
         EventBody::SessionEnded { ended_at, reason } => {
             ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
         }
@@ -158,6 +160,8 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             by: PeerId::parse(fields.text("by_peer")?).ok()?,
             changes: decode_changes(object.get("changes")?.as_object()?)?,
         },
+        "held_open" => EventBody::HeldOpen { held: fields.flag("held")? },
+        "meeting_deleted" => EventBody::MeetingDeleted { leave_by: fields.time("leave_by_ms")? },
         "session_ended" => {
             EventBody::SessionEnded { ended_at: fields.time("ended_ms")?, reason: END_REASONS.value(fields.text("reason")?)? }
         }
@@ -166,14 +170,19 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
 }
 
 fn encode_started(started: &SessionStarted) -> Value {
-    json!({
+    let mut json = json!({
         "session": started.session.as_str(),
         "meeting": started.meeting.as_str(),
         "app": started.app.as_str(),
         "title": started.title,
         "keep_alive_ms": started.keep_alive_ms,
         "started_ms": started.started_at.0,
-    })
+    });
+    if let Some(parent) = &started.parent {
+        json["parent_meeting"] = parent.meeting.as_str().into();
+        json["parent_session"] = parent.session.as_ref().map(SessionId::as_str).into();
+    }
+    json
 }
 
 fn decode_started(fields: &Fields) -> Option<SessionStarted> {
@@ -184,11 +193,18 @@ fn decode_started(fields: &Fields) -> Option<SessionStarted> {
         title: fields.string("title")?,
         keep_alive_ms: fields.int("keep_alive_ms")?,
         started_at: fields.time("started_ms")?,
+        parent: match fields.maybe("parent_meeting")? {
+            None => None,
+            Some(meeting) => Some(Parent {
+                meeting: MeetingId::parse(meeting).ok()?,
+                session: fields.maybe("parent_session")?.map(SessionId::parse).transpose().ok()?,
+            }),
+        },
     })
 }
 
 fn encode_joined(joined: &PeerJoined) -> Value {
-    json!({
+    let mut json = json!({
         "peer": joined.peer.as_str(),
         "participant": joined.participant.as_str(),
         "custom_participant_id": joined.custom_participant_id,
@@ -199,7 +215,11 @@ fn encode_joined(joined: &PeerJoined) -> Value {
         "hidden": joined.hidden,
         "recorder": RECORDERS.name(joined.recorder),
         "on_stage": joined.on_stage,
-    })
+    });
+    if let Some(origin) = &joined.origin {
+        json["origin"] = origin.as_str().into();
+    }
+    json
 }
 
 fn decode_joined(fields: &Fields) -> Option<PeerJoined> {
@@ -218,6 +238,7 @@ fn decode_joined(fields: &Fields) -> Option<PeerJoined> {
         hidden: fields.flag("hidden")?,
         recorder: RECORDERS.value(fields.text("recorder")?)?,
         on_stage: fields.flag("on_stage")?,
+        origin: fields.maybe("origin")?.map(ParticipantId::parse).transpose().ok()?,
     })
 }
 
@@ -396,6 +417,14 @@ impl<'a> Fields<'a> {
 
     fn string(&self, name: &str) -> Option<String> {
         self.text(name).map(str::to_owned)
+    }
+
+    /// A text that may be null, or missing because it is younger than the event; `None` if it is anything else.
+    fn maybe(&self, name: &str) -> Option<Option<&'a str>> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => value.as_str().map(Some),
+        }
     }
 
     fn int(&self, name: &str) -> Option<i64> {

@@ -54,7 +54,7 @@ pub struct SessionFilter {
     pub now: Timestamp,
 }
 
-const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
+pub(crate) const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
 
 /// Participant-milliseconds up to `?`, as `Summary::consumed_ms` has it.
 const CONSUMED: &str = "s.settled_ms + case when s.live * ? > s.live_since_ms then s.live * ? - s.live_since_ms else 0 end";
@@ -145,19 +145,20 @@ fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {
     Ok(Event { seq, at: row.time("at_ms")?, body })
 }
 
-fn columns() -> String {
+pub(crate) fn columns() -> String {
     format!(
-        "s.id, s.app_id, s.meeting_id, s.title, s.keep_alive_ms, s.started_ms, s.created_ms, s.updated_ms, \
+        "s.id, s.app_id, s.meeting_id, s.parent_session_id, s.title, s.keep_alive_ms, s.started_ms, s.created_ms, s.updated_ms, \
          s.ended_ms, s.live, s.max_concurrent, s.participants, s.settled_ms, s.live_since_ms, s.owner_node, \
          s.owner_run, s.epoch, s.last_seq, {OWNER_SEEN} as owner_seen_ms"
     )
 }
 
-fn read_session(row: &Row) -> Result<SessionRow> {
+pub(crate) fn read_session(row: &Row) -> Result<SessionRow> {
     let summary = Summary {
         session: row.id("id")?,
         meeting: row.id("meeting_id")?,
         app: row.id("app_id")?,
+        parent_session: row.id_or_null("parent_session_id")?,
         title: row.text("title")?,
         keep_alive_ms: row.int("keep_alive_ms")?,
         started_at: row.time("started_ms")?,

@@ -164,7 +164,7 @@ function show(participant, source, track) {
   };
 }
 
-function listen({ self, meta, participants }) {
+function listen({ self, meta, participants, connectedMeetings }) {
   self.on('roomJoined', () => note('joined'));
   self.on('roomLeft', ({ state }) => note('left', state));
   self.on('waitlisted', () => note('waits'));
@@ -177,4 +177,11 @@ function listen({ self, meta, participants }) {
   participants.waitlisted.on('participantJoined', ({ name }) => note('sees wait', name));
   participants.waitlisted.on('participantLeft', ({ name }) => note('sees wait no more', name));
   participants.on('broadcastedMessage', ({ type, payload }) => note('message', type, payload));
+  connectedMeetings.on('changingMeeting', () => note('goes to another meeting'));
+  // The SDK leaves this meeting and hands over the other, in which it is another peer.
+  connectedMeetings.on('meetingChanged', (other) => {
+    window.meeting = other;
+    listen(other);
+    note('is in another meeting', other.meta.meetingTitle);
+  });
 }

@@ -97,8 +97,8 @@ export class Api {
     return data.sessions.filter((session) => session.associated_id === meeting);
   }
 
-  async session(id) {
-    const { data } = await this.#kit.sessions.getSessionDetails(id, IN_APP);
+  async session(id, { breakouts = false } = {}) {
+    const { data } = await this.#kit.sessions.getSessionDetails(id, { ...IN_APP, include_breakout_rooms: breakouts });
     return data.session ?? data;
   }
 

@@ -44,6 +44,15 @@ export class Person {
     await this.does((meeting) => meeting.leave());
   }
 
+  /** Waits until the client has gone to a connected meeting of this title. The id is another there. */
+  async eventuallyGoesTo(title) {
+    await eventually(`${this.name} is in ${title}`, async () => {
+      assert.equal(await this.asks((meeting) => meeting.meta.meetingTitle), title);
+      assert.equal(await this.roomState(), 'joined');
+    });
+    this.id = await this.asks((meeting) => meeting.self.id);
+  }
+
   /** Runs `act(meeting, given)` in the page, with the SDK's meeting object. */
   async asks(act, given) {
     return this.page.evaluate(

@@ -12,6 +12,8 @@ pub struct Summary {
     pub session: SessionId,
     pub meeting: MeetingId,
     pub app: AppId,
+    /// Of a connected meeting: the session of its parent that was live when this one began.
+    pub parent_session: Option<SessionId>,
     pub title: String,
     pub keep_alive_ms: i64,
     pub started_at: Timestamp,

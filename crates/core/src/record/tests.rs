@@ -14,6 +14,7 @@ fn begin() -> Record {
         title: String::new(),
         keep_alive_ms: 60_000,
         started_at: Timestamp(0),
+        parent: None,
     };
     Record::begin(&Event { seq: 1, at: Timestamp(0), body: EventBody::SessionStarted(started) }).unwrap()
 }
@@ -34,6 +35,7 @@ fn joined(n: usize, hidden: bool) -> EventBody {
         hidden,
         recorder: Recorder::None,
         on_stage: true,
+        origin: None,
     })
 }
 

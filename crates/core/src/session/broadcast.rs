@@ -34,22 +34,27 @@ pub enum Audience {
 /// The web SDK's own word for leading everyone's view; it is no application's (2.0.2 hides it from them).
 const SPOTLIGHT: &str = "spotlight";
 
+/// Refuses a message that is too large, or names too many.
+pub(super) fn check_size(message: &Broadcast, named: usize) -> Result<(), Refusal> {
+    let too_many = message.ids.len().max(named) > MAX_BROADCAST_IDS;
+    let too_long = message.payload.len() > MAX_BROADCAST_BYTES
+        || message.kind.len() > MAX_BROADCAST_TYPE_BYTES
+        || message.ids.iter().any(|id| id.len() > MAX_ID_LEN);
+    if too_many || too_long { Err(Refusal::TooLarge) } else { Ok(()) }
+}
+
 impl Session {
+    /// Whether a caller may say something of this kind at all.
+    pub(super) fn may_broadcast(&self, caller: &PeerId, message: &Broadcast) -> Result<(), Refusal> {
+        let leads = self.caller(caller)?.preset.can_spotlight;
+        if message.kind == SPOTLIGHT && !leads { Err(Refusal::NotAllowed) } else { Ok(()) }
+    }
+
     /// Passes a message on.
     pub fn broadcast(&mut self, now: Timestamp, caller: &PeerId, to: Audience, message: Broadcast) -> Result<(), Refusal> {
         self.tick(now);
-        let preset = &self.caller(caller)?.preset;
-        if message.kind == SPOTLIGHT && !preset.can_spotlight {
-            return Err(Refusal::NotAllowed);
-        }
-        let named = if let Audience::Peers(peers) = &to { peers.len() } else { 0 };
-        let too_many = message.ids.len().max(named) > MAX_BROADCAST_IDS;
-        let too_long = message.payload.len() > MAX_BROADCAST_BYTES
-            || message.kind.len() > MAX_BROADCAST_TYPE_BYTES
-            || message.ids.iter().any(|id| id.len() > MAX_ID_LEN);
-        if too_many || too_long {
-            return Err(Refusal::TooLarge);
-        }
+        self.may_broadcast(caller, &message)?;
+        check_size(&message, if let Audience::Peers(peers) = &to { peers.len() } else { 0 })?;
         self.take_rate(caller, Limited::Broadcast, 1)?;
         match to {
             Audience::Others => self.send_all(Some(caller), &Message::Broadcast(message)),

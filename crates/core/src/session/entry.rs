@@ -25,6 +25,10 @@ pub struct Join {
     pub preset: Preset,
     /// The meeting accepts joins (`status` is `ACTIVE`).
     pub meeting_active: bool,
+    /// Of somebody moved here from a connected meeting: the participant there whom this one stands for.
+    pub origin: Option<ParticipantId>,
+    /// Somebody who may has moved this person here just now: there is no waiting.
+    pub let_in: bool,
     /// The id of the session that begins if none is live.
     pub fresh_session: SessionId,
 }
@@ -83,9 +87,11 @@ impl Session {
                 title: self.facts.title.clone(),
                 keep_alive_ms: self.facts.keep_alive_ms,
                 started_at: self.now,
+                parent: self.facts.parent.clone(),
             }));
             self.keep_chat(earlier);
         }
+        self.note_let_in(&join);
         self.emit(EventBody::PeerJoined(join.who()));
         let view = self.connect(&join.peer, join.preset);
         if waited {
@@ -257,6 +263,7 @@ impl Join {
             hidden: self.preset.hidden,
             recorder: self.preset.recorder,
             on_stage: self.preset.joins_on_stage(),
+            origin: self.origin.clone(),
         }
     }
 

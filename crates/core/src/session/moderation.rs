@@ -89,14 +89,25 @@ impl Session {
             return Err(Refusal::NoSession);
         }
         self.authorise(by, |preset| preset.kick_participant)?;
+        let kicked = self.peers_where(|_| true).len();
+        let waiting = self.waiting.clear();
+        self.end_for_all(EndReason::Closed);
+        self.put_out(waiting);
+        Ok(kicked)
+    }
+
+    /// Ends the session for all who are in it.
+    pub(super) fn end_for_all(&mut self, reason: EndReason) {
         let here = self.peers_where(|_| true);
-        let kicked = here.len();
-        self.end(self.now, EndReason::Closed);
-        for peer in here.into_iter().chain(self.waiting.clear()) {
+        self.end(self.now, reason);
+        self.put_out(here.into_iter());
+    }
+
+    pub(super) fn put_out(&mut self, peers: impl Iterator<Item = PeerId>) {
+        for peer in peers {
             self.send(peer.clone(), Message::Ended);
             self.outputs.push(Output::Hangup { peer });
         }
-        Ok(kicked)
     }
 
     /// A host switches off one peer's media, or everyone else's. Those within their grace are heard until it is over,

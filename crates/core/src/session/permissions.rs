@@ -38,7 +38,7 @@ impl Session {
         if wanted.len() > MAX_PERMISSION_TARGETS {
             return Err(Refusal::TooLarge);
         }
-        let people = self.people();
+        let people = self.tabs();
         for new in wanted {
             let peers = people.get(&new.participant).filter(|peers| self.may_know(caller, peers));
             let settled = peers.ok_or(Refusal::UnknownParticipant)?.iter().filter_map(|peer| self.present(peer)).all(|peer| {
@@ -67,7 +67,7 @@ impl Session {
         }
         // One of them is enough: all are told who waits.
         if let Some(host) = hosts.into_iter().find(|peer| self.roster.get(peer).is_some()) {
-            self.admit_those_waiting_for_a_host(host);
+            self.admit_those_waiting_for_a_host(&host);
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Session {
         if participants.len() > MAX_PERMISSION_TARGETS {
             return Err(Refusal::TooLarge);
         }
-        let people = self.people();
+        let people = self.tabs();
         let read = |participant| {
             let peers = people.get(participant).filter(|peers| self.may_know(caller, peers));
             let peer = peers.and_then(|peers| peers.first()).ok_or(Refusal::UnknownParticipant)?;
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Everyone who is here, with all connections of theirs.
-    fn people(&self) -> BTreeMap<ParticipantId, Vec<PeerId>> {
+    fn tabs(&self) -> BTreeMap<ParticipantId, Vec<PeerId>> {
         let mut people: BTreeMap<ParticipantId, Vec<PeerId>> = BTreeMap::new();
         for peer in self.live().into_iter().flat_map(Record::present) {
             people.entry(peer.who.participant.clone()).or_default().push(peer.who.peer.clone());

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::limits::{
-    BROADCASTS_PER_SECOND, LISTINGS_PER_MINUTE, PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE,
-    STORE_WRITES_PER_SECOND,
+    BROADCASTS_PER_SECOND, CONNECTED_CHANGES_PER_MINUTE, CONNECTED_LISTS_PER_MINUTE, LISTINGS_PER_MINUTE,
+    PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE, STORE_WRITES_PER_SECOND,
 };
 use crate::session::{Refusal, Session};
 use crate::time::Timestamp;
@@ -50,6 +50,10 @@ pub(super) enum Limited {
     StoreWrite,
     /// Asking for the list of those who are here.
     Listing,
+    /// Asking for the connected meetings.
+    ConnectedList,
+    /// Making, deleting or moving between connected meetings.
+    ConnectedChange,
     /// One person's permissions, changed.
     PermissionChange,
     /// One person's permissions, read.
@@ -63,6 +67,8 @@ impl Limited {
             Limited::Broadcast => (BROADCASTS_PER_SECOND, 1_000),
             Limited::StoreWrite => (STORE_WRITES_PER_SECOND, 1_000),
             Limited::Listing => (LISTINGS_PER_MINUTE, 60_000),
+            Limited::ConnectedList => (CONNECTED_LISTS_PER_MINUTE, 60_000),
+            Limited::ConnectedChange => (CONNECTED_CHANGES_PER_MINUTE, 60_000),
             Limited::PermissionChange => (PERMISSION_CHANGES_PER_MINUTE, 60_000),
             Limited::PermissionRead => (PERMISSION_READS_PER_MINUTE, 60_000),
         }

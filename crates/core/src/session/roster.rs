@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{PeerJoined, Track};
-use crate::ids::{ParticipantId, PeerId, PresetId};
+use crate::ids::{MeetingId, ParticipantId, PeerId, PresetId};
 use crate::preset::{Preset, Recorder};
 use crate::record::{self, Record};
 use crate::session::rate::Limited;
@@ -21,6 +21,8 @@ pub(super) struct Member {
     pub media: bool,
     /// Has fetched the list of people, as clients do when they have joined.
     pub listed: bool,
+    /// The connected meeting it was told to go to, and when.
+    pub sent_to: Option<(MeetingId, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +40,7 @@ impl Roster {
     }
 
     pub fn add(&mut self, peer: PeerId, preset: Preset) {
-        self.members.insert(peer, Member { preset, media: false, listed: false });
+        self.members.insert(peer, Member { preset, media: false, listed: false, sent_to: None });
     }
 
     pub fn remove(&mut self, peer: &PeerId) {

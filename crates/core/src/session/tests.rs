@@ -4,6 +4,7 @@
 mod bounds;
 mod changed_permissions;
 mod chat;
+mod connected;
 mod gone_and_back;
 mod kept_chat;
 mod media;

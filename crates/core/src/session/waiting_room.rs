@@ -81,7 +81,7 @@ impl WaitingRoom {
 
 impl Session {
     pub(super) fn must_wait(&self, join: &Join) -> bool {
-        if self.is_admitted(&join.participant) {
+        if join.let_in || self.is_admitted(&join.participant) {
             return false;
         }
         let host = |preset: &Preset| preset.accept_waiting_requests;
@@ -95,6 +95,15 @@ impl Session {
 
     fn is_admitted(&self, participant: &ParticipantId) -> bool {
         self.live().is_some_and(|record| record.admitted.contains(participant))
+    }
+
+    /// Someone who would wait but was moved here need not wait for the rest of the session.
+    pub(super) fn note_let_in(&mut self, join: &Join) {
+        let admitted = self.live().map_or(0, |record| record.admitted.len());
+        let news = join.let_in && join.preset.entry != Entry::Skip && !self.is_admitted(&join.participant);
+        if news && admitted < self.limits.max_peers_ever {
+            self.emit(EventBody::ParticipantAdmitted { participant: join.participant.clone() });
+        }
     }
 
     /// Asking again while waiting keeps one's place.

@@ -46,11 +46,23 @@ pub struct Ledger {
     begun: i64,
     /// Ended for everyone at that moment.
     closed: Option<i64>,
+    /// People are in connected meetings, which keep it alive; and when that was over last.
+    held: bool,
+    released: i64,
 }
 
 impl Ledger {
     pub fn new(session: &str, begun: i64, keep_alive_ms: i64) -> Self {
-        Self { session: session.to_string(), lines: Vec::new(), places: 0, keep_alive_ms, begun, closed: None }
+        Self {
+            session: session.to_string(),
+            lines: Vec::new(),
+            places: 0,
+            keep_alive_ms,
+            begun,
+            closed: None,
+            held: false,
+            released: 0,
+        }
     }
 
     fn place(&mut self) -> usize {
@@ -86,6 +98,13 @@ impl Ledger {
                 line.after = After::Left { at: now };
             }
         }
+    }
+
+    pub fn held(&mut self, now: i64, held: bool) {
+        if self.held && !held {
+            self.released = now;
+        }
+        self.held = held;
     }
 
     pub fn closed(&mut self, now: i64) {
@@ -151,7 +170,10 @@ impl Ledger {
         if let Some(closed) = self.closed {
             return Some(closed);
         }
-        let mut over = self.begun + self.keep_alive_ms;
+        if self.held {
+            return None;
+        }
+        let mut over = self.begun.max(self.released) + self.keep_alive_ms;
         for line in &self.lines {
             let (end, _) = line.until?;
             over = over.max(end + self.keep_alive_ms);

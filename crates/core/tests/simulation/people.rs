@@ -1,11 +1,16 @@
 //! What people do, at random: who they are, and one input at a time.
 //! Each answers with what its caller was told, which is all that the ledger hears.
 
+use std::sync::Arc;
+
 use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
 use salon_core::permission::{Changes, Flag, Source};
-use salon_core::preset::{CanProduce, Entry, PollPermissions, PrivateChat, Recorder};
-use salon_core::session::{Audience, Broadcast, ChatTo, EarlierChat, Entered, Join, Mute, NewPermissions, NewPoll, Refusal};
-use salon_core::{ChatId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
+use salon_core::preset::{CanProduce, ConnectedPermissions, Entry, PollPermissions, PrivateChat, Recorder};
+use salon_core::session::{
+    Audience, Broadcast, ChatTo, ConnectedView, EarlierChat, Entered, Join, Move, Mute, NewPermissions, NewPoll, Refusal,
+    RoomView, Ticket,
+};
+use salon_core::{ChatId, MeetingId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
 
 use super::World;
 
@@ -26,6 +31,8 @@ pub enum Done {
     LeftMedia(usize),
     Left(Vec<usize>),
     Closed,
+    /// People are in connected meetings, or no longer.
+    Held(bool),
 }
 
 impl Done {
@@ -46,7 +53,7 @@ impl World {
         if self.dice.roll(10) < if self.lively { 8 } else { 3 } {
             return self.meet(now, other);
         }
-        match self.dice.roll(24) {
+        match self.dice.roll(25) {
             0..=8 => self.come(now, peer),
             9..=11 => {
                 self.session.disconnect(now, &caller);
@@ -111,6 +118,7 @@ impl World {
                 };
                 Done::or_refused(done)
             }
+            23 => self.connect(now, &caller, other),
             _ => {
                 let hello = Broadcast { kind: "hi".to_string(), payload: Vec::new(), timestamp: 0, ids: Vec::new() };
                 let done = match self.dice.roll(12) {
@@ -226,6 +234,46 @@ impl World {
         self.session.change_permissions(now, caller, &[new]).is_ok()
     }
 
+    /// What goes on between this meeting and those connected with it.
+    fn connect(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> Done {
+        let meeting = MeetingId::parse("another").unwrap();
+        let (people, yes) = (vec![person(other)], self.dice.one_in(2));
+        let session = &mut self.session;
+        match self.dice.roll(8) {
+            0..=2 => {
+                session.hold_open(now, yes);
+                Done::Held(yes)
+            }
+            3 => Done::or_refused(session.list_connected(now, caller).is_ok()),
+            4 => {
+                let source = session.facts().meeting.clone();
+                let wish = Move { source, destination: meeting, to_parent: yes, people, changes_presets: yes };
+                Done::or_refused(session.may_move(now, caller, &wish).is_ok())
+            }
+            5 => {
+                let Ok(found) = session.movable(now, &people, &meeting) else { return Done::Nothing };
+                let tickets: Vec<_> = found.into_iter().map(|who| (who.participant, Ticket("t".to_string()))).collect();
+                session.send_on(now, &meeting, &tickets);
+                Done::Nothing
+            }
+            6 => {
+                let room = RoomView { id: session.facts().meeting.clone(), title: String::new(), people: session.people() };
+                session.tell_connected(&Arc::new(ConnectedView { parent: room, meetings: Vec::new() }));
+                Done::Nothing
+            }
+            _ if yes && other == 0 && session.summary().is_some() => {
+                // Deleted, and everyone goes where they are sent.
+                session.close_deleted(now);
+                for peer in (0..PEERS).map(id) {
+                    session.leave(now, &peer);
+                }
+                session.handle_timeout(now);
+                Done::Closed
+            }
+            _ => Done::Nothing,
+        }
+    }
+
     /// Polls, shared stores, pins and the stage.
     fn collaborate(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
         let n = self.dice.roll(4);
@@ -291,6 +339,7 @@ impl World {
             private_chat: PrivateChat { can_send: true, can_receive: peer != 6, text: true, files: true },
             pin_participant: host,
             change_permissions: host,
+            connected: ConnectedPermissions { can_alter: host, can_switch: peer == 1, can_switch_to_parent: peer == 2 },
             accept_stage_requests: host,
             stage_enabled: host || peer == 11,
             stage_access: (peer == 11).then_some(CanProduce::CanRequest),
@@ -318,6 +367,8 @@ impl World {
             picture: None,
             preset,
             meeting_active: true,
+            origin: None,
+            let_in: self.dice.one_in(10),
             fresh_session: SessionId::parse(&format!("s{}", self.sessions + 1)).unwrap(),
         }
     }

@@ -12,7 +12,7 @@ use salon_core::event::{Event, EventBody, LeaveReason};
 use salon_core::limits::Limits;
 use salon_core::permission::Source;
 use salon_core::preset::{CanProduce, Recorder};
-use salon_core::session::{ChatNews, MeetingFacts, Message, Output, PollView, Selections, StageNews};
+use salon_core::session::{ChatNews, ConnectedNews, MeetingFacts, Message, Output, PollView, Selections, StageNews};
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
@@ -79,6 +79,7 @@ impl World {
             title: "Simulation".to_string(),
             keep_alive_ms: dice.pick(&[60_000, 60_000, 600_000]),
             persist_chat: dice.one_in(2),
+            parent: None,
         };
         Self {
             dice,
@@ -199,6 +200,8 @@ impl World {
                     }
                 }
             }
+            Done::Held(held) if live => self.ledger.as_mut().expect("it is live").held(now, held),
+            Done::Held(_) => {}
             Done::Closed => self.ledger.as_mut().expect("a session was live").closed(now),
             Done::Broke(_) | Done::Left(_) => {}
         }
@@ -462,6 +465,12 @@ impl World {
                     assert!(may, "{to} may not see who asks for the stage");
                     None
                 }
+                Message::Connected(ConnectedNews::Rooms(view)) => {
+                    let people = view.meetings.iter().chain([&view.parent]).flat_map(|room| &room.people);
+                    assert!(people.clone().all(|who| who.participant.as_str() != "person-3"), "{to} heard of the hidden one");
+                    None
+                }
+                Message::Connected(_) => None,
                 Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

@@ -60,13 +60,20 @@ impl Hub {
             keep_alive_ms: record.started.keep_alive_ms,
             // Asked when a session begins, with facts of that moment; this one has begun.
             persist_chat: false,
+            parent: record.started.parent.clone(),
         };
+        let family = self.stored_family(&facts).await?;
         if !is_own {
             let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
             self.shared.media.cut_off(&facts.meeting, published.map(|peer| peer.who.peer.clone()), seen);
         }
         tracing::info!(meeting.id = %facts.meeting, session.id = %session, outage_ms = now.since(seen), "going on with a session");
         let session = Session::recover(facts, self.shared.limits.clone(), record, now, seen);
-        Ok(self.spawn(session, epoch))
+        let handle = self.spawn(session, epoch);
+        // What it was before the outage may not be so any more.
+        if let Some(parent) = family {
+            self.note_family(&parent);
+        }
+        Ok(handle)
     }
 }

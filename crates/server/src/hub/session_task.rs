@@ -110,6 +110,9 @@ impl Drop for OffTheMap {
     fn drop(&mut self) {
         self.live.store(None);
         self.hub.drop_task(&self.facts.meeting, &self.live);
+        if let Some(parent) = self.hub.family_of(&self.facts) {
+            self.hub.family_changed(&parent);
+        }
         if !self.in_order {
             // Its people come back by themselves; without any, nobody but us would see the session to its end.
             self.hub.reopen(self.facts.clone());
@@ -126,6 +129,18 @@ struct Step {
 }
 
 impl Step {
+    /// Whether somebody came, went or has another name.
+    fn changes_who_is_here(&self) -> bool {
+        let events = self.outputs.iter().filter_map(|output| match output {
+            Output::Remember { event, .. } => Some(&event.body),
+            _ => None,
+        });
+        events.into_iter().any(|body| {
+            use EventBody::{PeerJoined, PeerLeft, PeerRenamed, SessionEnded, SessionStarted};
+            matches!(body, SessionStarted(_) | PeerJoined(_) | PeerLeft { .. } | PeerRenamed { .. } | SessionEnded { .. })
+        })
+    }
+
     fn take(session: &mut Session, release: Option<Release>) -> Self {
         let outputs = session.take_outputs();
         let remembers = outputs.iter().any(|output| matches!(output, Output::Remember { .. }));
@@ -291,6 +306,11 @@ impl SessionTask {
             let before = self.live.load_full();
             let after = self.session.summary().map(|summary| Live::after(before.as_deref(), summary));
             self.live.store(after.map(Arc::new));
+        }
+        if steps.iter().any(Step::changes_who_is_here)
+            && let Some(parent) = self.hub.family_of(self.session.facts())
+        {
+            self.hub.note_family(&parent);
         }
         for step in steps {
             if let Some(release) = step.release {

@@ -17,7 +17,7 @@ use salon_wire::rest::sessions::Session;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::hub::Handle;
+use crate::hub::{Handle, Live};
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
@@ -25,10 +25,13 @@ use crate::rest::error::ApiError;
 use crate::rest::path::At;
 use crate::rest::reply::{Answer, created, data};
 use crate::rest::{live, sessions};
-use crate::signaling::polls;
+use crate::signaling::{connected, polls};
 
 /// Ids in one call. More would keep the session's task from its other callers.
 const MAX_TARGETS: usize = 1_000;
+
+/// How often other nodes' connected meetings are looked for, in milliseconds: for so long they may be missing from an answer.
+const ASK_FOR_FAMILY_EVERY_MS: i64 = 1_000;
 
 /// The live session.
 #[utoipa::path(get, path = "/meetings/{meeting_id}/active-session", tag = "active_session",
@@ -40,16 +43,37 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
         if summary.app != caller.app {
             return Err(ApiError::no_active_session(&meeting));
         }
-        let at = live::told(&app, live::read_at(&summary, now))?;
-        return data(sessions::to_wire(&summary, summary.minutes_consumed(at)));
+        let at = live::read_at(&summary, now);
+        if !has_family(&app, &summary).await? {
+            let at = live::told(&app, at)?;
+            return data(sessions::to_wire(&summary, summary.minutes_consumed(at)));
+        }
+        let (breakout_rooms, last) = sessions::breakouts(&app, &summary, now, at).await?;
+        live::told(&app, last)?;
+        return data(Session { breakout_rooms, ..sessions::to_wire(&summary, summary.minutes_consumed(at)) });
     }
     match app.store.live_session_of(&meeting).await? {
         Some(row) if row.summary.app == caller.app => {
-            let at = live::told(&app, live::counted_until(&row, live::read_at(&row.summary, now)))?;
-            data(sessions::to_wire(&row.summary, row.summary.minutes_consumed(at)))
+            let at = live::counted_until(&row, live::read_at(&row.summary, now));
+            let (breakout_rooms, last) = sessions::breakouts(&app, &row.summary, now, at).await?;
+            live::told(&app, last)?;
+            data(Session { breakout_rooms, ..sessions::to_wire(&row.summary, row.summary.minutes_consumed(at)) })
         }
         _ => Err(ApiError::no_active_session(&meeting)),
     }
+}
+
+/// Whether meetings were connected with this one, answered from memory. What other nodes did is asked for once in a while.
+async fn has_family(app: &App, live: &Live) -> Result<bool, ApiError> {
+    let known = app.hub.has_family(live.meeting.as_str());
+    if known || !app.store.is_shared() || !live.takes_family_question(app.clock.now(), ASK_FOR_FAMILY_EVERY_MS) {
+        return Ok(known);
+    }
+    let found = app.store.has_connected_meetings(&live.meeting).await?;
+    if found {
+        app.hub.note_family(&live.meeting);
+    }
+    Ok(found)
 }
 
 /// Removes participants from the session. They may come back with the same token.
@@ -77,7 +101,13 @@ pub async fn kick(
 pub async fn kick_all(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<wire::KickedAll> {
     let (meeting, handle) = task(&app, &caller, &meeting).await?;
     let kicked = handle.call(|session, now| session.kick_all(now, &Actor::Api)).await?;
-    let count = kicked.map_err(|_| ApiError::no_active_session(&meeting.id))?;
+    let mut count = kicked.map_err(|_| ApiError::no_active_session(&meeting.id))?;
+    if meeting.parent.is_none() && app.hub.has_family(meeting.id.as_str()) {
+        count += connected::end_others(&app, &meeting.id, &meeting.id).await.map_err(|trouble| {
+            ApiError::unavailable("The session is ended, those of its connected meetings may not be; try again")
+                .because(trouble.to_string())
+        })?;
+    }
     data(wire::KickedAll { action: "kick-all".to_owned(), kicked_participants_count: count as u64 })
 }
 

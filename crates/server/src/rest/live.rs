@@ -3,7 +3,7 @@
 //! do not shrink after a crash.
 //! Next: `hub.rs`.
 
-use salon_core::{ParticipantId, Summary, Timestamp};
+use salon_core::{MeetingId, ParticipantId, Summary, Timestamp};
 use salon_store::{Meeting, NODE_DEAD_MS, SessionRow};
 
 use crate::app::App;
@@ -46,8 +46,9 @@ pub async fn task(app: &App, meeting: &Meeting) -> Result<Option<Handle>, ApiErr
 }
 
 /// Removes a deleted participant from wherever they are in.
-pub async fn remove(app: &App, meeting: &Meeting, participant: &ParticipantId) -> Result<(), ApiError> {
-    if let Some(handle) = task(app, meeting).await? {
+pub async fn remove(app: &App, meeting: &MeetingId, participant: &ParticipantId) -> Result<(), ApiError> {
+    let Some(meeting) = app.store.meeting_of(meeting).await? else { return Ok(()) };
+    if let Some(handle) = task(app, &meeting).await? {
         let participant = participant.clone();
         handle.call(move |session, now| session.delete_participant(now, &participant)).await?;
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use salon_core::MeetingId;
+use salon_core::session::ConnectedNews;
 use salon_store::{Meeting, MeetingFilter};
 use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
@@ -56,6 +57,7 @@ pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Bod
     let blank = Meeting {
         id: fresh_id(),
         app: caller.app,
+        parent: None,
         title: None,
         active: true,
         record_on_start: false,
@@ -68,6 +70,7 @@ pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Bod
         ai_config: None,
         created_at: now,
         updated_at: now,
+        deleted_at: None,
     };
     let meeting = filled(blank, body, &app.config.limits)?;
     app.store.create_meeting(&meeting).await?;
@@ -122,6 +125,7 @@ pub async fn update(
     check(&meeting)?;
     meeting.updated_at = app.clock.now().max(meeting.updated_at);
     app.store.update_meeting(&meeting).await?;
+    tell(app, &meeting).await;
     data(to_wire(meeting)?)
 }
 
@@ -140,7 +144,21 @@ pub async fn replace(
     let mut meeting = filled(find(app, &caller, &id).await?, body, &app.config.limits)?;
     meeting.updated_at = app.clock.now().max(meeting.updated_at);
     app.store.update_meeting(&meeting).await?;
+    tell(app, &meeting).await;
     data(to_wire(meeting)?)
+}
+
+/// Tells people in connected meetings what this one is called now.
+async fn tell(app: &App, meeting: &Meeting) {
+    let Some(parent) = meeting.parent.as_ref().or(app.hub.has_family(meeting.id.as_str()).then_some(&meeting.id)) else { return };
+    let titles = vec![(meeting.id.clone(), meeting.title.clone().unwrap_or_default())];
+    if meeting.parent.is_none() {
+        // The word for one of the others would make clients list the parent among them.
+        app.hub.family_changed(parent);
+    } else if app.hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await.is_err() {
+        // It is changed all the same, and whoever asks is told.
+        tracing::warn!(meeting.id = %meeting.id, "a meeting's new title could not be told");
+    }
 }
 
 /// The meeting of this id, if it is of the caller's app.

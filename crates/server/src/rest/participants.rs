@@ -66,6 +66,7 @@ pub async fn add(
         name,
         picture,
         custom_participant_id: body.custom_participant_id,
+        origin: None,
         created_at: now,
         updated_at: now,
     };
@@ -133,10 +134,14 @@ pub async fn delete(
     At(id): At<ParticipantId>,
 ) -> Answer<wire::DeletedParticipant> {
     let meeting = meetings::find(&app, &caller, &meeting).await?;
+    let stand_ins = app.store.stand_ins(&id).await?;
     let deleted = app.store.delete_participant(&meeting.id, &id).await.map_err(|error| gone(error, &id))?;
     // It is deleted, whatever the session says: a second call could not do better.
-    if let Err(error) = live::remove(&app, &meeting, &id).await {
-        tracing::warn!(meeting.id = %meeting.id, participant.id = %id, ?error, "a deleted participant may still be in a session");
+    let everywhere = stand_ins.into_iter().map(|stand_in| (stand_in.meeting, stand_in.id));
+    for (meeting, id) in everywhere.chain([(meeting.id, id)]) {
+        if let Err(error) = live::remove(&app, &meeting, &id).await {
+            tracing::warn!(meeting.id = %meeting, participant.id = %id, ?error, "a deleted participant may still be in a session");
+        }
     }
     let participant = deleted.participant;
     data(wire::DeletedParticipant {
@@ -210,8 +215,12 @@ fn checked_picture(picture: Option<String>) -> Result<Option<String>, ApiError> 
 }
 
 fn sign(app: &App, participant: &Participant, now: Timestamp) -> Secret {
-    let bearer =
-        Bearer { app: participant.app.clone(), meeting: participant.meeting.clone(), participant: participant.id.clone() };
+    let bearer = Bearer {
+        app: participant.app.clone(),
+        meeting: participant.meeting.clone(),
+        participant: participant.id.clone(),
+        let_in_until: None,
+    };
     Secret(app.tokens.sign(&bearer, &participant.preset, now))
 }
 

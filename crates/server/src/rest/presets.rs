@@ -4,7 +4,9 @@
 
 use axum::extract::State;
 use salon_core::permission::Changes;
-use salon_core::preset::{CanProduce, Entry, PluginPermissions, PollPermissions, PrivateChat, PublicChat, Recorder, ViewType};
+use salon_core::preset::{
+    CanProduce, ConnectedPermissions, Entry, PluginPermissions, PollPermissions, PrivateChat, PublicChat, Recorder, ViewType,
+};
 use salon_core::{AppId, PresetId, Timestamp};
 use salon_store::{Error as StoreError, Preset, Rule};
 use salon_wire::rest::default_presets::default_presets;
@@ -89,6 +91,15 @@ pub fn permissions(preset: &Preset) -> salon_core::Preset {
         stage_enabled: allows("stage_enabled", defaults.stage_enabled),
         accept_stage_requests: allows("accept_stage_requests", defaults.accept_stage_requests),
         accept_production_requests: allows("can_accept_production_requests", defaults.accept_production_requests),
+        connected: ConnectedPermissions {
+            can_alter: within("connected_meetings", "can_alter_connected_meetings", defaults.connected.can_alter),
+            can_switch: within("connected_meetings", "can_switch_connected_meetings", defaults.connected.can_switch),
+            can_switch_to_parent: within(
+                "connected_meetings",
+                "can_switch_to_parent_meeting",
+                defaults.connected.can_switch_to_parent,
+            ),
+        },
         polls: PollPermissions {
             can_create: within("polls", "can_create", defaults.polls.can_create),
             can_vote: within("polls", "can_vote", defaults.polls.can_vote),

@@ -3,6 +3,7 @@
 //! people and robots are found by id only.
 //! Next: `salon_core::record`, the fold.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -38,15 +39,20 @@ pub async fn list(
     let wanted = asked.page(&app.config)?;
     let by = asked.one_of::<wire::SessionParticipantSortBy>("sort_by")?;
     let rising = asked.one_of::<SortOrder>("sort_order")? == Some(SortOrder::Asc);
-    // Breakout rooms do not exist yet: both views are the same.
-    asked.one_of::<wire::SessionParticipantView>("view")?;
+    let view = asked.one_of::<wire::SessionParticipantView>("view")?;
     let with_events = asked.flag("include_peer_events")?;
-    let (record, at) = read(&app, &sessions::find(&app, &caller, &id).await?).await?;
+    let row = sessions::find(&app, &caller, &id).await?;
+    let (record, at) = read(&app, &row).await?;
+    let away = match view {
+        Some(wire::SessionParticipantView::Consolidated) => time_in_breakouts(&app, &row, &record).await?,
+        _ => HashMap::new(),
+    };
+    let whole_ms = |peer: &Peer| peer.duration_ms(at) + away.get(&peer.who.peer).unwrap_or(&0);
 
     let search = wanted.search.as_deref().unwrap_or_default().to_lowercase();
     let mut peers: Vec<&Peer> = record.peers.values().filter(|peer| peer.counts() && matches(peer, &search)).collect();
     match by {
-        Some(wire::SessionParticipantSortBy::Duration) => peers.sort_by_key(|peer| (peer.duration_ms(at), peer.order)),
+        Some(wire::SessionParticipantSortBy::Duration) => peers.sort_by_key(|peer| (whole_ms(peer), peer.order)),
         Some(wire::SessionParticipantSortBy::JoinedAt) | None => peers.sort_by_key(|peer| peer.order),
     }
     if !rising {
@@ -55,9 +61,32 @@ pub async fn list(
     let total = peers.len() as u64;
     let from = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
     let shown = peers.into_iter().skip(from).take(wanted.limit as usize);
-    let participants: Vec<_> = shown.map(|peer| to_wire(&record, peer, at, with_events)).collect();
+    let participants = shown.map(|peer| wire::SessionParticipant {
+        duration: whole_ms(peer) as f64 / 60_000.0,
+        ..to_wire(&record, peer, at, with_events)
+    });
+    let participants: Vec<_> = participants.collect();
     let paging = paging(&wanted, participants.len(), total);
     page(wire::SessionParticipantList { participants, paging: Some(paging) }, paging)
+}
+
+/// How long people of a session were in meetings connected with it, in milliseconds, each stay with the peer that went
+/// there: the last of the same person to have come before. People who never were in the session are not counted.
+async fn time_in_breakouts(app: &App, row: &SessionRow, record: &Record) -> Result<HashMap<PeerId, i64>, ApiError> {
+    let mut away = HashMap::new();
+    for breakout in app.store.breakouts(&row.summary.meeting, &row.summary.session, row.summary.ended_at.is_none()).await? {
+        let (there, at) = read(app, &breakout).await?;
+        for stay in there.peers.values().filter(|peer| peer.counts()) {
+            let person = stay.who.origin.as_ref().unwrap_or(&stay.who.participant);
+            let is_same = |peer: &&Peer| peer.who.participant == *person || peer.who.origin.as_ref() == Some(person);
+            let same = || record.peers.values().filter(|peer| peer.counts()).filter(is_same);
+            let before = same().filter(|peer| peer.first_joined_at <= stay.first_joined_at).max_by_key(|peer| peer.order);
+            if let Some(peer) = before.or_else(|| same().min_by_key(|peer| peer.order)) {
+                *away.entry(peer.who.peer.clone()).or_default() += stay.duration_ms(at);
+            }
+        }
+    }
+    Ok(away)
 }
 
 /// One peer, by its own id or by its participant's; of several peers of a participant the last come.

@@ -61,11 +61,34 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
 #[utoipa::path(get, path = "/sessions/{session_id}", tag = "sessions",
     params(("session_id" = String, Path, format = "uuid"), wire::SessionQuery),
     responses((status = 200, body = Envelope<wire::Session>), (status = 404, body = ErrorBody)))]
-pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::Session> {
+pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>, asked: Asked) -> Answer<wire::Session> {
     let row = find(&app, &caller, &id).await?;
-    let (session, at) = current(&app, &row, app.clock.now());
+    let now = app.clock.now();
+    let (mut session, mut at) = current(&app, &row, now);
+    if asked.flag("include_breakout_rooms")? {
+        (session.breakout_rooms, at) = breakouts(&app, &row.summary, now, at).await?;
+    }
     live::told(&app, at)?;
     data(session)
+}
+
+/// The sessions of meetings connected with that of a session, as far as they belong to it, each as of now; `None` if there
+/// are none. And the last moment that is told of them, or `at`.
+pub async fn breakouts(
+    app: &App,
+    of: &Summary,
+    now: Timestamp,
+    at: Timestamp,
+) -> Result<(Option<Vec<wire::Session>>, Timestamp), ApiError> {
+    let rows = app.store.breakouts(&of.meeting, &of.session, of.ended_at.is_none()).await?;
+    let mut last = at;
+    let sessions = rows.iter().map(|row| {
+        let (session, at) = current(app, row, now);
+        last = last.max(at);
+        session
+    });
+    let sessions: Vec<_> = sessions.collect();
+    Ok((Some(sessions).filter(|sessions| !sessions.is_empty()), last))
 }
 
 /// The session of this id, if it is of the caller's app.

@@ -3,13 +3,14 @@
 
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::event::Actor;
+use salon_core::event::{Actor, Parent};
 use salon_core::session::{Audience, Broadcast, EarlierChat, Entered, Join, MeetingFacts};
 use salon_core::{ParticipantId, PeerId, Session, SessionId};
+use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
 use crate::hub::Unavailable;
-use crate::signaling::{Answer, Caller, Trouble, answer, to_wire};
+use crate::signaling::{Answer, Caller, Trouble, answer, connected, to_wire};
 
 /// Peer and participant ids in one message at most.
 const MAX_IDS: usize = 1_000;
@@ -21,7 +22,8 @@ const MAX_LOOKS: usize = 3;
 /// read, and taken where the preset allows it.
 pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
     let admission = caller.app.store.admission(&caller.participant).await?.ok_or(Trouble::Gone)?;
-    let facts = facts(&admission.meeting);
+    let facts = beside(caller, facts(&admission.meeting)).await?;
+    let deleted = admission.meeting.deleted_at.is_some();
     let participant = admission.participant;
     let join = Join {
         peer: caller.peer.clone(),
@@ -31,7 +33,9 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         wanted_name: request.peer.map(|peer| peer.display_name),
         picture: participant.picture,
         preset: crate::rest::presets::permissions(&admission.preset),
-        meeting_active: admission.meeting.active,
+        meeting_active: admission.meeting.active && !deleted,
+        origin: participant.origin,
+        let_in: caller.let_in_until.is_some_and(|until| caller.app.clock.now() < until),
         fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
     };
     let mut earlier = None;
@@ -56,6 +60,11 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
             break;
         }
         earlier = Some(earlier_chat(caller).await?);
+    }
+    if deleted && let Some(parent) = &admission.meeting.parent {
+        // It was cut off when the others were sent on.
+        let parent = caller.app.store.meeting_of(parent).await?.ok_or(Trouble::Gone)?;
+        connected::send_home(&caller.app, &parent, &admission.meeting).await?;
     }
     match entered {
         // Sessions came and went as fast as they were looked up.
@@ -95,7 +104,18 @@ pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
         title: meeting.title.clone().unwrap_or_default(),
         keep_alive_ms: meeting.keep_alive_secs * 1_000,
         persist_chat: meeting.persist_chat,
+        parent: meeting.parent.clone().map(|meeting| Parent { meeting, session: None }),
     }
+}
+
+/// With the session of the parent that is live now, in which that of a connected meeting begins.
+async fn beside(caller: &Caller, mut facts: MeetingFacts) -> Result<MeetingFacts, Trouble> {
+    let Some(parent) = &mut facts.parent else { return Ok(facts) };
+    parent.session = match caller.app.hub.summary(parent.meeting.as_str()) {
+        Some(live) => Some(live.session.clone()),
+        None => caller.app.store.live_session_of(&parent.meeting).await?.map(|row| row.summary.session),
+    };
+    Ok(facts)
 }
 
 pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
@@ -175,10 +195,23 @@ pub async fn kick(caller: &Caller, request: wire::RemoveParticipantsRequest) -> 
     Ok(Answer::None)
 }
 
-/// Ends the session for everyone; no answer but the push, which the caller gets too.
-pub async fn kick_all(caller: &Caller) -> Result<Answer, Trouble> {
-    let by = Actor::Peer(caller.peer.clone());
-    caller.handle.call(move |session, now| session.kick_all(now, &by)).await??;
+/// Ends the session for everyone; no answer but the push, which the caller gets too. On demand, as of web SDK 2.0.2 always,
+/// those of connected meetings as well, if the caller may alter these.
+pub async fn kick_all(caller: &Caller, request: edge::KickAllPeersRequest) -> Result<Answer, Trouble> {
+    let peer = caller.peer.clone();
+    let (may_alter, facts) = caller
+        .handle
+        .call(move |session, now| {
+            let may_alter = session.alters_connected(&peer);
+            session.kick_all(now, &Actor::Peer(peer)).map(|_| (may_alter, session.facts().clone()))
+        })
+        .await??;
+    if request.propagate_kick_across_rooms
+        && may_alter
+        && let Some(parent) = caller.app.hub.family_of(&facts)
+    {
+        connected::end_others(&caller.app, &parent, &facts.meeting).await?;
+    }
     Ok(Answer::None)
 }
 
@@ -213,7 +246,7 @@ pub async fn broadcast(caller: &Caller, request: wire::BroadcastMessage, raw: By
 /// To the peers named; the sender waits for no answer.
 pub async fn broadcast_to(caller: &Caller, request: wire::BroadcastMessage) -> Result<Answer, Trouble> {
     if request.broadcast_type() == wire::BroadcastType::Rooms {
-        return Err(Trouble::NotYet("broadcasting to other meetings"));
+        return connected::broadcast(caller, request).await;
     }
     let peers = request.ids.iter().take(MAX_IDS).map(|id| peer_id(id)).collect::<Result<Vec<_>, _>>()?;
     let message = message(request);
@@ -222,29 +255,7 @@ pub async fn broadcast_to(caller: &Caller, request: wire::BroadcastMessage) -> R
     Ok(Answer::None)
 }
 
-/// The meeting by itself: it has no breakout rooms. The client needs its parent to be there (seen in web SDK 2.0.2).
-pub async fn connected_rooms(caller: &Caller) -> Result<Answer, Trouble> {
-    let peer = caller.peer.clone();
-    let (facts, peers) =
-        caller.handle.call(move |session, _| session.peers(&peer).map(|peers| (session.facts().clone(), peers))).await??;
-    let participants = peers.into_iter().map(|peer| wire::ConnectedMeetingPeer {
-        id: Some(peer.participant.to_string()),
-        display_name: Some(peer.name),
-        custom_participant_id: Some(peer.custom_participant_id),
-        preset_id: Some(peer.preset.to_string()),
-        display_picture_url: peer.picture,
-    });
-    answer(&wire::GetConnectedRoomsDumpResponse {
-        parent_meeting: Some(wire::ConnectedMeetingDump {
-            id: Some(facts.meeting.to_string()),
-            title: Some(facts.title),
-            participants: participants.collect(),
-        }),
-        meetings: Vec::new(),
-    })
-}
-
-fn message(request: wire::BroadcastMessage) -> Broadcast {
+pub(super) fn message(request: wire::BroadcastMessage) -> Broadcast {
     Broadcast { kind: request.r#type, payload: request.payload, timestamp: request.timestamp, ids: request.ids }
 }
 

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::{MeetingId, ParticipantId, PeerId};
+use salon_core::{ParticipantId, PeerId};
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::hub::{Push, Removed, Unavailable};
 use crate::signaling::{Answer, Caller, dispatch, room, to_wire};
 use crate::telemetry::Metrics;
+use crate::token::Bearer;
 
 /// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
 /// clients sooner.
@@ -91,7 +92,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, Query(address): Query<Address>
     upgrade.max_message_size(max).max_frame_size(max).on_upgrade(move |socket| async move {
         let _open = open;
         // Tracked, so that a node that stops records who was here before it closes its store.
-        app.tasks.track_future(run(&app, socket, admission, bearer.meeting, bearer.participant, peer)).await;
+        app.tasks.track_future(run(&app, socket, admission, bearer, peer)).await;
     })
 }
 
@@ -128,14 +129,8 @@ impl End {
     }
 }
 
-async fn run(
-    app: &Arc<App>,
-    mut socket: WebSocket,
-    admission: salon_store::Admission,
-    meeting: MeetingId,
-    participant: ParticipantId,
-    peer: PeerId,
-) {
+async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
+    let Bearer { meeting, participant, let_in_until, .. } = bearer;
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
     let removed = Removed::default();
     let (handle, connection) = match attach(app, &admission, &peer, &participant, (pushes, removed.clone())).await {
@@ -146,7 +141,7 @@ async fn run(
         }
         Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
-    let caller = Caller { app: app.clone(), handle, meeting, participant, peer, removed };
+    let caller = Caller { app: app.clone(), handle, meeting, participant, peer, let_in_until, removed };
     let line =
         Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None, held_back: None };
     let end = line.serve(&mut waiting).await;
@@ -310,6 +305,16 @@ impl Line<'_> {
             Ok(Answer::Later(at, payload)) => {
                 self.held_back = Some((at.into(), to_wire::envelope(event, id, payload)));
                 None
+            }
+            Ok(Answer::Then { payload, after, act }) => {
+                let end = self.send(Message::Binary(to_wire::envelope(event, id, payload))).await;
+                let handle = self.caller.handle.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    // If the session is gone by now, so is what was to happen in it.
+                    let _ = handle.call(act).await;
+                });
+                end
             }
             Ok(Answer::Under(event, payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
             Err(trouble) => {

@@ -12,8 +12,7 @@ use salon_wire::signaling::media::{self, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::room;
 
-use crate::signaling::chat;
-use crate::signaling::{polls, presets, stage, stores};
+use crate::signaling::{chat, connected, polls, presets, stage, stores};
 
 /// A frame of the websocket.
 pub fn envelope(event: u32, id: Option<String>, payload: Bytes) -> Bytes {
@@ -92,6 +91,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }
         Message::Stage(news) => stage::push(news),
+        Message::Connected(news) => connected::push(news),
         Message::Chat(news) => chat::push(news),
         Message::Selected(news) => {
             let entries = news.iter().flat_map(selected).collect();

@@ -30,7 +30,12 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
 
     let now = house.app.clock.now();
     let participant = ParticipantId::parse(&alice.participant).unwrap();
-    let bearer = |meeting: &MeetingId| Bearer { app: dev(), meeting: meeting.clone(), participant: participant.clone() };
+    let bearer = |meeting: &MeetingId| Bearer {
+        app: dev(),
+        meeting: meeting.clone(),
+        participant: participant.clone(),
+        let_in_until: None,
+    };
     let preset = PresetId::parse("p").unwrap();
     let forged = Tokens::new(b"a guess", 100).sign(&bearer(&meeting), &preset, now);
     assert_eq!(refused(&with(forged)).await, 401, "another secret");

@@ -258,9 +258,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("plugins.config", "plugins are configured by the client alone"),
     ("recorder_type", "permissions.rs: it is about being a robot"),
     ("is_recorder", "the older form of recorder_type"),
-    ("connected_meetings.can_alter_connected_meetings", "there are no breakout rooms"),
-    ("connected_meetings.can_switch_connected_meetings", "there are no breakout rooms"),
-    ("connected_meetings.can_switch_to_parent_meeting", "there are no breakout rooms"),
+    ("connected_meetings.can_alter_connected_meetings", "connected.rs: it takes several meetings"),
+    ("connected_meetings.can_switch_connected_meetings", "connected.rs: it takes several meetings"),
+    ("connected_meetings.can_switch_to_parent_meeting", "connected.rs: it takes several meetings"),
 ];
 
 impl Scene {

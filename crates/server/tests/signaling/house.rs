@@ -93,6 +93,7 @@ impl House {
         let meeting = Meeting {
             id: MeetingId::parse(&fresh()).unwrap(),
             app: dev(),
+            parent: None,
             title: Some("Stand-up".to_owned()),
             active: true,
             record_on_start: false,
@@ -105,6 +106,7 @@ impl House {
             ai_config: None,
             created_at: now,
             updated_at: now,
+            deleted_at: None,
         };
         self.app.store.create_meeting(&meeting).await.unwrap();
         meeting.id
@@ -153,11 +155,12 @@ impl House {
             name: Some(name.to_owned()),
             picture: None,
             custom_participant_id: format!("customer-{name}"),
+            origin: None,
             created_at: now,
             updated_at: now,
         };
         self.app.store.create_participant(&participant).await.unwrap();
-        let bearer = Bearer { app: dev(), meeting: meeting.clone(), participant: participant.id.clone() };
+        let bearer = Bearer { app: dev(), meeting: meeting.clone(), participant: participant.id.clone(), let_in_until: None };
         Person {
             address: self.address.clone(),
             meeting: meeting.to_string(),

@@ -90,6 +90,8 @@ impl TestApp {
             picture: None,
             preset: salon_server::rest::presets::permissions(&admission.preset),
             meeting_active: admission.meeting.active,
+            origin: admission.participant.origin,
+            let_in: false,
             fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("an id"),
         };
         let facts = MeetingFacts {
@@ -98,6 +100,10 @@ impl TestApp {
             title: admission.meeting.title.unwrap_or_default(),
             keep_alive_ms: admission.meeting.keep_alive_secs * 1_000,
             persist_chat: false,
+            parent: admission.meeting.parent.map(|meeting| {
+                let session = app.hub.summary(meeting.as_str()).map(|live| live.session.clone());
+                salon_core::event::Parent { meeting, session }
+            }),
         };
         let handle = app.hub.open(&facts).await.expect("a session's task");
         let entered = handle.call(move |session, now| session.join(now, join)).await.expect("a live task");

@@ -1,8 +1,7 @@
-//! One peer's connection: ICE, DTLS and incoming RTP around str0m's `Rtc`; the only file that changes an `Rtc`.
-//! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer. What a subscriber gets does not pass
-//! through the `Rtc` but through `egress.rs`.
+//! One peer's connection: ICE, DTLS and incoming RTP around str0m's `Rtc`; the only file that changes an `Rtc`. What a
+//! subscriber gets does not pass through it but through `egress.rs`.
+//! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer.
 //! Invariant: each change to the `Rtc` is drained to its timeout before the call returns.
-//! Never reads a clock, opens a socket, or learns what a meeting is.
 //! Next: `room.rs` decides who receives what came in here.
 
 use std::collections::{HashMap, HashSet};

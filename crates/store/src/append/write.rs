@@ -174,8 +174,8 @@ async fn insert(tx: &mut Tx, begun: &Begun<'_>) -> Result<bool> {
     let summary = &begun.last.summary;
     let sql = "insert into sessions (id, app_id, meeting_id, title, keep_alive_ms, started_ms, created_ms, \
                updated_ms, ended_ms, live, max_concurrent, participants, settled_ms, live_since_ms, owner_node, \
-               owner_run, epoch, last_seq, search_text) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+               owner_run, epoch, last_seq, search_text, parent_session_id) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
                on conflict do nothing";
     let found_by = search_text(&[&summary.title, summary.meeting.as_str(), summary.session.as_str()]);
     let row = args![
@@ -198,6 +198,7 @@ async fn insert(tx: &mut Tx, begun: &Begun<'_>) -> Result<bool> {
         begun.last.epoch,
         last_seq(begun.last),
         &found_by,
+        &summary.parent_session,
     ];
     Ok(tx.run(sql, row).await? == 1)
 }

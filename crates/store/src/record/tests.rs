@@ -32,6 +32,7 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
         hidden: false,
         recorder: Recorder::None,
         on_stage: true,
+        origin: None,
     };
     let started = SessionStarted {
         session: SessionId::parse("s1").expect("a plain id"),
@@ -40,6 +41,12 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
         title: "Plans".into(),
         keep_alive_ms: 60_000,
         started_at: Timestamp(1_750_000_000_000),
+        parent: None,
+    };
+    let beside = |session: Option<&str>| {
+        let session = session.map(|session| SessionId::parse(session).expect("a plain id"));
+        let parent = Some(Parent { meeting: MeetingId::parse("m0").expect("a plain id"), session });
+        EventBody::SessionStarted(SessionStarted { parent, ..started.clone() })
     };
     let track = Track {
         id: track_id(),
@@ -88,10 +95,27 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
     let pauses = |by| EventBody::TrackPaused { peer: peer(), track: track_id(), paused: true, by };
     vec![
         (
-            EventBody::SessionStarted(started),
+            EventBody::SessionStarted(started.clone()),
             "session_started",
             r#"{"app":"a1","keep_alive_ms":60000,"meeting":"m1","session":"s1","started_ms":1750000000000,"title":"Plans"}"#,
         ),
+        (
+            beside(Some("s0")),
+            "session_started",
+            r#"{"app":"a1","keep_alive_ms":60000,"meeting":"m1","parent_meeting":"m0","parent_session":"s0","session":"s1","started_ms":1750000000000,"title":"Plans"}"#,
+        ),
+        (
+            beside(None),
+            "session_started",
+            r#"{"app":"a1","keep_alive_ms":60000,"meeting":"m1","parent_meeting":"m0","parent_session":null,"session":"s1","started_ms":1750000000000,"title":"Plans"}"#,
+        ),
+        (
+            EventBody::PeerJoined(PeerJoined { origin: Some(ParticipantId::parse("u0").expect("a plain id")), ..joined.clone() }),
+            "peer_joined",
+            r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"origin":"u0","participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"none"}"#,
+        ),
+        (EventBody::HeldOpen { held: true }, "held_open", r#"{"held":true}"#),
+        (EventBody::MeetingDeleted { leave_by: Timestamp(7) }, "meeting_deleted", r#"{"leave_by_ms":7}"#),
         (
             joins(Recorder::None, None),
             "peer_joined",
@@ -316,6 +340,8 @@ fn every_value_is_shown() {
             EventBody::PeerPinned { peer: Some(_) } => 34,
             EventBody::PeerPinned { peer: None } => 35,
             EventBody::StageChanged { .. } => 36,
+            EventBody::HeldOpen { .. } => 46,
+            EventBody::MeetingDeleted { .. } => 47,
             EventBody::SessionEnded { reason: EndReason::AllLeft, .. } => 19,
             EventBody::SessionEnded { reason: EndReason::Closed, .. } => 20,
             EventBody::ChatSent(sent) => match sent.content.kind {
@@ -330,7 +356,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=45));
+    assert!(seen.into_iter().eq(0..=47));
 }
 
 #[test]
@@ -338,6 +364,9 @@ fn fields_of_a_later_release_do_no_harm() {
     let event = EventBody::PeerReconnected { peer: peer() };
     assert_eq!(decode("peer_reconnected", r#"{"peer":"p1","via":"tunnel"}"#), Some(event));
 }
+
+/// Fields that older events of their kind do not have.
+const YOUNGER: [&str; 3] = ["parent_meeting", "parent_session", "origin"];
 
 #[test]
 fn what_is_not_an_event_is_none() {
@@ -351,7 +380,8 @@ fn what_is_not_an_event_is_none() {
         for field in whole.keys() {
             let mut without = whole.clone();
             without.remove(field);
-            assert_eq!(decode(kind, &Value::Object(without).to_string()), None, "{kind} without {field}");
+            let read = decode(kind, &Value::Object(without).to_string());
+            assert_eq!(read.is_some(), YOUNGER.contains(&field.as_str()), "{kind} without {field}");
             let mut odd = whole.clone();
             odd.insert(field.clone(), json!([[]]));
             assert_eq!(decode(kind, &Value::Object(odd).to_string()), None, "{kind} with odd {field}");

@@ -196,6 +196,7 @@ pub fn meeting(meeting: &str, app: &str, title: Option<&str>) -> Meeting {
     Meeting {
         id: id(meeting),
         app: id(app),
+        parent: None,
         title: title.map(str::to_owned),
         active: true,
         record_on_start: false,
@@ -208,6 +209,7 @@ pub fn meeting(meeting: &str, app: &str, title: Option<&str>) -> Meeting {
         ai_config: None,
         created_at: NOON,
         updated_at: NOON,
+        deleted_at: None,
     }
 }
 
@@ -220,6 +222,7 @@ pub fn participant(participant: &str, meeting: &str, app: &str, preset: &str) ->
         name: Some("Ann O'Neil".into()),
         picture: None,
         custom_participant_id: format!("custom-{participant}"),
+        origin: None,
         created_at: NOON,
         updated_at: NOON,
     }

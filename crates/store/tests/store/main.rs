@@ -9,6 +9,7 @@ mod script;
 mod admission;
 mod appends;
 mod chat_files;
+mod connected;
 mod crash;
 mod keys;
 mod lists;

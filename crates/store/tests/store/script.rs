@@ -29,6 +29,7 @@ impl Script {
             title: title.into(),
             keep_alive_ms: 60_000,
             started_at: at,
+            parent: None,
         };
         let first = Event { seq: 1, at, body: EventBody::SessionStarted(started) };
         let record = Record::begin(&first).expect("it begins with the start");
@@ -55,6 +56,7 @@ impl Script {
             hidden: false,
             recorder: Recorder::None,
             on_stage: true,
+            origin: None,
         };
         self.then(after_ms, EventBody::PeerJoined(joined))
     }

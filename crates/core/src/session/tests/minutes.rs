@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
 use crate::session::{
-    ChatNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Selected, Session, StageNews,
+    ChatNews, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Selected, Session, StageNews,
 };
 use crate::time::Timestamp;
 
@@ -94,6 +94,8 @@ pub fn join(peer: &str, preset: &Preset, fresh_session: &str) -> Join {
         picture: None,
         preset: preset.clone(),
         meeting_active: true,
+        origin: None,
+        let_in: false,
         fresh_session: SessionId::parse(fresh_session).unwrap(),
     }
 }
@@ -105,6 +107,7 @@ pub fn facts() -> MeetingFacts {
         title: "Planning".to_string(),
         keep_alive_ms: 60_000,
         persist_chat: false,
+        parent: None,
     }
 }
 
@@ -307,7 +310,7 @@ impl Minutes {
     }
 }
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp(BEGIN + second * 1_000)
 }
 
@@ -371,6 +374,15 @@ fn tell(message: &Message) -> String {
             format!("[{}] ask for the stage", peers.join(", "))
         }
         Message::Stage(news) => format!("{news:?}"),
+        Message::Connected(ConnectedNews::Rooms(view)) => {
+            let rooms = [&view.parent].into_iter().chain(&view.meetings).map(|room| {
+                let people: Vec<&str> = room.people.iter().map(|who| who.name.as_str()).collect();
+                format!("{} [{}]", room.title, people.join(" "))
+            });
+            format!("meetings: {}", rooms.collect::<Vec<_>>().join(", "))
+        }
+        Message::Connected(ConnectedNews::Go { meeting, ticket }) => format!("go to {meeting} with {}", ticket.0),
+        Message::Connected(news) => format!("{news:?}"),
         Message::PermissionsChanged { participant, changes } => {
             let flags = changes.flags.iter().map(|(flag, value)| format!("{} {value}", flag.path()));
             let media = changes.media.iter().map(|(source, value)| format!("{} {value:?}", source.path()));

@@ -31,6 +31,7 @@ fn append(parts: Vec<Part>) -> Append {
             title: String::new(),
             keep_alive_ms: 0,
             started_at: Timestamp(0),
+            parent: None,
         };
         let first = Event { seq: 1, at: Timestamp(0), body: EventBody::SessionStarted(started) };
         let mut record = Record::begin(&first).expect("it begins with the start");
