@@ -38,12 +38,24 @@ use server::Server;
 /// Each client has a websocket and a UDP socket, here and at a server that is started by us.
 const FILES_PER_CLIENT: u64 = 3;
 
+/// The arguments make no sense together.
+#[derive(Debug)]
+pub struct Mistake(String);
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
 /// Runs what the arguments ask for; the report for standard output.
 ///
 /// # Errors
-/// If the arguments make no sense, or the load cannot be carried out.
+/// [`Mistake`] if the arguments make no sense, anything else if the load cannot be carried out.
 pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
-    let plan = args.plan().map_err(anyhow::Error::msg)?;
+    let plan = args.plan().map_err(Mistake)?;
     let files = media::sockets::allow_many_files();
     let clients = (plan.shape.meetings * plan.shape.people()) as u64;
     anyhow::ensure!(files > clients * FILES_PER_CLIENT, "{clients} clients need more open files than the {files} allowed here");

@@ -22,8 +22,10 @@ pub struct Used {
 }
 
 impl Used {
+    /// All of it. The threads' own times are exact, the others are whole hundredths of a second.
     pub fn total(&self) -> Duration {
-        self.user + self.system
+        let exact: Duration = self.threads.values().sum();
+        if exact.is_zero() { self.user + self.system } else { exact }
     }
 
     pub fn since(&self, before: &Self) -> Self {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::media::sockets::ask_to_end;
 use crate::process::Process;
@@ -47,12 +47,9 @@ impl Server {
         settings.iter().for_each(|setting| {
             command.args(["--set", setting]);
         });
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        tokio::spawn(pass_on(child.stderr.take().expect("it was asked for")));
         let id = child.id().context("the server has ended at once")?;
         let mut lines = BufReader::new(child.stdout.take().expect("it was asked for")).lines();
         let own = Own { child, id, data };
@@ -74,6 +71,16 @@ impl Server {
         if let Some(own) = &mut self.own {
             ask_to_end(own.id);
             let _ = tokio::time::timeout(std::time::Duration::from_secs(20), own.child.wait()).await;
+        }
+    }
+}
+
+/// What the server says is for people to see, but for its greeting.
+async fn pass_on(said: ChildStderr) {
+    let mut lines = BufReader::new(said).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.starts_with("salon dev: ") {
+            eprintln!("{line}");
         }
     }
 }

@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
             }
             None => {
                 eprintln!("salon: {err:#}");
-                ExitCode::FAILURE
+                if err.is::<salon_bench::Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
     }
