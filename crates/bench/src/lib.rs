@@ -60,7 +60,11 @@ pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
     let clients = (plan.shape.meetings * plan.shape.people()) as u64;
     anyhow::ensure!(files > clients * FILES_PER_CLIENT, "{clients} clients need more open files than the {files} allowed here");
     let progress = Progress::new(!args.quiet);
-    let outcome = run_scenario(&args, plan, &progress).await;
+    // Interrupted, what was started still ends with its data.
+    let outcome = tokio::select! {
+        outcome = run_scenario(&args, plan, &progress) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
     progress.end();
     let (text, json) = outcome?;
     if let Some(path) = &args.json {
