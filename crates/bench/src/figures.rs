@@ -76,6 +76,8 @@ pub struct Figures {
     pub load_threads: Vec<Busy>,
     /// Datagrams thrown away on this machine because a reader was too slow.
     pub full_buffers: Option<u64>,
+    /// Cores that neither the server nor the load used, but somebody did.
+    pub others: Option<f64>,
 }
 
 /// What was read while a run went on.
@@ -87,6 +89,8 @@ pub struct Readings {
     pub watching_cpu: Duration,
     pub used: Option<Used>,
     pub full_buffers: Option<u64>,
+    /// CPU time of everything on this machine, and of this process.
+    pub machine: Option<(Duration, Duration)>,
     /// Bytes, before the subscribers came and after.
     pub memory: Option<(u64, u64)>,
     pub joining: Duration,
@@ -141,6 +145,7 @@ impl Figures {
             floor_us: floor,
             load_threads: vec![load("publishers", readings.publishing_cpu), load("subscribers", readings.watching_cpu)],
             full_buffers: readings.full_buffers,
+            others: readings.machine.zip(used).map(|((all, own), server)| share(all.saturating_sub(own + server.total()))),
         }
     }
 
@@ -189,6 +194,7 @@ pub(crate) mod tests {
             window: plan.window,
             totals,
             used: Some(used),
+            machine: Some((Duration::from_millis(210), Duration::from_millis(6))),
             memory: Some((1 << 20, 1 << 21)),
             joining: Duration::from_secs(1),
             used_joining: Some(Duration::from_millis(5)),
@@ -204,6 +210,7 @@ pub(crate) mod tests {
         assert_eq!(figures.cpu_us_per_forward, Some(4.0));
         assert_eq!(figures.floor_ratio(), Some(2.0));
         assert_eq!(figures.forwarded_per_second, 500.0);
+        assert_eq!(figures.others, Some(0.1));
         assert_eq!(figures.memory_kib_per_subscriber, Some(512.0));
         assert!((figures.loss - 10.0 / 1_010.0).abs() < 1e-9);
         // 5 ms, less half of a second at 2 ms a second, for two.

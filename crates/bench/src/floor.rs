@@ -150,7 +150,7 @@ fn swallow(sinks: Vec<UdpSocket>, stop: &AtomicBool, arrived: &AtomicU64) {
     }
 }
 
-/// The floor itself. The CPU time used, and the datagrams sent.
+/// The floor itself: forwards at once what has come, as a server without a tick would. The CPU time used, and the datagrams sent.
 fn forward(
     entrance: &UdpSocket,
     receivers: &[SockAddr],
@@ -179,7 +179,7 @@ fn forward(
             let (ours, others): (Vec<_>, Vec<_>) =
                 packets.into_iter().partition(|packet| packet[..4] == (meeting as u32).to_be_bytes());
             packets = others;
-            for receiver in meeting * audience..((meeting + 1) * audience).min(receivers.len()) {
+            for (receiver, key) in keys.iter().enumerate().skip(meeting * audience).take(audience) {
                 for packet in &ours {
                     let start = out.len();
                     out.extend_from_slice(packet);
@@ -188,7 +188,7 @@ fn forward(
                     nonce[4..].copy_from_slice(&count.to_be_bytes());
                     let (head, body) = out[start..].split_at_mut(HEADER);
                     let nonce = Nonce::assume_unique_for_key(nonce);
-                    let tag = keys[receiver].seal_in_place_separate_tag(nonce, Aad::from(&*head), body);
+                    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*head), body);
                     out.extend_from_slice(tag.expect("a packet is far below the limit of AES-GCM").as_ref());
                     let (end, size) = (out.len(), (out.len() - start) as u16);
                     match runs.last_mut() {

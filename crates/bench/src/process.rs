@@ -75,6 +75,18 @@ fn times(stat: &str) -> Option<(String, Duration, Duration)> {
     Some((stat.get(start + 1..end)?.to_owned(), time()?, time()?))
 }
 
+/// CPU time this machine has spent on anything, what its host took included, since it started.
+pub fn machine_busy() -> Option<Duration> {
+    busy(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The first line of `/proc/stat` names user, nice, system, idle, iowait, irq, softirq and stolen time.
+fn busy(stat: &str) -> Option<Duration> {
+    let fields: Vec<u64> = stat.lines().next()?.split_ascii_whitespace().skip(1).map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _, _, irq, softirq, stolen, ..] = fields[..] else { return None };
+    Some(Duration::from_secs_f64((user + nice + system + irq + softirq + stolen) as f64 / ticks_per_second() as f64))
+}
+
 /// Datagrams that this machine threw away because a socket's buffer was full, since it started.
 pub fn full_buffers() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/snmp").ok()?;
@@ -95,6 +107,15 @@ mod tests {
         let tick = Duration::from_secs(1) / ticks_per_second() as u32;
         assert_eq!((name.as_str(), user, system), ("a) (b c", tick * 250, tick * 50));
         assert_eq!(times("7 (cut"), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_it_is_not_idle() {
+        let ticks = ticks_per_second();
+        let stat = format!("cpu  {ticks} {ticks} {ticks} 9 9 0 0 {ticks} 0 0\ncpu0 1");
+        assert_eq!(busy(&stat), Some(Duration::from_secs(4)));
+        assert_eq!(busy("cpu 1 2"), None);
+        assert!(machine_busy().is_some());
     }
 
     #[test]

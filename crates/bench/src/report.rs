@@ -151,9 +151,12 @@ pub fn doubts(figures: &Figures) -> Vec<String> {
     if figures.load() > 0.85 {
         doubts.push("the load generator was busy all the time: latency, loss and rate are its own, not the server's".to_owned());
     }
+    if let Some(others) = figures.others.filter(|others| *others > 0.25) {
+        doubts.push(format!("others used {others:.1} cores of this machine meanwhile: times are too long, CPU figures too high"));
+    }
     if figures.full_buffers.is_some_and(|count| count > 0) {
         let count = figures.full_buffers.unwrap_or(0);
-        doubts.push(format!("this machine threw {count} datagrams away because a reader was too slow"));
+        doubts.push(format!("this machine threw {count} datagrams away because the load, or the server, read too slowly"));
     }
     if figures.opened_bad > 0 {
         doubts.push(format!("{} packets did not open: they were damaged or sealed wrongly", figures.opened_bad));
@@ -239,8 +242,10 @@ mod tests {
         let mut figures = example();
         figures.opened_bad = 2;
         figures.full_buffers = Some(5);
+        figures.others = Some(1.5);
         let doubts = doubts(&figures).join("\n");
         assert!(doubts.contains("2 packets did not open") && doubts.contains("threw 5 datagrams"), "{doubts}");
+        assert!(doubts.contains("others used 1.5 cores"), "{doubts}");
         // 500 of 460 planned.
         assert!(!doubts.contains("fewer packets"), "{doubts}");
     }

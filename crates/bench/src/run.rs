@@ -14,7 +14,7 @@ use crate::media::connection::Identity;
 use crate::media::{Media, Totals};
 use crate::person::{Person, Track};
 use crate::plan::{Plan, Shape};
-use crate::process::{Used, full_buffers};
+use crate::process::{Process, Used, full_buffers, machine_busy};
 use crate::progress::Progress;
 use crate::rest::Ticket;
 use crate::server::Server;
@@ -205,18 +205,19 @@ impl<'a> Crowd<'a> {
     /// Reads everything at both ends of the window.
     pub async fn measure(&self, readings: &mut Readings, progress: &Progress) -> anyhow::Result<()> {
         self.take().await?;
-        let (used, buffers, start) = (self.used(), full_buffers(), Instant::now());
+        let (used, buffers, machine, start) = (self.used(), full_buffers(), machine_and_own(), Instant::now());
         let until = start + self.plan.window;
         while Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
             progress.say(&format!("measuring, {:.0} s left", left.as_secs_f64().ceil()));
             tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
-        let used_after = self.used();
+        let (used_after, machine_after) = (self.used(), machine_and_own());
         readings.window = start.elapsed();
         let (publishing, watching) = self.take().await?;
         readings.used = used_after.zip(used).map(|(after, before)| after.since(&before));
         readings.full_buffers = full_buffers().zip(buffers).map(|(after, before)| after.saturating_sub(before));
+        readings.machine = machine_after.zip(machine).map(|(after, before)| (after.0 - before.0, after.1 - before.1));
         let after = self.server.process.as_ref().and_then(|process| process.resident());
         readings.memory = readings.memory.zip(after).map(|((before, _), after)| (before, after));
         (readings.publishing_cpu, readings.watching_cpu) = (publishing.cpu, watching.cpu);
@@ -233,6 +234,11 @@ impl<'a> Crowd<'a> {
     fn used(&self) -> Option<Used> {
         self.server.process.as_ref().and_then(|process| process.used())
     }
+}
+
+/// CPU time of everything on this machine, and of this process.
+fn machine_and_own() -> Option<(Duration, Duration)> {
+    Some((machine_busy()?, Process::new(std::process::id()).used()?.total()))
 }
 
 /// Somebody who is to watch tracks.

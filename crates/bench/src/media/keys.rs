@@ -13,12 +13,15 @@ use str0m::crypto::dtls::{
     DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial, ProtocolVersion, SrtpProfile,
 };
 
+/// Keying material and the profile that says how to cut it.
+type Exported = (Vec<u8>, SrtpProfile);
+
 /// Where the keys appear once the handshake is done.
 #[derive(Clone, Debug, Default)]
-pub struct Slot(Arc<Mutex<Option<(Vec<u8>, SrtpProfile)>>>);
+pub struct Slot(Arc<Mutex<Option<Exported>>>);
 
 impl Slot {
-    pub fn take(&self) -> Option<(Vec<u8>, SrtpProfile)> {
+    pub fn take(&self) -> Option<Exported> {
         self.0.lock().ok()?.take()
     }
 }

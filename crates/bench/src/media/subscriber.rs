@@ -150,7 +150,7 @@ impl Subscriber {
 
     fn recover(&mut self, original: u16, totals: &mut Totals) {
         let missing = |stream: &&mut Stream| stream.payload_type == rtp::VP8 && !stream.missing.is_empty();
-        for stream in self.streams.iter_mut().filter(|stream| missing(&stream)) {
+        for stream in self.streams.iter_mut().filter(|stream| missing(stream)) {
             let found = stream.missing.keys().copied().find(|number| *number as u16 == original);
             if let Some(number) = found {
                 stream.missing.remove(&number);
