@@ -83,9 +83,10 @@ pub fn table(rows: &[Row]) -> String {
     out
 }
 
-/// Three digits that count, and no more than three behind the point.
+/// Three digits that count, and no more than three behind the point. What has no unit is a count.
 fn quantity(value: f64, unit: &str) -> String {
     let digits = match value.abs() {
+        _ if unit.is_empty() => 0,
         value if value >= 100.0 || value == 0.0 => 0,
         value if value >= 10.0 => 1,
         value if value >= 1.0 => 2,
@@ -105,9 +106,15 @@ pub fn rows(figures: &Figures) -> Vec<Row> {
         let busy = busy.iter().take(4).map(|busy| format!("{} {:.0}%", busy.thread, busy.share * 100.0));
         busy.collect::<Vec<_>>().join(", ")
     };
+    let unread = |figure: Option<f64>, note: String| match figure {
+        None if figures.threads.is_empty() => "the server's process is not known; give --pid".to_owned(),
+        _ => note,
+    };
     let cpu = figures.cpu_user_share.zip(figures.cpu_system_share).map(|(user, system)| user + system);
     let mut rows = vec![
-        Row::new("server CPU per forwarded packet", figures.cpu_us_per_forward, "us").floors(figures.floor_ratio()).note(floor),
+        Row::new("server CPU per forwarded packet", figures.cpu_us_per_forward, "us")
+            .floors(figures.floor_ratio())
+            .note(unread(figures.cpu_us_per_forward, floor)),
         Row::new("server CPU", cpu.map(|cpu| cpu * 100.0), "%").note(shares(&figures.threads)),
         Row::new("packets forwarded a second", Some(figures.forwarded_per_second), "")
             .note(format!("{:.0} planned", figures.planned_per_second)),
@@ -120,10 +127,10 @@ pub fn rows(figures: &Figures) -> Vec<Row> {
     ];
     rows.extend(latency("video", figures.video_latency_us));
     rows.extend(latency("audio", figures.audio_latency_us));
-    rows.push(
-        Row::new("memory per subscriber", figures.memory_kib_per_subscriber, "KiB")
-            .note(figures.memory_kib.map_or_else(String::new, |all| format!("{:.1} MiB in all", all / 1_024.0))),
-    );
+    rows.push(Row::new("memory per subscriber", figures.memory_kib_per_subscriber, "KiB").note(unread(
+        figures.memory_kib_per_subscriber,
+        figures.memory_kib.map_or_else(String::new, |all| format!("{:.1} MiB in all", all / 1_024.0)),
+    )));
     let join = figures.join_ms;
     rows.push(
         Row::new("join, p50", join.map(|join| join.p50), "ms").note("from opening the socket to the first whole key frame"),
@@ -255,5 +262,6 @@ mod tests {
         let told = [0.0, 0.0123, 1.2345, 12.345, 123.45, 46_000.0].map(|value| quantity(value, "us"));
         assert_eq!(told, ["0 us", "0.012 us", "1.23 us", "12.3 us", "123 us", "46000 us"]);
         assert_eq!(quantity(12.0, "%"), "12.0%");
+        assert_eq!(quantity(12.0, ""), "12");
     }
 }

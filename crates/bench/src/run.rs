@@ -183,7 +183,7 @@ impl<'a> Crowd<'a> {
                 };
                 person.prepare_to_watch(&identity, &media, here).await?;
                 let join = person.watch(&tracks).await.context("a subscriber cannot watch")?;
-                anyhow::Ok((person, join, here))
+                anyhow::Ok((person, join))
             });
             while let Some(joined) = joining.try_join_next() {
                 self.note(joined??, &mut joins);
@@ -197,7 +197,7 @@ impl<'a> Crowd<'a> {
         Ok(joins)
     }
 
-    fn note(&mut self, (person, join, _): (Person, Duration, bool), joins: &mut Vec<Duration>) {
+    fn note(&mut self, (person, join): (Person, Duration), joins: &mut Vec<Duration>) {
         self.people.push(person);
         joins.push(join);
     }
