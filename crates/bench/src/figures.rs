@@ -76,7 +76,7 @@ pub struct Figures {
     pub load_threads: Vec<Busy>,
     /// Datagrams thrown away on this machine because a reader was too slow.
     pub full_buffers: Option<u64>,
-    /// Cores that neither the server nor the load used, but somebody did.
+    /// Cores that neither the server nor the load used, but others did, or the kernel on nobody's account.
     pub others: Option<f64>,
 }
 

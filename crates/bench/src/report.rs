@@ -159,7 +159,7 @@ pub fn doubts(figures: &Figures) -> Vec<String> {
         doubts.push("the load generator was busy all the time: latency, loss and rate are its own, not the server's".to_owned());
     }
     if let Some(others) = figures.others.filter(|others| *others > 0.25) {
-        doubts.push(format!("others used {others:.1} cores of this machine meanwhile: times are too long, CPU figures too high"));
+        doubts.push(format!("others, or the kernel on its own, used {others:.1} cores meanwhile: times may be too long, CPU figures too high"));
     }
     if figures.full_buffers.is_some_and(|count| count > 0) {
         let count = figures.full_buffers.unwrap_or(0);
@@ -252,7 +252,7 @@ mod tests {
         figures.others = Some(1.5);
         let doubts = doubts(&figures).join("\n");
         assert!(doubts.contains("2 packets did not open") && doubts.contains("threw 5 datagrams"), "{doubts}");
-        assert!(doubts.contains("others used 1.5 cores"), "{doubts}");
+        assert!(doubts.contains("used 1.5 cores meanwhile"), "{doubts}");
         // 500 of 460 planned.
         assert!(!doubts.contains("fewer packets"), "{doubts}");
     }
