@@ -159,7 +159,9 @@ pub fn doubts(figures: &Figures) -> Vec<String> {
         doubts.push("the load generator was busy all the time: latency, loss and rate are its own, not the server's".to_owned());
     }
     if let Some(others) = figures.others.filter(|others| *others > 0.25) {
-        doubts.push(format!("others, or the kernel on its own, used {others:.1} cores meanwhile: times may be too long, CPU figures too high"));
+        doubts.push(format!(
+            "others, or the kernel on its own, used {others:.1} cores meanwhile: times may be too long, CPU figures too high"
+        ));
     }
     if figures.full_buffers.is_some_and(|count| count > 0) {
         let count = figures.full_buffers.unwrap_or(0);
