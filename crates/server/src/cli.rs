@@ -49,6 +49,9 @@ enum Command {
     /// Show the settings in effect and where each comes from, or what is wrong with them
     #[command(after_help = help::CHECK_CONFIG)]
     CheckConfig(SettingsArgs),
+    /// Load a server with people who publish and watch, and measure what it costs
+    #[command(after_help = salon_bench::HELP)]
+    Bench(Box<salon_bench::BenchArgs>),
 }
 
 /// Does what the command line asks for.
@@ -65,7 +68,7 @@ pub fn main() -> ExitCode {
             }
             None => {
                 eprintln!("salon: {err:#}");
-                ExitCode::FAILURE
+                if err.is::<salon_bench::Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
     }
@@ -85,6 +88,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
             print(&effective(&config, &origins))
         }
+        Command::Bench(args) => print(&runtime()?.block_on(salon_bench::bench(*args))?),
     }
 }
 

@@ -6,6 +6,7 @@ Examples:
   salon serve --config salon.toml         run a server
   salon token create --account acme       make an API token for the account acme
   salon check-config --config salon.toml  see the settings in effect
+  salon bench                             measure what meetings cost on this machine
 
 `salon COMMAND --help` explains each command.";
 

@@ -1,0 +1,327 @@
+//! Somebody who watches: counts all packets, opens some, and tells the server what a browser would tell.
+//! Invariant: feedback names only packets that came; lists are bounded by what fits between two reports.
+//! Next: `rtcp.rs`, how feedback is written.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::connection::Connection;
+use super::rtcp::{self, Arrival, Block, Heard};
+use super::rtp::{self, Header, Unroller};
+use super::totals::Totals;
+
+/// Browsers report arrival times about this often, and we everything else with them.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// A lost packet is asked for this many times.
+const TRIES: u8 = 4;
+/// Gaps remembered per stream; a longer one is a pause.
+const MOST_MISSING: u64 = 500;
+/// Between two wishes for a first key frame.
+const KEY_FRAME_WISH_EVERY: Duration = Duration::from_secs(1);
+
+pub struct Subscriber {
+    ssrc: u32,
+    /// One packet in this many is opened.
+    open_every: u64,
+    streams: Vec<Stream>,
+    arrivals: Vec<Arrival>,
+    transport_numbers: Unroller,
+    untold: Option<u64>,
+    feedback_count: u8,
+    report_at: Instant,
+    /// Who waits for the first picture.
+    waiting: Option<oneshot::Sender<Instant>>,
+    wish_at: Instant,
+    packet: Vec<u8>,
+}
+
+struct Stream {
+    ssrc: u32,
+    payload_type: u8,
+    numbers: Unroller,
+    highest: u64,
+    /// Packets not yet here, and how often they were asked for.
+    missing: BTreeMap<u64, u8>,
+    lost: u32,
+    expected_since: u32,
+    lost_since: u32,
+    transit: Option<i64>,
+    jitter: f64,
+    sender_report: Option<(u32, Instant)>,
+    /// The key frame that is coming in: its time.
+    key_frame: Option<u32>,
+}
+
+/// A packet and when it came.
+pub struct Arrived {
+    pub now: Instant,
+    /// Wall-clock nanoseconds at which the kernel had it.
+    pub at: u64,
+    /// The same after the delay of the line that was asked for.
+    pub felt: u64,
+}
+
+impl Subscriber {
+    pub fn new(now: Instant, seed: u32, open_every: u64, waiting: oneshot::Sender<Instant>) -> Self {
+        // Spread, so that not all report in the same millisecond.
+        let report_at = now + REPORT_EVERY + Duration::from_micros(u64::from(seed % 97) * 1_013);
+        Self {
+            ssrc: 0x2000_0000 + seed,
+            open_every: open_every.max(1),
+            streams: Vec::new(),
+            arrivals: Vec::new(),
+            transport_numbers: Unroller::default(),
+            untold: None,
+            feedback_count: 0,
+            report_at,
+            waiting: Some(waiting),
+            wish_at: now + KEY_FRAME_WISH_EVERY,
+            packet: Vec::new(),
+        }
+    }
+
+    pub fn next(&self) -> Instant {
+        self.report_at
+    }
+
+    /// Takes an RTP packet.
+    pub fn take(&mut self, arrived: &Arrived, connection: &Connection, packet: &mut [u8], totals: &mut Totals) {
+        let (Some(header), Some(session)) = (rtp::read(packet), &connection.session) else {
+            totals.bad += 1;
+            return;
+        };
+        totals.bytes += packet.len() as u64;
+        if let Some(sequence) = header.transport_sequence {
+            let number = self.transport_numbers.unroll(sequence);
+            self.arrivals.push((number, arrived.felt / 1_000));
+        }
+        let at = match self.streams.iter().position(|stream| stream.ssrc == header.ssrc) {
+            Some(at) => at,
+            None => {
+                self.streams.push(Stream::new(&header));
+                self.streams.len() - 1
+            }
+        };
+        let index = self.streams[at].numbers.unroll(header.sequence);
+        if header.payload_type == rtp::RTX {
+            totals.resent += 1;
+            let original = session.receiving.open_rtp(packet, header.length, header.ssrc, index);
+            match original {
+                Some(payload) => {
+                    totals.good += 1;
+                    if let Some(number) = payload.first_chunk() {
+                        self.recover(u16::from_be_bytes(*number), totals);
+                    }
+                }
+                None => totals.bad += 1,
+            }
+            return;
+        }
+        let video = header.payload_type == rtp::VP8;
+        let stream = &mut self.streams[at];
+        stream.count(&header, index, arrived, totals);
+        *(if video { &mut totals.video } else { &mut totals.audio }) += 1;
+        let wanted = video && self.waiting.is_some();
+        if !wanted && !index.is_multiple_of(self.open_every) {
+            return;
+        }
+        let Some(payload) = session.receiving.open_rtp(packet, header.length, header.ssrc, index) else {
+            totals.bad += 1;
+            return;
+        };
+        totals.good += 1;
+        let Some(stamp) = rtp::read_stamp(payload, video) else { return };
+        let latency = if video { &mut totals.video_latency } else { &mut totals.audio_latency };
+        latency.record(arrived.at.saturating_sub(stamp.sent_at));
+        if wanted {
+            if stamp.begins_key_frame {
+                stream.key_frame = Some(header.timestamp);
+            }
+            if header.marker
+                && stream.key_frame == Some(header.timestamp)
+                && let Some(waiting) = self.waiting.take()
+            {
+                let _ = waiting.send(arrived.now);
+            }
+        }
+    }
+
+    fn recover(&mut self, original: u16, totals: &mut Totals) {
+        let missing = |stream: &&mut Stream| stream.payload_type == rtp::VP8 && !stream.missing.is_empty();
+        for stream in self.streams.iter_mut().filter(|stream| missing(stream)) {
+            let found = stream.missing.keys().copied().find(|number| *number as u16 == original);
+            if let Some(number) = found {
+                stream.missing.remove(&number);
+                totals.recovered += 1;
+                return;
+            }
+        }
+    }
+
+    /// Hears the server's RTCP, already in the clear.
+    pub fn hear(&mut self, now: Instant, report: &[u8]) {
+        rtcp::read(report, |heard| {
+            if let Heard::SenderReport { ssrc, ntp } = heard
+                && let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
+            {
+                stream.sender_report = Some((ntp, now));
+            }
+        });
+    }
+
+    /// Sends the report that is due.
+    pub fn report(&mut self, now: Instant, connection: &mut Connection) {
+        if self.report_at > now {
+            return;
+        }
+        self.report_at = (self.report_at + REPORT_EVERY).max(now);
+        let Some(session) = &mut connection.session else { return };
+        let mut out = std::mem::take(&mut self.packet);
+        out.clear();
+        let live = self.streams.iter_mut().filter(|stream| stream.payload_type != rtp::RTX);
+        let blocks: Vec<Block> = live.take(rtcp::MAX_BLOCKS).map(|stream| stream.block(now)).collect();
+        rtcp::write_report(&mut out, self.ssrc, &blocks);
+        for stream in self.streams.iter_mut().filter(|stream| stream.payload_type == rtp::VP8) {
+            let wanted: Vec<u16> = stream.ask_again();
+            if !wanted.is_empty() {
+                rtcp::write_nack(&mut out, self.ssrc, stream.ssrc, &wanted);
+            }
+        }
+        if self.waiting.is_some() && now >= self.wish_at {
+            self.wish_at = now + KEY_FRAME_WISH_EVERY;
+            for stream in self.streams.iter().filter(|stream| stream.payload_type == rtp::VP8) {
+                rtcp::write_pli(&mut out, self.ssrc, stream.ssrc);
+            }
+        }
+        if !self.arrivals.is_empty() {
+            self.arrivals.sort_unstable();
+            self.arrivals.dedup_by_key(|(number, _)| *number);
+            // What was told as lost and came after all stays told: the server has counted it.
+            let first = self.untold.unwrap_or(self.arrivals[0].0);
+            self.arrivals.retain(|(number, _)| *number >= first);
+            if let Some((last, _)) = self.arrivals.last().copied() {
+                let media = self.streams.first().map_or(0, |stream| stream.ssrc);
+                let first = first.max(last.saturating_sub(1_000));
+                self.arrivals.retain(|(number, _)| *number >= first);
+                rtcp::write_arrivals(&mut out, self.ssrc, media, self.feedback_count, first, &self.arrivals);
+                self.feedback_count = self.feedback_count.wrapping_add(1);
+                self.untold = Some(last + 1);
+            }
+            self.arrivals.clear();
+        }
+        session.sending.seal_rtcp(&mut out);
+        connection.send(&out);
+        self.packet = out;
+    }
+}
+
+impl Stream {
+    fn new(header: &Header) -> Self {
+        Self {
+            ssrc: header.ssrc,
+            payload_type: header.payload_type,
+            numbers: Unroller::default(),
+            highest: u64::from(header.sequence).wrapping_sub(1),
+            missing: BTreeMap::new(),
+            lost: 0,
+            expected_since: 0,
+            lost_since: 0,
+            transit: None,
+            jitter: 0.0,
+            sender_report: None,
+            key_frame: None,
+        }
+    }
+
+    fn count(&mut self, header: &Header, index: u64, arrived: &Arrived, totals: &mut Totals) {
+        let ahead = index.wrapping_sub(self.highest) as i64;
+        if ahead > 0 {
+            let skipped = ahead as u64 - 1;
+            totals.expected += ahead as u64;
+            totals.came += 1;
+            self.expected_since += ahead as u32;
+            self.lost += skipped as u32;
+            self.lost_since += skipped as u32;
+            let first = index - skipped.min(MOST_MISSING);
+            self.missing.extend((first..index).map(|number| (number, 0)));
+            self.highest = index;
+            while self.missing.first_key_value().is_some_and(|(number, _)| number + MOST_MISSING < index) {
+                self.missing.pop_first();
+            }
+        } else if self.missing.remove(&index).is_some() {
+            totals.came += 1;
+            totals.reordered += 1;
+            self.lost = self.lost.saturating_sub(1);
+            self.lost_since = self.lost_since.saturating_sub(1);
+        } else {
+            totals.duplicates += 1;
+        }
+        let clock = if header.payload_type == rtp::OPUS { 48 } else { 90 };
+        let transit = (arrived.felt / 1_000) as i64 * clock / 1_000 - i64::from(header.timestamp);
+        if let Some(before) = self.transit.replace(transit) {
+            let change = ((transit - before) as i32).unsigned_abs();
+            self.jitter += (f64::from(change) - self.jitter) / 16.0;
+        }
+    }
+
+    fn block(&mut self, now: Instant) -> Block {
+        let expected = std::mem::take(&mut self.expected_since).max(1);
+        let lost = std::mem::take(&mut self.lost_since);
+        let (last_report, since_last_report) = match self.sender_report {
+            Some((ntp, at)) => (ntp, (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32),
+            None => (0, 0),
+        };
+        Block {
+            ssrc: self.ssrc,
+            fraction_lost: (u64::from(lost) * 256 / u64::from(expected)).min(255) as u8,
+            lost: self.lost,
+            highest: self.highest as u32,
+            jitter: self.jitter as u32,
+            last_report,
+            since_last_report,
+        }
+    }
+
+    /// Packets to ask for, this time.
+    fn ask_again(&mut self) -> Vec<u16> {
+        let wanted = self.missing.iter_mut().filter(|(_, tries)| **tries < TRIES);
+        wanted
+            .take(100)
+            .map(|(number, tries)| {
+                *tries += 1;
+                *number as u16
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(sequence: u16) -> Header {
+        Header { marker: false, payload_type: rtp::VP8, sequence, timestamp: 0, ssrc: 1, length: 12, transport_sequence: None }
+    }
+
+    #[test]
+    fn losses_late_packets_and_copies_are_told_apart() {
+        let mut stream = Stream::new(&header(65_530));
+        let mut totals = Totals::default();
+        let arrived = Arrived { now: Instant::now(), at: 0, felt: 0 };
+        for sequence in [65_530, 65_531, 65_534, 65_533, 65_533, 65_535, 0, 2] {
+            let header = header(sequence);
+            let index = stream.numbers.unroll(sequence);
+            stream.count(&header, index, &arrived, &mut totals);
+        }
+        assert_eq!((totals.expected, totals.came), (9, 7));
+        assert_eq!((totals.reordered, totals.duplicates), (1, 1));
+        assert_eq!(stream.ask_again(), [65_532, 1]);
+        assert_eq!(stream.block(Instant::now()).lost, 2);
+        for _ in 1..TRIES {
+            assert_eq!(stream.ask_again().len(), 2);
+        }
+        assert_eq!(stream.ask_again(), Vec::<u16>::new(), "it gives up");
+    }
+}

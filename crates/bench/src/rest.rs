@@ -1,0 +1,63 @@
+//! Meetings and participants, made over REST with plain HTTP/1.1 on a connection for each request.
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A server, and the account and app to use there.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// HOST:PORT.
+    pub address: String,
+    pub account: String,
+    pub app: String,
+    pub token: String,
+}
+
+/// A participant: what a client needs to come in.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub meeting: String,
+    pub participant: String,
+    pub token: String,
+}
+
+impl Door {
+    pub async fn meeting(&self, title: &str) -> anyhow::Result<String> {
+        let made = self.post("/meetings", &json!({ "title": title })).await.context("cannot make a meeting")?;
+        text(&made, "id")
+    }
+
+    pub async fn participant(&self, meeting: &str, name: &str) -> anyhow::Result<Ticket> {
+        let body = json!({ "name": name, "preset_name": "group_call_host", "custom_participant_id": name });
+        let path = format!("/meetings/{meeting}/participants");
+        let made = self.post(&path, &body).await.context("cannot add a participant")?;
+        Ok(Ticket { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let Self { address, account, app, token } = self;
+        let body = body.to_string();
+        let head = format!(
+            "POST /client/v4/accounts/{account}/realtime/kit/{app}{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.with_context(|| format!("cannot reach {address}"))?;
+        stream.write_all(format!("{head}{body}").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
+        let status = head.split_ascii_whitespace().nth(1).unwrap_or_default();
+        if !status.starts_with('2') {
+            bail!("the server answers {status}: {}", body.trim());
+        }
+        let answer: Value = serde_json::from_str(body).context("the answer is not JSON")?;
+        Ok(answer["data"].clone())
+    }
+}
+
+fn text(value: &Value, name: &str) -> anyhow::Result<String> {
+    Ok(value[name].as_str().with_context(|| format!("the answer has no {name}"))?.to_owned())
+}

@@ -1,0 +1,137 @@
+//! Session descriptions as the web SDK's browsers write them, cut down to what a server reads. Pure.
+//! Next: `media/rtp.rs` has the payload types and extension ids that stand in them.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+
+use crate::media::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, RTX, TRANSPORT_CC_EXTENSION, VP8};
+
+/// One side's half of ICE and DTLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    pub ufrag: String,
+    pub password: String,
+    pub fingerprint: String,
+}
+
+/// What the server's description says of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    pub credentials: Credentials,
+    pub candidates: Vec<SocketAddr>,
+}
+
+/// An offer of the SDK's two placeholders, mids 0 and 1, and a section for each track, from mid 2 on: true is video.
+pub fn offer(credentials: &Credentials, tracks: &[bool]) -> String {
+    let sections: Vec<bool> = [false, true].iter().chain(tracks).copied().collect();
+    let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
+    let mut out = format!("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n", mids.join(" "));
+    for (mid, video) in sections.iter().enumerate() {
+        section(&mut out, credentials, mid, *video, mid < 2);
+    }
+    out
+}
+
+/// What the section with this mid says its track is called.
+pub fn msid(mid: usize) -> String {
+    format!("stream track-{mid}")
+}
+
+fn section(out: &mut String, credentials: &Credentials, mid: usize, video: bool, placeholder: bool) {
+    let (kind, codec) = if video { ("video", "VP8/90000") } else { ("audio", "opus/48000/2") };
+    let payload = if video { VP8 } else { OPUS };
+    // Chromium offers retransmission in the placeholder, which is what subscribers get, and none for what it publishes.
+    let rtx = video && placeholder;
+    let formats = if rtx { format!("{payload} {RTX}") } else { payload.to_string() };
+    let Credentials { ufrag, password, fingerprint } = credentials;
+    let _ = write!(
+        out,
+        "m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
+         a=fingerprint:{fingerprint}\r\na=setup:actpass\r\na=mid:{mid}\r\n\
+         a=extmap:{MID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+         a=extmap:{TRANSPORT_CC_EXTENSION} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+    );
+    if !video {
+        let _ = write!(out, "a=extmap:{LEVEL_EXTENSION} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+    }
+    let msid = msid(mid);
+    let _ = write!(
+        out,
+        "a=sendonly\r\na=msid:{msid}\r\na=rtcp-mux\r\na=rtpmap:{payload} {codec}\r\na=rtcp-fb:{payload} transport-cc\r\n"
+    );
+    if video {
+        for feedback in ["ccm fir", "nack", "nack pli"] {
+            let _ = write!(out, "a=rtcp-fb:{payload} {feedback}\r\n");
+        }
+    } else {
+        let _ = write!(out, "a=fmtp:{payload} minptime=10;useinbandfec=1\r\n");
+    }
+    if rtx {
+        let _ = write!(out, "a=rtpmap:{RTX} rtx/90000\r\na=fmtp:{RTX} apt={payload}\r\n");
+    }
+}
+
+/// The answer of a client that takes everything in the server's offer.
+pub fn answer(offer: &str, credentials: &Credentials) -> String {
+    let Credentials { ufrag, password, fingerprint } = credentials;
+    offer
+        .lines()
+        .filter(|line| !["a=candidate", "a=ssrc", "a=ice-lite", "a=msid:"].iter().any(|own| line.starts_with(own)))
+        .map(|line| match line {
+            line if line.starts_with("a=ice-ufrag") => format!("a=ice-ufrag:{ufrag}\r\n"),
+            line if line.starts_with("a=ice-pwd") => format!("a=ice-pwd:{password}\r\n"),
+            line if line.starts_with("a=fingerprint") => format!("a=fingerprint:{fingerprint}\r\n"),
+            "a=sendonly" => "a=recvonly\r\n".to_owned(),
+            "a=recvonly" => "a=sendonly\r\n".to_owned(),
+            "a=setup:actpass" => "a=setup:active\r\n".to_owned(),
+            line => format!("{line}\r\n"),
+        })
+        .collect()
+}
+
+/// Reads the server's half of a description.
+pub fn read(description: &str) -> anyhow::Result<Remote> {
+    let find = |name: &str| {
+        let found = description.lines().find_map(|line| line.strip_prefix(name));
+        found.map(str::to_owned).with_context(|| format!("the server's description has no {name}"))
+    };
+    let credentials =
+        Credentials { ufrag: find("a=ice-ufrag:")?, password: find("a=ice-pwd:")?, fingerprint: find("a=fingerprint:")? };
+    Ok(Remote { credentials, candidates: description.lines().filter_map(candidate).collect() })
+}
+
+/// `a=candidate:0 1 udp 2130706431 192.0.2.1 40000 typ host`
+fn candidate(line: &str) -> Option<SocketAddr> {
+    let words: Vec<&str> = line.strip_prefix("a=candidate:")?.split_ascii_whitespace().collect();
+    let [_, _, protocol, _, address, port, ..] = words[..] else { return None };
+    let address: IpAddr = address.parse().ok()?;
+    protocol.eq_ignore_ascii_case("udp").then_some(SocketAddr::new(address, port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(name: &str) -> Credentials {
+        Credentials { ufrag: format!("{name}u"), password: format!("{name}p"), fingerprint: format!("sha-256 {name}") }
+    }
+
+    #[test]
+    fn an_answer_turns_an_offer_around() {
+        let offered = offer(&credentials("server"), &[true]) + "a=candidate:0 1 udp 1 192.0.2.1 40000 typ host\r\n";
+        let remote = read(&offered).unwrap();
+        assert_eq!(remote.credentials, credentials("server"));
+        assert_eq!(remote.candidates, ["192.0.2.1:40000".parse().unwrap()]);
+        let answered = answer(&offered, &credentials("client"));
+        assert_eq!(read(&answered).unwrap(), Remote { credentials: credentials("client"), candidates: vec![] });
+        assert_eq!(answered.matches("a=recvonly\r\n").count(), 3);
+        assert_eq!(answered.matches("a=setup:active\r\n").count(), 3);
+    }
+
+    #[test]
+    fn a_description_without_credentials_is_none() {
+        assert!(read("v=0\r\na=ice-ufrag:x\r\n").is_err());
+    }
+}
