@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustc_hash::FxHashMap;
 use str0m::net::DatagramSend;
 
 use self::demux::Demux;
@@ -55,9 +56,9 @@ pub(crate) struct Engine {
     identity: Identity,
     limits: Limits,
 
-    transports: HashMap<Key, Transport>,
+    transports: FxHashMap<Key, Transport>,
     transport_keys: HashMap<TransportId, Key>,
-    producers: HashMap<ProducerKey, Producer>,
+    producers: FxHashMap<ProducerKey, Producer>,
     producer_keys: HashMap<ProducerId, ProducerKey>,
     rooms: Rooms,
     demux: Demux,
@@ -114,9 +115,9 @@ impl Engine {
         Some(Self {
             identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret), began },
             limits,
-            transports: HashMap::new(),
+            transports: FxHashMap::default(),
             transport_keys: HashMap::new(),
-            producers: HashMap::new(),
+            producers: FxHashMap::default(),
             producer_keys: HashMap::new(),
             rooms: Rooms::default(),
             demux: Demux::default(),

@@ -52,6 +52,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// Longest message id echoed; the SDK's have about 50 characters.
 const MAX_MESSAGE_ID: usize = 256;
 
+/// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
+const BUFFER_BYTES: usize = 8 * 1024;
+
 /// The address of a socket, as the web SDK writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,11 +92,13 @@ pub async fn upgrade(State(app): State<Arc<App>>, Query(address): Query<Address>
     }
     let max = app.config.limits.message_bytes;
     let open = OpenSocket(app.metrics.clone());
-    upgrade.max_message_size(max).max_frame_size(max).on_upgrade(move |socket| async move {
-        let _open = open;
-        // Tracked, so that a node that stops records who was here before it closes its store.
-        app.tasks.track_future(run(&app, socket, admission, bearer, peer)).await;
-    })
+    upgrade.max_message_size(max).max_frame_size(max).read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES).on_upgrade(
+        move |socket| async move {
+            let _open = open;
+            // Tracked, so that a node that stops records who was here before it closes its store.
+            app.tasks.track_future(run(&app, socket, admission, bearer, peer)).await;
+        },
+    )
 }
 
 fn refuse(app: &App, status: StatusCode, why: &'static str) -> Response {

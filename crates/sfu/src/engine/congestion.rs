@@ -18,8 +18,8 @@ const START: f64 = 5_000_000.0;
 /// What any line is believed to carry, and what none is asked for.
 const BOUNDS: (f64, f64) = (60_000.0, 100_000_000.0);
 
-/// Sent packets that are remembered: two seconds at 1000 a second. A report about older ones tells nothing any more.
-const LOG: usize = 2_048;
+/// Sent packets that are remembered: a second at 1000 a second. A report about older ones tells nothing any more.
+const LOG: usize = 1_024;
 
 /// Over which time the rate that gets through is measured.
 const ACKED_OVER: Duration = Duration::from_millis(500);
@@ -74,8 +74,8 @@ pub(crate) struct Congestion {
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    /// Since the beginning.
-    at: Duration,
+    /// Microseconds since the beginning.
+    at_us: u64,
     bytes: u16,
     probe: bool,
     /// Spoken of in a report, as arrived or not.
@@ -130,8 +130,8 @@ impl Congestion {
         if self.log.len() == LOG {
             self.log.pop_front();
         }
-        let at = now.saturating_duration_since(self.began);
-        self.log.push_back(Sent { at, bytes: bytes.min(usize::from(u16::MAX)) as u16, probe, told: false });
+        let at_us = now.saturating_duration_since(self.began).as_micros() as u64;
+        self.log.push_back(Sent { at_us, bytes: bytes.min(usize::from(u16::MAX)) as u16, probe, told: false });
         number
     }
 
@@ -146,7 +146,7 @@ impl Congestion {
                 Some(at) => {
                     self.got += 1;
                     self.count_acked(at, usize::from(sent.bytes));
-                    rising |= self.delays.arrived(sent.at, at) == Trend::Rising;
+                    rising |= self.delays.arrived(Duration::from_micros(sent.at_us), at) == Trend::Rising;
                     if sent.probe
                         && let Some(probe) = &mut self.probe
                     {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
 use str0m::format::{Codec as CodecName, FormatParams};
@@ -95,7 +96,7 @@ pub(crate) struct Transport {
 
     // Media.
     pub incoming: HashMap<Mid, ProducerKey>,
-    pub consumers: HashMap<Mid, Consumer>,
+    pub consumers: FxHashMap<Mid, Consumer>,
     pub consumer_of: HashMap<ProducerKey, Mid>,
 
     // Written by the engine.
@@ -187,7 +188,7 @@ impl Transport {
             declared: HashSet::new(),
             ssrcs: HashSet::new(),
             incoming: HashMap::new(),
-            consumers: HashMap::new(),
+            consumers: FxHashMap::default(),
             consumer_of: HashMap::new(),
             connected: false,
             opened_at: now,
