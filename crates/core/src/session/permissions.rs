@@ -67,7 +67,7 @@ impl Session {
         }
         // One of them is enough: all are told who waits.
         if let Some(host) = hosts.into_iter().find(|peer| self.roster.get(peer).is_some()) {
-            self.admit_those_waiting_for_a_host(&host);
+            self.admit_those_waiting_for_a_host(host);
         }
         Ok(())
     }
