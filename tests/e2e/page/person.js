@@ -121,6 +121,29 @@ window.person = {
     return found;
   },
 
+  /** How somebody's camera and microphone come over, since the beginning. Times in seconds. */
+  async quality(id) {
+    const participant = window.meeting.participants.joined.get(id);
+    const ids = { camera: participant?.videoTrack?.id, microphone: participant?.audioTrack?.id };
+    const found = { width: 0, freezes: 0, frozen: 0, shown: 0, concealed: 0 };
+    for (const connection of open()) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type !== 'inbound-rtp') continue;
+        if (stats.trackIdentifier === ids.camera) {
+          found.width = stats.frameWidth ?? 0;
+          found.freezes = stats.freezeCount ?? 0;
+          found.frozen = stats.totalFreezesDuration ?? 0;
+          found.shown = stats.totalInterFrameDelay ?? 0;
+        }
+        if (stats.trackIdentifier === ids.microphone) {
+          const made = (stats.concealedSamples ?? 0) - (stats.silentConcealedSamples ?? 0);
+          found.concealed = made / Math.max(1, stats.totalSamplesReceived ?? 0);
+        }
+      }
+    }
+    return found;
+  },
+
   /** The longest session description in use, in characters and m-lines. */
   descriptions() {
     const all = open().map((connection) => connection.remoteDescription?.sdp ?? '');

@@ -71,8 +71,9 @@ export class Salon {
   }
 
   async #run(listen) {
-    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', '0', '--set', 'log.level=info,salon_server=debug'];
-    for (const [key, value] of Object.entries(this.#settings)) args.push('--set', `${key}=${value}`);
+    const { 'media.port': mediaPort = 0, ...settings } = this.#settings;
+    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort, '--set', 'log.level=info,salon_server=debug'];
+    for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
     this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     this.#process.stderr.pipe(this.#log, { end: false });
     const origin = await this.#ready();

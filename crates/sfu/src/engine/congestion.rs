@@ -33,6 +33,11 @@ const LOSS_BORNE: f64 = 0.2;
 /// Packets over which loss is looked at, at least: over fewer a tenth looks like a fifth too often.
 const LOSS_PACKETS: usize = 60;
 
+/// From here on what is sent again is sent twice: waiting for a third try is what freezes pictures. Not soon after a queue
+/// was seen, as that would feed it.
+const LOSSY: f64 = 0.03;
+const UNHURRIED: Duration = Duration::from_secs(2);
+
 /// Growth per second while what is forwarded fills the estimate.
 const GROWTH: f64 = 0.08;
 /// From which share on the estimate counts as filled.
@@ -64,6 +69,8 @@ pub(crate) struct Congestion {
     acked_bytes: usize,
     got: usize,
     lost: usize,
+    /// The share that is lost, smoothed.
+    loss: f64,
     reported_at: Option<Instant>,
     cut_at: Option<Instant>,
 
@@ -106,6 +113,7 @@ impl Congestion {
             acked_bytes: 0,
             got: 0,
             lost: 0,
+            loss: 0.0,
             reported_at: None,
             cut_at: None,
             probe: None,
@@ -117,6 +125,12 @@ impl Congestion {
     /// In bit/s. None until the client has said something: it may not speak this language.
     pub(crate) fn estimate(&self) -> Option<u64> {
         self.reported_at.map(|_| self.rate as u64)
+    }
+
+    /// Whether the line loses packets though nothing piles up before it.
+    pub(crate) fn is_lossy(&self, now: Instant) -> bool {
+        let cut_lately = self.cut_at.is_some_and(|at| now.saturating_duration_since(at) < UNHURRIED);
+        self.loss > LOSSY && self.loss <= LOSS_BORNE && !cut_lately
     }
 
     /// A packet leaves; returns its transport-wide number.
@@ -195,6 +209,7 @@ impl Congestion {
         let mut loss = 0.0;
         if total >= LOSS_PACKETS {
             loss = self.lost as f64 / total as f64;
+            self.loss = f64::midpoint(self.loss, loss);
             (self.got, self.lost) = (0, 0);
         }
         if (rising || loss > LOSS_BORNE) && may_cut {

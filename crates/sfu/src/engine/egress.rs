@@ -329,6 +329,8 @@ pub(crate) struct Sent {
     number: u16,
     timestamp: u32,
     ids: Ids,
+    /// How often it was asked for.
+    asked: u8,
     /// Which packet of the producer it was.
     pub layer: u8,
     pub incoming: u32,
@@ -339,10 +341,12 @@ impl Stream {
         Self { ssrc, rtx, kind, pt, name, history: Vec::new(), packets: 0, bytes: 0, last: None, reported_at: None }
     }
 
-    /// The packet with this number, if it went out not long ago.
-    pub(crate) fn find(&self, number: u16) -> Option<Sent> {
+    /// The packet with this number, if it went out not long ago, and how often it was asked for by now.
+    pub(crate) fn find(&mut self, number: u16) -> Option<(Sent, u8)> {
         let slot = usize::from(number) % RESEND_PACKETS;
-        self.history.get(slot).copied().flatten().filter(|sent| sent.number == number)
+        let sent = self.history.get_mut(slot)?.as_mut().filter(|sent| sent.number == number)?;
+        sent.asked = sent.asked.saturating_add(1);
+        Some((*sent, sent.asked))
     }
 
     /// Whether receivers take padding on it by now.
@@ -369,6 +373,7 @@ impl Stream {
             number,
             timestamp: numbers.timestamp,
             ids: numbers.ids,
+            asked: 0,
             layer: packet.layer as u8,
             incoming: packet.index as u32,
         });

@@ -19,7 +19,7 @@ use super::egress::{Run, Sink};
 use super::producer::ProducerKey;
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
-use crate::limits::{ALLOCATE_EVERY, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
+use crate::limits::{ALLOCATE_EVERY, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
 use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
 
@@ -217,10 +217,14 @@ impl Engine {
         self.counters.nacks_in += 1;
         let Some(producer) = self.producers.get(&consumer.producer) else { return false };
         for number in Feedback::numbers(first, after) {
-            let Some(sent) = consumer.stream.find(number) else { continue };
+            let Some((sent, asked)) = consumer.stream.find(number) else { continue };
             let Some(packet) = producer.kept(now, sent.layer, sent.incoming) else { continue };
-            let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { continue };
-            self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
+            // What is asked for once more was lost twice: the line is bad, and a picture waits.
+            let copies = asked.saturating_add(u8::from(egress.congestion.is_lossy(now)));
+            for _ in 0..copies.min(COPIES_AT_MOST) {
+                let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { break };
+                self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
+            }
         }
         false
     }

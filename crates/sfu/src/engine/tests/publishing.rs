@@ -152,11 +152,12 @@ fn lost_packets_are_sent_again_both_ways() {
     let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
     bench.send_video(alice, camera, None, true);
     bench.run_ms(100);
-    let mut n = 0_u32;
+    let (mut up, mut down) = (0_u32, 0_u32);
     // Every ninth media packet is lost on either way (str0m as a publisher gives up at 15 %); RTCP has types 192 to 223.
-    bench.loses = Box::new(move |_, _, _, bytes| {
+    bench.loses = Box::new(move |_, _, way, bytes| {
+        let n = if way == Way::Up { &mut up } else { &mut down };
         let is_rtp = (128..192).contains(&bytes[0]) && !(192..=223).contains(&bytes[1]);
-        n += u32::from(is_rtp);
+        *n += u32::from(is_rtp);
         is_rtp && n.is_multiple_of(9)
     });
     for _ in 0..300 {

@@ -1,0 +1,87 @@
+// Calls over lines that are slow, or lose what they carry: what the browser itself counts of freezes and sizes.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as passes } from 'node:timers/promises';
+
+import { Air } from './support/air.mjs';
+import { eventually } from './support/eventually.mjs';
+import { Stage } from './support/stage.mjs';
+
+let air;
+let stage;
+
+before(async () => {
+  air = await Air.open();
+  stage = await Stage.open(import.meta.url, air.settings);
+});
+afterEach(() => {
+  Object.assign(air, { rate: Infinity, delay: 0, loss: 0 });
+  return stage.clear();
+});
+after(async () => {
+  await stage?.close();
+  air?.close();
+});
+
+/** Ada sends three sizes, Bob watches her large. */
+async function call() {
+  const preset = await stage.api.presetLike('group_call_host', `simulcast ${Math.random()}`, ({ config }) => {
+    config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
+  });
+  const meeting = await stage.api.createMeeting();
+  const ada = await stage.invites('Ada', meeting, { preset, camera: { width: 1280, height: 720 } });
+  await ada.joins();
+  const [bob] = await stage.gathers(meeting, 'Bob');
+  await bob.eventuallySeesAndHears(ada);
+  await bob.does((_, id) => window.person.resizes(id, 1280, 720), ada.id);
+  return { ada, bob, quality: () => bob.asks((_, id) => window.person.quality(id), ada.id) };
+}
+
+/** What changed over some seconds. */
+async function over(seconds, quality) {
+  const first = await quality();
+  await passes(seconds * 1_000);
+  const last = await quality();
+  return { ...last, frozen: last.frozen - first.frozen, shown: last.shown - first.shown, freezes: last.freezes - first.freezes };
+}
+
+test('who has a slow line sees a smaller picture that moves, and a large one when the line is good again', { timeout: 150_000 }, async () => {
+  const { ada, bob, quality } = await call();
+  await eventually('the picture is large', async () => assert.ok((await quality()).width >= 640), { within: 30_000 });
+  air.rate = 150_000;
+  await eventually('the picture is small', async () => assert.ok((await quality()).width <= 640), { within: 30_000 });
+  await bob.eventuallySeesAndHears(ada);
+  const slow = await over(15, quality);
+  assert.ok(slow.frozen < 0.2 * 15, JSON.stringify(slow));
+  assert.ok(slow.width > 0 && slow.width <= 640, JSON.stringify(slow));
+  air.rate = Infinity;
+  await eventually('the picture is large again', async () => assert.ok((await quality()).width >= 960), { within: 40_000 });
+  await bob.eventuallySeesAndHears(ada);
+  assert.deepEqual((await bob.looksAt(ada)).garbage, []);
+});
+
+test('with a tenth of the packets lost and 50 ms more to go, the picture moves on', { timeout: 120_000 }, async () => {
+  const { ada, bob, quality } = await call();
+  Object.assign(air, { delay: 50, loss: 0.1 });
+  // The receiver learns how long to wait for what is sent again.
+  await passes(5_000);
+  const lossy = await over(30, quality);
+  assert.ok(lossy.frozen < 0.15 * 30, JSON.stringify(lossy));
+  await bob.eventuallySeesAndHears(ada);
+  assert.deepEqual((await bob.looksAt(ada)).garbage, []);
+});
+
+test('after a second in which most is lost, the picture moves again within two', { timeout: 120_000 }, async () => {
+  const { ada, bob, quality } = await call();
+  air.delay = 25;
+  await passes(3_000);
+  air.loss = 0.3;
+  await passes(1_000);
+  air.loss = 0;
+  const burst = await over(8, quality);
+  assert.ok(burst.frozen < 2, JSON.stringify(burst));
+  const later = await over(5, quality);
+  assert.equal(later.freezes, 0, JSON.stringify(later));
+  await bob.eventuallySeesAndHears(ada);
+});
