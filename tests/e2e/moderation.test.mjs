@@ -15,20 +15,6 @@ after(() => stage?.close());
 
 const LIMIT = { timeout: 60_000 };
 
-/** A host and a member who see and hear each other. */
-async function hostAndMember() {
-  const meeting = await stage.api.createMeeting();
-  const [ada, bob] = await Promise.all([
-    stage.invites('Ada', meeting, { preset: 'group_call_host' }),
-    stage.invites('Bob', meeting, { preset: 'group_call_participant' }),
-  ]);
-  await ada.joins();
-  await bob.joins();
-  await ada.eventuallySeesAndHears(bob);
-  await bob.eventuallyMeets(ada);
-  return { meeting, ada, bob };
-}
-
 async function liveIn(meeting) {
   return (await stage.api.activeSession(meeting))?.live_participants ?? null;
 }
@@ -38,7 +24,7 @@ function hostDoes(host, other, act) {
 }
 
 test('a host removes somebody, who may come again', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   await hostDoes(ada, bob, 'kick');
   await bob.eventuallyIs('kicked');
   assert.equal(await liveIn(meeting), 1);
@@ -49,14 +35,14 @@ test('a host removes somebody, who may come again', LIMIT, async () => {
 });
 
 test('a member may remove nobody', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   await assert.rejects(hostDoes(bob, ada, 'kick'));
   assert.equal(await liveIn(meeting), 2);
   await ada.eventuallyIs('joined');
 });
 
 test('the API removes people by either of their ids', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const kicked = await stage.api.kick(meeting, { custom_participant_ids: ['custom-bob'] });
   assert.deepEqual(kicked.participants.map(({ id }) => id), [bob.participant.id]);
   assert.equal(await liveIn(meeting), 1);
@@ -69,7 +55,7 @@ test('the API removes people by either of their ids', LIMIT, async () => {
 });
 
 test('a host ends the meeting for everybody', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const { id } = await stage.api.activeSession(meeting);
   await ada.does(({ participants }) => participants.kickAll());
   await Promise.all([ada.eventuallyIs('ended'), bob.eventuallyIs('ended')]);
@@ -78,7 +64,7 @@ test('a host ends the meeting for everybody', LIMIT, async () => {
 });
 
 test('the API ends the meeting for everybody', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const { id } = await stage.api.activeSession(meeting);
   const { kicked_participants_count: count } = await stage.api.kickAll(meeting);
   assert.equal(count, 2);
@@ -90,7 +76,7 @@ test('the API ends the meeting for everybody', LIMIT, async () => {
 });
 
 test('a host switches off microphone and camera of another, who may switch them on again', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   await hostDoes(ada, bob, 'disableAudio');
   await bob.eventuallyNotes('microphone', false);
   await ada.eventuallyShows(bob, { microphone: false });
@@ -107,7 +93,7 @@ test('a host switches off microphone and camera of another, who may switch them 
 });
 
 test('the API mutes somebody', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const muted = await stage.api.mute(meeting, { participant_ids: [bob.participant.id] });
   assert.deepEqual(muted.participants.map(({ id }) => id), [bob.participant.id]);
   await bob.eventuallyNotes('microphone', false);
@@ -118,7 +104,7 @@ test('the API mutes somebody', LIMIT, async () => {
 });
 
 test('the API mutes everybody, and members stay muted when they may not unmute', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const { muted_participants_count: count } = await stage.api.muteAll(meeting, { allowUnmute: false });
   assert.equal(count, 2);
   await bob.eventuallyNotes('microphone', false);
@@ -131,7 +117,7 @@ test('the API mutes everybody, and members stay muted when they may not unmute',
 });
 
 test('a deleted participant is out, and their token opens nothing', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   await stage.api.deleteParticipant(meeting, bob.participant.id);
   assert.equal(await liveIn(meeting), 1);
   await bob.eventuallyIs('kicked');

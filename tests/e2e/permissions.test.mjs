@@ -20,20 +20,6 @@ const LIMIT = { timeout: 90_000 };
 const ALLOWED = 1;
 const NOT_ALLOWED = 2;
 
-/** A host and a member who see and hear each other. */
-async function hostAndMember() {
-  const meeting = await stage.api.createMeeting();
-  const [ada, bob] = await Promise.all([
-    stage.invites('Ada', meeting, { preset: 'group_call_host' }),
-    stage.invites('Bob', meeting, { preset: 'group_call_participant' }),
-  ]);
-  await ada.joins();
-  await bob.joins();
-  await ada.eventuallySeesAndHears(bob);
-  await bob.eventuallyMeets(ada);
-  return { meeting, ada, bob };
-}
-
 const permits = (host, other, patch) =>
   host.does(({ participants }, [id, changes]) => participants.updatePermissions([id], changes), [other.id, patch]);
 
@@ -55,7 +41,7 @@ const knows = (person, part) =>
   }, part);
 
 test('a host takes microphone and camera away and gives them back', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   const media = (canProduce) => ({ media: { audio: { canProduce }, video: { canProduce } } });
   await permits(ada, bob, media(NOT_ALLOWED));
   await knows(bob, { audio: 'NOT_ALLOWED', video: 'NOT_ALLOWED', screen: 'ALLOWED' });
@@ -74,7 +60,7 @@ test('a host takes microphone and camera away and gives them back', LIMIT, async
 });
 
 test('a host takes a screen down, which can be shared again when that is allowed', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   await bob.does(() => window.person.fakeScreen({ colour: 'magenta', tone: 1_500 }));
   await bob.does(({ self }) => self.enableScreenShare());
   await ada.eventuallySees(bob, { source: 'screen', colour: 'magenta' });
@@ -94,7 +80,7 @@ test('a host takes a screen down, which can be shared again when that is allowed
 });
 
 test('chat, polls and moderation are given and taken, and read by others', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   await ada.does(({ polls }) => polls.create('Tea?', ['yes', 'no']));
   const asked = () => bob.asks(({ polls }) => polls.items.map(({ question }) => question));
   await eventuallyEqual("Bob's polls", asked, ['Tea?']);
@@ -120,7 +106,7 @@ test('chat, polls and moderation are given and taken, and read by others', LIMIT
 });
 
 test('what was changed while somebody was cut off reaches them when they are back', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   assert.equal(await bob.asks(() => window.person.losesSocket()), 1);
   await bob.eventuallyIs('disconnected');
   await permits(ada, bob, { media: { video: { canProduce: NOT_ALLOWED } } });
@@ -132,7 +118,7 @@ test('what was changed while somebody was cut off reaches them when they are bac
 });
 
 test('what was changed survives the server being killed', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   await permits(ada, bob, { chat: { public: { canSend: false } }, media: { video: { canProduce: NOT_ALLOWED } } });
   await knows(bob, { write: false, video: 'NOT_ALLOWED' });
   await stage.salon.kill();
@@ -148,7 +134,7 @@ test('what was changed survives the server being killed', LIMIT, async () => {
 });
 
 test('a member changes nobody, whatever its client lets it try', LIMIT, async () => {
-  const { ada, bob } = await hostAndMember();
+  const { ada, bob } = await stage.hostAndMember();
   // The SDK does not wait for the answer, so a refusal goes where promises go that nobody waits for.
   const refused = await bob.asks(async ({ participants }, id) => {
     const heard = new Promise((resolve) => {
@@ -162,7 +148,7 @@ test('a member changes nobody, whatever its client lets it try', LIMIT, async ()
 });
 
 test('a host switches everybody else off at once, and they may switch themselves on again', LIMIT, async () => {
-  const { meeting, ada, bob } = await hostAndMember();
+  const { meeting, ada, bob } = await stage.hostAndMember();
   const cleo = await stage.invites('Cleo', meeting, { preset: 'group_call_participant' });
   await cleo.joins();
   await ada.eventuallySeesAndHears(cleo);

@@ -243,8 +243,6 @@ pub struct Session {
     stage: stage::Asked,
     // Of people, whatever connection they use.
     rates: rate::Rates,
-    written: BTreeMap<ParticipantId, chat::Written>,
-    uploads: BTreeMap<ParticipantId, rate::Rate>,
     /// What the next session begins with, once somebody has looked it up.
     earlier_chat: Option<EarlierChat>,
     // Until when disconnected peers may come back.
@@ -266,8 +264,6 @@ impl Session {
             selection: selection::Selection::default(),
             stage: stage::Asked::new(),
             rates: rate::Rates::default(),
-            written: BTreeMap::new(),
-            uploads: BTreeMap::new(),
             earlier_chat: None,
             grace: BTreeMap::new(),
             outputs: Vec::new(),

@@ -408,8 +408,6 @@ impl Engine {
             let Some(transport) = self.transports.get_mut(&to) else { continue };
             transport.consumers.remove(&mid);
             transport.consumer_of.remove(&key);
-            transport.remove_media(mid);
-            self.touch(to);
         }
     }
 
@@ -418,8 +416,6 @@ impl Engine {
         let Some(transport) = self.transports.get_mut(&of) else { return };
         let Some(consumer) = transport.consumers.remove(&mid) else { return };
         transport.consumer_of.remove(&consumer.producer);
-        transport.remove_media(mid);
-        self.touch(of);
         if let Some(producer) = self.producers.get_mut(&consumer.producer) {
             producer.consumers.retain(|c| *c != (of, mid));
         }

@@ -68,6 +68,20 @@ export class Stage {
     return people;
   }
 
+  /** A host and a member who see and hear each other in a meeting of their own. */
+  async hostAndMember() {
+    const meeting = await this.api.createMeeting();
+    const [ada, bob] = await Promise.all([
+      this.invites('Ada', meeting, { preset: 'group_call_host' }),
+      this.invites('Bob', meeting, { preset: 'group_call_participant' }),
+    ]);
+    await ada.joins();
+    await bob.joins();
+    await ada.eventuallySeesAndHears(bob);
+    await bob.eventuallyMeets(ada);
+    return { meeting, ada, bob };
+  }
+
   /** The same participant on a new page: a reload, or another tab. */
   async opensAgain(person) {
     const page = await this.#page(person.name);

@@ -10,16 +10,14 @@ use std::sync::Arc;
 use crate::event::{ChatContent, ChatKind, ChatSent, EventBody};
 use crate::ids::{ChatId, ParticipantId, PeerId};
 use crate::limits::{
-    CHAT_FILES_PER_MINUTE, CHAT_HISTORY, CHAT_HISTORY_BYTES, CHAT_TEXTS_PER_MINUTE, MAX_CHAT_ADDRESSEES, MAX_CHAT_BYTES,
-    MAX_CHAT_ENTRIES, MAX_CHAT_PAYLOAD_BYTES, MAX_CHAT_TEXT_CHARS,
+    CHAT_HISTORY, CHAT_HISTORY_BYTES, MAX_CHAT_ADDRESSEES, MAX_CHAT_BYTES, MAX_CHAT_ENTRIES, MAX_CHAT_PAYLOAD_BYTES,
+    MAX_CHAT_TEXT_CHARS,
 };
 use crate::preset::Preset;
 use crate::record::ChatMessage;
-use crate::session::rate::Rate;
+use crate::session::rate::Limited;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
-
-const MINUTE_MS: i64 = 60_000;
 
 /// Whom a message is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,14 +59,6 @@ pub struct ChatPage {
     pub backwards: bool,
     pub skip: usize,
     pub size: usize,
-}
-
-/// When a participant last wrote: texts and the like, images and files. It outlives connections, or a reconnect would
-/// begin a new minute.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    texts: Rate,
-    files: Rate,
 }
 
 impl Session {
@@ -260,16 +250,11 @@ impl Session {
 
     /// Counts something said against the limits of a participant.
     fn count(&mut self, participant: &ParticipantId, kind: ChatKind) -> Result<(), Refusal> {
-        let now = self.now;
-        if !self.written.contains_key(participant) {
-            // The map holds those who wrote within the last minute, and a few more.
-            self.written.retain(|_, written| !(written.texts.is_over(now, MINUTE_MS) && written.files.is_over(now, MINUTE_MS)));
-        }
-        let written = self.written.entry(participant.clone()).or_default();
-        match kind {
-            ChatKind::Text | ChatKind::Custom => written.texts.take(now, CHAT_TEXTS_PER_MINUTE, MINUTE_MS),
-            ChatKind::Image | ChatKind::File => written.files.take(now, CHAT_FILES_PER_MINUTE, MINUTE_MS),
-        }
+        let what = match kind {
+            ChatKind::Text | ChatKind::Custom => Limited::ChatText,
+            ChatKind::Image | ChatKind::File => Limited::ChatFile,
+        };
+        self.take_rate_of(participant, what, 1)
     }
 }
 

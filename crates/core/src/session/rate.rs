@@ -1,32 +1,28 @@
 //! How often something may be done: at most so many times within any span of time.
 //! Invariant: what is held is at most as many moments as the limits allow, of those who did something lately.
 //! A limit is a participant's: people with several tabs share it, and a reconnect does not begin it anew.
-//! Next: `limits.rs` for the numbers; `chat.rs` has limits of its own kind.
+//! Next: `limits.rs` for the numbers.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::limits::{
-    BROADCASTS_PER_SECOND, CONNECTED_CHANGES_PER_MINUTE, CONNECTED_LISTS_PER_MINUTE, LISTINGS_PER_MINUTE,
-    PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE, STORE_WRITES_PER_SECOND,
+    BROADCASTS_PER_SECOND, CHAT_FILES_PER_MINUTE, CHAT_TEXTS_PER_MINUTE, CONNECTED_CHANGES_PER_MINUTE,
+    CONNECTED_LISTS_PER_MINUTE, LISTINGS_PER_MINUTE, PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE,
+    STORE_WRITES_PER_SECOND, UPLOADS_PER_MINUTE,
 };
 use crate::session::{Refusal, Session};
 use crate::time::Timestamp;
 
 /// When something was done, as far back as its limit looks.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+struct Rate {
     done: VecDeque<Timestamp>,
 }
 
 impl Rate {
-    /// Counts one more now; `TooOften`, and not counted, if `most` were within the last `within_ms`.
-    pub fn take(&mut self, now: Timestamp, most: usize, within_ms: i64) -> Result<(), Refusal> {
-        self.take_many(now, 1, most, within_ms)
-    }
-
-    /// Counts several now, or none of them.
-    fn take_many(&mut self, now: Timestamp, times: usize, most: usize, within_ms: i64) -> Result<(), Refusal> {
+    /// Counts so many more now; `TooOften`, and none counted, if that makes more than `most` within the last `within_ms`.
+    fn take(&mut self, now: Timestamp, times: usize, most: usize, within_ms: i64) -> Result<(), Refusal> {
         while self.done.front().is_some_and(|at| now.since(*at) >= within_ms) {
             self.done.pop_front();
         }
@@ -38,7 +34,7 @@ impl Rate {
     }
 
     /// Whether nothing was done within the last `within_ms`.
-    pub fn is_over(&self, now: Timestamp, within_ms: i64) -> bool {
+    fn is_over(&self, now: Timestamp, within_ms: i64) -> bool {
         self.done.back().is_none_or(|at| now.since(*at) >= within_ms)
     }
 }
@@ -48,6 +44,12 @@ impl Rate {
 pub(super) enum Limited {
     Broadcast,
     StoreWrite,
+    /// Texts and custom messages of the chat, and changes of any message.
+    ChatText,
+    /// Images and files in the chat.
+    ChatFile,
+    /// Leave to upload a file.
+    Upload,
     /// Asking for the list of those who are here.
     Listing,
     /// Asking for the connected meetings.
@@ -66,6 +68,9 @@ impl Limited {
         match self {
             Limited::Broadcast => (BROADCASTS_PER_SECOND, 1_000),
             Limited::StoreWrite => (STORE_WRITES_PER_SECOND, 1_000),
+            Limited::ChatText => (CHAT_TEXTS_PER_MINUTE, 60_000),
+            Limited::ChatFile => (CHAT_FILES_PER_MINUTE, 60_000),
+            Limited::Upload => (UPLOADS_PER_MINUTE, 60_000),
             Limited::Listing => (LISTINGS_PER_MINUTE, 60_000),
             Limited::ConnectedList => (CONNECTED_LISTS_PER_MINUTE, 60_000),
             Limited::ConnectedChange => (CONNECTED_CHANGES_PER_MINUTE, 60_000),
@@ -86,7 +91,7 @@ impl Rates {
             self.0.retain(|(_, what), rate| !rate.is_over(now, what.limit().1));
         }
         let (most, within_ms) = what.limit();
-        self.0.entry(key).or_default().take_many(now, times, most, within_ms)
+        self.0.entry(key).or_default().take(now, times, most, within_ms)
     }
 }
 
@@ -94,6 +99,11 @@ impl Session {
     /// Counts something that a present caller does, so many times, against the limit of its participant.
     pub(super) fn take_rate(&mut self, caller: &PeerId, what: Limited, times: usize) -> Result<(), Refusal> {
         let who = self.present(caller).ok_or(Refusal::NotJoined)?.who.participant.clone();
-        self.rates.take(self.now, &who, what, times)
+        self.take_rate_of(&who, what, times)
+    }
+
+    /// The same for a participant, whatever its connections.
+    pub(super) fn take_rate_of(&mut self, who: &ParticipantId, what: Limited, times: usize) -> Result<(), Refusal> {
+        self.rates.take(self.now, who, what, times)
     }
 }

@@ -2,12 +2,10 @@
 //! Next: `chat.rs`, which judges that message.
 
 use crate::ids::ParticipantId;
-use crate::limits::UPLOADS_PER_MINUTE;
 use crate::preset::Preset;
+use crate::session::rate::Limited;
 use crate::session::{Refusal, Session};
 use crate::time::Timestamp;
-
-const MINUTE_MS: i64 = 60_000;
 
 impl Session {
     /// Whether this person may upload a file now; counts it if so.
@@ -25,12 +23,7 @@ impl Session {
         if !presets.into_iter().any(may_send_files) {
             return Err(Refusal::NotAllowed);
         }
-        let now = self.now;
-        if !self.uploads.contains_key(participant) {
-            // The map holds those who uploaded within the last minute, and a few more.
-            self.uploads.retain(|_, rate| !rate.is_over(now, MINUTE_MS));
-        }
-        self.uploads.entry(participant.clone()).or_default().take(now, UPLOADS_PER_MINUTE, MINUTE_MS)
+        self.take_rate_of(participant, Limited::Upload, 1)
     }
 }
 

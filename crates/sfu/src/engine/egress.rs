@@ -147,7 +147,7 @@ impl Egress {
             number: numbers.index as u16,
             timestamp: numbers.timestamp,
         };
-        let length = self.write_header(now, buffer, start, &header, stream.kind, packet.payload.len(), packet);
+        let length = self.write_header(now, buffer, &header, stream.kind, packet.payload.len(), packet);
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
             descriptor.write(&mut buffer[start + length..], numbers.ids);
@@ -163,7 +163,7 @@ impl Egress {
         self.resend_credit = self.resend_credit.checked_sub(1)?;
         let (header, index) = rtx.next_header(packet.marker, sent.timestamp);
         let mut buffer = Vec::with_capacity(packet.payload.len() + OVERHEAD + 2);
-        let length = self.write_header(now, &mut buffer, 0, &header, stream.kind, packet.payload.len() + 2, packet);
+        let length = self.write_header(now, &mut buffer, &header, stream.kind, packet.payload.len() + 2, packet);
         buffer.extend_from_slice(&sent.number.to_be_bytes());
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
@@ -215,12 +215,10 @@ impl Egress {
     }
 
     /// Appends the header of a packet that leaves now with `payload` bytes; returns the header's length.
-    #[expect(clippy::too_many_arguments, reason = "what a header is made of")]
     fn write_header(
         &mut self,
         now: Instant,
         buffer: &mut Vec<u8>,
-        start: usize,
         header: &Header,
         kind: Kind,
         payload: usize,
@@ -244,7 +242,6 @@ impl Egress {
             elements[used..used + 2].copy_from_slice(&[id << 4, value]);
             used += 2;
         }
-        debug_assert_eq!(buffer.len(), start);
         header.write(buffer, false, &elements[..used.next_multiple_of(4)])
     }
 }

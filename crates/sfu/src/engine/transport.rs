@@ -450,14 +450,16 @@ impl Transport {
                         consumer.negotiated = true;
                     }
                 }
-                Change::SendingEnds { mid } | Change::ReceivingEnds { mid } => self.remove_media(Mid::from(mid.as_str())),
+                Change::ReceivingEnds { mid } => self.remove_media(Mid::from(mid.as_str())),
+                // The `Rtc` does not know what is sent.
+                Change::SendingEnds { .. } => {}
             }
         }
         self.declare_incoming();
     }
 
-    /// Forgets the streams of a mid. Its m-line stays as it is.
-    pub(crate) fn remove_media(&mut self, mid: Mid) {
+    /// Forgets the streams that come in on a mid. Its m-line stays as it is.
+    fn remove_media(&mut self, mid: Mid) {
         if self.declared.remove(&mid) {
             self.rtc.direct_api().remove_media(mid);
         }
