@@ -47,8 +47,8 @@ const FILLED: f64 = 0.7;
 
 /// A probe is sent for this long at the rate it tries...
 const PROBE_FOR: f64 = 0.02;
-/// ...which is at most this much above the estimate.
-const PROBE_ABOVE: f64 = 2.0;
+/// ...which is at most this many times the estimate, and the first time after a cut: it may have been a hiccup.
+const PROBE_ABOVE: (f64, f64) = (2.0, 6.0);
 /// Padding packets are this long, a probe has at least and at most so many.
 pub(crate) const PADDING: usize = 224;
 const PROBE_PACKETS: (usize, usize) = (6, 120);
@@ -80,6 +80,8 @@ pub(crate) struct Congestion {
 
     probe: Option<Probe>,
     probed_at: Option<Instant>,
+    /// Not since the last cut.
+    probe_boldly: bool,
     probe_pause: Duration,
 }
 
@@ -124,6 +126,7 @@ impl Congestion {
             cut_at: None,
             probe: None,
             probed_at: None,
+            probe_boldly: false,
             probe_pause: PROBE_EVERY.0,
         }
     }
@@ -233,6 +236,7 @@ impl Congestion {
             self.cut_at = Some(now);
             self.probe_pause = PROBE_EVERY.0;
             self.probed_at = Some(now);
+            self.probe_boldly = true;
         } else if !rising && loss <= LOSS_BORNE && may_cut && acked > FILLED * self.rate {
             self.rate *= 1.0 + GROWTH * since.as_secs_f64();
         }
@@ -278,7 +282,8 @@ impl Congestion {
         if self.reported_at.is_none() || wanted as f64 <= self.rate || !rested || self.probe.is_some() {
             return Vec::new();
         }
-        let rate = (wanted as f64 * 1.2).min(self.rate * PROBE_ABOVE);
+        let above = if std::mem::take(&mut self.probe_boldly) { PROBE_ABOVE.1 } else { PROBE_ABOVE.0 };
+        let rate = (wanted as f64 * 1.2).min(self.rate * above);
         let bytes = PADDING + overhead;
         let packets = ((rate * PROBE_FOR / 8.0 / bytes as f64) as usize).clamp(PROBE_PACKETS.0, PROBE_PACKETS.1);
         self.probed_at = Some(now);

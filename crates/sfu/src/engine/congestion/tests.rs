@@ -200,6 +200,17 @@ fn a_hiccup_before_a_rate_was_measured_cuts_nothing() {
 }
 
 #[test]
+fn after_a_hiccup_a_good_line_is_believed_again_within_three_seconds() {
+    let mut bench = Bench::new(50e6);
+    bench.run(3_000, &[200e3]);
+    bench.line.busy_until = bench.now + Duration::from_millis(250);
+    bench.run(400, &[200e3]);
+    assert!(bench.mbps() < 0.3, "the hiccup was taken for a queue: {} Mbit/s", bench.mbps());
+    bench.run(3_000, &LAYERS);
+    assert!(bench.mbps() >= 1.8, "{} Mbit/s", bench.mbps());
+}
+
+#[test]
 fn a_client_that_never_reports_is_not_estimated() {
     let mut congestion = Congestion::new(Instant::now());
     congestion.sent(Instant::now(), 1_000);
