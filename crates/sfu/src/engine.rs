@@ -56,7 +56,8 @@ pub(crate) struct Engine {
     identity: Identity,
     limits: Limits,
 
-    transports: FxHashMap<Key, Transport>,
+    /// Boxed, as each is 11 KB and a map keeps many places free.
+    transports: FxHashMap<Key, Box<Transport>>,
     transport_keys: HashMap<TransportId, Key>,
     producers: FxHashMap<ProducerKey, Producer>,
     producer_keys: HashMap<ProducerId, ProducerKey>,

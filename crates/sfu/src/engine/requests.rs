@@ -40,7 +40,7 @@ impl Engine {
         self.demux.add(key, transport.ufrag.clone());
         self.rooms.enter(&room, key);
         self.transport_keys.insert(id, key);
-        self.transports.insert(key, transport);
+        self.transports.insert(key, Box::new(transport));
         self.touch(key);
         self.settle(now);
         Ok(answer)
