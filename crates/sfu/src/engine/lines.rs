@@ -65,11 +65,7 @@ impl Lines {
             offered: Vec::new(),
             codecs: known_codecs(remote),
             audio_extensions: known_extensions(remote, Kind::Audio),
-            video_extensions: known_extensions(remote, Kind::Video)
-                .into_iter()
-                // Descriptions of dependencies may need the longer form, which is then all of the packet's.
-                .filter(|(_, uri)| remote.extensions_mixed || *uri != DEPENDENCY)
-                .collect(),
+            video_extensions: video_extensions(remote),
             next_mid: 0,
         };
         lines.answer(remote, &HashSet::new())?;
@@ -133,7 +129,7 @@ impl Lines {
                 (None, Some(ours)) if same(ours, theirs) => {
                     let line = match ours.dead || theirs.rejected {
                         true => Local { dead: true, direction: Direction::Inactive, ..ours.clone() },
-                        false => received(theirs, ours.codec.as_ref(), stop),
+                        false => self.received(theirs, ours.codec.as_ref(), stop),
                     };
                     if line.dead && !ours.dead {
                         changes.push(Change::ReceivingEnds { mid: line.mid.clone() });
@@ -141,7 +137,7 @@ impl Lines {
                     line
                 }
                 (None, Some(ours)) if !ours.dead => return Err(BadSdp::new("the offer changes the mid of a live m-line")),
-                (None, _) => received(theirs, None, stop),
+                (None, _) => self.received(theirs, None, stop),
             };
             lines.push(line);
         }
@@ -249,6 +245,39 @@ impl Lines {
         lines
     }
 
+    /// Our line for one the client wants to send on. A line that is in use keeps its codec while that is offered: who
+    /// subscribes to it expects no other.
+    fn received(&self, theirs: &RemoteLine, used: Option<&Codec>, stop: &HashSet<String>) -> Local {
+        let kept = used.and_then(|used| theirs.codecs.iter().find(|c| (c.pt, c.format) == (used.pt, used.format)));
+        let codec = kept.or_else(|| theirs.codec());
+        let dead = theirs.rejected || codec.is_none() || stop.contains(&theirs.mid);
+        let direction = if theirs.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
+        Local {
+            kind: theirs.kind,
+            media: theirs.media.clone(),
+            protocol: theirs.protocol.clone(),
+            format: theirs.format.clone(),
+            mid: theirs.mid.clone(),
+            direction,
+            codec: codec.map(|codec| Codec {
+                fmtp: codec.format.echoed(&codec.fmtp),
+                feedback: known_feedback(codec.format.kind(), &codec.feedback),
+                ..*codec
+            }),
+            extensions: codec.map(|codec| self.extensions_with(theirs, codec.format)).unwrap_or_default(),
+            rids: theirs.rids.iter().take(crate::limits::LAYERS_PER_PRODUCER).cloned().collect(),
+            source: None,
+            dead,
+        }
+    }
+
+    /// The extensions of a line that the client sends on, as far as their ids are those of its first offer.
+    fn extensions_with(&self, theirs: &RemoteLine, format: Format) -> Vec<(u8, &'static str)> {
+        let known = self.extensions_of(format.kind());
+        let shared = shared_extensions(theirs, format.kind());
+        shared.into_iter().filter(|shared| known.contains(shared) && goes_with(format, shared.1)).collect()
+    }
+
     /// Mids of ours start with a letter, browsers count from 0, so they do not collide.
     fn new_mid(&mut self) -> String {
         loop {
@@ -264,32 +293,6 @@ impl Lines {
 /// Whether both mean the same line of a slot.
 fn same(ours: &Local, theirs: &RemoteLine) -> bool {
     ours.mid == theirs.mid || (theirs.rejected && theirs.mid.is_empty())
-}
-
-/// Our line for one the client wants to send on. A line that is in use keeps its codec while that is offered: who
-/// subscribes to it expects no other.
-fn received(theirs: &RemoteLine, used: Option<&Codec>, stop: &HashSet<String>) -> Local {
-    let kept = used.and_then(|used| theirs.codecs.iter().find(|c| (c.pt, c.format) == (used.pt, used.format)));
-    let codec = kept.or_else(|| theirs.codec());
-    let dead = theirs.rejected || codec.is_none() || stop.contains(&theirs.mid);
-    let direction = if theirs.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
-    Local {
-        kind: theirs.kind,
-        media: theirs.media.clone(),
-        protocol: theirs.protocol.clone(),
-        format: theirs.format.clone(),
-        mid: theirs.mid.clone(),
-        direction,
-        codec: codec.map(|codec| Codec {
-            fmtp: codec.format.echoed(&codec.fmtp),
-            feedback: known_feedback(codec.format.kind(), &codec.feedback),
-            ..*codec
-        }),
-        extensions: codec.map(|codec| extensions_with(theirs, codec.format)).unwrap_or_default(),
-        rids: theirs.rids.iter().take(crate::limits::LAYERS_PER_PRODUCER).cloned().collect(),
-        source: None,
-        dead,
-    }
 }
 
 /// Our line that we send on, after the client spoke about it.
@@ -358,9 +361,18 @@ fn known_extensions(remote: &Remote, kind: Kind) -> Vec<(u8, &'static str)> {
     known
 }
 
-fn extensions_with(theirs: &RemoteLine, format: Format) -> Vec<(u8, &'static str)> {
-    let shared = shared_extensions(theirs, format.kind());
-    shared.into_iter().filter(|(_, uri)| goes_with(format, uri)).collect()
+/// Known extensions of pictures. Browsers take the description of dependencies also where they did not offer it (seen in
+/// Chromium 156, which offers it only with layers), so it gets an id in any case. It may need the longer form of extensions,
+/// which is then that of the whole packet, so not all can have it.
+fn video_extensions(remote: &Remote) -> Vec<(u8, &'static str)> {
+    let mut known = known_extensions(remote, Kind::Video);
+    if !remote.extensions_mixed {
+        known.retain(|(_, uri)| *uri != DEPENDENCY);
+    } else if !known.iter().any(|(_, uri)| *uri == DEPENDENCY) {
+        let taken = |id: &u8| remote.lines.iter().any(|l| l.extensions.iter().any(|(other, _)| other == id));
+        known.extend((1..=EXTENSION_ID_MAX).rev().find(|id| !taken(id)).map(|id| (id, DEPENDENCY)));
+    }
+    known
 }
 
 fn shared_extensions(theirs: &RemoteLine, kind: Kind) -> Vec<(u8, &'static str)> {

@@ -277,3 +277,149 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Bits written by hand, such as "1 0 000101".
+    fn bits(text: &str) -> Vec<u8> {
+        let mut out = vec![];
+        let mut writer = Writer { out: &mut out, free: 0 };
+        for bit in text.chars().filter(|c| !c.is_whitespace()) {
+            writer.put(u32::from(bit == '1'), 1);
+        }
+        out
+    }
+
+    /// Three spatial layers of one temporal layer each, whose first template has the id 5: a template for the key picture
+    /// and one for the others per layer, and a decode target per layer with a chain of its own.
+    const STRUCTURE: &str = "000101 00010
+        00 10 00 10 00 11
+        10 10 10  10 00 00  00 10 10  00 10 00  00 00 10  00 00 10
+        0  1 0010 0  1 0000 0  1 0010 0  1 0000 0  1 0010 0
+        11 0 10 11
+        0000 0000 0000  0011 0010 0001  0001 0001 0001  0001 0011 0010  0010 0001 0001  0010 0001 0011
+        1 0000000100111111 0000000010110011 0000001001111111 0000000101100111 0000010011111111 0000001011001111";
+
+    /// The descriptor of a packet: whether it begins and ends a frame of a layer, in the key picture or a later one. In key
+    /// pictures the first brings the structure.
+    pub(crate) fn descriptor(number: u16, layer: u8, key: bool, begins: bool, ends: bool) -> Vec<u8> {
+        let template = 5 + 2 * layer + u8::from(!key);
+        let head = format!("{}{}{template:06b}{number:016b}", u8::from(begins), u8::from(ends));
+        match key && begins && layer == 0 {
+            true => bits(&format!("{head} 1 0 0 0 0 {STRUCTURE}")),
+            false => bits(&head),
+        }
+    }
+
+    fn known() -> Arc<Structure> {
+        let frame = Frame::read(&descriptor(0, 0, true, true, true), None).expect("a key frame");
+        frame.structure().clone()
+    }
+
+    #[test]
+    fn a_structure_tells_the_layers_of_templates_and_targets() {
+        let structure = known();
+        assert_eq!(
+            (structure.first, &structure.templates[..], &structure.targets[..]),
+            (5, &[0, 0, 1, 1, 2, 2][..], &[0, 1, 2][..])
+        );
+        let written = STRUCTURE.chars().filter(|c| !c.is_whitespace()).count();
+        assert_eq!(structure.bits, written);
+    }
+
+    #[test]
+    fn frames_are_understood_with_the_structure_before_them() {
+        let structure = known();
+        for layer in 0..3 {
+            for (key, begins, ends) in [(true, true, false), (false, true, true), (false, false, true), (true, false, false)] {
+                let bytes = descriptor(0xfffe, layer, key, begins, ends);
+                let frame = Frame::read(&bytes, Some(&structure)).expect("a good descriptor");
+                assert_eq!((frame.number, frame.spatial, frame.ends), (0xfffe, layer, ends));
+                assert_eq!(frame.brings_structure(), key && begins && layer == 0);
+                if !frame.brings_structure() {
+                    assert_eq!(Frame::read(&bytes, None), None, "without a structure");
+                }
+            }
+        }
+        let odd = bits("11 000100 0000000000000001");
+        assert_eq!(Frame::read(&odd, Some(&structure)), None, "a template that there is not");
+    }
+
+    #[test]
+    fn what_ends_too_early_or_makes_no_sense_is_none() {
+        let whole = descriptor(7, 0, true, true, false);
+        for length in 0..whole.len() {
+            assert_eq!(Frame::read(&whole[..length], None), None, "{length} bytes");
+        }
+        let head = "10 000000 0000000000000000 1 0 0 0 0";
+        for (what, rest) in [
+            ("templates without end", format!("000000 00000 {}", "00".repeat(900))),
+            ("too many spatial layers", format!("000000 00000 {}11", "10".repeat(4))),
+            ("too many temporal layers", format!("000000 00000 {}11", "01".repeat(8))),
+            ("references without end", format!("000000 00000 11 00 {}", "1".repeat(1_900))),
+        ] {
+            assert_eq!(Frame::read(&bits(&format!("{head} {rest}")), None), None, "{what}");
+        }
+        // Nothing else may happen, whatever comes.
+        let mut state = 1_u32;
+        for length in 0..200 {
+            let noise: Vec<u8> = (0..length)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                })
+                .collect();
+            if let Some(frame) = Frame::read(&noise, Some(&known())) {
+                let mut out = vec![];
+                frame.write(&mut out, Ids { picture: 1, tl0: 0 });
+            }
+        }
+    }
+
+    #[test]
+    fn who_gets_all_layers_gets_the_same_with_another_number() {
+        let structure = known();
+        for bytes in [descriptor(300, 0, true, true, true), descriptor(300, 2, false, false, true)] {
+            let frame = Frame::read(&bytes, Some(&structure)).expect("a good descriptor");
+            let mut out = vec![9];
+            frame.write(&mut out, Ids { picture: 0x1234, tl0: ALL_LAYERS });
+            assert_eq!(out.len(), 1 + frame.length(Ids { picture: 0, tl0: ALL_LAYERS }));
+            assert_eq!(out[..4], [9, bytes[0], 0x12, 0x34]);
+            assert_eq!(out[4..], bytes[3..]);
+        }
+    }
+
+    #[test]
+    fn who_gets_fewer_layers_is_told_so() {
+        let structure = known();
+        let head = "11 000110 0000000000000001";
+        let targets = |mask: &str| format!("{head} 0 1 0 0 0 {mask}");
+        // Custom references of a frame, and a mask before them.
+        let custom = |mask: &str| format!("{head} 0 1 0 1 0 {mask} 01 0011 00");
+        for (what, bytes, limit, expected, after) in [
+            ("the shortest form", descriptor(1, 0, false, true, true), 0, 0b001, ""),
+            ("a key frame", descriptor(1, 0, true, true, true), 1, 0b011, ""),
+            ("a mask of its own", bits(&targets("111")), 1, 0b011, ""),
+            ("a narrower mask of its own", bits(&targets("001")), 1, 0b001, ""),
+            ("something behind the mask", bits(&custom("111")), 0, 0b001, "01 0011 00"),
+            ("something without a mask", bits(&format!("{head} 0 0 0 1 0 01 0011 00")), 1, 0b011, "01 0011 00"),
+        ] {
+            let frame = Frame::read(&bytes, Some(&structure)).expect(what);
+            let ids = Ids { picture: 77, tl0: limit };
+            let mut out = vec![];
+            frame.write(&mut out, ids);
+            assert_eq!(out.len(), frame.length(ids), "{what}");
+            let told = Frame::read(&out, Some(&structure)).expect(what);
+            assert_eq!((told.number, told.spatial, told.ends), (77, frame.spatial, frame.ends), "{what}");
+            assert_eq!(told.mask, Some(expected), "{what}");
+            assert_eq!(told.brings_structure().then(|| told.structure().clone()), frame.brings_structure().then(known), "{what}");
+            if !after.is_empty() {
+                let all: String = out.iter().map(|b| format!("{b:08b}")).collect();
+                let wanted: String = after.chars().filter(|c| !c.is_whitespace()).collect();
+                assert!(all[MANDATORY_BITS + FLAGS + 3..].starts_with(&wanted), "{what}: {all}");
+            }
+        }
+    }
+}
