@@ -5,12 +5,14 @@
 //! Next: `egress/srtp.rs` seals, `egress/feedback.rs` reads what subscribers say, `egress/keys.rs` has the keys.
 
 pub(crate) mod feedback;
+mod header;
 pub(crate) mod keys;
 pub(crate) mod srtp;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use self::header::{Header, extension};
 use self::keys::Slot;
 use self::srtp::{End, Opener, Sealer};
 use super::congestion::{Congestion, PADDING};
@@ -267,78 +269,6 @@ impl Egress {
 /// What a packet's header says of its frame, and the numbers it gets there.
 fn described(packet: &Packet, ids: Ids) -> Option<(&Frame, Ids)> {
     packet.descriptor.as_ref()?.frame.as_deref().map(|frame| (frame, ids))
-}
-
-/// The fields of an RTP header that differ from packet to packet.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    marker: bool,
-    pt: u8,
-    ssrc: u32,
-    number: u16,
-    timestamp: u32,
-}
-
-impl Header {
-    /// Appends it with the elements of its extension, whole words of them (RFC 3550 section 5.1, RFC 8285 section 4.2);
-    /// returns its length.
-    fn write(&self, buffer: &mut Vec<u8>, padded: bool, elements: &[u8]) -> usize {
-        self.begin(buffer, padded, !elements.is_empty());
-        if elements.is_empty() {
-            return 12;
-        }
-        buffer.extend_from_slice(&[0xbe, 0xde, 0, (elements.len() / 4) as u8]);
-        buffer.extend_from_slice(elements);
-        16 + elements.len()
-    }
-
-    /// As `write`, with the description of a frame after the other elements, which are not padded. If it is too long for
-    /// the one-byte form, all of them take the two-byte form (RFC 8285 section 4.3).
-    fn write_described(&self, buffer: &mut Vec<u8>, elements: &[u8], id: u8, frame: &Frame, ids: Ids) -> usize {
-        let length = frame.length(ids);
-        let start = buffer.len();
-        self.begin(buffer, false, true);
-        let long = length > 16;
-        buffer.extend_from_slice(if long { &[0x10, 0x00, 0, 0] } else { &[0xbe, 0xde, 0, 0] });
-        let body = buffer.len();
-        let mut rest = elements;
-        while let [head, after @ ..] = rest {
-            let size = usize::from(head & 0x0f) + 1;
-            match long {
-                true => buffer.extend_from_slice(&[head >> 4, size as u8]),
-                false => buffer.push(*head),
-            }
-            buffer.extend_from_slice(&after[..size]);
-            rest = &after[size..];
-        }
-        match u8::try_from(length) {
-            Ok(size) if long => buffer.extend_from_slice(&[id, size]),
-            Ok(size) => buffer.push(id << 4 | (size - 1)),
-            // It grew over what can be said; without it the receiver goes by sequence numbers.
-            Err(_) => {}
-        }
-        if length <= usize::from(u8::MAX) {
-            frame.write(buffer, ids);
-        }
-        buffer.resize(body + (buffer.len() - body).next_multiple_of(4), 0);
-        buffer[body - 1] = ((buffer.len() - body) / 4) as u8;
-        buffer.len() - start
-    }
-
-    /// The part without extensions.
-    fn begin(&self, buffer: &mut Vec<u8>, padded: bool, extended: bool) {
-        let first = 0x80 | u8::from(padded) << 5 | u8::from(extended) << 4;
-        buffer.extend_from_slice(&[first, u8::from(self.marker) << 7 | self.pt]);
-        buffer.extend_from_slice(&self.number.to_be_bytes());
-        buffer.extend_from_slice(&self.timestamp.to_be_bytes());
-        buffer.extend_from_slice(&self.ssrc.to_be_bytes());
-    }
-}
-
-/// The one element of padding: its transport-wide number.
-fn extension(id: u8, number: u16) -> [u8; 4] {
-    let [high, low] = number.to_be_bytes();
-    [id << 4 | 1, high, low, 0]
 }
 
 /// A stream as its subscriber sees it.

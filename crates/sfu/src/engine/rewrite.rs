@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn a_long_run_that_is_left_out_does_not_push_out_what_came_before() {
+        let mut sequence = Sequence::new(1);
+        sequence.switch(1_000);
+        for picture in 0..20 {
+            let first = 1_000 + picture * 100;
+            assert_eq!(sequence.map(first), Some(1 + picture * 2));
+            // The second is lost for now, the other 98 are of no use here.
+            assert!(sequence.is_newest(first + 2));
+            assert!((first + 2..first + 100).all(|incoming| sequence.skip(incoming)));
+            assert!(!sequence.is_newest(first + 1));
+        }
+        assert_eq!(sequence.map(1_001), Some(2), "the oldest comes after all");
+        assert_eq!(sequence.map(2_901), Some(40));
+    }
+
+    #[test]
     fn a_late_packet_from_before_padding_keeps_its_number() {
         check(1, &[Switch(10), Map(10, Some(1)), Skip(12, true), Map(13, Some(3)), Map(11, Some(2))]);
     }
