@@ -71,7 +71,7 @@ test('with a tenth of the packets lost and 50 ms more to go, the picture moves o
   Object.assign(air, { delay: 50, loss: 0.1 });
   // The receiver learns how long to wait for what is sent again.
   await passes(5_000);
-  const lossy = await over(30, quality);
+  const lossy = await over(60, quality);
   tells(t, lossy);
   await bob.eventuallySeesAndHears(ada);
   assert.deepEqual((await bob.looksAt(ada)).garbage, []);

@@ -78,9 +78,8 @@ pub(crate) const KEY_FRAME_EVERY: Duration = Duration::from_millis(500);
 /// about 20 bytes each.
 pub(crate) const RESEND_PACKETS: usize = 512;
 
-/// A packet that is asked for again and again is sent in so many copies at most: with a tenth lost, the third try of one
-/// copy each fails for one packet in a thousand, which is a freeze every few seconds.
-pub(crate) const COPIES_AT_MOST: u8 = 3;
+/// A packet is sent again in so many copies at most: with a fifth lost, four fail for one packet in three thousand.
+pub(crate) const COPIES_AT_MOST: u8 = 4;
 
 /// Packets a subscriber may ask for again before it has got as many new ones. With less, a burst of loss freezes the
 /// picture; with more, a client that always asks doubles what it costs.

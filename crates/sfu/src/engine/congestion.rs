@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use self::trend::{Delays, Trend};
+use crate::limits::COPIES_AT_MOST;
 
 /// The estimate before anything is known, in bit/s. Lower makes everyone begin with small pictures, higher fills the
 /// queue of a slow line for the first half second.
@@ -33,9 +34,10 @@ const LOSS_BORNE: f64 = 0.2;
 /// Packets over which loss is looked at, at least: over fewer a tenth looks like a fifth too often.
 const LOSS_PACKETS: usize = 60;
 
-/// From here on what is sent again is sent twice: waiting for a third try is what freezes pictures. Not soon after a queue
-/// was seen, as that would feed it.
-const LOSSY: f64 = 0.03;
+/// What is sent again goes in so many copies that no more than this share of all packets is lost with all of them:
+/// waiting for another try is what freezes pictures.
+const MISSED_TWICE: f64 = 1e-4;
+/// One copy is enough soon after a queue was seen, as more would feed it.
 const UNHURRIED: Duration = Duration::from_secs(2);
 
 /// Growth per second while what is forwarded fills the estimate.
@@ -45,8 +47,8 @@ const FILLED: f64 = 0.7;
 
 /// A probe is sent for this long at the rate it tries...
 const PROBE_FOR: f64 = 0.02;
-/// ...which is at most this much above the estimate.
-const PROBE_ABOVE: f64 = 2.0;
+/// ...which is at most this many times the estimate, and the first time after a cut: it may have been a hiccup.
+const PROBE_ABOVE: (f64, f64) = (2.0, 6.0);
 /// Padding packets are this long, a probe has at least and at most so many.
 pub(crate) const PADDING: usize = 224;
 const PROBE_PACKETS: (usize, usize) = (6, 120);
@@ -67,15 +69,19 @@ pub(crate) struct Congestion {
     /// What got through: when (on the client's clock) and how many bytes.
     acked: VecDeque<(Duration, usize)>,
     acked_bytes: usize,
+    acked_since: Option<Instant>,
     got: usize,
     lost: usize,
     /// The share that is lost, smoothed.
     loss: f64,
+    copies: u8,
     reported_at: Option<Instant>,
     cut_at: Option<Instant>,
 
     probe: Option<Probe>,
     probed_at: Option<Instant>,
+    /// Not since the last cut.
+    probe_boldly: bool,
     probe_pause: Duration,
 }
 
@@ -111,13 +117,16 @@ impl Congestion {
             next: 0,
             acked: VecDeque::new(),
             acked_bytes: 0,
+            acked_since: None,
             got: 0,
             lost: 0,
             loss: 0.0,
+            copies: 1,
             reported_at: None,
             cut_at: None,
             probe: None,
             probed_at: None,
+            probe_boldly: false,
             probe_pause: PROBE_EVERY.0,
         }
     }
@@ -127,10 +136,14 @@ impl Congestion {
         self.reported_at.map(|_| self.rate as u64)
     }
 
-    /// Whether the line loses packets though nothing piles up before it.
-    pub(crate) fn is_lossy(&self, now: Instant) -> bool {
-        let cut_lately = self.cut_at.is_some_and(|at| now.saturating_duration_since(at) < UNHURRIED);
-        self.loss > LOSSY && self.loss <= LOSS_BORNE && !cut_lately
+    /// In how many copies to send again what the line lost.
+    pub(crate) fn copies(&self) -> u8 {
+        self.copies
+    }
+
+    /// Whether it loses so much, though nothing piles up before it, that waiting for what is sent again freezes pictures.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.copies > 1
     }
 
     /// A packet leaves; returns its transport-wide number.
@@ -159,7 +172,7 @@ impl Congestion {
                 None => self.lost += 1,
                 Some(at) => {
                     self.got += 1;
-                    self.count_acked(at, usize::from(sent.bytes));
+                    self.count_acked(now, at, usize::from(sent.bytes));
                     rising |= self.delays.arrived(Duration::from_micros(sent.at_us), at) == Trend::Rising;
                     if sent.probe
                         && let Some(probe) = &mut self.probe
@@ -186,7 +199,8 @@ impl Congestion {
         (!std::mem::replace(&mut sent.told, true)).then_some(*sent)
     }
 
-    fn count_acked(&mut self, at: Duration, bytes: usize) {
+    fn count_acked(&mut self, now: Instant, at: Duration, bytes: usize) {
+        self.acked_since.get_or_insert(now);
         self.acked.push_back((at, bytes));
         self.acked_bytes += bytes;
         while let Some((first, bytes)) = self.acked.front().copied()
@@ -204,15 +218,17 @@ impl Congestion {
 
     fn judge(&mut self, now: Instant, rising: bool, since: Duration) {
         let acked = self.acked_rate();
-        let may_cut = self.cut_at.is_none_or(|at| now.saturating_duration_since(at) >= CUT_EVERY);
+        // Over less than its window the rate that gets through is not known yet.
+        let measured = self.acked_since.is_some_and(|at| now.saturating_duration_since(at) >= ACKED_OVER);
+        let may_cut = measured && self.cut_at.is_none_or(|at| now.saturating_duration_since(at) >= CUT_EVERY);
         let total = self.got + self.lost;
-        let mut loss = 0.0;
-        if total >= LOSS_PACKETS {
-            loss = self.lost as f64 / total as f64;
-            self.loss = f64::midpoint(self.loss, loss);
+        let judged = total >= LOSS_PACKETS;
+        if judged {
+            self.loss = f64::midpoint(self.loss, self.lost as f64 / total as f64);
             (self.got, self.lost) = (0, 0);
         }
-        if (rising || loss > LOSS_BORNE) && may_cut {
+        let loss = self.loss;
+        if (rising || judged && loss > LOSS_BORNE) && may_cut {
             // A queue shows that more was sent than got through; of loss, half may be the line's own.
             let sent = acked / (1.0 - loss.min(0.9));
             let to = if rising { CUT * acked } else { sent * (1.0 - loss / 2.0) };
@@ -220,9 +236,20 @@ impl Congestion {
             self.cut_at = Some(now);
             self.probe_pause = PROBE_EVERY.0;
             self.probed_at = Some(now);
+            self.probe_boldly = true;
         } else if !rising && loss <= LOSS_BORNE && may_cut && acked > FILLED * self.rate {
             self.rate *= 1.0 + GROWTH * since.as_secs_f64();
         }
+        self.copies = self.copies_now(now);
+    }
+
+    fn copies_now(&self, now: Instant) -> u8 {
+        let cut_lately = self.cut_at.is_some_and(|at| now.saturating_duration_since(at) < UNHURRIED);
+        if cut_lately || self.loss <= 0.0 || self.loss > LOSS_BORNE {
+            return 1;
+        }
+        // The packet itself was the first that may be lost.
+        ((MISSED_TWICE.ln() / self.loss.ln()).ceil() - 1.0).clamp(1.0, f64::from(COPIES_AT_MOST)) as u8
     }
 
     fn judge_probe(&mut self, now: Instant) {
@@ -255,7 +282,8 @@ impl Congestion {
         if self.reported_at.is_none() || wanted as f64 <= self.rate || !rested || self.probe.is_some() {
             return Vec::new();
         }
-        let rate = (wanted as f64 * 1.2).min(self.rate * PROBE_ABOVE);
+        let above = if std::mem::take(&mut self.probe_boldly) { PROBE_ABOVE.1 } else { PROBE_ABOVE.0 };
+        let rate = (wanted as f64 * 1.2).min(self.rate * above);
         let bytes = PADDING + overhead;
         let packets = ((rate * PROBE_FOR / 8.0 / bytes as f64) as usize).clamp(PROBE_PACKETS.0, PROBE_PACKETS.1);
         self.probed_at = Some(now);

@@ -330,10 +330,15 @@ impl Stream {
         Self { ssrc, rtx, kind, pt, name, history: Vec::new(), packets: 0, bytes: 0, last: None, reported_at: None }
     }
 
-    /// The packet with this number, if it went out not long ago, and how often it was asked for by now.
-    pub(crate) fn find(&mut self, number: u16) -> Option<(Sent, u8)> {
+    /// How the packet with this number went out, if that is not long ago.
+    pub(crate) fn sent_as(&mut self, number: u16) -> Option<&mut Sent> {
         let slot = usize::from(number) % RESEND_PACKETS;
-        let sent = self.history.get_mut(slot)?.as_mut().filter(|sent| sent.number == number)?;
+        self.history.get_mut(slot)?.as_mut().filter(|sent| sent.number == number)
+    }
+
+    /// The same for a packet that is asked for, and how often it was by now.
+    pub(crate) fn find(&mut self, number: u16) -> Option<(Sent, u8)> {
+        let sent = self.sent_as(number)?;
         sent.asked = sent.asked.saturating_add(1);
         Some((*sent, sent.asked))
     }

@@ -164,6 +164,14 @@ impl Engine {
                     });
                     self.counters.packets_out += 1;
                     self.counters.layer_switches += u64::from(switched);
+                    // That the last packet of a picture is missing shows only when the next picture comes: too late.
+                    if packet.marker
+                        && egress.congestion.is_lossy()
+                        && let Some(sent) = consumer.stream.sent_as(numbers.index as u16).copied()
+                        && let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet)
+                    {
+                        self.outputs.push_back(Output::Send { to: client, bytes: again.into() });
+                    }
                 }
             }
         }
@@ -221,8 +229,8 @@ impl Engine {
         for number in Feedback::numbers(first, after) {
             let Some((sent, asked)) = consumer.stream.find(number) else { continue };
             let Some(packet) = producer.kept(now, sent.stream, sent.incoming) else { continue };
-            // What is asked for once more was lost twice: the line is bad, and a picture waits.
-            let copies = asked.saturating_add(u8::from(egress.congestion.is_lossy(now)));
+            // What is asked for once more was lost twice, and a picture waits.
+            let copies = egress.congestion.copies().saturating_add(asked - 1);
             for _ in 0..copies.min(COPIES_AT_MOST) {
                 let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { break };
                 self.outputs.push_back(Output::Send { to: from, bytes: again.into() });

@@ -172,6 +172,45 @@ fn heavy_loss_is_answered() {
 }
 
 #[test]
+fn what_was_lost_goes_in_more_copies_the_more_a_line_loses() {
+    for (loss, copies) in [(0, 1..=1), (1, 1..=2), (10, 3..=4), (15, 3..=4), (60, 1..=1)] {
+        let mut bench = Bench::new(50e6);
+        bench.line.loss = loss;
+        bench.run(10_000, &[1.8e6]);
+        assert!(copies.contains(&bench.congestion.copies()), "{} copies with {loss} % lost", bench.congestion.copies());
+    }
+}
+
+#[test]
+fn a_line_with_a_queue_is_not_given_copies() {
+    let mut bench = Bench::new(600e3);
+    bench.line.loss = 5;
+    bench.run(3_000, &[1.8e6]);
+    assert_eq!(bench.congestion.copies(), 1);
+}
+
+#[test]
+fn a_hiccup_before_a_rate_was_measured_cuts_nothing() {
+    let mut bench = Bench::new(50e6);
+    bench.line.busy_until = Duration::from_millis(90);
+    bench.run(60, &LAYERS);
+    bench.line.busy_until += Duration::from_millis(150);
+    bench.run(300, &LAYERS);
+    assert!(bench.mbps() >= 5.0, "{} Mbit/s", bench.mbps());
+}
+
+#[test]
+fn after_a_hiccup_a_good_line_is_believed_again_within_three_seconds() {
+    let mut bench = Bench::new(50e6);
+    bench.run(3_000, &[200e3]);
+    bench.line.busy_until = bench.now + Duration::from_millis(250);
+    bench.run(400, &[200e3]);
+    assert!(bench.mbps() < 0.3, "the hiccup was taken for a queue: {} Mbit/s", bench.mbps());
+    bench.run(3_000, &LAYERS);
+    assert!(bench.mbps() >= 1.8, "{} Mbit/s", bench.mbps());
+}
+
+#[test]
 fn a_client_that_never_reports_is_not_estimated() {
     let mut congestion = Congestion::new(Instant::now());
     congestion.sent(Instant::now(), 1_000);

@@ -113,6 +113,27 @@ fn a_tenth_of_the_packets_lost_costs_none_and_no_layer() {
 }
 
 #[test]
+fn on_a_lossy_line_the_end_of_a_picture_comes_though_it_is_lost() {
+    let mut call = call();
+    let bob = call.bob;
+    let mut n = 0_u64;
+    call.bench.loses = Box::new(move |_, client, way, _| {
+        n += 1;
+        client == bob && way == Way::Down && n.is_multiple_of(10)
+    });
+    call.talk(4);
+    // Nothing comes after this picture that would show that it is missing.
+    let mut media = true;
+    call.bench.loses = Box::new(move |_, client, way, bytes| {
+        client == bob && way == Way::Down && matches!(bytes[0], 128..=191) && bytes.len() > 200 && std::mem::take(&mut media)
+    });
+    let before = call.bench.clients[bob].on(call.mid).len();
+    call.bench.send_video(call.alice, call.camera, Some("f"), false);
+    call.bench.run_ms(30);
+    assert_eq!(call.bench.clients[bob].on(call.mid).len(), before + 1);
+}
+
+#[test]
 fn a_check_that_someone_sends_again_from_elsewhere_does_not_lead_media_there() {
     let mut call = call();
     let checks: std::rc::Rc<std::cell::RefCell<Vec<Vec<u8>>>> = Default::default();
