@@ -59,10 +59,11 @@ impl Profile {
         })
     }
 
-    /// Whether a decoder of this profile decodes streams of the other (ITU-T H.264 annex A.2).
+    /// Whether a decoder of this profile decodes streams of the other (ITU-T H.264 annex A.2). Baseline counts as
+    /// constrained: what it has more, slices in any order, no browser sends, though Chromium offers it first.
     fn decodes(self, other: Self) -> bool {
         self == other
-            || other == Self::ConstrainedBaseline
+            || matches!(other, Self::ConstrainedBaseline | Self::Baseline)
             || (self == Self::High && matches!(other, Self::Main | Self::ConstrainedHigh))
     }
 }
@@ -222,7 +223,7 @@ mod tests {
         };
         assert_eq!(takers(Profile::ConstrainedBaseline, true), [(0, 1), (0, 1), (0, 1), (0, 1), (0, 1)]);
         assert_eq!(takers(Profile::ConstrainedBaseline, false), [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1)]);
-        assert_eq!(takers(Profile::Baseline, true), [(0, 0), (0, 1), (0, 0), (0, 0), (0, 0)]);
+        assert_eq!(takers(Profile::Baseline, true), [(0, 1), (0, 1), (0, 1), (0, 1), (0, 1)]);
         assert_eq!(takers(Profile::Main, true), [(0, 0), (0, 0), (0, 1), (0, 0), (0, 1)]);
         assert_eq!(takers(Profile::ConstrainedHigh, true), [(0, 0), (0, 0), (0, 0), (0, 1), (0, 1)]);
         assert_eq!(takers(Profile::High, true), [(0, 0), (0, 0), (0, 0), (0, 0), (0, 1)]);
