@@ -11,11 +11,11 @@ pub(crate) mod egress;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
+pub(crate) mod payload;
 pub(crate) mod producer;
 pub(crate) mod rewrite;
 pub(crate) mod room;
 pub(crate) mod transport;
-pub(crate) mod vp8;
 
 mod farewell;
 mod requests;

@@ -32,6 +32,9 @@ pub(crate) const SDP_LINES: usize = 600;
 /// Most attributes kept of one m-line, of each kind; browsers write about 40 codecs and 15 extensions.
 pub(crate) const SDP_ATTRIBUTES: usize = 256;
 
+/// Most codecs taken of one m-line, or of one client; browsers offer about 12 that we forward.
+pub(crate) const CODECS_PER_LINE: usize = 32;
+
 /// Longest stream or track name taken from an `a=msid` line.
 pub(crate) const MSID_BYTES: usize = 200;
 

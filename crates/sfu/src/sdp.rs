@@ -3,9 +3,11 @@
 //! Invariant: reading accepts what browsers and the web SDK's text edits produce; writing is byte-stable.
 //! Next: `parse.rs` reads, `write.rs` writes, `../engine/lines.rs` negotiates.
 
+pub(crate) mod codec;
 pub(crate) mod parse;
 pub(crate) mod write;
 
+pub(crate) use codec::Format;
 pub(crate) use parse::parse;
 pub(crate) use write::{Local, write};
 
@@ -14,9 +16,9 @@ use std::fmt;
 /// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Opus sound.
+    /// Sound.
     Audio,
-    /// VP8 pictures.
+    /// Pictures.
     Video,
 }
 
@@ -62,6 +64,7 @@ impl fmt::Display for Direction {
 /// The payload types of one codec on an m-line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Codec {
+    pub format: Format,
     pub pt: u8,
     /// Retransmission payload type, if the line has one for this codec.
     pub rtx: Option<u8>,
@@ -95,8 +98,8 @@ pub(crate) struct RemoteLine {
     pub direction: Direction,
     /// Stream and track. Browsers write `-` for no stream.
     pub msid: Option<(String, String)>,
-    /// Opus for audio, VP8 for video, None if neither was offered.
-    pub codec: Option<Codec>,
+    /// Those of its codecs that we forward, the one it likes best first.
+    pub codecs: Vec<Codec>,
     /// Id and URI of header extensions.
     pub extensions: Vec<(u8, String)>,
     /// Layers the other side wants to send, in its order. Empty without simulcast.
@@ -106,10 +109,20 @@ pub(crate) struct RemoteLine {
     pub rejected: bool,
 }
 
+impl RemoteLine {
+    /// The codec to answer with: the first, but H.264 rather in pieces.
+    pub(crate) fn codec(&self) -> Option<&Codec> {
+        let first = self.codecs.first()?;
+        Some(self.codecs.iter().find(|c| c.format.improves(first.format)).unwrap_or(first))
+    }
+}
+
 /// What an offer or answer says, as far as we care.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
     pub credentials: Credentials,
+    /// Packets may have header extensions of both forms (RFC 8285 section 6).
+    pub extensions_mixed: bool,
     pub lines: Vec<RemoteLine>,
 }
 

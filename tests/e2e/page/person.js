@@ -3,6 +3,7 @@
 // watched. Next: `support/person.mjs`, which speaks to this page.
 
 import { BASE, keepSdkOnOwnOrigin } from '../../../web/src/call/same-origin.ts';
+import { publishes } from './codecs.js';
 import { fakeCamera, fakeScreen } from './drawn.js';
 import { Picture } from './picture.js';
 import { Sound } from './sound.js';
@@ -34,6 +35,7 @@ window.person = {
   events,
   fakeScreen,
   fakeCamera,
+  publishes,
 
   /** Makes the client ready: what the setup screen of an application does. `origin` is the server's. */
   async prepare({ origin, token, defaults = { audio: true, video: true } }) {
@@ -106,11 +108,15 @@ window.person = {
   async receives(id) {
     const participant = window.meeting.participants.joined.get(id);
     const ids = { camera: participant?.videoTrack?.id, microphone: participant?.audioTrack?.id };
-    const found = { framesDecoded: 0, soundPackets: 0, soundEnergy: 0 };
+    const found = { framesDecoded: 0, codec: null, soundPackets: 0, soundEnergy: 0 };
     for (const connection of open()) {
-      for (const stats of (await connection.getStats()).values()) {
+      const all = await connection.getStats();
+      for (const stats of all.values()) {
         if (stats.type !== 'inbound-rtp') continue;
-        if (stats.trackIdentifier === ids.camera) found.framesDecoded += stats.framesDecoded ?? 0;
+        if (stats.trackIdentifier === ids.camera) {
+          found.framesDecoded += stats.framesDecoded ?? 0;
+          found.codec = all.get(stats.codecId)?.mimeType ?? null;
+        }
         if (stats.trackIdentifier === ids.microphone) {
           found.soundPackets += stats.packetsReceived;
           // Chromium measures it only of what its loudspeaker plays.

@@ -1,7 +1,7 @@
 //! A track going out: its current layer, the layer it goes to, and its numbers on the wire.
-//! Invariant: video starts, and goes to another layer, only at the first packet of a key frame; otherwise
-//! receivers decode garbage although they report frames as decoded.
-//! Next: `rewrite.rs` and `vp8.rs` keep the numbers continuous, `egress.rs` sends.
+//! Invariant: video starts, and goes to another layer, only at the first packet of a key frame; otherwise receivers
+//! decode garbage although they report frames as decoded. Only to a smaller layer of one stream it goes at any picture.
+//! Next: `rewrite.rs` and `payload/pictures.rs` keep the numbers continuous, `egress.rs` sends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,10 +11,11 @@ use str0m::rtp::RtpPacket;
 
 use super::egress::{Rtx, Stream};
 use super::layers::{Candidate, choose};
-use super::producer::ProducerKey;
+use super::payload::Descriptor;
+use super::payload::pictures::{ALL_LAYERS, Ids, Pictures};
+use super::producer::{ProducerKey, Seen};
 use super::rewrite::{Report, Sequence, Timeline};
 use super::transport::Outgoing;
-use super::vp8::{Descriptor, Ids, Pictures};
 use crate::sdp::Kind;
 
 /// First sequence numbers are below this, so that the first 16-bit wrap is some way off (RFC 3711 section 3.3.1).
@@ -33,7 +34,8 @@ pub(crate) struct Consumer {
 
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
-    target: Option<usize>,
+    target: Option<Target>,
+    limit: Limit,
     grant: Grant,
     sequence: Sequence,
     timeline: Timeline,
@@ -51,10 +53,37 @@ pub(crate) enum Grant {
     Nothing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Current {
     layer: usize,
+    stream: usize,
     ssrc: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    layer: usize,
+    stream: usize,
+    /// The highest spatial layer it has, `ALL_LAYERS` for the best layer of its stream.
+    spatial: u8,
+}
+
+/// Which spatial layers of the current stream are sent.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    /// The highest of them.
+    now: u8,
+    /// The highest before the packet `since`, for packets that come late: the end of a picture must not be missing.
+    before: u8,
+    since: u64,
+    /// The timestamp of the newest picture.
+    picture: u32,
+}
+
+impl Limit {
+    fn at(&self, index: u64) -> u8 {
+        if index < self.since { self.before } else { self.now }
+    }
 }
 
 /// One incoming packet, looked at once for all consumers.
@@ -62,7 +91,11 @@ struct Current {
 pub(crate) struct Packet {
     /// When it came.
     pub at: Instant,
+    /// The layer it belongs to, and the one that stands for its stream: the same unless one stream has several layers.
     pub layer: usize,
+    pub stream: usize,
+    /// Its stream has several layers.
+    pub scalable: bool,
     pub ssrc: u32,
     /// Its extended sequence number as it came.
     pub index: u64,
@@ -78,12 +111,14 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    pub(crate) fn new(at: Instant, rtp: &RtpPacket, kind: Kind, layer: usize, report: Option<Report>) -> Self {
+    pub(crate) fn new(at: Instant, rtp: &RtpPacket, seen: Seen, descriptor: Option<Descriptor>) -> Self {
         let extensions = &rtp.header.ext_vals;
         let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
         Self {
             at,
-            layer,
+            layer: seen.layer,
+            stream: seen.stream,
+            scalable: seen.scalable,
             ssrc: *rtp.header.ssrc,
             index: *rtp.seq_no,
             timestamp: rtp.header.timestamp,
@@ -91,16 +126,17 @@ impl Packet {
             payload: Arc::clone(&rtp.payload),
             level: extensions.audio_level.map(|level| voice | level.unsigned_abs().min(127)),
             orientation: extensions.video_orientation.map(|orientation| orientation as u8),
-            report,
-            descriptor: match kind {
-                Kind::Video => Descriptor::parse(&rtp.payload),
-                Kind::Audio => None,
-            },
+            report: seen.report,
+            descriptor,
         }
     }
 
     pub(crate) fn starts_key_frame(&self) -> bool {
-        self.descriptor.is_some_and(|d| d.starts_key_frame)
+        self.descriptor.as_ref().is_some_and(|d| d.starts_key_frame)
+    }
+
+    fn spatial(&self) -> u8 {
+        self.descriptor.as_ref().map_or(0, |d| d.spatial)
     }
 }
 
@@ -111,6 +147,10 @@ pub(crate) struct Numbers {
     pub index: u64,
     pub timestamp: u32,
     pub ids: Ids,
+    /// The last packet of a picture, as far as this subscriber gets it.
+    pub marker: bool,
+    /// It goes without its payload: the subscriber shall not have that, but the number must not be missing.
+    pub empty: bool,
 }
 
 /// What to do with a packet.
@@ -136,6 +176,7 @@ impl Consumer {
             stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
             current: None,
             target: None,
+            limit: Limit { now: ALL_LAYERS, before: ALL_LAYERS, since: 0, picture: 0 },
             grant: Grant::Any,
             sequence: Sequence::new(1 + (line.ssrc as u16) % FIRST_NUMBER_BELOW),
             timeline: Timeline::new(kind.clock_rate()),
@@ -147,11 +188,18 @@ impl Consumer {
     pub(crate) fn choose(&mut self, layers: &[Candidate]) -> Option<usize> {
         // With all layers dead, stay: the first that comes back chooses again.
         if let Some(choice) = choose(layers, self.wanted) {
-            self.target = match self.grant {
+            let granted = match self.grant {
                 Grant::Nothing => None,
                 Grant::UpTo(most) if layers.get(most).is_some_and(|l| l.alive && l.rank > layers[choice].rank) => Some(most),
                 Grant::Any | Grant::UpTo(_) => Some(choice),
             };
+            let target = |layer: usize| Target { layer, stream: layers[layer].stream, spatial: layers[layer].spatial };
+            self.target = granted.map(target);
+            if let (Some(target), Some(current)) = (self.target, &mut self.current)
+                && (target.stream, target.spatial) == (current.stream, self.limit.now)
+            {
+                current.layer = target.layer;
+            }
         }
         self.awaited_layer()
     }
@@ -173,7 +221,8 @@ impl Consumer {
     /// The layer whose key frame this consumer waits for.
     pub(crate) fn awaited_layer(&self) -> Option<usize> {
         let target = self.target.filter(|_| self.kind == Kind::Video)?;
-        (self.current.map(|c| c.layer) != Some(target)).then_some(target)
+        let there = self.current.is_some_and(|c| c.stream == target.stream && target.spatial <= self.limit.now);
+        (!there).then_some(target.layer)
     }
 
     /// The layer to ask a key frame of when the subscriber cannot decode.
@@ -188,25 +237,43 @@ impl Consumer {
 
     /// The hot path: whether and with which numbers a packet goes to this subscriber.
     pub(crate) fn forward(&mut self, packet: &Packet) -> Verdict {
-        let source = Current { layer: packet.layer, ssrc: packet.ssrc };
         let mut switched = false;
-        if self.current != Some(source) {
+        let mut marker = packet.marker;
+        let mut empty = false;
+        if !self.current.is_some_and(|c| c.stream == packet.stream && c.ssrc == packet.ssrc) {
+            let target = self.target.filter(|t| t.stream == packet.stream);
             if self.kind == Kind::Video {
-                let same_layer = self.current.is_some_and(|c| c.layer == packet.layer);
-                if self.target != Some(packet.layer) && !same_layer {
+                let same_stream = self.current.is_some_and(|c| c.stream == packet.stream);
+                if target.is_none() && !same_stream {
                     return Verdict::Drop;
                 }
                 if !packet.starts_key_frame() {
                     return Verdict::NeedsKeyFrame;
                 }
             }
-            switched = self.current.is_some_and(|c| c.layer != packet.layer);
-            self.current = Some(source);
+            switched = self.current.is_some_and(|c| c.stream != packet.stream);
+            let layer = target.map_or(packet.layer, |t| t.layer);
+            let spatial = target.map_or(self.limit.now, |t| t.spatial);
+            self.current = Some(Current { layer, stream: packet.stream, ssrc: packet.ssrc });
+            self.limit = Limit { now: spatial, before: spatial, since: packet.index, picture: packet.timestamp };
             self.sequence.switch(packet.index);
             self.timeline.switch(packet.at, packet.timestamp, packet.report);
             if let Some(descriptor) = &packet.descriptor {
                 self.pictures.switch(descriptor);
             }
+        } else if packet.scalable {
+            switched = self.move_limit(packet);
+            if packet.spatial() > self.limit.at(packet.index) {
+                let wanted = self.target.is_some_and(|t| t.stream == packet.stream && packet.spatial() <= t.spatial);
+                if self.sequence.skip(packet.index) {
+                    return if wanted { Verdict::NeedsKeyFrame } else { Verdict::Drop };
+                }
+                empty = true;
+            }
+        }
+        if packet.scalable && !empty {
+            let last = packet.descriptor.as_ref().is_some_and(|d| d.ends_frame && d.spatial == self.limit.at(packet.index));
+            marker |= last;
         }
         // Publishers without RTX probe with empty packets on the media stream.
         if packet.payload.is_empty() && self.sequence.skip(packet.index) {
@@ -214,7 +281,31 @@ impl Consumer {
         }
         let Some(index) = self.sequence.map(packet.index) else { return Verdict::Drop };
         let timestamp = self.timeline.map(packet.at, packet.timestamp, packet.report);
-        let ids = packet.descriptor.as_ref().map_or_else(Ids::default, |d| self.pictures.map(d));
-        Verdict::Send { numbers: Numbers { index, timestamp, ids }, switched }
+        let mut ids = match &packet.descriptor {
+            Some(descriptor) if !empty => self.pictures.map(descriptor),
+            _ => Ids::default(),
+        };
+        if packet.descriptor.as_ref().is_some_and(|d| d.frame.is_some()) {
+            ids.tl0 = self.limit.at(packet.index);
+        }
+        Verdict::Send { numbers: Numbers { index, timestamp, ids, marker, empty }, switched }
+    }
+
+    /// Goes to another spatial layer of the same stream where that is possible: down with any new picture, up with a key
+    /// frame. True if it did.
+    fn move_limit(&mut self, packet: &Packet) -> bool {
+        if packet.timestamp == self.limit.picture || !self.sequence.is_newest(packet.index) {
+            return false;
+        }
+        self.limit.picture = packet.timestamp;
+        let (Some(target), Some(current)) = (self.target, &mut self.current) else { return false };
+        let down = target.spatial < self.limit.now;
+        let up = target.spatial > self.limit.now && packet.starts_key_frame();
+        if target.stream != current.stream || !(down || up) {
+            return false;
+        }
+        self.limit = Limit { now: target.spatial, before: self.limit.now, since: packet.index, ..self.limit };
+        current.layer = target.layer;
+        true
     }
 }

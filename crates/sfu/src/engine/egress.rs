@@ -5,17 +5,20 @@
 //! Next: `egress/srtp.rs` seals, `egress/feedback.rs` reads what subscribers say, `egress/keys.rs` has the keys.
 
 pub(crate) mod feedback;
+mod header;
 pub(crate) mod keys;
 pub(crate) mod srtp;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use self::header::{Header, extension};
 use self::keys::Slot;
 use self::srtp::{End, Opener, Sealer};
 use super::congestion::{Congestion, PADDING};
 use super::consumer::{Numbers, Packet};
-use super::vp8::Ids;
+use super::payload::dependency::Frame;
+use super::payload::pictures::Ids;
 use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_DATAGRAMS};
 use crate::sdp::Kind;
 
@@ -94,6 +97,7 @@ pub(crate) struct ExtensionIds {
     pub orientation: Option<u8>,
     /// Transport-wide numbers, which the subscriber reports the arrival of.
     pub transport_cc: Option<u8>,
+    pub dependency: Option<u8>,
 }
 
 /// What a packet is longer than its payload, about: header, extensions, tag.
@@ -141,16 +145,20 @@ impl Egress {
         numbers: &Numbers,
     ) {
         let header = Header {
-            marker: packet.marker,
+            marker: numbers.marker,
             pt: stream.pt,
             ssrc: stream.ssrc,
             number: numbers.index as u16,
             timestamp: numbers.timestamp,
         };
-        let length = self.write_header(now, buffer, &header, stream.kind, packet.payload.len(), packet);
-        buffer.extend_from_slice(&packet.payload);
-        if let Some(descriptor) = &packet.descriptor {
-            descriptor.write(&mut buffer[start + length..], numbers.ids);
+        let payload = if numbers.empty { 0 } else { packet.payload.len() };
+        let frame = described(packet, numbers.ids).filter(|_| !numbers.empty);
+        let length = self.write_header(now, buffer, &header, stream.kind, payload, packet, frame);
+        if !numbers.empty {
+            buffer.extend_from_slice(&packet.payload);
+            if let Some(descriptor) = &packet.descriptor {
+                descriptor.write(&mut buffer[start + length..], numbers.ids);
+            }
         }
         self.sealer.seal_rtp(buffer, start, length, stream.ssrc, numbers.index);
         self.resend_credit = RESEND_CREDIT.min(self.resend_credit + 1);
@@ -161,9 +169,17 @@ impl Egress {
     pub(crate) fn rewrite(&mut self, now: Instant, stream: &mut Stream, sent: Sent, packet: &Packet) -> Option<Vec<u8>> {
         let rtx = stream.rtx.as_mut()?;
         self.resend_credit = self.resend_credit.checked_sub(1)?;
-        let (header, index) = rtx.next_header(packet.marker, sent.timestamp);
+        let (header, index) = rtx.next_header(sent.marker, sent.timestamp);
         let mut buffer = Vec::with_capacity(packet.payload.len() + OVERHEAD + 2);
-        let length = self.write_header(now, &mut buffer, &header, stream.kind, packet.payload.len() + 2, packet);
+        let length = self.write_header(
+            now,
+            &mut buffer,
+            &header,
+            stream.kind,
+            packet.payload.len() + 2,
+            packet,
+            described(packet, sent.ids),
+        );
         buffer.extend_from_slice(&sent.number.to_be_bytes());
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
@@ -223,6 +239,7 @@ impl Egress {
         kind: Kind,
         payload: usize,
         packet: &Packet,
+        frame: Option<(&Frame, Ids)>,
     ) -> usize {
         let ids = match kind {
             Kind::Audio => self.audio,
@@ -242,42 +259,16 @@ impl Egress {
             elements[used..used + 2].copy_from_slice(&[id << 4, value]);
             used += 2;
         }
-        header.write(buffer, false, &elements[..used.next_multiple_of(4)])
-    }
-}
-
-/// The fields of an RTP header that differ from packet to packet.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    marker: bool,
-    pt: u8,
-    ssrc: u32,
-    number: u16,
-    timestamp: u32,
-}
-
-impl Header {
-    /// Appends it with the elements of its extension, whole words of them (RFC 3550 section 5.1, RFC 8285 section 4.2);
-    /// returns its length.
-    fn write(&self, buffer: &mut Vec<u8>, padded: bool, elements: &[u8]) -> usize {
-        let first = 0x80 | u8::from(padded) << 5 | u8::from(!elements.is_empty()) << 4;
-        buffer.extend_from_slice(&[first, u8::from(self.marker) << 7 | self.pt]);
-        buffer.extend_from_slice(&self.number.to_be_bytes());
-        buffer.extend_from_slice(&self.timestamp.to_be_bytes());
-        buffer.extend_from_slice(&self.ssrc.to_be_bytes());
-        if elements.is_empty() {
-            return 12;
+        match ids.dependency.zip(frame) {
+            None => header.write(buffer, false, &elements[..used.next_multiple_of(4)]),
+            Some((id, (frame, ids))) => header.write_described(buffer, &elements[..used], id, frame, ids),
         }
-        buffer.extend_from_slice(&[0xbe, 0xde, 0, (elements.len() / 4) as u8]);
-        buffer.extend_from_slice(elements);
-        16 + elements.len()
     }
 }
 
-/// The one element of padding: its transport-wide number.
-fn extension(id: u8, number: u16) -> [u8; 4] {
-    let [high, low] = number.to_be_bytes();
-    [id << 4 | 1, high, low, 0]
+/// What a packet's header says of its frame, and the numbers it gets there.
+fn described(packet: &Packet, ids: Ids) -> Option<(&Frame, Ids)> {
+    packet.descriptor.as_ref()?.frame.as_deref().map(|frame| (frame, ids))
 }
 
 /// A stream as its subscriber sees it.
@@ -326,10 +317,11 @@ pub(crate) struct Sent {
     number: u16,
     timestamp: u32,
     ids: Ids,
+    marker: bool,
     /// How often it was asked for.
     asked: u8,
     /// Which packet of the producer it was.
-    pub layer: u8,
+    pub stream: u8,
     pub incoming: u32,
 }
 
@@ -364,7 +356,7 @@ impl Stream {
         self.packets = self.packets.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(packet.payload.len() as u32);
         self.last = Some((packet.at, numbers.timestamp));
-        if self.rtx.is_none() {
+        if self.rtx.is_none() || numbers.empty {
             return;
         }
         if self.history.is_empty() {
@@ -375,8 +367,9 @@ impl Stream {
             number,
             timestamp: numbers.timestamp,
             ids: numbers.ids,
+            marker: numbers.marker,
             asked: 0,
-            layer: packet.layer as u8,
+            stream: packet.stream as u8,
             incoming: packet.index as u32,
         });
     }

@@ -27,6 +27,10 @@ pub(crate) struct Candidate {
     pub rid: Option<Rid>,
     pub rank: Rank,
     pub alive: bool,
+    /// The layer that stands for its stream: itself, unless one stream has several spatial layers.
+    pub stream: usize,
+    /// The highest spatial layer it has, `ALL_LAYERS` for the best of its stream.
+    pub spatial: u8,
 }
 
 /// The wanted layer if it is alive; else never better than asked; else the lowest there is. None if all are dead.
@@ -46,6 +50,7 @@ pub(crate) fn choose(layers: &[Candidate], wanted: Option<Rid>) -> Option<usize>
 
 #[cfg(test)]
 mod tests {
+    use super::super::payload::pictures::ALL_LAYERS;
     use super::*;
 
     /// `layers` such as "f h! q": the ones with a mark are dead.
@@ -53,9 +58,12 @@ mod tests {
         let names: Vec<&str> = layers.split_whitespace().collect();
         let candidates: Vec<Candidate> = names
             .iter()
-            .map(|name| {
+            .enumerate()
+            .map(|(stream, name)| {
                 let rid = name.trim_end_matches('!');
-                Candidate { rid: (rid != "-").then(|| Rid::from(rid)), rank: Rank::of(rid), alive: !name.ends_with('!') }
+                let alive = !name.ends_with('!');
+                let rank = Rank::of(rid);
+                Candidate { rid: (rid != "-").then(|| Rid::from(rid)), rank, alive, stream, spatial: ALL_LAYERS }
             })
             .collect();
         let wanted = (!wanted.is_empty()).then(|| Rid::from(wanted));

@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use crate::limits::SDP_LINES;
+use crate::limits::{CODECS_PER_LINE, SDP_LINES};
 use crate::sdp::write::Source;
-use crate::sdp::{BadSdp, Codec, Direction, Kind, Local, Remote, RemoteLine};
+use crate::sdp::{BadSdp, Codec, Direction, Format, Kind, Local, Remote, RemoteLine};
 
 /// Header extensions we understand, and on which kinds of lines.
 pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -17,15 +17,13 @@ pub(crate) const SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext
 pub(crate) const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(crate) const ORIENTATION: &str = "urn:3gpp:video-orientation";
+pub(crate) const DEPENDENCY: &str = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 const AUDIO_EXTENSIONS: [&str; 4] = [MID, SEND_TIME, TRANSPORT_CC, AUDIO_LEVEL];
-const VIDEO_EXTENSIONS: [&str; 6] = [MID, RID, REPAIRED_RID, SEND_TIME, TRANSPORT_CC, ORIENTATION];
+const VIDEO_EXTENSIONS: [&str; 7] = [MID, RID, REPAIRED_RID, SEND_TIME, TRANSPORT_CC, ORIENTATION, DEPENDENCY];
 
 /// RTP feedback we can give and take.
 const FEEDBACK: [&str; 5] = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"];
-
-/// Opus parameters worth repeating; each says what the other side may do with sound.
-const OPUS_PARAMETERS: [&str; 7] = ["minptime", "useinbandfec", "stereo", "sprop-stereo", "maxaveragebitrate", "usedtx", "cbr"];
 
 /// Highest id that fits the one-byte header extension form (RFC 8285 section 4.2).
 const EXTENSION_ID_MAX: u8 = 14;
@@ -46,8 +44,8 @@ pub(crate) struct Lines {
     lines: Vec<Local>,
     /// Lines of our last offer that the client has not answered yet, and the slots they are for.
     offered: Vec<Offered>,
-    opus: Option<Codec>,
-    vp8: Option<Codec>,
+    /// Of the client's first offer, the ones it likes best first; each payload type once.
+    codecs: Vec<Codec>,
     audio_extensions: Vec<(u8, &'static str)>,
     video_extensions: Vec<(u8, &'static str)>,
     next_mid: u64,
@@ -62,26 +60,21 @@ struct Offered {
 impl Lines {
     /// Learns codecs and extension ids from the client's first offer and answers it.
     pub(crate) fn open(remote: &Remote) -> Result<Self, BadSdp> {
-        let codec = |kind| remote.lines.iter().filter(|l| l.kind == Some(kind)).find_map(|l| l.codec.clone());
         let mut lines = Self {
             lines: Vec::new(),
             offered: Vec::new(),
-            opus: codec(Kind::Audio),
-            vp8: codec(Kind::Video),
+            codecs: known_codecs(remote),
             audio_extensions: known_extensions(remote, Kind::Audio),
-            video_extensions: known_extensions(remote, Kind::Video),
+            video_extensions: video_extensions(remote),
             next_mid: 0,
         };
         lines.answer(remote, &HashSet::new())?;
         Ok(lines)
     }
 
-    /// The codec of a kind, with the payload types of the client's first offer.
-    pub(crate) fn codec(&self, kind: Kind) -> Option<&Codec> {
-        match kind {
-            Kind::Audio => self.opus.as_ref(),
-            Kind::Video => self.vp8.as_ref(),
-        }
+    /// All codecs, with the payload types of the client's first offer.
+    pub(crate) fn codecs(&self) -> &[Codec] {
+        &self.codecs
     }
 
     /// The extensions of one kind of line with the ids of the client's first offer.
@@ -136,7 +129,7 @@ impl Lines {
                 (None, Some(ours)) if same(ours, theirs) => {
                     let line = match ours.dead || theirs.rejected {
                         true => Local { dead: true, direction: Direction::Inactive, ..ours.clone() },
-                        false => received(theirs, stop),
+                        false => self.received(theirs, ours.codec.as_ref(), stop),
                     };
                     if line.dead && !ours.dead {
                         changes.push(Change::ReceivingEnds { mid: line.mid.clone() });
@@ -144,7 +137,7 @@ impl Lines {
                     line
                 }
                 (None, Some(ours)) if !ours.dead => return Err(BadSdp::new("the offer changes the mid of a live m-line")),
-                (None, _) => received(theirs, stop),
+                (None, _) => self.received(theirs, None, stop),
             };
             lines.push(line);
         }
@@ -158,10 +151,10 @@ impl Lines {
         Ok(changes)
     }
 
-    /// Adds a line for something to send to the next offer and returns its mid. None if there is no room or
-    /// the client speaks no codec for it.
-    pub(crate) fn offer(&mut self, kind: Kind, source: Source) -> Option<String> {
-        let codec = our_codec(kind, self.codec(kind)?);
+    /// Adds a line for something to send to the next offer and returns its mid. None if there is no room.
+    pub(crate) fn offer(&mut self, codec: &Codec, source: Source) -> Option<String> {
+        let kind = codec.format.kind();
+        let codec = our_codec(codec);
         // Only a slot of the same kind: browsers accept that, other changes are less trodden.
         let taken = |slot: usize| self.offered.iter().any(|o| o.slot == slot);
         let dead = (0..self.lines.len()).find(|s| self.lines[*s].dead && self.lines[*s].kind == Some(kind) && !taken(*s));
@@ -175,7 +168,10 @@ impl Lines {
         let mid = self.new_mid();
         let extensions = match kind {
             Kind::Audio => self.audio_extensions.clone(),
-            Kind::Video => self.video_extensions.iter().filter(|(_, uri)| ![RID, REPAIRED_RID].contains(uri)).copied().collect(),
+            Kind::Video => {
+                let ours = |uri: &str| ![RID, REPAIRED_RID].contains(&uri) && goes_with(codec.format, uri);
+                self.video_extensions.iter().filter(|(_, uri)| ours(uri)).copied().collect()
+            }
         };
         let line = Local {
             kind: Some(kind),
@@ -249,6 +245,39 @@ impl Lines {
         lines
     }
 
+    /// Our line for one the client wants to send on. A line that is in use keeps its codec while that is offered: who
+    /// subscribes to it expects no other.
+    fn received(&self, theirs: &RemoteLine, used: Option<&Codec>, stop: &HashSet<String>) -> Local {
+        let kept = used.and_then(|used| theirs.codecs.iter().find(|c| (c.pt, c.format) == (used.pt, used.format)));
+        let codec = kept.or_else(|| theirs.codec());
+        let dead = theirs.rejected || codec.is_none() || stop.contains(&theirs.mid);
+        let direction = if theirs.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
+        Local {
+            kind: theirs.kind,
+            media: theirs.media.clone(),
+            protocol: theirs.protocol.clone(),
+            format: theirs.format.clone(),
+            mid: theirs.mid.clone(),
+            direction,
+            codec: codec.map(|codec| Codec {
+                fmtp: codec.format.echoed(&codec.fmtp),
+                feedback: known_feedback(codec.format.kind(), &codec.feedback),
+                ..*codec
+            }),
+            extensions: codec.map(|codec| self.extensions_with(theirs, codec.format)).unwrap_or_default(),
+            rids: theirs.rids.iter().take(crate::limits::LAYERS_PER_PRODUCER).cloned().collect(),
+            source: None,
+            dead,
+        }
+    }
+
+    /// The extensions of a line that the client sends on, as far as their ids are those of its first offer.
+    fn extensions_with(&self, theirs: &RemoteLine, format: Format) -> Vec<(u8, &'static str)> {
+        let known = self.extensions_of(format.kind());
+        let shared = shared_extensions(theirs, format.kind());
+        shared.into_iter().filter(|shared| known.contains(shared) && goes_with(format, shared.1)).collect()
+    }
+
     /// Mids of ours start with a letter, browsers count from 0, so they do not collide.
     fn new_mid(&mut self) -> String {
         loop {
@@ -264,25 +293,6 @@ impl Lines {
 /// Whether both mean the same line of a slot.
 fn same(ours: &Local, theirs: &RemoteLine) -> bool {
     ours.mid == theirs.mid || (theirs.rejected && theirs.mid.is_empty())
-}
-
-/// Our line for one the client wants to send on.
-fn received(theirs: &RemoteLine, stop: &HashSet<String>) -> Local {
-    let dead = theirs.rejected || theirs.codec.is_none() || theirs.kind.is_none() || stop.contains(&theirs.mid);
-    let direction = if theirs.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
-    Local {
-        kind: theirs.kind,
-        media: theirs.media.clone(),
-        protocol: theirs.protocol.clone(),
-        format: theirs.format.clone(),
-        mid: theirs.mid.clone(),
-        direction,
-        codec: theirs.kind.zip(theirs.codec.as_ref()).map(|(kind, codec)| echoed(kind, codec)),
-        extensions: theirs.kind.map(|kind| shared_extensions(theirs, kind)).unwrap_or_default(),
-        rids: theirs.rids.iter().take(crate::limits::LAYERS_PER_PRODUCER).cloned().collect(),
-        source: None,
-        dead,
-    }
 }
 
 /// Our line that we send on, after the client spoke about it.
@@ -302,25 +312,32 @@ fn resumed(ours: &Local, theirs: &RemoteLine, stop: &HashSet<String>, changes: &
     line
 }
 
-/// The part of an offered codec we take.
-fn echoed(kind: Kind, theirs: &Codec) -> Codec {
-    let fmtp = match kind {
-        Kind::Audio => {
-            let name = |p: &&str| OPUS_PARAMETERS.contains(&p.split('=').next().unwrap_or(p));
-            theirs.fmtp.split(';').map(str::trim).filter(name).collect::<Vec<_>>().join(";")
-        }
-        Kind::Video => String::new(),
+/// The codec of a line that we send on.
+fn our_codec(theirs: &Codec) -> Codec {
+    let fmtp = match theirs.format {
+        Format::Opus => "minptime=10;useinbandfec=1".to_owned(),
+        // What the client said of its own payload type, as the other side of it must.
+        format => format.echoed(&theirs.fmtp),
     };
-    Codec { pt: theirs.pt, rtx: theirs.rtx, fmtp, feedback: known_feedback(kind, &theirs.feedback) }
+    Codec { fmtp, feedback: known_feedback(theirs.format.kind(), &theirs.feedback), ..*theirs }
 }
 
-/// The codec of a line that we send on.
-fn our_codec(kind: Kind, theirs: &Codec) -> Codec {
-    let fmtp = match kind {
-        Kind::Audio => "minptime=10;useinbandfec=1".to_owned(),
-        Kind::Video => String::new(),
-    };
-    Codec { pt: theirs.pt, rtx: theirs.rtx, fmtp, feedback: known_feedback(kind, &theirs.feedback) }
+/// Whether an extension is of use with a codec. Chromium would describe the dependencies of all codecs, which costs a few
+/// bytes per packet; the others say in the payload what we need.
+fn goes_with(format: Format, uri: &str) -> bool {
+    uri != DEPENDENCY || format == Format::Av1
+}
+
+fn known_codecs(remote: &Remote) -> Vec<Codec> {
+    let mut known: Vec<Codec> = Vec::new();
+    for codec in remote.lines.iter().flat_map(|l| &l.codecs) {
+        let taken = |pt: u8| known.iter().any(|k| k.pt == pt || k.rtx == Some(pt));
+        if known.len() < CODECS_PER_LINE && !taken(codec.pt) {
+            let rtx = codec.rtx.filter(|rtx| !taken(*rtx));
+            known.push(Codec { rtx, ..codec.clone() });
+        }
+    }
+    known
 }
 
 fn known_feedback(kind: Kind, theirs: &[String]) -> Vec<String> {
@@ -340,6 +357,20 @@ fn known_extensions(remote: &Remote, kind: Kind) -> Vec<(u8, &'static str)> {
                 known.push(extension);
             }
         }
+    }
+    known
+}
+
+/// Known extensions of pictures. Browsers take the description of dependencies also where they did not offer it (seen in
+/// Chromium 156, which offers it only with layers), so it gets an id in any case. It may need the longer form of extensions,
+/// which is then that of the whole packet, so not all can have it.
+fn video_extensions(remote: &Remote) -> Vec<(u8, &'static str)> {
+    let mut known = known_extensions(remote, Kind::Video);
+    if !remote.extensions_mixed {
+        known.retain(|(_, uri)| *uri != DEPENDENCY);
+    } else if !known.iter().any(|(_, uri)| *uri == DEPENDENCY) {
+        let taken = |id: &u8| remote.lines.iter().any(|l| l.extensions.iter().any(|(other, _)| other == id));
+        known.extend((1..=EXTENSION_ID_MAX).rev().find(|id| !taken(id)).map(|id| (id, DEPENDENCY)));
     }
     known
 }

@@ -3,6 +3,7 @@
 //! Invariant: a layer keeps its index for the life of the producer.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
@@ -12,11 +13,14 @@ use super::Key;
 use super::consumer::Packet;
 use super::layers::{Candidate, Rank, choose};
 use super::loudness::Loudness;
+use super::payload::Descriptor;
+use super::payload::dependency::Structure;
+use super::payload::pictures::ALL_LAYERS;
 use super::rewrite::Report;
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
-use crate::sdp::Kind;
+use crate::sdp::{Format, Kind};
 use crate::{ProducerId, RoomId};
 
 /// A producer inside the engine; unlike its id it is cheap to hash and never used twice.
@@ -28,6 +32,8 @@ pub(crate) struct Producer {
     pub id: ProducerId,
     pub room: RoomId,
     pub kind: Kind,
+    /// What its payloads are.
+    pub format: Format,
     /// Where it comes in.
     pub transport: Key,
     pub mid: Mid,
@@ -44,6 +50,8 @@ pub(crate) struct Producer {
     // Written as packets come in.
     pub loudness: Loudness,
     layers: Vec<Layer>,
+    /// By the rid of their streams, for codecs that have it.
+    structures: Vec<(Option<Rid>, Arc<Structure>)>,
     checked_at: Option<Instant>,
 }
 
@@ -51,11 +59,18 @@ pub(crate) struct Producer {
 struct Layer {
     rid: Option<Rid>,
     rank: Rank,
-    ssrc: Ssrc,
+    spatial: u8,
     heard_at: Instant,
     alive: bool,
-    report: Option<Report>,
     meter: Meter,
+    /// The layer that stands for the stream: itself, unless the stream has several spatial layers.
+    stream: usize,
+
+    // Used in the layer that stands for the stream only.
+    /// The highest spatial layer that was seen.
+    top: u8,
+    ssrc: Ssrc,
+    report: Option<Report>,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
@@ -67,17 +82,22 @@ struct Layer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub layer: usize,
+    /// The layer that stands for its stream.
+    pub stream: usize,
+    /// The stream has several spatial layers.
+    pub scalable: bool,
     pub report: Option<Report>,
     /// A layer came to life or died: consumers should choose anew.
     pub changed: bool,
 }
 
 impl Producer {
-    pub(crate) fn new(id: ProducerId, room: RoomId, kind: Kind, transport: Key, mid: Mid, paused: bool) -> Self {
+    pub(crate) fn new(id: ProducerId, room: RoomId, format: Format, transport: Key, mid: Mid, paused: bool) -> Self {
         Self {
             id,
             room,
-            kind,
+            kind: format.kind(),
+            format,
             transport,
             mid,
             screen_share: false,
@@ -87,33 +107,58 @@ impl Producer {
             waiting: Vec::new(),
             loudness: Loudness::new(),
             layers: Vec::new(),
+            structures: Vec::new(),
             checked_at: None,
         }
     }
 
+    /// What a packet says about its picture.
+    pub(crate) fn read(&mut self, packet: &RtpPacket, rid: Option<Rid>) -> Option<Descriptor> {
+        if self.format != Format::Av1 {
+            return Descriptor::read(self.format, packet, None);
+        }
+        let known = self.structures.iter().position(|(of, _)| *of == rid);
+        let descriptor = Descriptor::read(self.format, packet, known.map(|known| &self.structures[known].1))?;
+        if let Some(frame) = descriptor.frame.as_ref().filter(|frame| frame.brings_structure()) {
+            match known {
+                Some(known) => self.structures[known].1 = frame.structure().clone(),
+                None if self.structures.len() < LAYERS_PER_PRODUCER => self.structures.push((rid, frame.structure().clone())),
+                None => {}
+            }
+        }
+        Some(descriptor)
+    }
+
     /// Notes that a packet came. None if the producer has too many layers already.
-    pub(crate) fn see(&mut self, now: Instant, packet: &RtpPacket, rid: Option<Rid>) -> Option<Seen> {
+    pub(crate) fn see(&mut self, now: Instant, packet: &RtpPacket, rid: Option<Rid>, spatial: u8) -> Option<Seen> {
         let ssrc = packet.header.ssrc;
         let report = packet.last_sender_info.as_ref().filter(|info| info.ssrc == ssrc);
         let report = report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 });
         let mut changed = false;
-        let index = match self.layers.iter().position(|l| l.rid == rid) {
+        let index = match self.layers.iter().position(|l| l.rid == rid && l.spatial == spatial) {
             Some(index) => index,
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
-                self.layers.push(Layer::new(now, rid, ssrc));
-                self.layers.len() - 1
+                let index = self.layers.len();
+                let stream = self.layers.iter().position(|l| l.rid == rid).unwrap_or(index);
+                self.layers.push(Layer::new(now, rid, ssrc, spatial, stream));
+                let stream = &mut self.layers[stream];
+                stream.top = stream.top.max(spatial);
+                index
             }
             None => return None,
         };
         let layer = &mut self.layers[index];
         layer.heard_at = now;
-        if std::mem::replace(&mut layer.ssrc, ssrc) != ssrc {
-            // Numbers begin anew: what is kept would be taken for something else.
-            layer.kept.clear();
-        }
-        layer.report = report;
         layer.meter.count(now, packet.payload.len());
         changed |= !std::mem::replace(&mut layer.alive, true);
+        let stream = layer.stream;
+        let of = &mut self.layers[stream];
+        if std::mem::replace(&mut of.ssrc, ssrc) != ssrc {
+            // Numbers begin anew: what is kept would be taken for something else.
+            of.kept.clear();
+        }
+        of.report = report;
+        let scalable = of.top > 0;
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
             self.checked_at = Some(now);
             for layer in &mut self.layers {
@@ -122,12 +167,23 @@ impl Producer {
                 layer.alive &= !dead;
             }
         }
-        Some(Seen { layer: index, report, changed })
+        Some(Seen { layer: index, stream, scalable, report, changed })
     }
 
     /// The layers to choose from; the choice is an index of this.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.layers.iter().map(|l| Candidate { rid: l.rid, rank: l.rank, alive: l.alive }).collect()
+        let candidate = |l: &Layer| match self.layers[l.stream].top {
+            0 => Candidate { rid: l.rid, rank: l.rank, alive: l.alive, stream: l.stream, spatial: ALL_LAYERS },
+            // The best of a stream counts as full, the next as half, whatever the stream is called.
+            top => Candidate {
+                rid: None,
+                rank: Rank(top - l.spatial),
+                alive: l.alive,
+                stream: l.stream,
+                spatial: if l.spatial == top { ALL_LAYERS } else { l.spatial },
+            },
+        };
+        self.layers.iter().map(candidate).collect()
     }
 
     /// The layers that a consumer with this wish may have, from the smallest to the one it wants, with their bit/s.
@@ -137,7 +193,14 @@ impl Producer {
         let alive = candidates.iter().enumerate().filter(|(_, l)| l.alive && l.rank >= candidates[best].rank);
         let mut options: Vec<(usize, Rank)> = alive.map(|(index, l)| (index, l.rank)).collect();
         options.sort_by_key(|(_, rank)| Reverse(*rank));
-        options.into_iter().map(|(index, _)| (index, self.layers[index].meter.rate)).collect()
+        options.into_iter().map(|(index, _)| (index, self.rate_of(index))).collect()
+    }
+
+    /// The bit/s of a layer and all that it needs.
+    fn rate_of(&self, index: usize) -> u64 {
+        let of = &self.layers[index];
+        let needed = self.layers.iter().filter(|l| l.stream == of.stream && l.spatial <= of.spatial);
+        needed.map(|l| l.meter.rate).sum()
     }
 
     /// What comes in of all layers together, in bit/s.
@@ -147,7 +210,8 @@ impl Producer {
 
     /// Someone needs a key frame of a layer. Some rid if the client is to be asked now.
     pub(crate) fn want_key_frame(&mut self, now: Instant, layer: usize) -> Option<Option<Rid>> {
-        let layer = self.layers.get_mut(layer)?;
+        let stream = self.layers.get(layer)?.stream;
+        let layer = &mut self.layers[stream];
         if !layer.may_ask(now) {
             layer.asked_again = true;
             return None;
@@ -157,10 +221,10 @@ impl Producer {
         Some(layer.rid)
     }
 
-    /// A packet of the layer came in: a key frame settles what was asked. True if a request that came too soon is due
+    /// A packet of the stream came in: a key frame settles what was asked. True if a request that came too soon is due
     /// by now; `want_key_frame` then makes it.
-    pub(crate) fn is_key_frame_due(&mut self, now: Instant, layer: usize, is_key_frame: bool) -> bool {
-        let Some(layer) = self.layers.get_mut(layer) else { return false };
+    pub(crate) fn is_key_frame_due(&mut self, now: Instant, stream: usize, is_key_frame: bool) -> bool {
+        let Some(layer) = self.layers.get_mut(stream) else { return false };
         layer.asked_again &= !is_key_frame;
         layer.asked_again && layer.may_ask(now)
     }
@@ -170,7 +234,7 @@ impl Producer {
         if self.kind == Kind::Audio {
             return;
         }
-        let Some(layer) = self.layers.get_mut(packet.layer) else { return };
+        let Some(layer) = self.layers.get_mut(packet.stream) else { return };
         if layer.kept.is_empty() {
             layer.kept.resize(RESEND_PACKETS, None);
         }
@@ -178,15 +242,15 @@ impl Producer {
     }
 
     /// A packet that came not long ago, by the lower part of its number.
-    pub(crate) fn kept(&self, now: Instant, layer: u8, index: u32) -> Option<&Packet> {
-        let kept = self.layers.get(usize::from(layer))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
+    pub(crate) fn kept(&self, now: Instant, stream: u8, index: u32) -> Option<&Packet> {
+        let kept = self.layers.get(usize::from(stream))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
         let fresh = now.saturating_duration_since(kept.at) <= RESEND_AGE;
         (fresh && kept.index as u32 == index).then_some(kept)
     }
 
     /// The rids that packets came with.
     pub(crate) fn rids(&self) -> Vec<Option<Rid>> {
-        self.layers.iter().map(|l| l.rid).collect()
+        self.layers.iter().enumerate().filter(|(index, l)| l.stream == *index).map(|(_, l)| l.rid).collect()
     }
 }
 
@@ -216,15 +280,18 @@ impl Meter {
 }
 
 impl Layer {
-    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Self {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc, spatial: u8, stream: usize) -> Self {
         Self {
             rid,
             rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
-            ssrc,
+            spatial,
             heard_at: now,
             alive: false,
-            report: None,
             meter: Meter::new(now),
+            stream,
+            top: 0,
+            ssrc,
+            report: None,
             asked_at: None,
             asked_again: false,
             kept: Vec::new(),
@@ -242,8 +309,8 @@ mod tests {
     use std::time::Duration;
 
     fn producer(now: Instant) -> Producer {
-        let mut producer = Producer::new("p".into(), "r".into(), Kind::Video, Key(1), Mid::from("2"), false);
-        producer.layers.push(Layer::new(now, None, 1.into()));
+        let mut producer = Producer::new("p".into(), "r".into(), Format::Vp8, Key(1), Mid::from("2"), false);
+        producer.layers.push(Layer::new(now, None, 1.into(), 0, 0));
         producer
     }
 

@@ -65,10 +65,10 @@ impl Engine {
         }
         let answer = self.answer(now, key, &offer, &HashSet::new())?;
         let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
-        if !transport.is_receiving(line, request.kind) {
+        let Some(format) = transport.receiving(line, request.kind).map(|codec| codec.format) else {
             self.settle(now);
             return Err(Error::Refused("the m-line does not send, or with no codec of ours".into()));
-        }
+        };
         // The client published again on the line of an earlier producer.
         if let Some(replaced) = replaced {
             self.end_producer(now, replaced);
@@ -81,7 +81,7 @@ impl Engine {
             true => format!("{}-screen", request.transport),
             false => request.transport.to_string(),
         };
-        let mut producer = Producer::new(request.producer.clone(), room, request.kind, key, mid, request.paused);
+        let mut producer = Producer::new(request.producer.clone(), room, format, key, mid, request.paused);
         producer.screen_share = request.screen_share;
         producer.stream = stream;
         self.producer_keys.insert(request.producer, producer_key);
@@ -174,7 +174,7 @@ impl Engine {
         if transport.sending_lines() >= self.limits.consumers_per_transport {
             return Err(ConsumeError::Backend);
         }
-        let line = transport.add_line(producer.kind, &producer.stream, producer.id.as_str()).ok_or(ConsumeError::Backend)?;
+        let line = transport.add_line(producer.format, &producer.stream, producer.id.as_str()).ok_or(ConsumeError::Backend)?;
         let mid = line.mid;
         transport.consumers.insert(mid, Consumer::new(producer_key, producer.kind, &line, rid));
         transport.consumer_of.insert(producer_key, mid);

@@ -1,7 +1,7 @@
 //! Sequence numbers and timestamps as one consumer sees them: continuous over layer switches, pauses and drops.
 //! Pure arithmetic on extended sequence numbers; knows no packets, rooms or clocks.
 //! Invariant: two different incoming packets never get the same outgoing number.
-//! Next: `vp8.rs` does the same for picture ids.
+//! Next: `payload/pictures.rs` does the same for picture ids.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
@@ -50,6 +50,11 @@ impl Sequence {
         Some(out)
     }
 
+    /// Whether no later packet came by here yet.
+    pub(crate) fn is_newest(&self, incoming: u64) -> bool {
+        incoming > self.highest_in
+    }
+
     /// Leaves out a packet without a gap. False if later packets went out already: then the gap exists, and only
     /// an empty packet with this number can keep the receiver from asking for it.
     pub(crate) fn skip(&mut self, incoming: u64) -> bool {
@@ -57,9 +62,14 @@ impl Sequence {
         if incoming <= self.highest_in {
             return false;
         }
-        let offset = last.offset - 1;
+        let next = Segment { from: incoming + 1, offset: last.offset - 1 };
         self.highest_in = incoming;
-        self.segments.push_back(Segment { from: incoming + 1, offset });
+        // A run of drops is one segment.
+        match self.segments.back_mut() {
+            Some(last) if last.from == incoming => *last = next,
+            _ => self.segments.push_back(next),
+        }
+        let offset = next.offset;
         if self.segments.len() > SEGMENTS {
             self.segments.pop_front();
         }
@@ -210,6 +220,22 @@ mod tests {
     #[test]
     fn padding_is_left_out_without_a_gap() {
         check(1, &[Switch(10), Map(10, Some(1)), Skip(11, true), Skip(12, true), Map(13, Some(2)), Map(14, Some(3))]);
+    }
+
+    #[test]
+    fn a_long_run_that_is_left_out_does_not_push_out_what_came_before() {
+        let mut sequence = Sequence::new(1);
+        sequence.switch(1_000);
+        for picture in 0..20 {
+            let first = 1_000 + picture * 100;
+            assert_eq!(sequence.map(first), Some(1 + picture * 2));
+            // The second is lost for now, the other 98 are of no use here.
+            assert!(sequence.is_newest(first + 2));
+            assert!((first + 2..first + 100).all(|incoming| sequence.skip(incoming)));
+            assert!(!sequence.is_newest(first + 1));
+        }
+        assert_eq!(sequence.map(1_001), Some(2), "the oldest comes after all");
+        assert_eq!(sequence.map(2_901), Some(40));
     }
 
     #[test]

@@ -64,7 +64,9 @@ impl Engine {
             self.counters.dropped(DropReason::NoProducer);
             return;
         };
-        let Some(seen) = producer.see(now, rtp, rid) else {
+        let descriptor = producer.read(rtp, rid);
+        let spatial = descriptor.as_ref().map_or(0, |d| d.spatial);
+        let Some(seen) = producer.see(now, rtp, rid, spatial) else {
             self.counters.dropped(DropReason::Malformed);
             return;
         };
@@ -83,8 +85,8 @@ impl Engine {
             self.choose_layers(now, key);
         }
         let Some(producer) = self.producers.get_mut(&key) else { return };
-        let packet = Packet::new(now, rtp, producer.kind, seen.layer, seen.report);
-        let ask = producer.is_key_frame_due(now, seen.layer, packet.starts_key_frame());
+        let packet = Packet::new(now, rtp, seen, descriptor);
+        let ask = producer.is_key_frame_due(now, seen.stream, packet.starts_key_frame());
         producer.keep(&packet);
         // Sound is not held back.
         let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
@@ -226,7 +228,7 @@ impl Engine {
         let Some(producer) = self.producers.get(&consumer.producer) else { return false };
         for number in Feedback::numbers(first, after) {
             let Some((sent, asked)) = consumer.stream.find(number) else { continue };
-            let Some(packet) = producer.kept(now, sent.layer, sent.incoming) else { continue };
+            let Some(packet) = producer.kept(now, sent.stream, sent.incoming) else { continue };
             // What is asked for once more was lost twice, and a picture waits.
             let copies = egress.congestion.copies().saturating_add(asked - 1);
             for _ in 0..copies.min(COPIES_AT_MOST) {

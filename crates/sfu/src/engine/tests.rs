@@ -2,6 +2,7 @@
 //! Time is advanced, never slept. `bench.rs` is the bench, the other files are scenarios.
 
 mod bench;
+mod codecs;
 mod consuming;
 mod hostile;
 mod lines;

@@ -23,10 +23,11 @@ use super::egress::keys::{self, Slot};
 use super::egress::{Egress, ExtensionIds};
 use super::farewell::Farewell;
 use super::lines::{self, Change, Lines};
+use super::payload::dependency::Carrier;
 use super::producer::ProducerKey;
 use crate::limits::{OVERDUE_ROUNDS, PATH_QUIET_FOR, STATS_EVERY};
 use crate::sdp::write::{Session, Source};
-use crate::sdp::{self, BadSdp, Kind, Remote};
+use crate::sdp::{self, BadSdp, Codec, Format, Kind, Remote};
 use crate::{CloseReason, Error, Role, RoomId, TransportId};
 
 /// What all transports of an engine share.
@@ -138,19 +139,9 @@ impl Transport {
             }
         }
         let codecs = config.codec_config();
-        if let Some(opus) = lines.codec(Kind::Audio) {
-            codecs.add_config(
-                opus.pt.into(),
-                None,
-                CodecName::Opus,
-                Frequency::FORTY_EIGHT_KHZ,
-                Some(2),
-                FormatParams::default(),
-            );
-        }
-        if let Some(vp8) = lines.codec(Kind::Video) {
-            let rtx = vp8.rtx.map(Pt::from);
-            codecs.add_config(vp8.pt.into(), rtx, CodecName::Vp8, Frequency::NINETY_KHZ, None, FormatParams::default());
+        for codec in lines.codecs() {
+            let (name, clock, channels) = described(codec.format);
+            codecs.add_config(codec.pt.into(), codec.rtx.map(Pt::from), name, clock, channels, FormatParams::default());
         }
         let (mut rtc, keys) = keys::overhear(|| config.build(now));
         for address in &identity.candidates {
@@ -332,6 +323,7 @@ impl Transport {
                     level: id(lines::AUDIO_LEVEL),
                     orientation: id(lines::ORIENTATION),
                     transport_cc: id(lines::TRANSPORT_CC).filter(|_| self.transport_cc),
+                    dependency: id(lines::DEPENDENCY),
                 }
             };
             self.egress = Egress::new(now, &self.keys, ids(Kind::Audio), ids(Kind::Video));
@@ -391,10 +383,10 @@ impl Transport {
         Ok(changes)
     }
 
-    /// A line that the client sends on: its payload type, if it is one that packets can be told by.
-    pub(crate) fn is_receiving(&self, mid: &str, kind: Kind) -> bool {
-        let expected = self.lines.codec(kind).map(|c| c.pt);
-        self.lines.receiving(mid).is_some_and(|l| l.kind == Some(kind) && l.codec.as_ref().map(|c| c.pt) == expected)
+    /// The codec of a line that the client sends on, if it is one that packets can be told by.
+    pub(crate) fn receiving(&self, mid: &str, kind: Kind) -> Option<&Codec> {
+        let codec = self.lines.receiving(mid).filter(|l| l.kind == Some(kind))?.codec.as_ref()?;
+        self.lines.codecs().iter().find(|c| (c.pt, c.format) == (codec.pt, codec.format))
     }
 
     pub(crate) fn sending_lines(&self) -> usize {
@@ -407,14 +399,15 @@ impl Transport {
     }
 
     /// Adds a line for a track to the next offer. None if the client cannot take it.
-    pub(crate) fn add_line(&mut self, kind: Kind, stream: &str, track: &str) -> Option<Outgoing> {
-        let codec = self.lines.codec(kind)?;
-        let (pt, rtx_pt) = (codec.pt, codec.rtx.filter(|_| kind == Kind::Video));
+    pub(crate) fn add_line(&mut self, format: Format, stream: &str, track: &str) -> Option<Outgoing> {
+        let takes = || self.lines.codecs().iter().filter(|c| c.format.takes(format));
+        let codec = takes().find(|c| c.format == format).or_else(|| takes().next())?.clone();
+        let (pt, rtx_pt) = (codec.pt, codec.rtx.filter(|_| format.kind() == Kind::Video));
         let ssrc = self.new_ssrc();
         let rtx = rtx_pt.map(|pt| (self.new_ssrc(), pt));
         let name = token(track);
         let source = Source { ssrc, rtx: rtx.map(|(ssrc, _)| ssrc), stream: token(stream), track: name.clone() };
-        let mid = self.lines.offer(kind, source)?;
+        let mid = self.lines.offer(&codec, source)?;
         Some(Outgoing { mid: Mid::from(mid.as_str()), pt, ssrc, rtx, name })
     }
 
@@ -514,7 +507,19 @@ pub(crate) struct Outgoing {
 }
 
 fn offers(offer: &Remote, feedback: &str) -> bool {
-    offer.lines.iter().filter_map(|l| l.codec.as_ref()).any(|c| c.feedback.iter().any(|f| f == feedback))
+    offer.lines.iter().flat_map(|l| &l.codecs).any(|c| c.feedback.iter().any(|f| f == feedback))
+}
+
+/// How str0m calls it: name, clock rate, channels. It only tells payload types by them; what is in the payloads is ours.
+fn described(format: Format) -> (CodecName, Frequency, Option<u8>) {
+    let name = match format {
+        Format::Opus => return (CodecName::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2)),
+        Format::Vp8 => CodecName::Vp8,
+        Format::Vp9 => CodecName::Vp9,
+        Format::H264(_) => CodecName::H264,
+        Format::Av1 => CodecName::Av1,
+    };
+    (name, Frequency::NINETY_KHZ, None)
 }
 
 fn media_kind(kind: Kind) -> MediaKind {
@@ -533,6 +538,7 @@ fn extension(uri: &str) -> Option<Extension> {
         lines::TRANSPORT_CC => Extension::TransportSequenceNumber,
         lines::AUDIO_LEVEL => Extension::AudioLevel,
         lines::ORIENTATION => Extension::VideoOrientation,
+        lines::DEPENDENCY => Extension::with_serializer(lines::DEPENDENCY, Carrier),
         _ => return None,
     })
 }

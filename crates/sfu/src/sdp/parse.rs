@@ -2,12 +2,15 @@
 //! duplicate feedback lines, direction in extmap and braces in msid are taken as they come.
 //! Never trusts a count or length: all are bounded by `limits.rs`.
 
-use super::{BadSdp, Codec, Credentials, Direction, Kind, Remote, RemoteLine};
-use crate::limits::{MSID_BYTES, SDP_ATTRIBUTES, SDP_BYTES, SDP_LINES};
+use super::{BadSdp, Codec, Credentials, Direction, Format, Kind, Remote, RemoteLine};
+use crate::limits::{CODECS_PER_LINE, MSID_BYTES, SDP_ATTRIBUTES, SDP_BYTES, SDP_LINES};
 
 /// str0m keeps a mid in 16 bytes and a rid in 8; a longer one could not be told apart in packets.
 const MID_BYTES: usize = 16;
 const RID_BYTES: usize = 8;
+
+/// Kinds of feedback kept of one codec; browsers write five.
+const FEEDBACK_PER_CODEC: usize = 16;
 
 pub(crate) fn parse(text: &str) -> Result<Remote, BadSdp> {
     if text.len() > SDP_BYTES {
@@ -36,6 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Remote, BadSdp> {
     }
     let credentials = credentials(&session, &sections)?;
     let bundle = session.bundle.take();
+    let extensions_mixed = session.extensions_mixed || sections.iter().any(|s| s.attributes.extensions_mixed);
     let mut lines: Vec<RemoteLine> = Vec::with_capacity(sections.len());
     for section in sections {
         let line = section.finish(bundle.as_deref(), session.direction)?;
@@ -44,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Remote, BadSdp> {
         }
         lines.push(line);
     }
-    Ok(Remote { credentials, lines })
+    Ok(Remote { credentials, extensions_mixed, lines })
 }
 
 fn credentials(session: &Attributes, sections: &[Section]) -> Result<Credentials, BadSdp> {
@@ -71,6 +75,7 @@ struct Attributes {
     mid: Option<String>,
     direction: Option<Direction>,
     bundle_only: bool,
+    extensions_mixed: bool,
     msid: Option<(String, String)>,
     rtpmap: Vec<(u8, String)>,
     fmtp: Vec<(u8, String)>,
@@ -103,6 +108,7 @@ impl Attributes {
             "recvonly" => self.direction = Some(Direction::RecvOnly),
             "inactive" => self.direction = Some(Direction::Inactive),
             "bundle-only" => self.bundle_only = true,
+            "extmap-allow-mixed" => self.extensions_mixed = true,
             "msid" => {
                 let (stream, track) = value.split_once(' ').unwrap_or((value, ""));
                 if value.len() <= MSID_BYTES {
@@ -211,7 +217,7 @@ impl Section {
                 list.filter(|r| declared.contains(r) && token(r, RID_BYTES)).cloned().collect()
             }
         };
-        let codec = kind.and_then(|kind| self.codec(kind));
+        let codecs = kind.map(|kind| self.codecs(kind)).unwrap_or_default();
         let direction = self.attributes.direction.or(session_direction).unwrap_or(Direction::SendRecv);
         let format = self.formats.into_iter().next().unwrap_or_else(|| "0".to_owned());
         let extensions = self.attributes.extensions;
@@ -224,33 +230,39 @@ impl Section {
             mid,
             direction,
             msid,
-            codec,
+            codecs,
             extensions,
             rids,
             rejected,
         })
     }
 
-    fn codec(&self, kind: Kind) -> Option<Codec> {
-        let listed = |pt: u8| self.formats.iter().any(|f| f.parse() == Ok(pt));
-        let name = match kind {
-            Kind::Audio => "opus/48000/2",
-            Kind::Video => "vp8/90000",
-        };
-        let maps = &self.attributes.rtpmap;
-        let pt = maps.iter().find(|(pt, map)| listed(*pt) && map.eq_ignore_ascii_case(name))?.0;
-        let fmtp_of = |pt: u8| self.attributes.fmtp.iter().find(|(p, _)| *p == pt).map(|(_, f)| f.as_str());
-        let rtx = maps.iter().find(|(rtx, map)| {
-            let apt = fmtp_of(*rtx).and_then(|f| f.split(';').find_map(|p| p.trim().strip_prefix("apt=")));
-            listed(*rtx) && *rtx != pt && starts_with_ignore_case(map, "rtx/") && apt.and_then(|a| a.parse().ok()) == Some(pt)
-        });
-        let mut feedback: Vec<String> = Vec::new();
-        for (on, what) in &self.attributes.feedback {
-            if (on == "*" || on.parse() == Ok(pt)) && !feedback.contains(what) {
-                feedback.push(what.clone());
+    /// In the order of the m-line, which is the order of preference (RFC 3264 section 5.1).
+    fn codecs(&self, kind: Kind) -> Vec<Codec> {
+        let Attributes { rtpmap, fmtp, feedback, .. } = &self.attributes;
+        let fmtp_of = |pt: u8| fmtp.iter().find(|(p, _)| *p == pt).map_or("", |(_, f)| f.as_str());
+        let listed: Vec<u8> = self.formats.iter().filter_map(|f| f.parse().ok()).collect();
+        let maps = || listed.iter().filter_map(|pt| rtpmap.iter().find(|(p, _)| p == pt).map(|(pt, map)| (*pt, map.as_str())));
+        // What each retransmission payload type is for.
+        let apt = |pt: u8| fmtp_of(pt).split(';').find_map(|p| p.trim().strip_prefix("apt=")?.parse::<u8>().ok());
+        let resends = maps().filter(|(_, map)| starts_with_ignore_case(map, "rtx/"));
+        let resends: Vec<(u8, u8)> = resends.filter_map(|(pt, _)| Some((pt, apt(pt)?))).collect();
+        let mut codecs: Vec<Codec> = Vec::new();
+        for (pt, map) in maps() {
+            let Some(format) = Format::parse(map, fmtp_of(pt)).filter(|f| f.kind() == kind) else { continue };
+            if codecs.len() >= CODECS_PER_LINE || codecs.iter().any(|c| c.pt == pt) {
+                continue;
             }
+            let rtx = resends.iter().find(|(rtx, apt)| *apt == pt && *rtx != pt).map(|(rtx, _)| *rtx);
+            let mut taken: Vec<String> = Vec::new();
+            for (on, what) in feedback {
+                if taken.len() < FEEDBACK_PER_CODEC && (on == "*" || on.parse() == Ok(pt)) && !taken.contains(what) {
+                    taken.push(what.clone());
+                }
+            }
+            codecs.push(Codec { format, pt, rtx, fmtp: fmtp_of(pt).to_owned(), feedback: taken });
         }
-        Some(Codec { pt, rtx: rtx.map(|(pt, _)| *pt), fmtp: fmtp_of(pt).unwrap_or_default().to_owned(), feedback })
+        codecs
     }
 }
 
@@ -274,17 +286,33 @@ mod tests {
     fn chromium_offers_are_understood() {
         let remote = good(CHROMIUM);
         assert_eq!(remote.credentials.ufrag, "abcd");
-        let opus = remote.lines[0].codec.as_ref().expect("opus");
+        let opus = remote.lines[0].codec().expect("opus");
         assert_eq!((opus.pt, opus.rtx), (111, None));
         assert!(opus.fmtp.contains("maxaveragebitrate=32000"));
-        let vp8 = remote.lines[1].codec.as_ref().expect("VP8");
+        let vp8 = remote.lines[1].codec().expect("VP8");
         assert_eq!((vp8.pt, vp8.rtx), (96, Some(97)));
         assert_eq!(vp8.feedback.len(), 5);
         assert_eq!(remote.lines[1].rids, ["f", "h", "q"]);
         assert_eq!(remote.lines[3].rids, ["f", "h"]);
-        assert_eq!(remote.lines[3].codec.as_ref().expect("VP8").rtx, None);
+        assert_eq!(remote.lines[3].codec().expect("VP8").rtx, None);
         assert_eq!(remote.lines[2].msid, Some(("a".into(), "b".into())));
         assert!(remote.lines.iter().all(|l| l.direction == Direction::SendOnly && !l.rejected));
+    }
+
+    #[test]
+    fn codecs_come_in_the_order_of_the_line() {
+        let order = |text: &str| good(text).lines[1].codecs.iter().map(|c| (c.pt, c.rtx)).collect::<Vec<_>>();
+        assert_eq!(order(CHROMIUM), [(96, Some(97)), (102, Some(103)), (45, Some(46))]);
+        let liked = CHROMIUM.replace("SAVPF 96 97 102 103 45 46", "SAVPF 46 45 103 102 96 97");
+        assert_eq!(order(&liked), [(45, Some(46)), (102, Some(103)), (96, Some(97))]);
+        let mut whole = CHROMIUM.replace("packetization-mode=1;", "");
+        assert_eq!(good(&whole).lines[1].codecs[1].pt, 102);
+        whole = whole.replace("SAVPF 96 97 102 103 45 46", "SAVPF 102 104 103");
+        whole = whole.replace(
+            "a=rtpmap:103",
+            "a=rtpmap:104 H264/90000\r\na=fmtp:104 profile-level-id=42001f;packetization-mode=1\r\na=rtpmap:103",
+        );
+        assert_eq!(good(&whole).lines[1].codec().expect("H.264").pt, 104, "rather in pieces");
     }
 
     #[test]
@@ -292,12 +320,12 @@ mod tests {
         let remote = good(FIREFOX);
         assert!(remote.lines.iter().all(|l| !l.rejected));
         assert_eq!(remote.credentials.ufrag, "deadbeef");
-        let vp8 = remote.lines[1].codec.as_ref().expect("VP8");
+        let vp8 = remote.lines[1].codec().expect("VP8");
         assert_eq!((vp8.pt, vp8.rtx), (120, Some(124)));
         assert!(remote.lines[1].extensions.contains(&(9, "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id".into())));
         assert_eq!(remote.lines[2].msid, Some(("{s}".into(), "{t}".into())));
         // The SDK appends this line, even twice.
-        assert_eq!(remote.lines[2].codec.as_ref().expect("opus").feedback, ["nack"]);
+        assert_eq!(remote.lines[2].codec().expect("opus").feedback, ["nack"]);
     }
 
     #[test]

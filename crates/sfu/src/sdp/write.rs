@@ -106,8 +106,8 @@ fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates:
         let _ = write!(out, "a=msid:{stream} {track}\r\n");
     }
     out.push_str("a=rtcp-mux\r\n");
-    if let (Some(codec), Some(kind)) = (&line.codec, line.kind) {
-        write_codec(out, kind, codec);
+    if let Some(codec) = &line.codec {
+        write_codec(out, codec);
     }
     if !line.rids.is_empty() && !line.dead {
         for rid in &line.rids {
@@ -125,13 +125,9 @@ fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates:
     }
 }
 
-fn write_codec(out: &mut String, kind: Kind, codec: &Codec) {
+fn write_codec(out: &mut String, codec: &Codec) {
     let pt = codec.pt;
-    let name = match kind {
-        Kind::Audio => "opus/48000/2",
-        Kind::Video => "VP8/90000",
-    };
-    let _ = write!(out, "a=rtpmap:{pt} {name}\r\n");
+    let _ = write!(out, "a=rtpmap:{pt} {}\r\n", codec.format.map());
     for feedback in &codec.feedback {
         let _ = write!(out, "a=rtcp-fb:{pt} {feedback}\r\n");
     }

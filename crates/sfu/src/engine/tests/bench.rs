@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, ExtensionValues, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
-use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc};
+use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc, RtcConfig};
 
+use crate::engine::payload::dependency::Carried;
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
 use crate::{Consume, Event, Kind, Produce, Role, Secret};
@@ -36,7 +38,16 @@ pub(super) struct Bench {
     /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
     pub rates: HashMap<usize, f64>,
     busy_until: HashMap<usize, Instant>,
-    line: VecDeque<(Instant, usize, Way, Vec<u8>)>,
+    line: VecDeque<OnItsWay>,
+}
+
+/// When a datagram arrives, whose it is, where it goes.
+type OnItsWay = (Instant, usize, Way, Vec<u8>);
+
+/// The front of the line is what arrives next.
+fn put(line: &mut VecDeque<OnItsWay>, what: OnItsWay) {
+    let place = line.iter().rposition(|(before, ..)| *before <= what.0).map_or(0, |before| before + 1);
+    line.insert(place, what);
 }
 
 pub(super) struct Client {
@@ -64,6 +75,11 @@ pub(super) struct Received {
     pub layer: u8,
     pub count: u32,
     pub level: Option<i8>,
+    pub pt: u8,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+    /// AV1's dependency descriptor.
+    pub dependency: Option<Box<[u8]>>,
 }
 
 impl Bench {
@@ -90,9 +106,14 @@ impl Bench {
 
     /// A client with the two placeholders of the web SDK, its transport opened in `room`.
     pub(super) fn join(&mut self, room: &str, role: Role) -> usize {
+        self.join_with(room, role, |config| config.enable_vp8(true))
+    }
+
+    /// The same with codecs for pictures, and all else, of one's own.
+    pub(super) fn join_with(&mut self, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
         let index = self.clients.len();
         let name = format!("t{index}");
-        let mut client = Client::new(self.now, index, name.clone());
+        let mut client = Client::new(self.now, index, name.clone(), configure);
         let mut api = client.rtc.sdp_api();
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
@@ -267,7 +288,7 @@ impl Bench {
 
     pub(super) fn pump(&mut self) {
         for (index, client) in self.clients.iter_mut().enumerate() {
-            client.poll(self.now, |bytes| self.line.push_back((self.now + DELAY, index, Way::Up, bytes)));
+            client.poll(self.now, |bytes| put(&mut self.line, (self.now + DELAY, index, Way::Up, bytes)));
         }
         let mut down = vec![];
         self.engine.flush(self.now, &mut |datagrams| {
@@ -296,16 +317,14 @@ impl Bench {
             self.busy_until.insert(index, at);
         }
         let at = at + DELAY;
-        // The front of the line is what arrives next.
-        let place = self.line.iter().rposition(|(before, ..)| *before <= at).map_or(0, |before| before + 1);
-        self.line.insert(place, (at, index, Way::Down, bytes));
+        put(&mut self.line, (at, index, Way::Down, bytes));
     }
 }
 
 impl Client {
-    fn new(now: Instant, index: usize, name: String) -> Self {
+    fn new(now: Instant, index: usize, name: String, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> Self {
         let address = SocketAddr::from(([10, 0, 0, 1 + index as u8], 6_000));
-        let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
+        let mut rtc = configure(Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false)).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
         Self {
             rtc,
@@ -355,7 +374,8 @@ impl Client {
                 let ssrc = packet.header.ssrc;
                 let mid = self.rtc.direct_api().stream_rx(&ssrc).expect("a stream").mid();
                 let bytes = &packet.payload;
-                let video = bytes[0] == 0x90;
+                let video = bytes.first() == Some(&0x90);
+                let number = |at: usize| bytes.get(at..at + 4).map_or(0, |b| u32::from_be_bytes(b.try_into().expect("four")));
                 self.received.push(Received {
                     at: now,
                     mid,
@@ -363,9 +383,13 @@ impl Client {
                     timestamp: packet.header.timestamp,
                     picture: video.then(|| u16::from_be_bytes([bytes[2] & 0x7f, bytes[3]])),
                     tl0: video.then(|| bytes[4]),
-                    layer: bytes[7],
-                    count: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
+                    layer: bytes.get(7).copied().unwrap_or(0),
+                    count: number(8),
                     level: packet.header.ext_vals.audio_level,
+                    pt: *packet.header.payload_type,
+                    marker: packet.header.marker,
+                    payload: Arc::clone(bytes),
+                    dependency: packet.header.ext_vals.user_values.get::<Carried>().map(|carried| carried.0.clone()),
                 });
             }
             _ => {}

@@ -1,0 +1,104 @@
+// Cameras in every codec that browsers offer, alone and with several layers in one stream.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { eventually } from './support/eventually.mjs';
+import { Stage } from './support/stage.mjs';
+
+let stage;
+before(async () => {
+  stage = await Stage.open(import.meta.url);
+});
+afterEach(() => stage.clear());
+after(() => stage?.close());
+
+const CAMERA = { width: 1280, height: 720 };
+
+async function publisher(name, meeting, given, options) {
+  const person = await stage.invites(name, meeting, options);
+  await person.does((_, how) => window.person.publishes(how), given);
+  await person.joins();
+  return person;
+}
+
+async function eventuallyComesAs(bob, ada, codec) {
+  await eventually(`${ada.name}'s camera comes as ${codec}`, async () => {
+    assert.equal((await bob.receivesFrom(ada)).codec, codec);
+  });
+}
+
+for (const codec of ['video/VP8', 'video/H264', 'video/VP9', 'video/AV1']) {
+  test(`a camera that publishes ${codec} is seen, also by who comes later`, { timeout: 90_000 }, async () => {
+    const meeting = await stage.api.createMeeting();
+    const ada = await publisher('Ada', meeting, { codec });
+    const [bob] = await stage.gathers(meeting, 'Bob');
+    await bob.eventuallySees(ada);
+    await eventuallyComesAs(bob, ada, codec);
+    await ada.eventuallySees(bob);
+    await eventuallyComesAs(ada, bob, 'video/VP8');
+    const [cleo] = await stage.gathers(meeting, 'Cleo');
+    await cleo.eventuallySees(ada);
+    await cleo.eventuallySees(bob);
+    await ada.does(({ self }) => self.disableVideo());
+    await bob.eventuallySeesNoPictureOf(ada);
+    await ada.does(({ self }) => self.enableVideo());
+    await bob.eventuallySees(ada);
+    for (const viewer of [bob, cleo]) assert.deepEqual((await viewer.looksAt(ada)).garbage, []);
+  });
+}
+
+test('everybody publishes something else and sees all the others', { timeout: 90_000 }, async () => {
+  const meeting = await stage.api.createMeeting();
+  const people = [];
+  for (const [name, codec] of [['Ada', 'video/H264'], ['Bob', 'video/VP9'], ['Cleo', 'video/AV1']]) {
+    people.push(Object.assign(await publisher(name, meeting, { codec }), { codec }));
+  }
+  for (const viewer of people) {
+    for (const other of people.filter((person) => person !== viewer)) {
+      await viewer.eventuallySees(other);
+      await eventuallyComesAs(viewer, other, other.codec);
+      assert.deepEqual((await viewer.looksAt(other)).garbage, []);
+    }
+  }
+});
+
+for (const [codec, scalabilityMode] of [
+  ['video/VP9', 'L1T3'],
+  ['video/VP9', 'L3T3_KEY'],
+  ['video/VP9', 'L3T3'],
+  ['video/AV1', 'L1T3'],
+  ['video/AV1', 'L3T3_KEY'],
+  ['video/AV1', 'L2T1'],
+]) {
+  test(`${codec} in ${scalabilityMode}: everybody gets as much of it as they draw`, { timeout: 120_000 }, async () => {
+    const layers = Number(scalabilityMode[1]);
+    const meeting = await stage.api.createMeeting();
+    const ada = await publisher('Ada', meeting, { codec, scalabilityMode }, { camera: CAMERA });
+    const [bob, cleo] = await stage.gathers(meeting, 'Bob', 'Cleo');
+    const draws = (who, width, height) => who.does((_, given) => window.person.resizes(...given), [ada.id, width, height]);
+    const eventuallyIs = (who, wanted, width) =>
+      eventually(`the picture is ${wanted} for ${who.name}`, async () => {
+        const picture = await who.looksAt(ada);
+        assert.ok(picture && width(picture.width), JSON.stringify(picture));
+      }, { within: 25_000 });
+    const [large, small] = [(width) => width >= 640, (width) => width <= 1280 / 2 ** (layers - 1)];
+
+    for (const viewer of [bob, cleo]) {
+      await viewer.eventuallySees(ada);
+      await eventuallyComesAs(viewer, ada, codec);
+      await draws(viewer, 1280, 720);
+    }
+    await eventuallyIs(bob, 'large', large);
+    for (let round = 0; round < 2; round++) {
+      await draws(bob, 80, 45);
+      await eventuallyIs(bob, 'small', small);
+      await bob.eventuallySees(ada);
+      await eventuallyIs(cleo, 'still large', large);
+      await draws(bob, 1280, 720);
+      await eventuallyIs(bob, 'large again', large);
+      await bob.eventuallySees(ada);
+    }
+    for (const viewer of [bob, cleo]) assert.deepEqual((await viewer.looksAt(ada)).garbage, [], viewer.name);
+  });
+}
