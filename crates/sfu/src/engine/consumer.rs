@@ -78,12 +78,14 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    pub(crate) fn new(at: Instant, rtp: &RtpPacket, kind: Kind, layer: usize, report: Option<Report>) -> Self {
+    /// Its layer is for `Producer::see` to find.
+    pub(crate) fn new(at: Instant, rtp: &RtpPacket, kind: Kind) -> Self {
         let extensions = &rtp.header.ext_vals;
+        let report = rtp.last_sender_info.as_ref().filter(|info| info.ssrc == rtp.header.ssrc);
         let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
         Self {
             at,
-            layer,
+            layer: 0,
             ssrc: *rtp.header.ssrc,
             index: *rtp.seq_no,
             timestamp: rtp.header.timestamp,
@@ -91,7 +93,7 @@ impl Packet {
             payload: Arc::clone(&rtp.payload),
             level: extensions.audio_level.map(|level| voice | level.unsigned_abs().min(127)),
             orientation: extensions.video_orientation.map(|orientation| orientation as u8),
-            report,
+            report: report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 }),
             descriptor: match kind {
                 Kind::Video => Descriptor::parse(&rtp.payload),
                 Kind::Audio => None,

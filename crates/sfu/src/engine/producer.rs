@@ -6,13 +6,11 @@ use std::cmp::Reverse;
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
-use str0m::rtp::{RtpPacket, Ssrc};
 
 use super::Key;
 use super::consumer::Packet;
 use super::layers::{Candidate, Rank, choose};
 use super::loudness::Loudness;
-use super::rewrite::Report;
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
@@ -28,9 +26,7 @@ pub(crate) struct Producer {
     pub id: ProducerId,
     pub room: RoomId,
     pub kind: Kind,
-    /// Where it comes in.
-    pub transport: Key,
-    pub mid: Mid,
+    pub origin: Origin,
     pub screen_share: bool,
     /// Paused by the server: packets are not forwarded.
     pub paused: bool,
@@ -38,6 +34,8 @@ pub(crate) struct Producer {
     pub stream: String,
     /// Where it goes out.
     pub consumers: Vec<(Key, Mid)>,
+    /// The threads it is consumed on besides this one.
+    pub mirrors: Vec<Mirror>,
     /// What came in and waits to go out, in the order it came.
     pub waiting: Vec<Packet>,
 
@@ -47,14 +45,29 @@ pub(crate) struct Producer {
     checked_at: Option<Instant>,
 }
 
+/// Where a producer's packets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Its client, on a transport of this thread.
+    Client { transport: Key, mid: Mid },
+    /// The thread that has its client: this one is a mirror. `serial` and `since` are of the last time it was shared.
+    Thread { home: usize, serial: u64, since: Instant },
+}
+
+/// That another thread has a mirror of a producer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mirror {
+    pub on: usize,
+    pub serial: u64,
+}
+
 #[derive(Debug)]
 struct Layer {
     rid: Option<Rid>,
     rank: Rank,
-    ssrc: Ssrc,
+    ssrc: u32,
     heard_at: Instant,
     alive: bool,
-    report: Option<Report>,
     meter: Meter,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
@@ -63,27 +76,18 @@ struct Layer {
     kept: Vec<Option<Packet>>,
 }
 
-/// What a packet tells about its layer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
-    pub layer: usize,
-    pub report: Option<Report>,
-    /// A layer came to life or died: consumers should choose anew.
-    pub changed: bool,
-}
-
 impl Producer {
-    pub(crate) fn new(id: ProducerId, room: RoomId, kind: Kind, transport: Key, mid: Mid, paused: bool) -> Self {
+    pub(crate) fn new(id: ProducerId, room: RoomId, kind: Kind, origin: Origin, paused: bool) -> Self {
         Self {
             id,
             room,
             kind,
-            transport,
-            mid,
+            origin,
             screen_share: false,
             paused,
             stream: String::new(),
             consumers: Vec::new(),
+            mirrors: Vec::new(),
             waiting: Vec::new(),
             loudness: Loudness::new(),
             layers: Vec::new(),
@@ -91,27 +95,33 @@ impl Producer {
         }
     }
 
-    /// Notes that a packet came. None if the producer has too many layers already.
-    pub(crate) fn see(&mut self, now: Instant, packet: &RtpPacket, rid: Option<Rid>) -> Option<Seen> {
-        let ssrc = packet.header.ssrc;
-        let report = packet.last_sender_info.as_ref().filter(|info| info.ssrc == ssrc);
-        let report = report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 });
+    /// The transport and line it comes in on, if it is not a mirror.
+    pub(crate) fn line(&self) -> Option<(Key, Mid)> {
+        match self.origin {
+            Origin::Client { transport, mid } => Some((transport, mid)),
+            Origin::Thread { .. } => None,
+        }
+    }
+
+    /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already; true if a
+    /// layer came to life or died: consumers should choose anew.
+    pub(crate) fn see(&mut self, packet: &mut Packet, rid: Option<Rid>) -> Option<bool> {
+        let now = packet.at;
         let mut changed = false;
-        let index = match self.layers.iter().position(|l| l.rid == rid) {
+        let index = match self.layer_of(rid) {
             Some(index) => index,
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
-                self.layers.push(Layer::new(now, rid, ssrc));
+                self.layers.push(Layer::new(now, rid, packet.ssrc));
                 self.layers.len() - 1
             }
             None => return None,
         };
         let layer = &mut self.layers[index];
         layer.heard_at = now;
-        if std::mem::replace(&mut layer.ssrc, ssrc) != ssrc {
+        if std::mem::replace(&mut layer.ssrc, packet.ssrc) != packet.ssrc {
             // Numbers begin anew: what is kept would be taken for something else.
             layer.kept.clear();
         }
-        layer.report = report;
         layer.meter.count(now, packet.payload.len());
         changed |= !std::mem::replace(&mut layer.alive, true);
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
@@ -122,7 +132,12 @@ impl Producer {
                 layer.alive &= !dead;
             }
         }
-        Some(Seen { layer: index, report, changed })
+        packet.layer = index;
+        Some(changed)
+    }
+
+    pub(crate) fn layer_of(&self, rid: Option<Rid>) -> Option<usize> {
+        self.layers.iter().position(|l| l.rid == rid)
     }
 
     /// The layers to choose from; the choice is an index of this.
@@ -216,14 +231,13 @@ impl Meter {
 }
 
 impl Layer {
-    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Self {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: u32) -> Self {
         Self {
             rid,
             rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
             ssrc,
             heard_at: now,
             alive: false,
-            report: None,
             meter: Meter::new(now),
             asked_at: None,
             asked_again: false,
@@ -242,8 +256,9 @@ mod tests {
     use std::time::Duration;
 
     fn producer(now: Instant) -> Producer {
-        let mut producer = Producer::new("p".into(), "r".into(), Kind::Video, Key(1), Mid::from("2"), false);
-        producer.layers.push(Layer::new(now, None, 1.into()));
+        let mut producer =
+            Producer::new("p".into(), "r".into(), Kind::Video, Origin::Client { transport: Key(1), mid: Mid::from("2") }, false);
+        producer.layers.push(Layer::new(now, None, 1));
         producer
     }
 
