@@ -389,6 +389,8 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    mod threads;
+
     use super::*;
     use crate::Role;
 

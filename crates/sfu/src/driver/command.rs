@@ -141,7 +141,7 @@ impl Command {
 #[derive(Clone, Debug)]
 pub struct Sfu {
     threads: Arc<[Line]>,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
 }
 
 /// The way to one thread.
