@@ -59,7 +59,7 @@ impl Config {
             bind,
             threads: 0,
             single_port: false,
-            room_per_thread: 40,
+            room_per_thread: 100,
             announce: Vec::new(),
             limits: Limits::default(),
             secret: None,

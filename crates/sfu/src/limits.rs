@@ -145,9 +145,9 @@ pub(crate) const ADDRESSES_ELSEWHERE: usize = 32_768;
 /// opened a moment ago carry none yet.
 pub(crate) const TRANSPORT_WEIGHS: u64 = 100;
 
-/// A thread is much busier than another with twice its packets and this many more per second: then a room spreads
-/// although it is small.
-pub(crate) const MUCH_BUSIER_BY: u64 = 20_000;
+/// A thread is much busier than another with twice its packets and this many more per second, which is about a fifth of
+/// what it can: then a room spreads although it is small.
+pub(crate) const MUCH_BUSIER_BY: u64 = 50_000;
 
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);
