@@ -171,6 +171,13 @@ struct Shard {
     measured: (Instant, u64),
 }
 
+impl Drop for Shard {
+    /// Also after a panic: the other threads go on.
+    fn drop(&mut self) {
+        self.directory.ended(self.me);
+    }
+}
+
 impl Shard {
     fn run(mut self) {
         let mut events = Events::with_capacity(8);

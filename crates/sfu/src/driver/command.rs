@@ -167,7 +167,6 @@ impl Sfu {
     /// # Errors
     /// `BadSdp`; `Refused` if the id is taken or there are too many transports.
     pub async fn open_transport(&self, room: RoomId, transport: TransportId, role: Role, offer: String) -> Result<String, Error> {
-        self.ready(0)?;
         let thread = self.directory.enter_transport(&transport, &room)?;
         let name = transport.clone();
         let asked = self.send(thread, |reply| Command::OpenTransport { room, transport, role, offer, reply });
@@ -309,7 +308,8 @@ impl Sfu {
 
     /// Where a transport is.
     fn place(&self, transport: &TransportId) -> Result<Place, Error> {
-        self.directory.transport(transport).or_else(|unknown| self.ready(0).and(Err(unknown)))
+        let stopped = || self.threads.iter().all(|thread| thread.commands.is_closed());
+        self.directory.transport(transport).map_err(|unknown| if stopped() { Error::Stopped } else { unknown })
     }
 
     /// Whether a thread takes requests.

@@ -11,6 +11,9 @@ use crate::engine::Gone;
 use crate::limits::{Limits, MUCH_BUSIER_BY, TRANSPORT_WEIGHS};
 use crate::{Consume, Error, ProducerId, RoomId, TransportId};
 
+/// More than any thread is busy.
+const ENDED: u64 = u64::MAX / 4;
+
 #[derive(Debug)]
 pub(super) struct Directory {
     limits: Limits,
@@ -51,6 +54,19 @@ impl Directory {
     /// A thread tells how many packets it moves in a second.
     pub(super) fn is_busy(&self, thread: usize, packets_per_second: u64) {
         self.busy[thread].store(packets_per_second, Ordering::Relaxed);
+    }
+
+    /// A thread has ended, by a bug or because it was told to: nothing is left there, and nothing new goes there.
+    pub(super) fn ended(&self, thread: usize) {
+        self.is_busy(thread, ENDED);
+        let mut names = self.names();
+        names.producers.retain(|_, home| *home != thread);
+        names.transports.retain(|_, place| place.thread != thread);
+        names.held[thread] = 0;
+        names.rooms.retain(|_, here| {
+            here[thread] = 0;
+            here.iter().any(|count| *count > 0)
+        });
     }
 
     /// Enters a new transport; returns the thread that gets it.
@@ -177,6 +193,22 @@ mod tests {
     fn a_small_room_leaves_a_thread_that_is_much_busier() {
         check(&[2, 0], &[MUCH_BUSIER_BY * 4, MUCH_BUSIER_BY], 1);
         check(&[2, 0], &[MUCH_BUSIER_BY * 3, MUCH_BUSIER_BY], 0);
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_gets_nothing() {
+        let directory = Directory::new(2, Limits::default(), 4);
+        for (transport, thread) in [("a", 0), ("b", 0)] {
+            assert_eq!(directory.enter_transport(&transport.into(), &"r".into()), Ok(thread));
+        }
+        directory.enter_producer(&"p".into(), 0).expect("a new name");
+        directory.ended(0);
+        assert!(directory.is_empty());
+        for transport in ["a", "b", "c"] {
+            assert_eq!(directory.enter_transport(&transport.into(), &transport.into()), Ok(1));
+        }
+        // Late news of what was there are no news.
+        directory.forget(&Gone::Transport("z".into()));
     }
 
     #[test]
