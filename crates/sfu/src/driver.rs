@@ -29,7 +29,7 @@ use crate::counters::{Counters, DropReason};
 use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST};
-use crate::{Config, Error, Event, Secret};
+use crate::{Config, Event, Secret};
 
 pub use self::command::Sfu;
 
@@ -218,10 +218,10 @@ impl Shard {
 
     /// Takes what came from other threads.
     fn cross_over(&mut self) {
-        let mut some = false;
+        let (now, mut some) = (now(), false);
         self.neighbours.receive(|from, crossing| {
             some = true;
-            self.engine.handle_crossing(now(), from, crossing);
+            self.engine.handle_crossing(now, from, crossing);
         });
         if some {
             self.flush();
@@ -274,7 +274,7 @@ impl Shard {
                 Ok(command) => {
                     // It may speak of what another thread shared before.
                     self.cross_over();
-                    self.apply(command);
+                    command.apply(&mut self.engine, &self.directory, &self.neighbours, now());
                 }
                 Err(mpsc::error::TryRecvError::Empty) => return Obeyed::All,
                 // The last handle is gone: nobody can use the rooms any more.
@@ -289,32 +289,10 @@ impl Shard {
         Obeyed::More
     }
 
-    fn apply(&mut self, command: Command) {
-        match command {
-            Command::Share { producers, room, with, reply } => {
-                for producer in &producers {
-                    self.engine.share(producer, &room, with);
-                }
-                self.cross();
-                let arrives = self.engine.crossings.waiting().all(|(to, _)| to != with);
-                let _ = reply.send(if arrives { Ok(()) } else { Err(Error::Busy) });
-            }
-            command => command.apply(&mut self.engine, &self.directory, now()),
-        }
-    }
-
-    /// Sends other threads what is for them.
-    fn cross(&mut self) {
-        self.stuck = false;
-        for (to, waiting) in self.engine.crossings.waiting() {
-            self.stuck |= !self.neighbours.send(to, waiting);
-        }
-    }
-
     /// Sends what the engine wants sent.
     fn flush(&mut self) {
         // First: where a client is must be known before it is answered.
-        self.cross();
+        self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
         let (udp, mut sent) = (&self.udp, SentCounts::default());
         self.engine.flush(now(), &mut |datagrams| sent.send(udp, datagrams));
         while let Some(output) = self.engine.poll_output() {
@@ -399,7 +377,7 @@ mod tests {
     mod threads;
 
     use super::*;
-    use crate::Role;
+    use crate::{Error, Role};
 
     const OFFER: &str = include_str!("sdp/samples/chromium-send.sdp");
 

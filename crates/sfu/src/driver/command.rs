@@ -11,6 +11,7 @@ use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
 use super::directory::{Directory, Place};
+use super::neighbours::Neighbours;
 use crate::counters::Snapshot;
 use crate::engine::{Engine, Gone};
 use crate::limits::COMMAND_RESERVE;
@@ -84,7 +85,7 @@ pub(super) enum Command {
 impl Command {
     /// A caller that went away does not undo what it asked for, so failed replies are ignored. What was not made loses
     /// its entry in the directory.
-    pub(super) fn apply(self, engine: &mut Engine, directory: &Directory, now: Instant) {
+    pub(super) fn apply(self, engine: &mut Engine, directory: &Directory, neighbours: &Neighbours, now: Instant) {
         match self {
             Self::OpenTransport { room, transport, role, offer, reply } => {
                 let answer = engine.open_transport(now, room, transport.clone(), role, &offer);
@@ -109,7 +110,9 @@ impl Command {
                 for producer in &producers {
                     engine.share(producer, &room, with);
                 }
-                let _ = reply.send(Ok(()));
+                neighbours.carry(&mut engine.crossings);
+                let arrives = engine.crossings.waiting().all(|(to, _)| to != with);
+                let _ = reply.send(if arrives { Ok(()) } else { Err(Error::Busy) });
             }
             Self::Consume { transport, wanted, reply } => {
                 let _ = reply.send(engine.consume(now, transport, wanted));

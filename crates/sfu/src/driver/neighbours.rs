@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use mio::Waker;
 
-use crate::engine::crossing::Crossing;
+use crate::engine::crossing::{Crossing, Crossings};
 use crate::limits::CROSSING_BATCHES;
 
 /// One thread's ends of the ways.
@@ -47,10 +47,16 @@ pub(super) fn neighbours(wakers: &[Arc<Waker>]) -> Vec<Neighbours> {
 }
 
 impl Neighbours {
-    /// Moves what waits to another thread. False if its queue is full: all of it goes on waiting.
-    pub(super) fn send(&self, to: usize, waiting: &mut Vec<Crossing>) -> bool {
+    /// Carries over what waits. False if some of it goes on waiting, as a thread does not take it.
+    pub(super) fn carry(&self, crossings: &mut Crossings) -> bool {
+        crossings.waiting().fold(true, |all, (to, waiting)| self.send(to, waiting) && all)
+    }
+
+    fn send(&self, to: usize, waiting: &mut Vec<Crossing>) -> bool {
         let Some(Some((sender, bell))) = self.to.get(to) else { return true };
-        match sender.try_send(std::mem::take(waiting)) {
+        // About as much will come again.
+        let room = Vec::with_capacity(waiting.len());
+        match sender.try_send(std::mem::replace(waiting, room)) {
             Ok(()) => {}
             Err(TrySendError::Full(batch)) => {
                 *waiting = batch;
@@ -78,5 +84,48 @@ impl Neighbours {
                 each(*from, crossing);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll, Token};
+
+    use super::*;
+    use crate::engine::producer::ProducerKey;
+
+    #[test]
+    fn what_a_full_way_does_not_take_waits_and_comes_in_order() {
+        let polls: Vec<Poll> = (0..2).map(|_| Poll::new().expect("a poll")).collect();
+        let wakers = polls.iter().map(|poll| Arc::new(Waker::new(poll.registry(), Token(0)).expect("a waker")));
+        let all = neighbours(&wakers.collect::<Vec<_>>());
+        let ended = |n| Crossing::Ended { key: ProducerKey(n) };
+        let mut came = vec![];
+        let mut receive = |came: &mut Vec<u64>| {
+            all[1].receive(|from, crossing| {
+                let Crossing::Ended { key } = crossing else { panic!("{crossing:?}") };
+                assert_eq!(from, 0);
+                came.push(key.0);
+            });
+        };
+        receive(&mut came);
+        for n in 0..CROSSING_BATCHES as u64 {
+            assert!(all[0].send(1, &mut vec![ended(n)]));
+        }
+        let mut waiting = vec![ended(64), ended(65)];
+        assert!(!all[0].send(1, &mut waiting));
+        assert_eq!(waiting.len(), 2);
+        let mut woken = Events::with_capacity(1);
+        let [_, mut poll] = <[Poll; 2]>::try_from(polls).expect("two");
+        poll.poll(&mut woken, Some(Duration::from_secs(5))).expect("polled");
+        assert!(!woken.is_empty(), "it was woken");
+        receive(&mut came);
+        assert!(all[0].send(1, &mut waiting) && waiting.is_empty());
+        receive(&mut came);
+        assert_eq!(came, (0..66).collect::<Vec<_>>());
+        poll.poll(&mut woken, Some(Duration::from_secs(5))).expect("polled");
+        assert!(!woken.is_empty(), "and again, as it had looked");
     }
 }
