@@ -103,7 +103,7 @@ mod tests {
         let all = neighbours(&wakers.collect::<Vec<_>>());
         let ended = |n| Crossing::Ended { key: ProducerKey(n) };
         let mut came = vec![];
-        let mut receive = |came: &mut Vec<u64>| {
+        let receive = |came: &mut Vec<u64>| {
             all[1].receive(|from, crossing| {
                 let Crossing::Ended { key } = crossing else { panic!("{crossing:?}") };
                 assert_eq!(from, 0);
