@@ -134,10 +134,10 @@ fn sockets(config: &Config, threads: usize) -> Result<Vec<Udp>, StartError> {
     if !config.single_port || threads == 1 {
         let port = config.bind.port();
         let last = u16::try_from(threads - 1).ok().and_then(|more| port.checked_add(more));
-        last.ok_or(StartError::Ports(threads, port))?;
+        let last = last.ok_or(StartError::Ports(threads, port))?;
         // Port 0 stands for any free one, each time.
-        let ports = (port..).map(|next| if port == 0 { 0 } else { next });
-        return ports.take(threads).map(|port| bind(SocketAddr::new(config.bind.ip(), port), false)).collect();
+        let ports = (port..=last).map(|next| if port == 0 { 0 } else { next });
+        return ports.map(|port| bind(SocketAddr::new(config.bind.ip(), port), false)).collect();
     }
     if !cfg!(target_os = "linux") {
         return Err(StartError::OnePort);

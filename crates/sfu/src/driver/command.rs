@@ -21,63 +21,17 @@ type Reply<T> = oneshot::Sender<Result<T, Error>>;
 type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
 pub(super) enum Command {
-    OpenTransport {
-        room: RoomId,
-        transport: TransportId,
-        role: Role,
-        offer: String,
-        reply: Reply<String>,
-    },
-    Produce {
-        request: Box<Produce>,
-        reply: Reply<String>,
-    },
-    CloseProducer {
-        transport: TransportId,
-        producer: ProducerId,
-        offer: Option<String>,
-        reply: Reply<Option<String>>,
-    },
-    PauseProducer {
-        producer: ProducerId,
-        paused: bool,
-    },
-    /// Lets another thread have producers. Answered when that thread will see them before any command it gets then.
-    Share {
-        producers: Vec<ProducerId>,
-        room: RoomId,
-        with: usize,
-        reply: Reply<()>,
-    },
-    Consume {
-        transport: TransportId,
-        wanted: Vec<Consume>,
-        reply: Reply<Consumed>,
-    },
-    AcceptAnswer {
-        transport: TransportId,
-        answer: String,
-        reply: Reply<()>,
-    },
-    CloseConsumers {
-        transport: TransportId,
-        mids: Vec<String>,
-        offer: String,
-        reply: Reply<String>,
-    },
-    SetLayer {
-        transport: TransportId,
-        producer: ProducerId,
-        mid: Option<String>,
-        rid: String,
-        reply: Reply<()>,
-    },
-    CloseTransport {
-        transport: TransportId,
-    },
-    CloseRoom {
-        room: RoomId,
-    },
+    OpenTransport { room: RoomId, transport: TransportId, role: Role, offer: String, reply: Reply<String> },
+    Produce { request: Box<Produce>, reply: Reply<String> },
+    CloseProducer { transport: TransportId, producer: ProducerId, offer: Option<String>, reply: Reply<Option<String>> },
+    PauseProducer { producer: ProducerId, paused: bool },
+    Share { producers: Vec<ProducerId>, room: RoomId, with: usize, reply: Reply<()> },
+    Consume { transport: TransportId, wanted: Vec<Consume>, reply: Reply<Consumed> },
+    AcceptAnswer { transport: TransportId, answer: String, reply: Reply<()> },
+    CloseConsumers { transport: TransportId, mids: Vec<String>, offer: String, reply: Reply<String> },
+    SetLayer { transport: TransportId, producer: ProducerId, mid: Option<String>, rid: String, reply: Reply<()> },
+    CloseTransport { transport: TransportId },
+    CloseRoom { room: RoomId },
     Snapshot(Reply<Snapshot>),
     Stop(oneshot::Sender<()>),
 }
@@ -110,6 +64,7 @@ impl Command {
                 for producer in &producers {
                     engine.share(producer, &room, with);
                 }
+                // Answered when the other thread will see them before any command that it gets from now on.
                 neighbours.carry(&mut engine.crossings);
                 let arrives = engine.crossings.waiting().all(|(to, _)| to != with);
                 let _ = reply.send(if arrives { Ok(()) } else { Err(Error::Busy) });
