@@ -68,12 +68,21 @@ table::settings! {
         max_connections: u32 = 8, within(1, 1_000);
     }
 
-    /// Audio and video, over one UDP port.
+    /// Audio and video, over UDP.
     media: Media {
-        /// The address the UDP port is bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
+        /// The address the UDP ports are bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
         ip: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        /// The UDP port for all media. 0 picks a free one.
+        /// The first UDP port for media. Each thread has one: with 4 threads 40000 to 40003 must be reachable, unless
+        /// `single_port` is set. 0 picks free ones.
         port: u16 = 40_000;
+        /// Threads that media is spread over. 0: one for each core.
+        threads: usize = 0, within(0, 64);
+        /// All threads share the one port. Linux only. Costs a little more for each packet that comes in, as the kernel
+        /// knows no meetings and gives most to another thread than the one it is for.
+        single_port: bool = false;
+        /// Media connections of one meeting that stay together on a thread; a person has two. Larger meetings spread
+        /// over several threads, which costs a little for each track and thread.
+        room_per_thread: usize = 100, within(1, 100_000);
         /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
         /// Empty: those of this host's network interfaces.
         announce: Vec<IpAddr> = Vec::new(), reachable;

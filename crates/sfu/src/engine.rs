@@ -6,6 +6,7 @@
 pub(crate) mod allocation;
 pub(crate) mod congestion;
 pub(crate) mod consumer;
+pub(crate) mod crossing;
 pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod layers;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustc_hash::FxHashMap;
 use str0m::net::DatagramSend;
 
+use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
 use self::egress::{Run, keys};
 use self::farewell::Farewell;
@@ -48,8 +50,19 @@ pub(crate) struct Key(pub u64);
 /// Something for the driver to do.
 #[derive(Debug)]
 pub(crate) enum Output {
-    Send { to: SocketAddr, bytes: DatagramSend },
+    Send {
+        to: SocketAddr,
+        bytes: DatagramSend,
+    },
     Event(Event),
+    /// The name of a producer or transport of this engine is free again.
+    Gone(Gone),
+}
+
+#[derive(Debug)]
+pub(crate) enum Gone {
+    Transport(TransportId),
+    Producer(ProducerId),
 }
 
 pub(crate) struct Engine {
@@ -63,6 +76,7 @@ pub(crate) struct Engine {
     producer_keys: HashMap<ProducerId, ProducerKey>,
     rooms: Rooms,
     demux: Demux,
+    pub(crate) crossings: Crossings,
     next_key: u64,
 
     /// When each transport wants to be woken, soonest first.
@@ -122,6 +136,7 @@ impl Engine {
             producer_keys: HashMap::new(),
             rooms: Rooms::default(),
             demux: Demux::default(),
+            crossings: Crossings::default(),
             next_key: 1,
             deadlines: BTreeSet::new(),
             housekeeping_at: now + HOUSEKEEPING_EVERY,
@@ -144,8 +159,13 @@ impl Engine {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
+        self.hear(now, from, datagram, None);
+    }
+
+    /// As `handle_datagram`; `via` is the thread that the kernel gave it to, if another.
+    fn hear(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], via: Option<usize>) {
         let to = self.local_address(from);
-        let Some(key) = self.recipient(now, from, to, datagram) else { return };
+        let Some(key) = self.recipient(now, from, to, datagram, via) else { return };
         let subscribes = self.transports.get(&key).is_some_and(|t| t.role == Role::Receive);
         if subscribes && demux::is_rtp_or_rtcp(datagram) {
             // The keys are ours there, not str0m's.
@@ -204,23 +224,26 @@ impl Engine {
             rooms: self.rooms.count(),
             transports: self.transports.len(),
             connected_transports: self.transports.values().filter(|t| t.connected).count(),
-            producers: self.producers.len(),
+            producers: self.producers.values().filter(|p| p.line().is_some()).count(),
             consumers: self.transports.values().map(|t| t.consumers.len()).sum(),
             ..self.counters.snapshot()
         }
     }
 
     /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
-    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Option<Key> {
+    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8], via: Option<usize>) -> Option<Key> {
         let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
         let Some(name) = named else {
             let key = self.demux.by_address(from);
-            if key.is_none() {
+            if key.is_none() && (via.is_some() || !self.hand_over(now, from, None, datagram)) {
                 self.counters.dropped(DropReason::Stranger);
             }
             return key;
         };
         let Some(key) = self.demux.by_name(name) else {
+            if via.is_none() && self.hand_over(now, from, Some(name), datagram) {
+                return None;
+            }
             match self.identity.farewell.refuse(name, datagram) {
                 Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
                 None => self.counters.dropped(DropReason::Stranger),
@@ -233,7 +256,7 @@ impl Engine {
             return None;
         }
         transport.checked(now, from, demux::nominates(datagram));
-        self.demux.learn(from, key);
+        self.learn_address(from, key, via);
         Some(key)
     }
 
@@ -349,13 +372,15 @@ impl Engine {
         }
         let mut granted = Vec::new();
         for producer in self.producers.values() {
-            let Some(transport) = self.transports.get_mut(&producer.transport) else { continue };
+            let Some((key, mid)) = producer.line() else { continue };
+            let Some(transport) = self.transports.get_mut(&key) else { continue };
             for rid in producer.rids() {
-                if transport.grant_bitrate(producer.mid, rid, REMB_BITS_PER_SECOND) {
-                    granted.push(producer.transport);
+                if transport.grant_bitrate(mid, rid, REMB_BITS_PER_SECOND) {
+                    granted.push(key);
                 }
             }
         }
+        self.tidy_crossings(now);
         for key in granted {
             self.touch(key);
         }
@@ -388,6 +413,7 @@ impl Engine {
                 self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
             }
         }
+        self.outputs.push_back(Output::Gone(Gone::Transport(transport.id.clone())));
         if let Some(reason) = reason {
             let event = Event::TransportClosed { transport: transport.id.clone(), reason };
             self.outputs.push_back(Output::Event(event));
@@ -402,8 +428,14 @@ impl Engine {
             let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
             self.outputs.push_back(Output::Event(event));
         }
-        if let Some(transport) = self.transports.get_mut(&producer.transport) {
-            transport.incoming.remove(&producer.mid);
+        if let Some((from, mid)) = producer.line() {
+            self.outputs.push_back(Output::Gone(Gone::Producer(producer.id.clone())));
+            if let Some(transport) = self.transports.get_mut(&from) {
+                transport.incoming.remove(&mid);
+            }
+        }
+        for mirror in &producer.mirrors {
+            self.cross(mirror.on, Crossing::Ended { key });
         }
         for (to, mid) in producer.consumers {
             let Some(transport) = self.transports.get_mut(&to) else { continue };
@@ -440,6 +472,7 @@ impl Engine {
             && self.deadlines.is_empty()
             && self.touched.is_empty()
             && self.demux.len() == 0
+            && self.addresses_elsewhere() == 0
             && self.rooms.count() == 0
     }
 

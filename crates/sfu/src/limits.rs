@@ -125,5 +125,31 @@ pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(5);
 /// The longest that packets wait. Browsers themselves send video in bursts 5 ms apart.
 pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
 
+/// Media threads in a process: as many as there are letters in ICE names.
+pub(crate) const THREADS_AT_MOST: usize = 64;
+
+/// Things that wait to go to another media thread that does not take them: more are dropped, unless they are news.
+pub(crate) const CROSSING_BACKLOG: usize = 4_096;
+
+/// Batches of such things on their way to one thread; past this they wait and become larger.
+pub(crate) const CROSSING_BATCHES: usize = 64;
+
+/// How soon to try again when another thread does not take what is for it.
+pub(crate) const CROSSING_AGAIN: Duration = Duration::from_millis(2);
+
+/// A mirror that nobody consumed since it was asked for is given up after this time.
+pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);
+
+/// With one port for all threads: addresses of other threads' clients that a thread remembers.
+pub(crate) const ADDRESSES_ELSEWHERE: usize = 32_768;
+
+/// What a transport counts for when a thread is chosen for a new one, in packets per second: transports that were
+/// opened a moment ago carry none yet.
+pub(crate) const TRANSPORT_WEIGHS: u64 = 100;
+
+/// A thread is much busier than another with twice its packets and this many more per second, which is about a fifth of
+/// what it can: then a room spreads although it is small.
+pub(crate) const MUCH_BUSIER_BY: u64 = 50_000;
+
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);

@@ -18,6 +18,11 @@ pub fn media_readings(snapshot: &Snapshot) -> Vec<Reading<'static>> {
         ("media_bytes_out_total", "Bytes sent, without UDP and IP headers", snapshot.bytes_out as f64),
         ("media_packets_in_total", "RTP packets of tracks that came in", snapshot.packets_in as f64),
         ("media_packets_out_total", "RTP packets sent, without those sent again", snapshot.packets_out as f64),
+        (
+            "media_packets_crossed_total",
+            "RTP packets that went from one media thread to another",
+            snapshot.packets_crossed as f64,
+        ),
         ("media_key_frame_requests_in_total", "Key frames asked for by subscribers", snapshot.key_frame_requests_in as f64),
         ("media_key_frame_requests_out_total", "Key frames asked of publishers", snapshot.key_frame_requests_out as f64),
         ("media_nacks_in_total", "Reports of packets lost on the way out", snapshot.nacks_in as f64),
@@ -44,6 +49,7 @@ fn drop_name(reason: DropReason) -> &'static str {
         DropReason::SendBufferFull => "media_drops_total{reason=\"send_buffer_full\"}",
         DropReason::SendFailed => "media_drops_total{reason=\"send_failed\"}",
         DropReason::EventQueueFull => "media_drops_total{reason=\"event_queue_full\"}",
+        DropReason::CrossingFull => "media_drops_total{reason=\"crossing_full\"}",
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::Key;
-use crate::limits::ADDRESSES_PER_TRANSPORT;
+use crate::limits::{ADDRESSES_PER_TRANSPORT, THREADS_AT_MOST};
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
@@ -55,6 +55,11 @@ impl Demux {
         }
     }
 
+    /// The address is someone else's by now.
+    pub(crate) fn unlearn(&mut self, address: SocketAddr) {
+        self.by_address.remove(&address);
+    }
+
     /// How many entries there are, for tests of leaks.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -71,6 +76,19 @@ pub(crate) fn is_stun(datagram: &[u8]) -> bool {
 pub(crate) fn addressee(stun: &[u8]) -> Option<&str> {
     const USERNAME: u16 = 0x0006;
     std::str::from_utf8(attribute(stun, USERNAME)?).ok()?.split(':').next()
+}
+
+/// The characters that ICE names are made of (RFC 8839 section 5.4): one for each media thread there can be.
+const LETTERS: &[u8; THREADS_AT_MOST] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// What names given out by a media thread begin with.
+pub(crate) fn letter_of(thread: usize) -> char {
+    char::from(LETTERS[thread % THREADS_AT_MOST])
+}
+
+/// The media thread that gave a name out, by its first letter. Other runs may have had more threads.
+pub(crate) fn thread_of(name: &str) -> Option<usize> {
+    LETTERS.iter().position(|letter| Some(letter) == name.as_bytes().first())
 }
 
 /// Whether the client chooses this path for media (RFC 8445 section 7.3.1.5).

@@ -14,9 +14,10 @@ use str0m::rtp::RtpPacket;
 
 use super::allocation::{Weight, Wish, allocate};
 use super::consumer::{Grant, Packet, Verdict};
+use super::crossing::Crossing;
 use super::egress::feedback::{self, Feedback};
 use super::egress::{Run, Sink};
-use super::producer::ProducerKey;
+use super::producer::{Origin, ProducerKey};
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
 use crate::limits::{ALLOCATE_EVERY, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
@@ -46,10 +47,6 @@ impl Rooms {
         self.0.get(room).into_iter().flatten().copied().collect()
     }
 
-    pub(crate) fn size(&self, room: &RoomId) -> usize {
-        self.0.get(room).map_or(0, HashSet::len)
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -65,8 +62,8 @@ impl Engine {
             return;
         };
         let descriptor = producer.read(rtp, rid);
-        let spatial = descriptor.as_ref().map_or(0, |d| d.spatial);
-        let Some(seen) = producer.see(now, rtp, rid, spatial) else {
+        let mut packet = Packet::new(now, rtp, descriptor);
+        let Some(changed) = producer.see(&mut packet, rid) else {
             self.counters.dropped(DropReason::Malformed);
             return;
         };
@@ -81,12 +78,23 @@ impl Engine {
                 Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
             self.outputs.push_back(Output::Event(event));
         }
-        if seen.changed {
+        self.arrive(now, key, rid, packet, changed);
+    }
+
+    /// A packet of a producer is here, from its client or from another thread.
+    pub(super) fn arrive(&mut self, now: Instant, key: ProducerKey, rid: Option<Rid>, packet: Packet, changed: bool) {
+        if changed {
             self.choose_layers(now, key);
         }
         let Some(producer) = self.producers.get_mut(&key) else { return };
-        let packet = Packet::new(now, rtp, seen, descriptor);
-        let ask = producer.is_key_frame_due(now, seen.stream, packet.starts_key_frame());
+        for mirror in &producer.mirrors {
+            match self.crossings.push(mirror.on, Crossing::Packet { key, rid, packet: packet.clone() }) {
+                true => self.counters.packets_crossed += 1,
+                false => self.counters.dropped(DropReason::CrossingFull),
+            }
+        }
+        let layer = packet.layer;
+        let ask = producer.is_key_frame_due(now, packet.stream, packet.starts_key_frame());
         producer.keep(&packet);
         // Sound is not held back.
         let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
@@ -97,7 +105,7 @@ impl Engine {
         let at = self.flushed_at + patience;
         self.flush_at = Some(self.flush_at.map_or(at, |before| before.min(at)));
         if ask {
-            self.ask_key_frame(now, key, seen.layer);
+            self.ask_key_frame(now, key, layer);
         }
     }
 
@@ -323,7 +331,10 @@ impl Engine {
     pub(super) fn ask_key_frame(&mut self, now: Instant, key: ProducerKey, layer: usize) {
         let Some(producer) = self.producers.get_mut(&key).filter(|p| !p.paused) else { return };
         let Some(rid) = producer.want_key_frame(now, layer) else { return };
-        let (from, mid) = (producer.transport, producer.mid);
+        let (from, mid) = match producer.origin {
+            Origin::Client { transport, mid } => (transport, mid),
+            Origin::Thread { home, .. } => return self.cross(home, Crossing::KeyFrameWanted { key, rid }),
+        };
         let Some(transport) = self.transports.get_mut(&from) else { return };
         if transport.request_key_frame(mid, rid) {
             self.counters.key_frame_requests_out += 1;

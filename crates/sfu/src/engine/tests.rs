@@ -7,3 +7,4 @@ mod consuming;
 mod hostile;
 mod lines;
 mod publishing;
+mod threads;
