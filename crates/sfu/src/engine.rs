@@ -8,6 +8,8 @@ pub(crate) mod congestion;
 pub(crate) mod consumer;
 pub(crate) mod demux;
 pub(crate) mod egress;
+pub(crate) mod farewell;
+pub(crate) mod intake;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
@@ -17,7 +19,7 @@ pub(crate) mod room;
 pub(crate) mod transport;
 pub(crate) mod vp8;
 
-mod farewell;
+mod guard;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -34,11 +36,12 @@ use str0m::net::DatagramSend;
 use self::demux::Demux;
 use self::egress::{Run, keys};
 use self::farewell::Farewell;
+use self::intake::{Rates, Verified};
 use self::producer::{Producer, ProducerKey};
 use self::room::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
-use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
+use crate::limits::{CONNECT_WITHIN, DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
 use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
 
 /// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
@@ -55,6 +58,8 @@ pub(crate) enum Output {
 pub(crate) struct Engine {
     identity: Identity,
     limits: Limits,
+    rates: Rates,
+    verified: Verified,
 
     transports: FxHashMap<Key, Transport>,
     transport_keys: HashMap<TransportId, Key>,
@@ -112,8 +117,13 @@ impl Engine {
                 fresh
             }
         };
+        let mut seed = [0; 8];
+        aws_lc_rs::rand::fill(&mut seed).ok()?;
+        let seed = u64::from_be_bytes(seed);
         Some(Self {
             identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret), began },
+            rates: Rates::new(&limits),
+            verified: Verified::new(seed),
             limits,
             transports: FxHashMap::default(),
             transport_keys: HashMap::new(),
@@ -143,18 +153,19 @@ impl Engine {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
+        if datagram.len() > DATAGRAM_BYTES {
+            self.counters.dropped(DropReason::Malformed);
+            return;
+        }
         let to = self.local_address(from);
-        let Some(key) = self.recipient(now, from, to, datagram) else { return };
+        let Some(key) = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram)).flatten() else { return };
         let subscribes = self.transports.get(&key).is_some_and(|t| t.role == Role::Receive);
         if subscribes && demux::is_rtp_or_rtcp(datagram) {
             // The keys are ours there, not str0m's.
             if let Some(transport) = self.transports.get_mut(&key) {
                 transport.heard_at = now;
             }
-            if catch_unwind(AssertUnwindSafe(|| self.hear_subscriber(now, key, from, datagram))).is_err() {
-                self.counters.panics += 1;
-                self.end_transport(now, key, Some(CloseReason::Panicked));
-            }
+            self.guard(now, Some(key), |engine| engine.hear_subscriber(now, key, from, datagram));
             self.settle(now);
             return;
         }
@@ -178,7 +189,7 @@ impl Engine {
         if self.hungry_at.is_some_and(|at| now >= at) {
             self.hungry_at = None;
             for key in std::mem::take(&mut self.hungry) {
-                self.allocate(now, key);
+                self.guard(now, Some(key), |engine| engine.allocate(now, key));
             }
         }
         if now >= self.housekeeping_at {
@@ -212,21 +223,36 @@ impl Engine {
     /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
     fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Option<Key> {
         let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
+        let at = now.saturating_duration_since(self.identity.began.0).as_nanos() as u64;
         let Some(name) = named else {
-            let key = self.demux.by_address(from);
-            if key.is_none() {
+            let Some(key) = self.demux.by_address(from) else {
                 self.counters.dropped(DropReason::Stranger);
+                return None;
+            };
+            let transport = self.transports.get_mut(&key)?;
+            if let Err(reason) = transport.intake.admit(&self.rates, transport.role, at, datagram) {
+                self.counters.dropped(reason);
+                return None;
             }
-            return key;
+            return Some(key);
         };
         let Some(key) = self.demux.by_name(name) else {
-            match self.identity.farewell.refuse(name, datagram) {
-                Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
-                None => self.counters.dropped(DropReason::Stranger),
+            if !self.verified.may(&self.rates, at, from) {
+                self.counters.dropped(DropReason::Unverified);
+            } else {
+                match self.identity.farewell.refuse(name, datagram) {
+                    Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
+                    None => self.counters.dropped(DropReason::Stranger),
+                }
             }
             return None;
         };
+        let known = self.demux.by_address(from) == Some(key);
         let transport = self.transports.get_mut(&key)?;
+        if !transport.intake.may_check(&self.rates, at, known) {
+            self.counters.dropped(if known { DropReason::OverRate } else { DropReason::Unverified });
+            return None;
+        }
         if !transport.accepts(now, from, to, datagram) {
             self.counters.dropped(DropReason::RefusedStun);
             return None;
@@ -273,14 +299,20 @@ impl Engine {
                     self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
                 }
                 Happened::Connected => {
-                    let usable = self.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
-                    if usable {
-                        self.connected(now, key);
-                    } else {
+                    let begun = self.guard(now, Some(key), |engine| {
+                        let usable = engine.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
+                        if usable {
+                            engine.connected(now, key);
+                        }
+                        usable
+                    });
+                    if begun == Some(false) {
                         closed = Some(CloseReason::DtlsFailed);
                     }
                 }
-                Happened::Packet(packet, mid, rid) => self.take(now, key, &packet, mid, rid),
+                Happened::Packet(packet, mid, rid) => {
+                    self.guard(now, Some(key), |engine| engine.take(now, key, &packet, mid, rid));
+                }
                 Happened::NacksOut(new) => self.counters.nacks_out += new,
                 Happened::Closed(reason) => closed = closed.or(Some(reason)),
             }
@@ -348,15 +380,16 @@ impl Engine {
         }
         let mut granted = Vec::new();
         for producer in self.producers.values() {
-            let Some(transport) = self.transports.get_mut(&producer.transport) else { continue };
-            for rid in producer.rids() {
-                if transport.grant_bitrate(producer.mid, rid, REMB_BITS_PER_SECOND) {
-                    granted.push(producer.transport);
-                }
-            }
+            granted.push((producer.transport, producer.mid, producer.rids()));
         }
-        for key in granted {
-            self.touch(key);
+        for (key, mid, rids) in granted {
+            let grant = |transport: &mut Transport| {
+                // All of them, so no `any`.
+                rids.into_iter().filter(|rid| transport.grant_bitrate(mid, *rid, REMB_BITS_PER_SECOND)).count() > 0
+            };
+            if self.run(now, key, |transport, _, _| grant(transport)) == Some(true) {
+                self.touch(key);
+            }
         }
     }
 
@@ -425,6 +458,17 @@ impl Engine {
         let key = self.next_key;
         self.next_key += 1;
         key
+    }
+}
+
+#[cfg(any(test, feature = "inside"))]
+impl Engine {
+    /// A report of this subscriber as it is after it was opened: nobody but its client can seal one.
+    pub(crate) fn report_of(&mut self, now: Instant, transport: &str, report: &[u8]) {
+        let Some(key) = self.transport_keys.get(&TransportId::from(transport)).copied() else { return };
+        let Some(client) = self.transports.get(&key).and_then(Transport::client) else { return };
+        self.hear_report(now, key, client, report);
+        self.settle(now);
     }
 }
 

@@ -32,8 +32,29 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// A caller that went away does not undo what it asked for, so failed replies are ignored.
+    /// Does it on the engine. A panic ends the transport it was about, and its caller is told that there is none.
     pub(super) fn apply(self, engine: &mut Engine, now: Instant) {
+        let about = self.about().cloned();
+        engine.obey_for(now, about.as_ref(), |engine| self.carry_out(engine, now));
+    }
+
+    /// The transport that a command changes.
+    fn about(&self) -> Option<&TransportId> {
+        match self {
+            Self::OpenTransport { transport, .. }
+            | Self::CloseProducer { transport, .. }
+            | Self::Consume { transport, .. }
+            | Self::AcceptAnswer { transport, .. }
+            | Self::CloseConsumers { transport, .. }
+            | Self::SetLayer { transport, .. }
+            | Self::CloseTransport { transport } => Some(transport),
+            Self::Produce { request, .. } => Some(&request.transport),
+            Self::PauseProducer { .. } | Self::CloseRoom { .. } | Self::Snapshot(_) | Self::Stop(_) => None,
+        }
+    }
+
+    /// A caller that went away does not undo what it asked for, so failed replies are ignored.
+    fn carry_out(self, engine: &mut Engine, now: Instant) {
         match self {
             Self::OpenTransport { room, transport, role, offer, reply } => {
                 let _ = reply.send(engine.open_transport(now, room, transport, role, &offer));
@@ -210,7 +231,8 @@ impl Sfu {
             mpsc::error::TrySendError::Closed(_) => Error::Stopped,
         })?;
         self.waker.wake().map_err(|_| Error::Stopped)?;
-        answer.await.map_err(|_| Error::Stopped)?
+        // Without an answer, a bug of ours ended what it was about, or all.
+        answer.await.map_err(|_| if self.commands.is_closed() { Error::Stopped } else { Error::UnknownTransport })?
     }
 
     fn tell(&self, command: Command) {

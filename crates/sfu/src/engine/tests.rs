@@ -5,4 +5,5 @@ mod bench;
 mod consuming;
 mod hostile;
 mod lines;
+mod panics;
 mod publishing;

@@ -150,7 +150,13 @@ fn a_client_that_answered_unheard_may_unsubscribe() {
 
 #[test]
 fn bounds_refuse_clearly() {
-    let limits = Limits { transports: 3, transports_per_room: 2, producers_per_transport: 1, consumers_per_transport: 1 };
+    let limits = Limits {
+        transports: 3,
+        transports_per_room: 2,
+        producers_per_transport: 1,
+        consumers_per_transport: 1,
+        ..Limits::default()
+    };
     let mut bench = Bench::with_limits(limits);
     let alice = bench.join("r", Role::Send);
     bench.join("r", Role::Receive);
