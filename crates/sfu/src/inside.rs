@@ -3,7 +3,13 @@
 //! Invariant: `TARGETS` has them all; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
 //! Next: `inside/call.rs` for the whole engine; a new payload descriptor gets a target beside `vp8`.
 
+/// The engine's own tests have it too.
+#[path = "engine/tests/bench.rs"]
+#[allow(dead_code, clippy::disallowed_methods)]
+mod bench;
 mod call;
+#[cfg(feature = "inside")]
+pub mod pieces;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};

@@ -7,13 +7,8 @@ use std::cell::RefCell;
 use str0m::media::Mid;
 
 use super::Bytes;
+use super::bench::{Bench, Way};
 use crate::{Kind, Role};
-
-#[path = "../engine/tests/bench.rs"]
-#[allow(dead_code, clippy::disallowed_methods)]
-mod bench;
-
-use bench::Bench;
 
 /// A call is made anew after so many inputs: making one takes milliseconds.
 const INPUTS_PER_CALL: usize = 64;
@@ -36,7 +31,7 @@ impl Call {
         let kept: std::rc::Rc<RefCell<Vec<Vec<u8>>>> = std::rc::Rc::default();
         let tap = kept.clone();
         bench.loses = Box::new(move |_, _, way, bytes| {
-            if way == bench::Way::Up && tap.borrow().len() < 64 {
+            if way == Way::Up && tap.borrow().len() < 64 {
                 tap.borrow_mut().push(bytes.to_vec());
             }
             false
