@@ -40,8 +40,9 @@ pub(crate) const DATAGRAM_BYTES: usize = 2_048;
 /// SSRCs that one transport may send on at once: all its tracks in three layers, with their retransmissions.
 pub(crate) const SSRCS_PER_TRANSPORT: usize = 128;
 
-/// New SSRCs a second of one transport, beyond the first ones. str0m remembers each for as long as the connection lives.
-pub(crate) const SSRCS_PER_SECOND: u64 = 1;
+/// After so many, one transport may begin with another SSRC each time this has passed. str0m remembers each in some kilobytes
+/// for as long as the connection lives; a camera in three layers that goes off and on takes six.
+pub(crate) const SSRC_EVERY: Duration = Duration::from_secs(5);
 
 /// An SSRC that was not heard for this long makes room for a new one.
 pub(crate) const SSRC_QUIET_FOR: Duration = Duration::from_secs(10);

@@ -112,6 +112,9 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         limits.peers_per_session_ever as u64,
     );
     order("limits.messages_per_second", limits.messages_per_second.into(), "limits.message_burst", limits.message_burst.into());
+    let files = &config.files;
+    order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
+
     let needed = limits.peers_per_session.saturating_mul(2);
     if limits.media_transports < needed {
         errors.push(ConfigError(format!(
@@ -124,8 +127,6 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         )));
     }
 
-    let files = &config.files;
-    order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
     if files.s3_access_key.is_empty() != files.s3_secret_key.is_empty() {
         errors.push(ConfigError("files.s3_access_key and files.s3_secret_key must be set together, or neither".to_owned()));
     }

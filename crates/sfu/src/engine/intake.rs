@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
@@ -12,7 +13,7 @@ use super::demux;
 use crate::Role;
 use crate::counters::DropReason;
 use crate::limits::{
-    CONTROL_PER_SECOND, Limits, REPORTS_PER_SECOND, SOURCES, SSRC_QUIET_FOR, SSRCS_PER_SECOND, SSRCS_PER_TRANSPORT,
+    CONTROL_PER_SECOND, Limits, REPORTS_PER_SECOND, SOURCES, SSRC_EVERY, SSRC_QUIET_FOR, SSRCS_PER_TRANSPORT,
     VERIFIED_PER_SECOND, VERIFIED_PER_SOURCE,
 };
 
@@ -29,6 +30,12 @@ impl Rate {
     /// So many a second, and as many as in `seconds` at once.
     pub(crate) const fn new(per_second: u64, seconds: u64) -> Self {
         Self { each: SECOND / if per_second == 0 { 1 } else { per_second }, ahead: seconds * SECOND }
+    }
+
+    /// One in this time, and so many at once.
+    const fn one_in(time: Duration, at_once: usize) -> Self {
+        let each = time.as_nanos() as u64;
+        Self { each, ahead: each * at_once as u64 }
     }
 }
 
@@ -68,7 +75,7 @@ impl Rates {
             bytes: Rate::new(limits.bits_per_second / 8 / 16, 1),
             reports: Rate::new(REPORTS_PER_SECOND, 1),
             control: Rate::new(CONTROL_PER_SECOND, 2),
-            streams: Rate::new(SSRCS_PER_SECOND, SSRCS_PER_TRANSPORT as u64 / SSRCS_PER_SECOND),
+            streams: Rate::one_in(SSRC_EVERY, SSRCS_PER_TRANSPORT),
             verified: Rate::new(VERIFIED_PER_SECOND, 2),
             verified_of_one: Rate::new(VERIFIED_PER_SOURCE, 2),
         }
@@ -227,7 +234,7 @@ mod tests {
             known += usize::from(intake.admit(&rates, Role::Send, at, &rtp(1 + ssrc, 100)).is_ok());
             assert!(intake.streams.len() <= SSRCS_PER_TRANSPORT);
         }
-        assert!((SSRCS_PER_TRANSPORT..SSRCS_PER_TRANSPORT + 110).contains(&known), "{known} in 100 s");
+        assert!((SSRCS_PER_TRANSPORT..SSRCS_PER_TRANSPORT + 21).contains(&known), "{known} in 100 s");
     }
 
     #[test]

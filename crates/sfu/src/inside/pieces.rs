@@ -296,6 +296,12 @@ fn flood(kind: Flood) -> Piece {
     let wrong = check(&name);
     let noise = vec![0xff; 200];
     let first = packets.next().expect("a packet");
+    // A flood is what comes when the bounds have been reached.
+    for n in 0..10_000_u32 {
+        let stranger = SocketAddr::from(((!n).to_be_bytes(), 9));
+        bench.engine.handle_datagram(bench.now, stranger, &unknown);
+        bench.engine.handle_datagram(bench.now, stranger, &wrong);
+    }
     let (mut n, client) = (0_u32, bench.clients[0].address);
     Box::new(move || {
         n += 1;
