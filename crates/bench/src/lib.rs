@@ -19,6 +19,7 @@ mod run;
 mod sdp;
 mod server;
 mod signaling;
+mod soak;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -104,6 +105,14 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
         }
         return Ok((text + "\n", json!({ "build": build, "cores": cores(), "table": rows, "runs": runs })));
     }
+    if args.scenario == Scenario::Soak {
+        progress.begin("soak");
+        let server = bed.server(&[]).await?;
+        let soak = soak::run(&server, plan, Duration::from_secs_f64(args.stay), progress).await;
+        server.stop().await;
+        let soak = soak?;
+        return Ok((head + &soak::report(&soak), json!({ "build": build, "cores": cores(), "soak": soak })));
+    }
     let figures = bed.run(("bench", plan), floor, progress).await?;
     let mut text = head + &report::title(&figures) + "\n\n" + &report::table(&report::rows(&figures));
     report::doubts(&figures).iter().for_each(|doubt| text += &format!("\n{doubt}"));
@@ -130,6 +139,11 @@ impl<'a> Bed<'a> {
         let BenchArgs { url, account, app, token, pid, set, .. } = self.args;
         match url {
             Some(url) => Server::at(url, account.clone(), app.clone(), token.clone(), *pid),
+            // What was asked for comes last, and wins.
+            None if self.args.scenario == Scenario::Soak => {
+                let settings = soak::SETTINGS.map(str::to_owned).into_iter().chain([set, more].concat());
+                Server::start(Path::new(&self.binary), &settings.collect::<Vec<_>>()).await
+            }
             None => Server::start(Path::new(&self.binary), &[set, more].concat()).await,
         }
     }

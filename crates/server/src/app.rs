@@ -189,6 +189,7 @@ fn start_media(config: &Config, secret: &str) -> anyhow::Result<(salon_sfu::Sfu,
         room_per_thread: config.media.room_per_thread,
         announce: config.media.announce.clone(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
+        limits: config.media_limits(),
         ..salon_sfu::Config::default()
     };
     match salon_sfu::start(with(config.media.port)) {

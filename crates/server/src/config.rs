@@ -117,6 +117,18 @@ table::settings! {
         /// Websockets of one meeting at once, those of people who have not joined included, so that one token cannot
         /// take all of the node's.
         sockets_per_meeting: usize = 4_000, within(1, 1_000_000);
+        /// Media connections on this node at once. Each person has two, and for a while four when theirs broke; one costs
+        /// about 100 KB. Must be at least twice `peers_per_session`.
+        media_transports: usize = 6_000, within(2, 1_000_000);
+        /// Tracks one person may publish at once. The web SDK publishes up to four.
+        media_tracks_sent: usize = 16, within(1, 64);
+        /// Tracks one person may receive at once. The web SDK asks for about 70 at most.
+        media_tracks_received: usize = 200, within(1, 500);
+        /// Packets a second that are taken of one person in the long run; as many may come at once. What is beyond is
+        /// dropped and counted (`salon_media_drops_total{reason="over_rate"}`), before it costs anything.
+        media_packets_per_second: u32 = 10_000, within(100, 1_000_000);
+        /// Kilobits a second that are taken of one person, likewise. A screen in 4K may take 30,000.
+        media_kilobits_per_second: u32 = 100_000, within(100, 10_000_000);
         /// REST requests of one account in 5 minutes, then 429. 0: no limit, as in `salon dev` unless set.
         api_requests_per_5_minutes: u64 = 3_500, within(0, 1_000_000_000);
         /// The largest signaling message, in bytes. It must hold an SDP with every track of a large meeting.
@@ -205,6 +217,20 @@ impl Config {
             grace_ms: i64::try_from(self.session.grace_secs.saturating_mul(1_000)).unwrap_or(i64::MAX),
             max_peers: self.limits.peers_per_session,
             max_peers_ever: self.limits.peers_per_session_ever,
+        }
+    }
+
+    /// The bounds of the media server.
+    pub fn media_limits(&self) -> salon_sfu::Limits {
+        let limits = &self.limits;
+        salon_sfu::Limits {
+            transports: limits.media_transports,
+            // Two for each, and two new ones for each whose connections broke.
+            transports_per_room: limits.peers_per_session.saturating_mul(4).min(limits.media_transports),
+            producers_per_transport: limits.media_tracks_sent,
+            consumers_per_transport: limits.media_tracks_received,
+            packets_per_second: limits.media_packets_per_second,
+            bits_per_second: u64::from(limits.media_kilobits_per_second) * 1_000,
         }
     }
 

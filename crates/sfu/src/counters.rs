@@ -8,8 +8,15 @@ pub enum DropReason {
     Stranger,
     /// STUN for one of ours with a wrong password or otherwise not accepted.
     RefusedStun,
+    /// STUN that was not verified, because too much of it came: for connections nobody knows, or for one from addresses
+    /// that are new to it.
+    Unverified,
     /// Not STUN, DTLS or RTP, or refused by the transport it was for.
     Malformed,
+    /// A client sent more packets, bits, reports or checks in a second than it may.
+    OverRate,
+    /// RTP of more SSRCs than a client may send on.
+    TooManyStreams,
     /// RTP on an m-line that no producer was announced for.
     NoProducer,
     /// RTP of a producer that the server has paused.
@@ -26,10 +33,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::drops`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Stranger,
         Self::RefusedStun,
+        Self::Unverified,
         Self::Malformed,
+        Self::OverRate,
+        Self::TooManyStreams,
         Self::NoProducer,
         Self::Paused,
         Self::SendBufferFull,
@@ -43,7 +53,10 @@ impl DropReason {
         match self {
             Self::Stranger => "stranger",
             Self::RefusedStun => "refused_stun",
+            Self::Unverified => "unverified",
             Self::Malformed => "malformed",
+            Self::OverRate => "over_rate",
+            Self::TooManyStreams => "too_many_streams",
             Self::NoProducer => "no_producer",
             Self::Paused => "paused",
             Self::SendBufferFull => "send_buffer_full",

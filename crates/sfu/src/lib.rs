@@ -9,6 +9,9 @@ mod counters;
 mod driver;
 mod engine;
 mod ids;
+#[cfg(any(test, feature = "inside"))]
+#[doc(hidden)]
+pub mod inside;
 mod limits;
 mod sdp;
 

@@ -43,7 +43,10 @@ fn drop_name(reason: DropReason) -> &'static str {
     match reason {
         DropReason::Stranger => "media_drops_total{reason=\"stranger\"}",
         DropReason::RefusedStun => "media_drops_total{reason=\"refused_stun\"}",
+        DropReason::Unverified => "media_drops_total{reason=\"unverified\"}",
         DropReason::Malformed => "media_drops_total{reason=\"malformed\"}",
+        DropReason::OverRate => "media_drops_total{reason=\"over_rate\"}",
+        DropReason::TooManyStreams => "media_drops_total{reason=\"too_many_streams\"}",
         DropReason::NoProducer => "media_drops_total{reason=\"no_producer\"}",
         DropReason::Paused => "media_drops_total{reason=\"paused\"}",
         DropReason::SendBufferFull => "media_drops_total{reason=\"send_buffer_full\"}",

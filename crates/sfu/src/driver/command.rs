@@ -37,9 +37,38 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// A caller that went away does not undo what it asked for, so failed replies are ignored. What was not made loses
-    /// its entry in the directory.
+    /// Does it on the engine. A panic ends the transport it was about, and its caller is told that there is none. What was
+    /// not made loses its entry in the directory.
     pub(super) fn apply(self, engine: &mut Engine, directory: &Directory, neighbours: &Neighbours, now: Instant) {
+        let about = self.about().cloned();
+        let made = match &self {
+            Self::OpenTransport { transport, .. } => Some(Gone::Transport(transport.clone())),
+            Self::Produce { request, .. } => Some(Gone::Producer(request.producer.clone())),
+            _ => None,
+        };
+        let done = engine.obey_for(now, about.as_ref(), |engine| self.carry_out(engine, directory, neighbours, now));
+        if let (None, Some(made)) = (done, made) {
+            directory.forget(&made);
+        }
+    }
+
+    /// The transport that a command changes.
+    fn about(&self) -> Option<&TransportId> {
+        match self {
+            Self::OpenTransport { transport, .. }
+            | Self::CloseProducer { transport, .. }
+            | Self::Consume { transport, .. }
+            | Self::AcceptAnswer { transport, .. }
+            | Self::CloseConsumers { transport, .. }
+            | Self::SetLayer { transport, .. }
+            | Self::CloseTransport { transport } => Some(transport),
+            Self::Produce { request, .. } => Some(&request.transport),
+            Self::PauseProducer { .. } | Self::Share { .. } | Self::CloseRoom { .. } | Self::Snapshot(_) | Self::Stop(_) => None,
+        }
+    }
+
+    /// A caller that went away does not undo what it asked for, so failed replies are ignored.
+    fn carry_out(self, engine: &mut Engine, directory: &Directory, neighbours: &Neighbours, now: Instant) {
         match self {
             Self::OpenTransport { room, transport, role, offer, reply } => {
                 let answer = engine.open_transport(now, room, transport.clone(), role, &offer);
@@ -128,7 +157,7 @@ impl Sfu {
         let thread = self.directory.enter_transport(&transport, &room)?;
         let name = transport.clone();
         let asked = self.send(thread, |reply| Command::OpenTransport { room, transport, role, offer, reply });
-        answer(asked.inspect_err(|_| self.directory.forget(&Gone::Transport(name)))?).await
+        self.answer(thread, asked.inspect_err(|_| self.directory.forget(&Gone::Transport(name)))?).await
     }
 
     /// Takes a new track of a client; returns the answer to its offer. A producer that came on the same m-line before
@@ -142,7 +171,7 @@ impl Sfu {
         let name = request.producer.clone();
         self.directory.enter_producer(&name, thread)?;
         let asked = self.send(thread, |reply| Command::Produce { request: Box::new(request), reply });
-        answer(asked.inspect_err(|_| self.directory.forget(&Gone::Producer(name)))?).await
+        self.answer(thread, asked.inspect_err(|_| self.directory.forget(&Gone::Producer(name)))?).await
     }
 
     /// Ends a producer: its consumers receive nothing any more. With an offer, returns the answer, also if the
@@ -296,7 +325,13 @@ impl Sfu {
     }
 
     async fn ask<T>(&self, thread: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
-        answer(self.send(thread, command)?).await
+        self.answer(thread, self.send(thread, command)?).await
+    }
+
+    async fn answer<T>(&self, thread: usize, answer: Answer<T>) -> Result<T, Error> {
+        // Without an answer, a bug of ours ended what it was about, or the thread.
+        let ended = || if self.threads[thread].commands.is_closed() { Error::Stopped } else { Error::UnknownTransport };
+        answer.await.map_err(|_| ended())?
     }
 
     fn tell(&self, thread: usize, command: Command) {
@@ -307,8 +342,4 @@ impl Sfu {
             tracing::error!(thread, "media thread does not keep up, a command was lost");
         }
     }
-}
-
-async fn answer<T>(answer: Answer<T>) -> Result<T, Error> {
-    answer.await.map_err(|_| Error::Stopped)?
 }

@@ -157,6 +157,10 @@ impl Engine {
 
     /// Something came over from another thread.
     pub(crate) fn handle_crossing(&mut self, now: Instant, from: usize, crossing: Crossing) {
+        self.guard(now, None, |engine| engine.take_crossing(now, from, crossing));
+    }
+
+    fn take_crossing(&mut self, now: Instant, from: usize, crossing: Crossing) {
         match crossing {
             Crossing::Begin(begin) => self.begin_mirror(now, from, *begin),
             Crossing::Packet { key, rid, mut packet } => {
@@ -234,16 +238,18 @@ impl Engine {
 
     /// A datagram that is for none of our transports. True if it is on its way to another thread.
     ///
-    /// A check crosses only if its password is right, so that strangers cannot fill the way; where its address belongs
-    /// is decided by the thread that has the transport.
-    pub(super) fn hand_over(&mut self, now: Instant, from: SocketAddr, name: Option<&str>, datagram: &[u8]) -> bool {
+    /// A check from an address that nobody has proven crosses only if its password is right, so that strangers cannot fill
+    /// the way; where its address belongs is decided by the thread that has the transport. `at` is for the rates.
+    pub(super) fn hand_over(&mut self, now: Instant, at: u64, from: SocketAddr, name: Option<&str>, datagram: &[u8]) -> bool {
         if !self.crossings.one_port {
             return false;
         }
         let to = match name {
             Some(name) => demux::thread_of(name).filter(|to| {
                 let another = *to != self.crossings.me && *to < self.crossings.waiting.len();
-                another && self.identity.farewell.is_genuine(name, datagram)
+                let proven = self.crossings.elsewhere.get(&from).is_some_and(|(owner, _)| owner == to);
+                another
+                    && (proven || self.verified.may(&self.rates, at, from) && self.identity.farewell.is_genuine(name, datagram))
             }),
             None => self.crossings.elsewhere.get_mut(&from).map(|(to, heard_at)| {
                 *heard_at = now;

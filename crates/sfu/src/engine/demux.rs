@@ -116,6 +116,12 @@ pub(crate) fn is_rtp_or_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(128..=191))
 }
 
+/// The SSRC of an RTP packet (RFC 3550 section 5.1). None for RTCP, which has types 192 to 223 there (RFC 5761 section 4).
+pub(crate) fn ssrc(datagram: &[u8]) -> Option<u32> {
+    let [128..=191, kind, _, _, _, _, _, _, a, b, c, d, ..] = *datagram else { return None };
+    (!matches!(kind, 192..=223)).then(|| u32::from_be_bytes([a, b, c, d]))
+}
+
 /// Whether this is DTLS (RFC 7983 section 7): the first byte is 20 to 63.
 pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(20..=63))

@@ -52,6 +52,18 @@ impl Farewell {
         hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Signs a message as a client with this name would, and makes a request of it. False if there is no place for it.
+    #[cfg(any(test, feature = "inside"))]
+    pub(crate) fn sign(&self, name: &str, message: &mut [u8]) -> bool {
+        let Some(at) = integrity_at(message).filter(|at| message.len() >= at + INTEGRITY) else { return false };
+        message[..2].copy_from_slice(&BINDING_REQUEST.to_be_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password(name).as_bytes());
+        let mut signed = message[..at].to_vec();
+        set_length(&mut signed, INTEGRITY);
+        message[at + 4..at + INTEGRITY].copy_from_slice(hmac::sign(&key, &signed).as_ref());
+        true
+    }
+
     /// Whether a client of ours sent this connectivity check that is addressed to `name`, in this run or an earlier one.
     pub(crate) fn is_genuine(&self, name: &str, check: &[u8]) -> bool {
         self.verify(name, check).is_some()

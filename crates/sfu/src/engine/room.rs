@@ -17,10 +17,13 @@ use super::consumer::{Grant, Packet, Verdict};
 use super::crossing::Crossing;
 use super::egress::feedback::{self, Feedback};
 use super::egress::{Run, Sink};
+use super::guard::trap;
 use super::producer::{Origin, ProducerKey};
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
-use crate::limits::{ALLOCATE_EVERY, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
+use crate::limits::{
+    ALLOCATE_EVERY, ARRIVALS_PER_REPORT, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER,
+};
 use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
 
@@ -56,6 +59,7 @@ impl Engine {
     /// Takes a packet in that came on `from`; it goes to everyone who consumes it with the next `flush`.
     pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
         self.counters.packets_in += 1;
+        trap::spring("packet");
         let key = self.transports.get(&from).and_then(|t| t.incoming.get(&mid)).copied();
         let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(&key)?))) else {
             self.counters.dropped(DropReason::NoProducer);
@@ -161,6 +165,7 @@ impl Engine {
         let Some(client) = transport.client() else { return 0 };
         let Some(egress) = &mut transport.egress else { return 0 };
         let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return 0 };
+        trap::spring("flush");
         let mut asked = 0;
         for packet in packets {
             match consumer.forward(packet) {
@@ -200,15 +205,24 @@ impl Engine {
         report.extend_from_slice(datagram);
         if egress.open(&mut report) {
             transport.proven(now, from);
-            let mut arrivals = false;
-            feedback::read(&report, |wish| arrivals |= self.obey(now, key, from, wish));
-            if arrivals {
-                self.allocate(now, key);
-            }
+            self.hear_report(now, key, from, &report);
         } else {
             self.counters.dropped(DropReason::Malformed);
         }
         self.report = report;
+    }
+
+    /// A genuine report, opened.
+    pub(super) fn hear_report(&mut self, now: Instant, key: Key, from: SocketAddr, report: &[u8]) {
+        let mut arrivals = 0;
+        feedback::read(report, |wish| {
+            if !matches!(wish, Feedback::Arrivals(_)) || arrivals < ARRIVALS_PER_REPORT {
+                arrivals += usize::from(self.obey(now, key, from, wish));
+            }
+        });
+        if arrivals > 0 {
+            self.allocate(now, key);
+        }
     }
 
     /// One thing a subscriber said. True if it told what arrived.
@@ -252,6 +266,7 @@ impl Engine {
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let Some(client) = transport.client() else { return };
         let Some(egress) = &mut transport.egress else { return };
+        trap::spring("allocate");
         let Some(budget) = egress.congestion.estimate() else { return };
         if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < ALLOCATE_EVERY) {
             return;
@@ -335,8 +350,7 @@ impl Engine {
             Origin::Client { transport, mid } => (transport, mid),
             Origin::Thread { home, .. } => return self.cross(home, Crossing::KeyFrameWanted { key, rid }),
         };
-        let Some(transport) = self.transports.get_mut(&from) else { return };
-        if transport.request_key_frame(mid, rid) {
+        if self.run(now, from, |transport, _, _| transport.request_key_frame(mid, rid)) == Some(true) {
             self.counters.key_frame_requests_out += 1;
             self.touch(from);
         }

@@ -19,6 +19,12 @@ use str0m::crypto::dtls::{
 pub(crate) struct Slot(Arc<OnceLock<(KeyingMaterial, SrtpProfile)>>);
 
 impl Slot {
+    /// As after a handshake.
+    #[cfg(feature = "inside")]
+    pub(crate) fn with(keys: KeyingMaterial, profile: SrtpProfile) -> Self {
+        Self(Arc::new(OnceLock::from((keys, profile))))
+    }
+
     pub(crate) fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
         self.0.get()
     }

@@ -228,6 +228,23 @@ impl Bench {
         answer
     }
 
+    /// Sends a packet of any content on a video line.
+    pub(super) fn send_payload(&mut self, client: usize, mid: Mid, rid: Option<&str>, payload: Vec<u8>) {
+        let now = self.now;
+        let since = (now - self.start).as_millis() as u32;
+        let who = &mut self.clients[client];
+        let rid = rid.map(Rid::from);
+        let next = who.next.entry((mid, rid)).or_insert(0);
+        let base = u64::from(rid.map_or(b'-', |r| r.as_bytes()[0])) * 300;
+        let number = base + *next;
+        *next += 1;
+        let mut direct = who.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(mid, rid).expect("a stream");
+        stream.write_rtp(RtpWrite::new(96.into(), number.into(), since * 90, now, payload).nackable(true));
+        who.rtc.handle_input(Input::Timeout(now)).expect("time");
+        self.pump();
+    }
+
     /// Sends one VP8 packet of one picture.
     pub(super) fn send_video(&mut self, client: usize, mid: Mid, rid: Option<&str>, key: bool) {
         let now = self.now;
