@@ -17,7 +17,7 @@ use crate::engine::egress::keys::Slot;
 use crate::engine::egress::{Egress, ExtensionIds, Stream, feedback};
 use crate::engine::intake::{Intake, Rates};
 use crate::engine::layers::{Candidate, Rank};
-use crate::engine::payload::pictures::Pictures;
+use crate::engine::payload::pictures::{ALL_LAYERS, Pictures};
 use crate::engine::payload::vp8;
 use crate::engine::producer::ProducerKey;
 use crate::engine::transport::Outgoing;
@@ -60,6 +60,8 @@ fn packet(now: Instant, index: u64, payload: usize, key: bool) -> Packet {
     Packet {
         at: now,
         layer: 0,
+        stream: 0,
+        scalable: false,
         ssrc: 9,
         index,
         timestamp: index as u32 * 3_000,
@@ -142,7 +144,7 @@ fn forward() -> Piece {
     let now = Instant::now();
     let line = Outgoing { mid: Mid::from("0"), pt: 96, ssrc: 1, rtx: Some((2, 97)), name: "x".into() };
     let mut consumer = Consumer::new(ProducerKey(1), Kind::Video, &line, None);
-    consumer.choose(&[Candidate { rid: None, rank: Rank(0), alive: true }]);
+    consumer.choose(&[Candidate { rid: None, rank: Rank(0), alive: true, stream: 0, spatial: ALL_LAYERS }]);
     let mut packet = packet(now, 1, 100, true);
     Box::new(move || {
         packet.index += 1;
@@ -154,12 +156,12 @@ fn forward() -> Piece {
 fn seal(payload: usize) -> Piece {
     let now = Instant::now();
     let keys = KeyingMaterial::new(&(0..88_u8).collect::<Vec<u8>>());
-    let ids = ExtensionIds { level: None, orientation: None, transport_cc: Some(3) };
+    let ids = ExtensionIds { level: None, orientation: None, transport_cc: Some(3), dependency: None };
     let slot = Slot::with(keys, SrtpProfile::AEAD_AES_256_GCM);
     let mut egress = Egress::new(now, &slot, ids, ids).expect("keys");
     let mut stream = Stream::new(Kind::Video, 1, 96, None, "x".into());
     let packet = packet(now, 1, payload, false);
-    let mut numbers = Numbers { index: 1, timestamp: 0, ids: Default::default() };
+    let mut numbers = Numbers { index: 1, timestamp: 0, ids: Default::default(), marker: true, empty: false };
     let mut buffer = Vec::with_capacity(2_000);
     Box::new(move || {
         buffer.clear();
