@@ -32,6 +32,8 @@ pub enum Scenario {
     One,
     /// The runs whose figures have targets
     Table,
+    /// Of these, the two that tell how much more two media threads carry than one
+    Threads,
 }
 
 #[derive(Debug, Args)]
