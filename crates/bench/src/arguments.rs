@@ -33,6 +33,8 @@ pub enum Scenario {
     One,
     /// The runs whose figures have targets
     Table,
+    /// Of these, the two that tell how much more two media threads carry than one
+    Threads,
     /// Meetings that come, stay and go, for --duration: does the server's memory stay as it is?
     Soak,
 }

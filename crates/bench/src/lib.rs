@@ -87,6 +87,15 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
         let steps = steps?;
         return Ok((head + &calibrate::report(&steps), json!({ "build": build, "cores": cores(), "calibration": steps })));
     }
+    if args.scenario == Scenario::Threads {
+        let threads = bed.threads(&plan, progress).await?;
+        let rows = [targets::scaling_row(threads.as_ref())];
+        let mut text = head + "\n" + &report::table(&rows);
+        for (name, figures) in threads.iter().flat_map(targets::Threads::named) {
+            report::doubts(figures).iter().for_each(|doubt| text += &format!("\n{name}: {doubt}"));
+        }
+        return Ok((text + "\n", json!({ "build": build, "cores": cores(), "table": rows, "runs": threads })));
+    }
     if args.scenario == Scenario::Table {
         let [few, many, streams, joins] = targets::plans(&plan);
         let runs = targets::Runs {
@@ -99,8 +108,7 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
         let rows = targets::rows(&runs);
         let mut text = head + "\n" + &report::table(&rows);
         let named = [("1 to 100", &runs.few), ("1 to 500", &runs.many), ("30 streams", &runs.streams), ("joins", &runs.joins)];
-        let threads = runs.threads.iter().flat_map(|runs| [("one thread", &runs.one), ("two threads", &runs.two)]);
-        for (name, figures) in named.into_iter().chain(threads) {
+        for (name, figures) in named.into_iter().chain(runs.threads.iter().flat_map(targets::Threads::named)) {
             report::doubts(figures).iter().for_each(|doubt| text += &format!("\n{name}: {doubt}"));
         }
         return Ok((text + "\n", json!({ "build": build, "cores": cores(), "table": rows, "runs": runs })));

@@ -37,6 +37,10 @@ pub struct Threads {
 }
 
 impl Threads {
+    pub fn named(&self) -> [(&'static str, &Figures); 2] {
+        [("one thread", &self.one), ("two threads", &self.two)]
+    }
+
     /// How much more two threads carry than one: a server is full when its busiest media thread is, so this is what is
     /// forwarded for each second of its time, with two against with one.
     fn scaling(&self) -> Option<f64> {
@@ -141,9 +145,7 @@ pub fn rows(runs: &Runs) -> Vec<Row> {
             .note("mediasoup 1014, Janus 471"),
         Row::new("join, p50", joins.join_ms.map(|join| join.p50), "ms").at_most(20.0).note("mediasoup 19.8, Janus 33"),
         Row::new("server CPU per join", joins.cpu_ms_per_join, "ms").at_most(2.0).note("mediasoup 6.8, Janus 10.4"),
-        Row::new("scaling from one media thread to two, one meeting", threads.as_ref().and_then(Threads::scaling), "x")
-            .at_least(1.8)
-            .note(threads.as_ref().map_or_else(|| "a running server has the threads it has".to_owned(), Threads::note)),
+        scaling_row(threads.as_ref()),
     ]);
     let lost = |figures: &Figures| figures.loss * 100.0;
     rows.push(Row::new("packets that never came, worst run", Some(lost(few).max(lost(many)).max(lost(streams))), "%"));
@@ -153,6 +155,13 @@ pub fn rows(runs: &Runs) -> Vec<Row> {
             .note(format!("{} bad", opened.iter().map(|run| run.opened_bad).sum::<u64>())),
     );
     rows
+}
+
+/// How much more two media threads carry than one.
+pub fn scaling_row(threads: Option<&Threads>) -> Row {
+    Row::new("scaling from one media thread to two, one meeting", threads.and_then(Threads::scaling), "x")
+        .at_least(1.8)
+        .note(threads.map_or_else(|| "a running server has the threads it has".to_owned(), Threads::note))
 }
 
 #[cfg(test)]

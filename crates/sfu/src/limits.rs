@@ -188,9 +188,11 @@ pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);
 /// With one port for all threads: addresses of other threads' clients that a thread remembers.
 pub(crate) const ADDRESSES_ELSEWHERE: usize = 32_768;
 
-/// What a transport counts for when a thread is chosen for a new one, in packets per second: transports that were
-/// opened a moment ago carry none yet.
-pub(crate) const TRANSPORT_WEIGHS: u64 = 100;
+/// What a transport counts for when a thread is chosen for a new one, in packets per second: a silent one costs, too.
+pub(crate) const TRANSPORT_WEIGHS: u64 = 10;
+
+/// What one that was opened a moment ago counts for besides, as it carries nothing yet; more where transports carry more.
+pub(crate) const NEW_TRANSPORT_WEIGHS: u64 = 100;
 
 /// A thread is much busier than another with twice its packets and this many more per second, which is about a fifth of
 /// what it can: then a room spreads although it is small.

@@ -4,14 +4,13 @@
 //! Invariant: an entry lives as long as what it names, or as the command that makes it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::engine::Gone;
-use crate::limits::{Limits, MUCH_BUSIER_BY, TRANSPORT_WEIGHS};
+use crate::limits::{Limits, MUCH_BUSIER_BY, NEW_TRANSPORT_WEIGHS, TRANSPORT_WEIGHS};
 use crate::{Consume, Error, ProducerId, RoomId, TransportId};
 
-/// More than any thread is busy.
+/// The load of a thread that has ended: more than any has.
 const ENDED: u64 = u64::MAX / 4;
 
 #[derive(Debug)]
@@ -19,8 +18,6 @@ pub(super) struct Directory {
     limits: Limits,
     /// Transports of one room that stay together on a thread.
     room_per_thread: usize,
-    /// Packets per second of each thread, as it last said.
-    busy: Box<[AtomicU64]>,
     names: Mutex<Names>,
 }
 
@@ -30,8 +27,18 @@ struct Names {
     producers: HashMap<ProducerId, usize>,
     /// How many transports of a room each thread has.
     rooms: HashMap<RoomId, Vec<usize>>,
-    /// How many transports each thread has.
-    held: Vec<usize>,
+    threads: Vec<Thread>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Thread {
+    ended: bool,
+    transports: usize,
+    /// Packets per second, as it last said.
+    busy: u64,
+    /// Transports that are too new to be part of that: since it last said so, and in the time before.
+    new: usize,
+    newish: usize,
 }
 
 /// Where a transport is.
@@ -46,23 +53,23 @@ impl Directory {
         Self {
             limits,
             room_per_thread: room_per_thread.max(1),
-            busy: (0..threads).map(|_| AtomicU64::new(0)).collect(),
-            names: Mutex::new(Names { held: vec![0; threads], ..Names::default() }),
+            names: Mutex::new(Names { threads: vec![Thread::default(); threads], ..Names::default() }),
         }
     }
 
     /// A thread tells how many packets it moves in a second.
     pub(super) fn is_busy(&self, thread: usize, packets_per_second: u64) {
-        self.busy[thread].store(packets_per_second, Ordering::Relaxed);
+        let thread = &mut self.names().threads[thread];
+        thread.busy = packets_per_second;
+        thread.newish = std::mem::take(&mut thread.new);
     }
 
     /// A thread has ended, by a bug or because it was told to: nothing is left there, and nothing new goes there.
     pub(super) fn ended(&self, thread: usize) {
-        self.is_busy(thread, ENDED);
         let mut names = self.names();
+        names.threads[thread] = Thread { ended: true, ..Thread::default() };
         names.producers.retain(|_, home| *home != thread);
         names.transports.retain(|_, place| place.thread != thread);
-        names.held[thread] = 0;
         names.rooms.retain(|_, here| {
             here[thread] = 0;
             here.iter().any(|count| *count > 0)
@@ -78,16 +85,15 @@ impl Directory {
         if names.transports.len() >= self.limits.transports {
             return Err(Error::Refused("too many transports".into()));
         }
-        let mut here = names.rooms.get(room).cloned().unwrap_or_else(|| vec![0; self.busy.len()]);
+        let mut here = names.rooms.get(room).cloned().unwrap_or_else(|| vec![0; names.threads.len()]);
         if here.iter().sum::<usize>() >= self.limits.transports_per_room {
             return Err(Error::Refused("too many transports in the room".into()));
         }
-        let load = names.held.iter().zip(&self.busy);
-        let load: Vec<u64> = load.map(|(held, busy)| busy.load(Ordering::Relaxed) + *held as u64 * TRANSPORT_WEIGHS).collect();
-        let thread = choose(&here, &load, self.room_per_thread);
+        let thread = choose(&here, &loads(&names.threads), self.room_per_thread);
         here[thread] += 1;
         names.rooms.insert(room.clone(), here);
-        names.held[thread] += 1;
+        names.threads[thread].transports += 1;
+        names.threads[thread].new += 1;
         names.transports.insert(transport.clone(), Place { thread, room: room.clone() });
         Ok(thread)
     }
@@ -144,7 +150,7 @@ impl Directory {
             Gone::Transport(transport) => transport,
         };
         let Some(Place { thread, room }) = names.transports.remove(transport) else { return };
-        names.held[thread] -= 1;
+        names.threads[thread].transports -= 1;
         if let Some(here) = names.rooms.get_mut(&room) {
             here[thread] -= 1;
             if here.iter().all(|count| *count == 0) {
@@ -156,6 +162,14 @@ impl Directory {
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// What each thread has to do, about, in packets per second. Transports that are too new to tell count as the others do.
+fn loads(threads: &[Thread]) -> Vec<u64> {
+    let (busy, transports) = threads.iter().fold((0, 0), |(b, t), thread| (b + thread.busy, t + thread.transports));
+    let usual = NEW_TRANSPORT_WEIGHS.max(busy / transports.max(1) as u64);
+    let load = |t: &Thread| t.busy + t.transports as u64 * TRANSPORT_WEIGHS + (t.new + t.newish) as u64 * usual;
+    threads.iter().map(|thread| if thread.ended { ENDED } else { load(thread) }).collect()
 }
 
 /// The thread for one more transport of a room that has `here` on each: with the most of the room, as long as it has not
@@ -187,6 +201,21 @@ mod tests {
         check(&[0, 4, 0], &[300, 400, 200], 2);
         check(&[0, 4, 1], &[0, 400, 500], 2);
         check(&[4, 5, 6], &[400, 500, 600], 0);
+    }
+
+    #[test]
+    fn a_large_room_that_fills_fast_ends_up_even() {
+        let directory = Directory::new(2, Limits::default(), 100);
+        let (mut open, mut live) = ([0_u64; 2], [0_u64; 2]);
+        for n in 0..400 {
+            open[directory.enter_transport(&format!("{n}").into(), &"r".into()).expect("a place")] += 1;
+            // Fifty join in a second, and take packets from the next on.
+            if n % 50 == 49 {
+                (0..2).for_each(|thread| directory.is_busy(thread, live[thread] * 230));
+                live = open;
+            }
+        }
+        assert!(open.iter().all(|here| (185..=215).contains(here)), "{open:?}");
     }
 
     #[test]
@@ -240,6 +269,6 @@ impl Directory {
         names.transports.is_empty()
             && names.producers.is_empty()
             && names.rooms.is_empty()
-            && names.held.iter().all(|held| *held == 0)
+            && names.threads.iter().all(|thread| thread.transports == 0)
     }
 }

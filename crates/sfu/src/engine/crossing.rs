@@ -54,6 +54,9 @@ pub(crate) struct Begin {
     pub stream: String,
     pub screen_share: bool,
     pub paused: bool,
+    /// The names of its layers that are alive. With them a key frame can be asked for before a packet has crossed, which
+    /// takes a second for a screen that stands still.
+    pub layers: Vec<Option<Rid>>,
 }
 
 impl Crossing {
@@ -151,6 +154,7 @@ impl Engine {
             stream: producer.stream.clone(),
             screen_share: producer.screen_share,
             paused: producer.paused,
+            layers: producer.candidates().iter().filter(|l| l.alive).map(|l| l.rid).collect(),
         };
         self.cross(with, Crossing::Begin(Box::new(begin)));
     }
@@ -202,6 +206,7 @@ impl Engine {
         let mut mirror = Producer::new(begin.id.clone(), begin.room, begin.format, origin, begin.paused);
         mirror.stream = begin.stream;
         mirror.screen_share = begin.screen_share;
+        mirror.expect(now, &begin.layers);
         self.producer_keys.insert(begin.id, begin.key);
         self.producers.insert(begin.key, mirror);
     }

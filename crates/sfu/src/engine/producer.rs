@@ -138,6 +138,11 @@ impl Producer {
         }
     }
 
+    /// Packets of these layers come from another thread.
+    pub(crate) fn expect(&mut self, now: Instant, rids: &[Option<Rid>]) {
+        self.layers = rids.iter().map(|rid| Layer { alive: true, ..Layer::new(now, *rid, 0) }).collect();
+    }
+
     /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already; true if a
     /// layer came to life or died: consumers should choose anew.
     pub(crate) fn see(&mut self, packet: &mut Packet, rid: Option<Rid>) -> Option<bool> {

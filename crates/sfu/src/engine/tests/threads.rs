@@ -139,6 +139,17 @@ fn a_mirror_that_began_late_gets_the_layers_in_its_own_order() {
 }
 
 #[test]
+fn a_screen_that_stands_still_is_asked_for_at_once() {
+    let mut call = call(&["f", "h"]);
+    call.frames(&[Some("h"), Some("f")], 3);
+    call.bench.run_ms(200);
+    call.watch(Some("h"));
+    call.bench.run_ms(30);
+    let asked: Vec<_> = call.bench.clients[call.alice].key_frames_asked.iter().map(|(_, _, rid)| *rid).collect();
+    assert_eq!(asked, [Some("h".into())], "no packet had crossed");
+}
+
+#[test]
 fn a_producer_that_pauses_and_ends_does_so_everywhere() {
     let mut call = call(&[]);
     let mid = call.watch(None);
