@@ -120,14 +120,14 @@ table::settings! {
         /// Media connections on this node at once. Each person has two, and for a while four when theirs broke; one costs
         /// about 100 KB. Must be at least twice `peers_per_session`.
         media_transports: usize = 6_000, within(2, 1_000_000);
-        /// Tracks one person may publish at once. The web SDK publishes up to four.
+        /// Tracks that may come in on one media connection at once. The web SDK publishes up to four, on one.
         media_tracks_sent: usize = 16, within(1, 64);
-        /// Tracks one person may receive at once. The web SDK asks for about 70 at most.
+        /// Tracks that may go out on one media connection at once. The web SDK asks for about 70 at most, on one.
         media_tracks_received: usize = 200, within(1, 500);
-        /// Packets a second that are taken of one person in the long run; as many may come at once. What is beyond is
-        /// dropped and counted (`salon_media_drops_total{reason="over_rate"}`), before it costs anything.
+        /// Packets a second that are taken on one media connection in the long run; as many may come at once. What is
+        /// beyond is dropped and counted (`salon_media_drops_total{reason="over_rate"}`), before it costs anything.
         media_packets_per_second: u32 = 10_000, within(100, 1_000_000);
-        /// Kilobits a second that are taken of one person, likewise. A screen in 4K may take 30,000.
+        /// Kilobits a second that are taken on one media connection, likewise. A screen in 4K may take 30,000.
         media_kilobits_per_second: u32 = 100_000, within(100, 10_000_000);
         /// REST requests of one account in 5 minutes, then 429. 0: no limit, as in `salon dev` unless set.
         api_requests_per_5_minutes: u64 = 3_500, within(0, 1_000_000_000);

@@ -6,7 +6,7 @@ use super::bench::{Bench, Way};
 use crate::counters::DropReason;
 use crate::engine::Output;
 use crate::limits::{CONTROL_PER_SECOND, DATAGRAM_BYTES, Limits, REPORTS_PER_SECOND, VERIFIED_PER_SECOND};
-use crate::{Consume, Kind, Produce, Role};
+use crate::{Consume, Error, Kind, Produce, Role};
 
 /// A small fixed generator (Knuth's MMIX constants): garbage, but the same in each run.
 struct Garbage(u64);
@@ -324,4 +324,23 @@ fn reports_beyond_what_clients_send_are_not_read() {
     assert!(read <= REPORTS_PER_SECOND && read + dropped(&bench, DropReason::OverRate) == 20_000, "{read} were opened");
     bench.engine.handle_datagram(bench.now, from, &[0x81; DATAGRAM_BYTES + 1]);
     assert_eq!(dropped(&bench, DropReason::Malformed), read + 1, "what is too long is not even that");
+}
+
+#[test]
+fn a_stopped_line_without_its_mid_does_not_give_it_to_another() {
+    let chromium = include_str!("../../sdp/samples/chromium-send.sdp");
+    let mut bench = Bench::new();
+    let now = bench.now;
+    bench.engine.open_transport(now, "r".into(), "t".into(), Role::Send, chromium).expect("an answer");
+    let start = chromium.find("m=video").expect("a video line");
+    let (before, video) = chromium.split_at(start);
+    let (video, after) = video.split_at(video[1..].find("m=").expect("another line") + 1);
+    let stopped = video.replace("m=video 9", "m=video 0").replace("a=mid:1\r\n", "");
+    let audio = &before[before.find("m=audio").expect("a line")..];
+    let again = format!("{before}{stopped}{after}{}", audio.replace("a=mid:0", "a=mid:1"));
+    let refused = bench.engine.close_producer(now, "t".into(), "none".into(), Some(&again));
+    assert!(matches!(&refused, Err(Error::BadSdp(why)) if why.contains("same mid")), "{refused:?}");
+    let fine = format!("{before}{stopped}{after}{}", audio.replace("a=mid:0", "a=mid:9"));
+    let answer = bench.engine.close_producer(now, "t".into(), "none".into(), Some(&fine)).expect("taken").expect("an answer");
+    assert_eq!(answer.matches("a=mid:1\r\n").count(), 1, "{answer}");
 }
