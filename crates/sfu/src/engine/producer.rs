@@ -138,9 +138,10 @@ impl Producer {
         }
     }
 
-    /// Packets of these layers come from another thread.
+    /// Packets of these streams come from another thread.
     pub(crate) fn expect(&mut self, now: Instant, rids: &[Option<Rid>]) {
-        self.layers = rids.iter().map(|rid| Layer { alive: true, ..Layer::new(now, *rid, 0) }).collect();
+        let layer = |(stream, rid): (usize, &Option<Rid>)| Layer { alive: true, ..Layer::new(now, *rid, 0, 0, stream) };
+        self.layers = rids.iter().enumerate().map(layer).collect();
     }
 
     /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already; true if a
