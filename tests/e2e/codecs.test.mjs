@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
+import { firefox } from './support/browsers.mjs';
 import { eventually } from './support/eventually.mjs';
 import { Stage } from './support/stage.mjs';
 
@@ -45,6 +46,21 @@ for (const codec of ['video/VP8', 'video/H264', 'video/VP9', 'video/AV1']) {
     await ada.does(({ self }) => self.enableVideo());
     await bob.eventuallySees(ada);
     for (const viewer of [bob, cleo]) assert.deepEqual((await viewer.looksAt(ada)).garbage, []);
+  });
+}
+
+const missing = firefox() ? false : 'Firefox is not installed (SALON_TEST_REQUIRE_FIREFOX=1 makes this a failure)';
+const skip = process.env.SALON_TEST_REQUIRE_FIREFOX === '1' ? false : missing;
+
+for (const codec of ['video/VP9', 'video/AV1']) {
+  test(`somebody with Firefox sees ${codec}`, { skip, timeout: 90_000 }, async () => {
+    const meeting = await stage.api.createMeeting();
+    const ada = await publisher('Ada', meeting, { codec });
+    const bob = await stage.invitesWithFirefox('Bob', meeting);
+    await bob.joins();
+    await bob.eventuallySees(ada);
+    await eventuallyComesAs(bob, ada, codec);
+    await ada.eventuallySees(bob);
   });
 }
 
