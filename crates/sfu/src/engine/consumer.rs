@@ -137,6 +137,10 @@ impl Packet {
         self.descriptor.as_ref().is_some_and(|d| d.starts_key_frame)
     }
 
+    fn ends_frame(&self) -> bool {
+        self.descriptor.as_ref().is_some_and(|d| d.ends_frame)
+    }
+
     fn spatial(&self) -> u8 {
         self.descriptor.as_ref().map_or(0, |d| d.spatial)
     }
@@ -274,8 +278,7 @@ impl Consumer {
             }
         }
         if packet.scalable && !empty {
-            let last = packet.descriptor.as_ref().is_some_and(|d| d.ends_frame && d.spatial == self.limit.at(packet.index));
-            marker |= last;
+            marker |= packet.ends_frame() && packet.spatial() == self.limit.at(packet.index);
         }
         // Publishers without RTX probe with empty packets on the media stream.
         if packet.payload.is_empty() && self.sequence.skip(packet.index) {
@@ -287,8 +290,8 @@ impl Consumer {
             Some(descriptor) if !empty => self.pictures.map(descriptor),
             _ => Ids::default(),
         };
-        if packet.descriptor.as_ref().is_some_and(|d| d.frame.is_some()) {
-            ids.tl0 = self.limit.at(packet.index);
+        if packet.scalable && packet.descriptor.as_ref().is_some_and(|d| d.frame.is_some()) {
+            ids.limit_to(self.limit.at(packet.index));
         }
         Verdict::Send { numbers: Numbers { index, timestamp, ids, marker, empty }, switched }
     }

@@ -17,7 +17,6 @@ use self::keys::Slot;
 use self::srtp::{End, Opener, Sealer};
 use super::congestion::{Congestion, PADDING};
 use super::consumer::{Numbers, Packet};
-use super::payload::dependency::Frame;
 use super::payload::pictures::Ids;
 use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_DATAGRAMS};
 use crate::sdp::Kind;
@@ -152,8 +151,7 @@ impl Egress {
             timestamp: numbers.timestamp,
         };
         let payload = if numbers.empty { 0 } else { packet.payload.len() };
-        let frame = described(packet, numbers.ids).filter(|_| !numbers.empty);
-        let length = self.write_header(now, buffer, &header, stream.kind, payload, packet, frame);
+        let length = self.write_header(now, buffer, &header, stream.kind, payload, packet, numbers.ids);
         if !numbers.empty {
             buffer.extend_from_slice(&packet.payload);
             if let Some(descriptor) = &packet.descriptor {
@@ -171,15 +169,7 @@ impl Egress {
         self.resend_credit = self.resend_credit.checked_sub(1)?;
         let (header, index) = rtx.next_header(sent.marker, sent.timestamp);
         let mut buffer = Vec::with_capacity(packet.payload.len() + OVERHEAD + 2);
-        let length = self.write_header(
-            now,
-            &mut buffer,
-            &header,
-            stream.kind,
-            packet.payload.len() + 2,
-            packet,
-            described(packet, sent.ids),
-        );
+        let length = self.write_header(now, &mut buffer, &header, stream.kind, packet.payload.len() + 2, packet, sent.ids);
         buffer.extend_from_slice(&sent.number.to_be_bytes());
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
@@ -239,36 +229,34 @@ impl Egress {
         kind: Kind,
         payload: usize,
         packet: &Packet,
-        frame: Option<(&Frame, Ids)>,
+        ids: Ids,
     ) -> usize {
-        let ids = match kind {
+        let extensions = match kind {
             Kind::Audio => self.audio,
             Kind::Video => self.video,
         };
         // One-byte elements: id and length less one, then the value.
         let mut elements = [0; 8];
         let mut used = 0;
-        if let Some(id) = ids.transport_cc {
+        if let Some(id) = extensions.transport_cc {
             let number = self.congestion.sent(now, payload + OVERHEAD).to_be_bytes();
             elements[..3].copy_from_slice(&[id << 4 | 1, number[0], number[1]]);
             used = 3;
         }
-        let level = ids.level.zip(packet.level);
-        let orientation = ids.orientation.zip(packet.orientation);
+        let level = extensions.level.zip(packet.level);
+        let orientation = extensions.orientation.zip(packet.orientation);
         for (id, value) in level.into_iter().chain(orientation) {
             elements[used..used + 2].copy_from_slice(&[id << 4, value]);
             used += 2;
         }
-        match ids.dependency.zip(frame) {
-            None => header.write(buffer, false, &elements[..used.next_multiple_of(4)]),
-            Some((id, (frame, ids))) => header.write_described(buffer, &elements[..used], id, frame, ids),
+        if let Some(frame) = packet.descriptor.as_ref().and_then(|d| d.frame.as_deref())
+            && let Some(id) = extensions.dependency
+            && payload > 0
+        {
+            return header.write_described(buffer, &elements[..used], id, frame, ids);
         }
+        header.write(buffer, false, &elements[..used.next_multiple_of(4)])
     }
-}
-
-/// What a packet's header says of its frame, and the numbers it gets there.
-fn described(packet: &Packet, ids: Ids) -> Option<(&Frame, Ids)> {
-    packet.descriptor.as_ref()?.frame.as_deref().map(|frame| (frame, ids))
 }
 
 /// A stream as its subscriber sees it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 
-use super::pictures::{ALL_LAYERS, Ids};
+use super::pictures::Ids;
 
 /// Bounds of the format: template ids have 6 bits, spatial ids 2, temporal ids 3 and decode targets are a 32-bit mask.
 const TEMPLATES: usize = 64;
@@ -123,7 +123,7 @@ impl Frame {
 
     /// How many bytes `write` appends; never 0.
     pub(crate) fn length(&self, ids: Ids) -> usize {
-        if ids.tl0 == ALL_LAYERS {
+        if ids.limit().is_none() {
             return self.bytes.len();
         }
         let flags = if self.bytes.len() * 8 > MANDATORY_BITS { 0 } else { FLAGS };
@@ -134,10 +134,9 @@ impl Frame {
     /// Appends the descriptor with these numbers.
     pub(crate) fn write(&self, out: &mut Vec<u8>, ids: Ids) {
         let start = out.len();
-        if ids.tl0 == ALL_LAYERS {
-            out.extend_from_slice(&self.bytes);
-        } else {
-            self.write_limited(out, ids.tl0);
+        match ids.limit() {
+            None => out.extend_from_slice(&self.bytes),
+            Some(spatial) => self.write_limited(out, spatial),
         }
         out[start + 1..start + 3].copy_from_slice(&ids.picture.to_be_bytes());
     }
@@ -373,7 +372,7 @@ pub(crate) mod tests {
                 .collect();
             if let Some(frame) = Frame::read(&noise, Some(&known())) {
                 let mut out = vec![];
-                frame.write(&mut out, Ids { picture: 1, tl0: 0 });
+                frame.write(&mut out, Ids { picture: 1, tl0: 1 });
             }
         }
     }
@@ -384,8 +383,8 @@ pub(crate) mod tests {
         for bytes in [descriptor(300, 0, true, true, true), descriptor(300, 2, false, false, true)] {
             let frame = Frame::read(&bytes, Some(&structure)).expect("a good descriptor");
             let mut out = vec![9];
-            frame.write(&mut out, Ids { picture: 0x1234, tl0: ALL_LAYERS });
-            assert_eq!(out.len(), 1 + frame.length(Ids { picture: 0, tl0: ALL_LAYERS }));
+            frame.write(&mut out, Ids { picture: 0x1234, tl0: 0 });
+            assert_eq!(out.len(), 1 + frame.length(Ids::default()));
             assert_eq!(out[..4], [9, bytes[0], 0x12, 0x34]);
             assert_eq!(out[4..], bytes[3..]);
         }
@@ -407,7 +406,8 @@ pub(crate) mod tests {
             ("something without a mask", bits(&format!("{head} 0 0 0 1 0 01 0011 00")), 1, 0b011, "01 0011 00"),
         ] {
             let frame = Frame::read(&bytes, Some(&structure)).expect(what);
-            let ids = Ids { picture: 77, tl0: limit };
+            let mut ids = Ids { picture: 77, tl0: 0 };
+            ids.limit_to(limit);
             let mut out = vec![];
             frame.write(&mut out, ids);
             assert_eq!(out.len(), frame.length(ids), "{what}");

@@ -55,8 +55,20 @@ impl Form {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub picture: u16,
-    /// TL0PICIDX; of AV1 the highest spatial layer that is sent, `ALL_LAYERS` for no limit.
+    /// TL0PICIDX; of AV1 how many spatial layers are sent, 0 for all.
     pub tl0: u8,
+}
+
+impl Ids {
+    /// Of AV1: only layers up to this one are sent, which may be `ALL_LAYERS`.
+    pub(crate) fn limit_to(&mut self, spatial: u8) {
+        self.tl0 = spatial.wrapping_add(1);
+    }
+
+    /// Of AV1: the highest spatial layer that is sent, if not all are.
+    pub(crate) fn limit(self) -> Option<u8> {
+        self.tl0.checked_sub(1)
+    }
 }
 
 /// No limit on the spatial layer.
