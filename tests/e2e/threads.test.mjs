@@ -41,7 +41,11 @@ for (const [ports, settings] of [
       for (let round = 0; round < ROUNDS; round++) {
         await ada.does(({ self }) => self.disableVideo());
         await bob.does(({ self }) => self.disableAudio());
-        for (const other of [bob, cleo]) await other.eventuallySeesNoPictureOf(ada);
+        for (const other of [bob, cleo]) {
+          await other.eventuallyShows(ada, { camera: false, microphone: true });
+          await other.eventuallySeesNoPictureOf(ada);
+        }
+        for (const other of [ada, cleo]) await other.eventuallyShows(bob, { camera: true, microphone: false });
         await cleo.eventuallyHearsNothingOf(bob);
         await ada.does(({ self }) => self.enableVideo());
         await bob.does(({ self }) => self.enableAudio());

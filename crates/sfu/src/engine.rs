@@ -428,7 +428,8 @@ impl Engine {
         let Some(mut transport) = self.transports.remove(&key) else { return };
         self.deadline_moved(key, transport.deadline, None);
         self.transport_keys.remove(&transport.id);
-        self.demux.remove(key, &transport.ufrag);
+        let addresses = self.demux.remove(key, &transport.ufrag);
+        self.forget_addresses(&addresses);
         self.hungry.remove(&key);
         self.rooms.leave(&transport.room, key);
         for producer in transport.incoming.values() {

@@ -185,9 +185,6 @@ pub(crate) const CROSSING_AGAIN: Duration = Duration::from_millis(2);
 /// A mirror that nobody consumed since it was asked for is given up after this time.
 pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);
 
-/// With one port for all threads: addresses of other threads' clients that a thread remembers.
-pub(crate) const ADDRESSES_ELSEWHERE: usize = 32_768;
-
 /// What a transport counts for when a thread is chosen for a new one, in packets per second: a silent one costs, too.
 pub(crate) const TRANSPORT_WEIGHS: u64 = 10;
 

@@ -181,6 +181,18 @@ fn choose(here: &[usize], load: &[u64], room_per_thread: usize) -> usize {
 }
 
 #[cfg(test)]
+impl Directory {
+    /// Whether nothing is left of anything.
+    pub(super) fn is_empty(&self) -> bool {
+        let names = self.names();
+        names.transports.is_empty()
+            && names.producers.is_empty()
+            && names.rooms.is_empty()
+            && names.threads.iter().all(|thread| thread.transports == 0)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -258,17 +270,5 @@ mod tests {
             directory.forget(&Gone::Transport(transport.into()));
         }
         assert!(directory.is_empty());
-    }
-}
-
-#[cfg(test)]
-impl Directory {
-    /// Whether nothing is left of anything.
-    pub(super) fn is_empty(&self) -> bool {
-        let names = self.names();
-        names.transports.is_empty()
-            && names.producers.is_empty()
-            && names.rooms.is_empty()
-            && names.threads.iter().all(|thread| thread.transports == 0)
     }
 }

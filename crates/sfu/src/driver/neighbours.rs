@@ -16,8 +16,14 @@ use crate::limits::CROSSING_BATCHES;
 pub(super) struct Neighbours {
     bell: Arc<Bell>,
     /// By thread; none to itself.
-    to: Vec<Option<(SyncSender<Vec<Crossing>>, Arc<Bell>)>>,
+    to: Vec<Option<To>>,
     from: Vec<(usize, Receiver<Vec<Crossing>>)>,
+}
+
+/// The way to another thread.
+struct To {
+    queue: SyncSender<Vec<Crossing>>,
+    bell: Arc<Bell>,
 }
 
 /// Wakes a thread, with one system call however often it is rung.
@@ -36,9 +42,9 @@ pub(super) fn neighbours(wakers: &[Arc<Waker>]) -> Vec<Neighbours> {
         for (to, bell) in bells.iter().enumerate() {
             let mut way = None;
             if from != to {
-                let (sender, receiver) = sync_channel(CROSSING_BATCHES);
+                let (queue, receiver) = sync_channel(CROSSING_BATCHES);
                 all[to].from.push((from, receiver));
-                way = Some((sender, Arc::clone(bell)));
+                way = Some(To { queue, bell: Arc::clone(bell) });
             }
             all[from].to.push(way);
         }
@@ -53,10 +59,10 @@ impl Neighbours {
     }
 
     fn send(&self, to: usize, waiting: &mut Vec<Crossing>) -> bool {
-        let Some(Some((sender, bell))) = self.to.get(to) else { return true };
+        let Some(Some(To { queue, bell })) = self.to.get(to) else { return true };
         // About as much will come again.
         let room = Vec::with_capacity(waiting.len());
-        match sender.try_send(std::mem::replace(waiting, room)) {
+        match queue.try_send(std::mem::replace(waiting, room)) {
             Ok(()) => {}
             Err(TrySendError::Full(batch)) => {
                 *waiting = batch;

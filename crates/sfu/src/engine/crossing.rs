@@ -14,7 +14,7 @@ use super::consumer::Packet;
 use super::producer::{Mirror, Origin, Producer, ProducerKey};
 use super::{Engine, demux};
 use crate::counters::DropReason;
-use crate::limits::{ADDRESSES_ELSEWHERE, CROSSING_BACKLOG, MIRROR_IDLE_FOR, SILENT_FOR};
+use crate::limits::{ADDRESSES_PER_TRANSPORT, CROSSING_BACKLOG, MIRROR_IDLE_FOR, SILENT_FOR};
 use crate::sdp::Format;
 use crate::{ProducerId, RoomId};
 
@@ -41,6 +41,8 @@ pub(crate) enum Crossing {
     Datagram { from: SocketAddr, bytes: Box<[u8]> },
     /// Datagrams from this address are for the thread that says so: its client proved it.
     Learned { address: SocketAddr },
+    /// They are not any more.
+    Forgotten { address: SocketAddr },
 }
 
 /// What a mirror needs to know.
@@ -189,6 +191,12 @@ impl Engine {
                 return;
             }
             Crossing::Learned { address } => self.learn_elsewhere(now, address, from),
+            Crossing::Forgotten { address } => {
+                let elsewhere = &mut self.crossings.elsewhere;
+                if elsewhere.get(&address).is_some_and(|(owner, _)| *owner == from) {
+                    elsewhere.remove(&address);
+                }
+            }
         }
         self.settle(now);
     }
@@ -268,16 +276,26 @@ impl Engine {
 
     /// A transport's client proved that it is at an address.
     pub(super) fn learn_address(&mut self, from: SocketAddr, key: super::Key, via: Option<usize>) {
-        self.demux.learn(from, key);
+        let oldest = self.demux.learn(from, key);
+        self.forget_addresses(oldest.as_slice());
         self.crossings.elsewhere.remove(&from);
         if let Some(via) = via {
             self.cross(via, Crossing::Learned { address: from });
         }
     }
 
+    /// These addresses are no client's of ours any more. Any thread may have handed over what came from there.
+    pub(super) fn forget_addresses(&mut self, addresses: &[SocketAddr]) {
+        let threads = if self.crossings.one_port { self.crossings.waiting.len() } else { 0 };
+        for address in addresses {
+            (0..threads).for_each(|thread| self.cross(thread, Crossing::Forgotten { address: *address }));
+        }
+    }
+
     fn learn_elsewhere(&mut self, now: Instant, address: SocketAddr, owner: usize) {
         let elsewhere = &mut self.crossings.elsewhere;
-        if elsewhere.len() >= ADDRESSES_ELSEWHERE && !elsewhere.contains_key(&address) {
+        let most = self.limits.transports.saturating_mul(ADDRESSES_PER_TRANSPORT);
+        if elsewhere.len() >= most && !elsewhere.contains_key(&address) {
             self.counters.dropped(DropReason::CrossingFull);
             return;
         }

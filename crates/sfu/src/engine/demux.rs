@@ -22,13 +22,11 @@ impl Demux {
         self.addresses.insert(key, VecDeque::new());
     }
 
-    pub(crate) fn remove(&mut self, key: Key, ufrag: &str) {
+    /// Forgets a transport; returns its addresses.
+    pub(crate) fn remove(&mut self, key: Key, ufrag: &str) -> Vec<SocketAddr> {
         self.by_name.remove(ufrag);
-        for address in self.addresses.remove(&key).into_iter().flatten() {
-            if self.by_address.get(&address) == Some(&key) {
-                self.by_address.remove(&address);
-            }
-        }
+        let addresses = self.addresses.remove(&key).unwrap_or_default();
+        addresses.into_iter().filter(|address| self.forget(*address, key)).collect()
     }
 
     pub(crate) fn by_address(&self, from: SocketAddr) -> Option<Key> {
@@ -39,20 +37,27 @@ impl Demux {
         self.by_name.get(ufrag).copied()
     }
 
-    /// `from` proved to be this transport's client. Forgets its oldest address when it has too many.
-    pub(crate) fn learn(&mut self, from: SocketAddr, key: Key) {
+    /// `from` proved to be this transport's client. Forgets its oldest address when it has too many, and returns it.
+    pub(crate) fn learn(&mut self, from: SocketAddr, key: Key) -> Option<SocketAddr> {
         if self.by_address.insert(from, key) == Some(key) {
-            return;
+            return None;
         }
-        let Some(addresses) = self.addresses.get_mut(&key) else { return };
+        let addresses = self.addresses.get_mut(&key)?;
         addresses.push_back(from);
-        if addresses.len() > ADDRESSES_PER_TRANSPORT
-            && let Some(oldest) = addresses.pop_front()
-            && oldest != from
-            && self.by_address.get(&oldest) == Some(&key)
-        {
-            self.by_address.remove(&oldest);
+        if addresses.len() <= ADDRESSES_PER_TRANSPORT {
+            return None;
         }
+        let oldest = addresses.pop_front()?;
+        (oldest != from && self.forget(oldest, key)).then_some(oldest)
+    }
+
+    /// False if the address is someone else's by now.
+    fn forget(&mut self, address: SocketAddr, key: Key) -> bool {
+        let is_its = self.by_address.get(&address) == Some(&key);
+        if is_its {
+            self.by_address.remove(&address);
+        }
+        is_its
     }
 
     /// The address is someone else's by now.

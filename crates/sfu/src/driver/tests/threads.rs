@@ -258,3 +258,62 @@ fn threads_that_cannot_be_are_refused() {
     assert!(matches!(start(config(65_535, 2)), Err(StartError::Ports(2, 65_535))));
     assert!(matches!(start(config(0, 65)), Err(StartError::Threads(65))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_who_come_and_go_at_once_leave_nothing() {
+    const OFFER: &str = include_str!("../../sdp/samples/chromium-send.sdp");
+    let config = Config { threads: 4, room_per_thread: 2, ..Config::new(SocketAddr::from(([127, 0, 0, 1], 0))) };
+    let (sfu, mut events) = start(config).expect("started");
+    let heard = tokio::spawn(async move { while events.recv().await.is_some() {} });
+    let mut found = 0;
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let sfu = sfu.clone();
+            tokio::spawn(async move {
+                let mut found = 0;
+                for round in 0..40 {
+                    let room = format!("room-{}", round % 3);
+                    let name = |what: &str| format!("{what}-{task}-{round}");
+                    for (what, role) in [("send", Role::Send), ("receive", Role::Receive)] {
+                        let opened = sfu.open_transport(room.as_str().into(), name(what).into(), role, OFFER.into()).await;
+                        opened.expect("a new name and room for it");
+                    }
+                    let request = Produce {
+                        transport: name("send").into(),
+                        producer: name("microphone").into(),
+                        kind: Kind::Audio,
+                        screen_share: false,
+                        paused: false,
+                        msid: String::new(),
+                        mid: Some("0".into()),
+                        offer: OFFER.into(),
+                    };
+                    // Another may have closed the room meanwhile.
+                    let _ = sfu.produce(request).await;
+                    let others = (0..8).map(|other| format!("microphone-{other}-{round}"));
+                    let wanted = others.map(|producer| Consume { producer: producer.into(), preferred_rid: None });
+                    if let Ok(consumed) = sfu.consume(name("receive").into(), wanted.collect()).await {
+                        found += consumed.consumers.iter().filter(|(_, mid)| mid.is_ok()).count();
+                    }
+                    match (task + round) % 4 {
+                        0 => sfu.close_room(room.as_str().into()),
+                        1 => sfu.drop_producer(name("send").into(), name("microphone").into()),
+                        _ => {}
+                    }
+                    sfu.close_transport(name("send").into());
+                    sfu.close_transport(name("receive").into());
+                }
+                found
+            })
+        })
+        .collect();
+    for task in tasks {
+        found += task.await.expect("no panic");
+    }
+    assert!(found > 100, "people met: {found}");
+    let snapshot = sfu.snapshot().await;
+    assert_eq!((snapshot.rooms, snapshot.transports, snapshot.producers, snapshot.consumers), (0, 0, 0, 0));
+    assert!(sfu.directory.is_empty());
+    sfu.stop().await;
+    heard.await.expect("no panic");
+}
