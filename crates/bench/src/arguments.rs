@@ -22,6 +22,7 @@ Examples:
   salon bench --people 4 --meetings 10           ten meetings of four who all see each other
   salon bench --loss 10 --delay 25               on a bad line
   salon bench --scenario table                   every figure that has a target, with the target beside it
+  salon bench --scenario soak --duration 30m     meetings come and go: does memory stay flat, is anything left over?
   salon bench --calibrate --people 6             how many people in meetings of six this machine carries
   salon bench --url http://127.0.0.1:8787 --pid $(pgrep -x salon)";
 
@@ -32,6 +33,10 @@ pub enum Scenario {
     One,
     /// The runs whose figures have targets
     Table,
+    /// Of these, the two that tell how much more two media threads carry than one
+    Threads,
+    /// Meetings that come, stay and go, for --duration: does the server's memory stay as it is?
+    Soak,
 }
 
 #[derive(Debug, Args)]
@@ -109,9 +114,12 @@ pub struct BenchArgs {
     /// Seconds between the last join and the measurement
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     pub settle: f64,
-    /// Seconds to measure
-    #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
+    /// Seconds to measure, or minutes as in 30m
+    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = time)]
     pub duration: f64,
+    /// Seconds for which a meeting stays in a soak
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub stay: f64,
     /// Open one packet in this many
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub verify_every: u64,
@@ -125,6 +133,17 @@ pub struct BenchArgs {
     /// Show no progress
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Seconds, or minutes or hours with a letter behind them.
+fn time(text: &str) -> Result<f64, String> {
+    let (number, each) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) if text.ends_with('m') => (number, 60.0),
+        Some(number) if text.ends_with('h') => (number, 3_600.0),
+        Some(number) => (number, 1.0),
+        None => (text, 1.0),
+    };
+    number.parse::<f64>().map(|number| number * each).map_err(|_| "must be seconds, or a time such as 30m".to_owned())
 }
 
 impl BenchArgs {
@@ -143,9 +162,14 @@ impl BenchArgs {
         let others = if people.is_some() { publishers.saturating_sub(1).max(1) } else { publishers };
         let plan = Plan {
             shape: Shape {
-                meetings: self.meetings,
+                // In a soak some are there while others come.
+                meetings: if self.scenario == Scenario::Soak { self.meetings.max(4) } else { self.meetings },
                 publishers,
-                subscribers: self.subscribers.unwrap_or(if people.is_some() { 0 } else { 100 }),
+                subscribers: self.subscribers.unwrap_or(match (people, self.scenario) {
+                    (Some(_), _) => 0,
+                    (None, Scenario::Soak) => 10,
+                    (None, _) => 100,
+                }),
                 mutual: people.is_some(),
                 streams: self.streams.unwrap_or(others),
             },
@@ -163,6 +187,7 @@ impl BenchArgs {
             open_every: self.verify_every,
         };
         seconds("--floor", self.floor)?;
+        seconds("--stay", self.stay)?;
         plan.check()?;
         Ok(plan)
     }
@@ -192,6 +217,8 @@ mod tests {
         assert_eq!(shape("--publishers 3 --subscribers 2"), Shape { publishers: 3, subscribers: 2, streams: 3, ..default });
         let four = Shape { publishers: 4, subscribers: 0, mutual: true, streams: 3, ..default };
         assert_eq!(shape("--people 4"), four);
+        let soak = plan("--scenario soak --duration 30m").unwrap();
+        assert_eq!((soak.window, soak.shape), (Duration::from_secs(1_800), Shape { meetings: 4, subscribers: 10, ..default }));
         assert_eq!(shape("--calibrate"), four);
         assert_eq!(shape("--calibrate --subscribers 9"), Shape { subscribers: 9, ..default });
     }
@@ -201,6 +228,7 @@ mod tests {
         assert!(plan("--people 1").unwrap_err().contains("nobody to watch"));
         assert!(plan("--duration=-1").unwrap_err().contains("--duration"));
         assert!(plan("--publishers 0").unwrap_err().contains("--publishers is 0"));
+        assert!(plan("--duration 30x").unwrap_err().contains("30m"));
         assert!(plan("--pid 7").unwrap_err().contains("--url"));
     }
 }

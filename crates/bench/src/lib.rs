@@ -19,6 +19,7 @@ mod run;
 mod sdp;
 mod server;
 mod signaling;
+mod soak;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -80,11 +81,20 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let head = format!("salon bench, {build} build, {} cores\n", cores());
     if args.calibrate {
-        let server = bed.server().await?;
+        let server = bed.server(&[]).await?;
         let steps = calibrate::run(&server, plan, progress).await;
         server.stop().await;
         let steps = steps?;
         return Ok((head + &calibrate::report(&steps), json!({ "build": build, "cores": cores(), "calibration": steps })));
+    }
+    if args.scenario == Scenario::Threads {
+        let threads = bed.threads(&plan, progress).await?;
+        let rows = [targets::scaling_row(threads.as_ref())];
+        let mut text = head + "\n" + &report::table(&rows);
+        for (name, figures) in threads.iter().flat_map(targets::Threads::named) {
+            report::doubts(figures).iter().for_each(|doubt| text += &format!("\n{name}: {doubt}"));
+        }
+        return Ok((text + "\n", json!({ "build": build, "cores": cores(), "table": rows, "runs": threads })));
     }
     if args.scenario == Scenario::Table {
         let [few, many, streams, joins] = targets::plans(&plan);
@@ -93,15 +103,23 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
             many: bed.run(many, floor, progress).await?,
             streams: bed.run(streams, None, progress).await?,
             joins: bed.run(joins, None, progress).await?,
+            threads: bed.threads(&plan, progress).await?,
         };
         let rows = targets::rows(&runs);
         let mut text = head + "\n" + &report::table(&rows);
-        for (name, figures) in
-            [("1 to 100", &runs.few), ("1 to 500", &runs.many), ("30 streams", &runs.streams), ("joins", &runs.joins)]
-        {
+        let named = [("1 to 100", &runs.few), ("1 to 500", &runs.many), ("30 streams", &runs.streams), ("joins", &runs.joins)];
+        for (name, figures) in named.into_iter().chain(runs.threads.iter().flat_map(targets::Threads::named)) {
             report::doubts(figures).iter().for_each(|doubt| text += &format!("\n{name}: {doubt}"));
         }
         return Ok((text + "\n", json!({ "build": build, "cores": cores(), "table": rows, "runs": runs })));
+    }
+    if args.scenario == Scenario::Soak {
+        progress.begin("soak");
+        let server = bed.server(&[]).await?;
+        let soak = soak::run(&server, plan, Duration::from_secs_f64(args.stay), progress).await;
+        server.stop().await;
+        let soak = soak?;
+        return Ok((head + &soak::report(&soak), json!({ "build": build, "cores": cores(), "soak": soak })));
     }
     let figures = bed.run(("bench", plan), floor, progress).await?;
     let mut text = head + &report::title(&figures) + "\n\n" + &report::table(&report::rows(&figures));
@@ -124,17 +142,43 @@ impl<'a> Bed<'a> {
         Ok(Self { args, binary })
     }
 
-    async fn server(&self) -> anyhow::Result<Server> {
+    /// A server, with more settings than the arguments name if it is started here.
+    async fn server(&self, more: &[String]) -> anyhow::Result<Server> {
         let BenchArgs { url, account, app, token, pid, set, .. } = self.args;
         match url {
             Some(url) => Server::at(url, account.clone(), app.clone(), token.clone(), *pid),
-            None => Server::start(Path::new(&self.binary), set).await,
+            // What was asked for comes last, and wins.
+            None if self.args.scenario == Scenario::Soak => {
+                let settings = soak::SETTINGS.map(str::to_owned).into_iter().chain([set, more].concat());
+                Server::start(Path::new(&self.binary), &settings.collect::<Vec<_>>()).await
+            }
+            None => Server::start(Path::new(&self.binary), &[set, more].concat()).await,
         }
     }
 
-    async fn run(&self, (name, plan): (&str, Plan), floor: Option<Duration>, progress: &Progress) -> anyhow::Result<Figures> {
+    async fn run(&self, run: (&str, Plan), floor: Option<Duration>, progress: &Progress) -> anyhow::Result<Figures> {
+        self.run_with(&[], run, floor, progress).await
+    }
+
+    /// The runs that say how media threads scale; None if the server is not ours to start.
+    async fn threads(&self, base: &Plan, progress: &Progress) -> anyhow::Result<Option<targets::Threads>> {
+        if self.args.url.is_some() {
+            return Ok(None);
+        }
+        let [one, two] = targets::scaling(base);
+        let run = async |run: (&str, Plan)| self.run_with(&[run.0.to_owned()], run, None, progress).await;
+        Ok(Some(targets::Threads { one: run(one).await?, two: run(two).await? }))
+    }
+
+    async fn run_with(
+        &self,
+        more: &[String],
+        (name, plan): (&str, Plan),
+        floor: Option<Duration>,
+        progress: &Progress,
+    ) -> anyhow::Result<Figures> {
         progress.begin(name);
-        let server = self.server().await?;
+        let server = self.server(more).await?;
         let figures = run::run(&server, plan, floor, progress).await.with_context(|| format!("the run `{name}` failed"));
         server.stop().await;
         figures

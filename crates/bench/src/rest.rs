@@ -36,6 +36,11 @@ impl Door {
         Ok(Ticket { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
     }
 
+    /// The server's metrics, as text.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        self.ask(&format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address)).await
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let Self { address, account, app, token } = self;
         let body = body.to_string();
@@ -44,8 +49,16 @@ impl Door {
              authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
+        let answer = self.ask(&format!("{head}{body}")).await?;
+        let answer: Value = serde_json::from_str(&answer).context("the answer is not JSON")?;
+        Ok(answer["data"].clone())
+    }
+
+    /// The body of the answer to a whole request.
+    async fn ask(&self, request: &str) -> anyhow::Result<String> {
+        let address = &self.address;
         let mut stream = TcpStream::connect(address).await.with_context(|| format!("cannot reach {address}"))?;
-        stream.write_all(format!("{head}{body}").as_bytes()).await?;
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
@@ -53,8 +66,7 @@ impl Door {
         if !status.starts_with('2') {
             bail!("the server answers {status}: {}", body.trim());
         }
-        let answer: Value = serde_json::from_str(body).context("the answer is not JSON")?;
-        Ok(answer["data"].clone())
+        Ok(body.to_owned())
     }
 }
 

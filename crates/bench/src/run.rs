@@ -73,6 +73,11 @@ impl<'a> Crowd<'a> {
         })
     }
 
+    /// How many are in.
+    pub fn people(&self) -> usize {
+        self.people.len()
+    }
+
     /// Lets everybody of a shape in; the joins of those who watch are noted.
     pub async fn let_in(&mut self, shape: &Shape, readings: &mut Readings, progress: &Progress) -> anyhow::Result<()> {
         let invited = self.invite(shape, progress).await?;

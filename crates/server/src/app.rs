@@ -184,8 +184,12 @@ async fn beat(app: Arc<App>, run: RunId) {
 fn start_media(config: &Config, secret: &str) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
     let with = |port| salon_sfu::Config {
         bind: SocketAddr::new(config.media.ip, port),
+        threads: config.media.threads,
+        single_port: config.media.single_port,
+        room_per_thread: config.media.room_per_thread,
         announce: config.media.announce.clone(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
+        limits: config.media_limits(),
         ..salon_sfu::Config::default()
     };
     match salon_sfu::start(with(config.media.port)) {

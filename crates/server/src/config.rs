@@ -68,12 +68,21 @@ table::settings! {
         max_connections: u32 = 8, within(1, 1_000);
     }
 
-    /// Audio and video, over one UDP port.
+    /// Audio and video, over UDP.
     media: Media {
-        /// The address the UDP port is bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
+        /// The address the UDP ports are bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
         ip: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        /// The UDP port for all media. 0 picks a free one.
+        /// The first UDP port for media. Each thread has one: with 4 threads 40000 to 40003 must be reachable, unless
+        /// `single_port` is set. 0 picks free ones.
         port: u16 = 40_000;
+        /// Threads that media is spread over. 0: one for each core.
+        threads: usize = 0, within(0, 64);
+        /// All threads share the one port. Linux only. Costs a little more for each packet that comes in, as the kernel
+        /// knows no meetings and gives most to another thread than the one it is for.
+        single_port: bool = false;
+        /// Media connections of one meeting that stay together on a thread; a person has two. Larger meetings spread
+        /// over several threads, which costs a little for each track and thread.
+        room_per_thread: usize = 100, within(1, 100_000);
         /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
         /// Empty: those of this host's network interfaces.
         announce: Vec<IpAddr> = Vec::new(), reachable;
@@ -108,6 +117,18 @@ table::settings! {
         /// Websockets of one meeting at once, those of people who have not joined included, so that one token cannot
         /// take all of the node's.
         sockets_per_meeting: usize = 4_000, within(1, 1_000_000);
+        /// Media connections on this node at once. Each person has two, and for a while four when theirs broke; one costs
+        /// about 100 KB. Must be at least twice `peers_per_session`.
+        media_transports: usize = 6_000, within(2, 1_000_000);
+        /// Tracks that may come in on one media connection at once. The web SDK publishes up to four, on one.
+        media_tracks_sent: usize = 16, within(1, 64);
+        /// Tracks that may go out on one media connection at once. The web SDK asks for about 70 at most, on one.
+        media_tracks_received: usize = 200, within(1, 500);
+        /// Packets a second that are taken on one media connection in the long run; as many may come at once. What is
+        /// beyond is dropped and counted (`salon_media_drops_total{reason="over_rate"}`), before it costs anything.
+        media_packets_per_second: u32 = 10_000, within(100, 1_000_000);
+        /// Kilobits a second that are taken on one media connection, likewise. A screen in 4K may take 30,000.
+        media_kilobits_per_second: u32 = 100_000, within(100, 10_000_000);
         /// REST requests of one account in 5 minutes, then 429. 0: no limit, as in `salon dev` unless set.
         api_requests_per_5_minutes: u64 = 3_500, within(0, 1_000_000_000);
         /// The largest signaling message, in bytes. It must hold an SDP with every track of a large meeting.
@@ -196,6 +217,20 @@ impl Config {
             grace_ms: i64::try_from(self.session.grace_secs.saturating_mul(1_000)).unwrap_or(i64::MAX),
             max_peers: self.limits.peers_per_session,
             max_peers_ever: self.limits.peers_per_session_ever,
+        }
+    }
+
+    /// The bounds of the media server.
+    pub fn media_limits(&self) -> salon_sfu::Limits {
+        let limits = &self.limits;
+        salon_sfu::Limits {
+            transports: limits.media_transports,
+            // Two for each, and two new ones for each whose connections broke.
+            transports_per_room: limits.peers_per_session.saturating_mul(4).min(limits.media_transports),
+            producers_per_transport: limits.media_tracks_sent,
+            consumers_per_transport: limits.media_tracks_received,
+            packets_per_second: limits.media_packets_per_second,
+            bits_per_second: u64::from(limits.media_kilobits_per_second) * 1_000,
         }
     }
 

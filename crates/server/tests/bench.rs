@@ -102,3 +102,15 @@ fn mistakes_end_before_anything_starts() {
     assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&ran.stderr).contains("speaks no TLS"));
 }
+
+#[test]
+fn a_soak_ends_with_nothing_left_over() {
+    let shape = ["--people", "2", "--meetings", "4", "--video-pps", "30"];
+    let (report, text) = json("soak", &[&["--scenario", "soak", "--duration", "8", "--stay", "2"][..], &shape].concat());
+    let soak = &report["soak"];
+    assert!(soak["joined"].as_u64().is_some_and(|joined| joined >= 8), "{soak:#}");
+    assert_eq!((&soak["joined"], &soak["failed"]), (&soak["left"], &Value::from(0)), "{soak:#}");
+    assert_eq!(soak["left_over"], serde_json::json!([]), "{soak:#}");
+    assert_eq!(soak["panics"], 0.0);
+    assert!(text.contains("Nothing is left over") && text.contains("Memory after the warm-up"), "{text}");
+}

@@ -214,6 +214,16 @@ fn limits_reach_the_sessions() {
 }
 
 #[test]
+fn the_media_server_has_room_for_everyone_a_session_may_hold() {
+    let told = mistakes(&set(&["limits.peers_per_session=5000", "limits.peers_per_session_ever=50000"]));
+    assert!(told.contains("limits.media_transports is 6000 (default)") && told.contains("to 10000 or lower"), "{told}");
+    let limits = Config::load(&set(&["limits.peers_per_session=5", "limits.media_kilobits_per_second=700"])).unwrap();
+    let limits = limits.media_limits();
+    assert_eq!((limits.transports, limits.transports_per_room, limits.bits_per_second), (6_000, 20, 700_000));
+    assert!(mistakes(&set(&["limits.media_tracks_sent=0"])).contains("a whole number from 1 to 64"));
+}
+
+#[test]
 fn a_turn_server_needs_its_password() {
     assert!(mistakes(&set(&["ice.urls=turn:turn.example.org"])).contains("ice.username and ice.credential must be set"));
     let complete = ["ice.urls=turn:turn.example.org", "ice.username=u", "ice.credential=c"];

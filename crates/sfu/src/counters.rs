@@ -8,8 +8,15 @@ pub enum DropReason {
     Stranger,
     /// STUN for one of ours with a wrong password or otherwise not accepted.
     RefusedStun,
+    /// STUN that was not verified, because too much of it came: for connections nobody knows, or for one from addresses
+    /// that are new to it.
+    Unverified,
     /// Not STUN, DTLS or RTP, or refused by the transport it was for.
     Malformed,
+    /// A client sent more packets, bits, reports or checks in a second than it may.
+    OverRate,
+    /// RTP of more SSRCs than a client may send on.
+    TooManyStreams,
     /// RTP on an m-line that no producer was announced for.
     NoProducer,
     /// RTP of a producer that the server has paused.
@@ -20,19 +27,25 @@ pub enum DropReason {
     SendFailed,
     /// An audio level nobody came to fetch.
     EventQueueFull,
+    /// What was for another media thread, which does not keep up.
+    CrossingFull,
 }
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::drops`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Stranger,
         Self::RefusedStun,
+        Self::Unverified,
         Self::Malformed,
+        Self::OverRate,
+        Self::TooManyStreams,
         Self::NoProducer,
         Self::Paused,
         Self::SendBufferFull,
         Self::SendFailed,
         Self::EventQueueFull,
+        Self::CrossingFull,
     ];
 
     /// A short name for metrics.
@@ -40,12 +53,16 @@ impl DropReason {
         match self {
             Self::Stranger => "stranger",
             Self::RefusedStun => "refused_stun",
+            Self::Unverified => "unverified",
             Self::Malformed => "malformed",
+            Self::OverRate => "over_rate",
+            Self::TooManyStreams => "too_many_streams",
             Self::NoProducer => "no_producer",
             Self::Paused => "paused",
             Self::SendBufferFull => "send_buffer_full",
             Self::SendFailed => "send_failed",
             Self::EventQueueFull => "event_queue_full",
+            Self::CrossingFull => "crossing_full",
         }
     }
 }
@@ -75,6 +92,8 @@ pub struct Snapshot {
     pub packets_in: u64,
     /// RTP packets written to consumers, resent ones not counted.
     pub packets_out: u64,
+    /// RTP packets that went to another media thread, as they are consumed there.
+    pub packets_crossed: u64,
     /// Key frame requests sent to publishers.
     pub key_frame_requests_out: u64,
     /// Key frame requests that came from subscribers.
@@ -91,6 +110,55 @@ pub struct Snapshot {
     pub drops: Vec<(DropReason, u64)>,
 }
 
+impl Snapshot {
+    /// Adds what another thread holds and has counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self {
+            rooms,
+            transports,
+            connected_transports,
+            producers,
+            consumers,
+            datagrams_in,
+            datagrams_out,
+            bytes_in,
+            bytes_out,
+            packets_in,
+            packets_out,
+            packets_crossed,
+            key_frame_requests_out,
+            key_frame_requests_in,
+            nacks_out,
+            nacks_in,
+            layer_switches,
+            panics,
+            drops,
+        } = other;
+        self.rooms += rooms;
+        self.transports += transports;
+        self.connected_transports += connected_transports;
+        self.producers += producers;
+        self.consumers += consumers;
+        self.datagrams_in += datagrams_in;
+        self.datagrams_out += datagrams_out;
+        self.bytes_in += bytes_in;
+        self.bytes_out += bytes_out;
+        self.packets_in += packets_in;
+        self.packets_out += packets_out;
+        self.packets_crossed += packets_crossed;
+        self.key_frame_requests_out += key_frame_requests_out;
+        self.key_frame_requests_in += key_frame_requests_in;
+        self.nacks_out += nacks_out;
+        self.nacks_in += nacks_in;
+        self.layer_switches += layer_switches;
+        self.panics += panics;
+        self.drops.resize(drops.len(), (DropReason::Stranger, 0));
+        for (sum, (reason, count)) in self.drops.iter_mut().zip(drops) {
+            *sum = (reason, sum.1 + count);
+        }
+    }
+}
+
 /// The counters as the engine keeps them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -100,6 +168,7 @@ pub(crate) struct Counters {
     pub bytes_out: u64,
     pub packets_in: u64,
     pub packets_out: u64,
+    pub packets_crossed: u64,
     pub key_frame_requests_out: u64,
     pub key_frame_requests_in: u64,
     pub nacks_out: u64,
@@ -127,6 +196,7 @@ impl Counters {
             bytes_out: self.bytes_out,
             packets_in: self.packets_in,
             packets_out: self.packets_out,
+            packets_crossed: self.packets_crossed,
             key_frame_requests_out: self.key_frame_requests_out,
             key_frame_requests_in: self.key_frame_requests_in,
             nacks_out: self.nacks_out,

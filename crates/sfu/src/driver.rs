@@ -1,10 +1,13 @@
-//! The media thread: a socket, a command queue, an engine and the loop between them.
-//! Owns the clock and the socket; decides nothing. Sleeps until a packet, a command or a deadline comes.
-//! Invariant: whatever the engine wants sent leaves before the thread sleeps.
-//! Next: `driver/command.rs` for the way of a request, `driver/addresses.rs` for what clients are told.
+//! The media threads: each a socket, a command queue, an engine and the loop between them.
+//! Owns the clock and the sockets; decides nothing. Sleeps until a packet, a command or a deadline comes.
+//! Invariant: whatever the engine wants sent leaves before the thread sleeps, to other threads before to clients.
+//! Next: `driver/command.rs` for the way of a request, `driver/neighbours.rs` for the ways between threads,
+//! `driver/addresses.rs` for what clients are told.
 
 mod addresses;
 mod command;
+mod directory;
+mod neighbours;
 mod udp;
 
 use std::collections::VecDeque;
@@ -18,13 +21,15 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use self::command::Command;
+use self::command::{Command, Line};
+use self::directory::Directory;
+use self::neighbours::{Neighbours, neighbours};
 use self::udp::{Sent, Udp};
 use crate::counters::{Counters, DropReason};
 use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
-use crate::limits::{COMMAND_QUEUE, EVENT_QUEUE};
-use crate::{Config, Event};
+use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST};
+use crate::{Config, Event, Secret};
 
 pub use self::command::Sfu;
 
@@ -34,6 +39,15 @@ pub enum StartError {
     /// The address is taken or not of this machine.
     #[error("cannot bind UDP {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// Each thread takes a port, and there are none so high.
+    #[error("{0} media threads need as many ports from {1} on, which is past 65535")]
+    Ports(usize, u16),
+    /// More than names can tell apart.
+    #[error("{0} media threads are too many: at most 64")]
+    Threads(usize),
+    /// Only Linux shares a port out among threads.
+    #[error("one port for several media threads needs Linux")]
+    OnePort,
     /// No address of this machine could be found to tell clients.
     #[error("no address to announce; set one in the configuration")]
     NoAddress,
@@ -57,40 +71,111 @@ const COMMANDS_PER_ROUND: usize = 4;
 /// How soon to try again when the server does not fetch its events.
 const EVENTS_STUCK: Duration = Duration::from_millis(20);
 
-/// Starts the media thread. The receiver must be read: state events wait for it in the thread.
+/// What a thread moves is counted over this time, to find the least busy one.
+const BUSY_OVER: Duration = Duration::from_secs(1);
+
+/// Starts the media threads. The receiver must be read: state events wait for it in the threads.
 ///
 /// # Errors
-/// If the port cannot be bound, or the machine does not give what is needed.
-pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
-    let poll = Poll::new()?;
-    let waker = Arc::new(Waker::new(poll.registry(), COMMANDS)?);
-    let mut udp = Udp::bind(config.bind).map_err(|e| StartError::Bind(config.bind, e))?;
-    poll.registry().register(udp.source(), SOCKET, Interest::READABLE)?;
-    let local = udp.local_addr();
-    let candidates = addresses::candidates(local, &config.announce);
-    if candidates.is_empty() {
-        return Err(StartError::NoAddress);
-    }
-    tracing::info!(port = local.port(), addresses = candidates.len(), "media thread starts");
-    #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
-    let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits, config.secret)
-        .ok_or(StartError::Certificate)?;
-    let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+/// If a port cannot be bound, or the machine does not give what is needed.
+pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
+    let threads = match config.threads {
+        0 => thread::available_parallelism().map_or(1, usize::from).min(THREADS_AT_MOST),
+        asked if asked > THREADS_AT_MOST => return Err(StartError::Threads(asked)),
+        asked => asked,
+    };
+    // What one thread gave out, another may have to recognise.
+    config.secret = Some(config.secret.map_or_else(fresh_secret, Ok)?);
+    let sockets = sockets(&config, threads)?;
+    let polls = sockets.iter().map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+    let wakers = polls.iter().map(|poll| Ok(Arc::new(Waker::new(poll.registry(), COMMANDS)?)));
+    let wakers = wakers.collect::<io::Result<Vec<_>>>()?;
+    let directory = Arc::new(Directory::new(threads, config.limits.clone(), config.room_per_thread));
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
-    let shard = Shard { poll, udp, engine, inbox, events, waiting: VecDeque::new() };
-    thread::Builder::new().name("media".into()).spawn(move || shard.run())?;
-    Ok((Sfu::new(commands, waker, local), outbox))
+    let (mut shards, mut lines) = (Vec::new(), Vec::new());
+    let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
+    for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
+        poll.registry().register(udp.source(), SOCKET, Interest::READABLE)?;
+        let local = udp.local_addr();
+        let candidates = addresses::candidates(local, &config.announce);
+        if candidates.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        tracing::info!(thread = me, port = local.port(), addresses = candidates.len(), "media thread starts");
+        #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
+        let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits.clone(), config.secret.clone())
+            .ok_or(StartError::Certificate)?
+            .among(me, threads, config.single_port);
+        let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+        lines.push(Line { commands, waker, local });
+        shards.push(Shard {
+            me,
+            poll,
+            udp,
+            engine,
+            inbox,
+            neighbours,
+            directory: Arc::clone(&directory),
+            events: events.clone(),
+            waiting: VecDeque::new(),
+            stuck: false,
+            measured: (now(), 0),
+        });
+    }
+    for shard in shards {
+        thread::Builder::new().name(format!("media-{}", shard.me)).spawn(move || shard.run())?;
+    }
+    Ok((Sfu::new(lines, directory), outbox))
+}
+
+/// A socket for each thread: on ports that follow each other, or all on one.
+fn sockets(config: &Config, threads: usize) -> Result<Vec<Udp>, StartError> {
+    let bind = |address, shared| Udp::bind(address, shared).map_err(|e| StartError::Bind(address, e));
+    if !config.single_port || threads == 1 {
+        let port = config.bind.port();
+        let last = u16::try_from(threads - 1).ok().and_then(|more| port.checked_add(more));
+        let last = last.ok_or(StartError::Ports(threads, port))?;
+        // Port 0 stands for any free one, each time.
+        let ports = (port..=last).map(|next| if port == 0 { 0 } else { next });
+        return ports.map(|port| bind(SocketAddr::new(config.bind.ip(), port), false)).collect();
+    }
+    if !cfg!(target_os = "linux") {
+        return Err(StartError::OnePort);
+    }
+    // Another process could share the port, too: the first socket finds out whether it is free, and which one it is.
+    let address = bind(config.bind, false)?.local_addr();
+    (0..threads).map(|_| bind(address, true)).collect()
+}
+
+fn fresh_secret() -> Result<Secret, StartError> {
+    let mut fresh = [0; 32];
+    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Certificate)?;
+    Ok(Secret(fresh))
 }
 
 /// A thread's belongings.
 struct Shard {
+    me: usize,
     poll: Poll,
     udp: Udp,
     engine: Engine,
     inbox: mpsc::Receiver<Command>,
+    neighbours: Neighbours,
+    directory: Arc<Directory>,
     events: mpsc::Sender<Event>,
     /// State events that found the queue full; bounded by what changes state, which are transports.
     waiting: VecDeque<Event>,
+    /// Another thread did not take what is for it.
+    stuck: bool,
+    /// When it was last counted how much is moved, and how much had been by then.
+    measured: (Instant, u64),
+}
+
+impl Drop for Shard {
+    /// Also after a panic: the other threads go on.
+    fn drop(&mut self) {
+        self.directory.ended(self.me);
+    }
 }
 
 impl Shard {
@@ -106,12 +191,14 @@ impl Shard {
                 tracing::error!(%error, "media thread cannot wait for packets");
                 return;
             }
+            self.cross_over();
             let more_packets = self.read();
             let now = now();
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
             }
             self.flush();
+            self.measure(now);
             match self.obey() {
                 Obeyed::All => rest = more_packets,
                 Obeyed::More => rest = true,
@@ -122,16 +209,51 @@ impl Shard {
     }
 
     fn sleep(&self) -> Duration {
-        let sleep = self.engine.next_timeout().saturating_duration_since(now());
-        if self.waiting.is_empty() { sleep } else { sleep.min(EVENTS_STUCK) }
+        let mut sleep = self.engine.next_timeout().saturating_duration_since(now());
+        if !self.waiting.is_empty() {
+            sleep = sleep.min(EVENTS_STUCK);
+        }
+        if self.stuck { sleep.min(CROSSING_AGAIN) } else { sleep }
+    }
+
+    /// Takes what came from other threads.
+    fn cross_over(&mut self) {
+        let (now, mut some) = (now(), false);
+        self.neighbours.receive(|from, crossing| {
+            some = true;
+            self.engine.handle_crossing(now, from, crossing);
+        });
+        if some {
+            self.flush();
+        }
+    }
+
+    /// Tells how busy this thread is.
+    fn measure(&mut self, now: Instant) {
+        let (since, before) = self.measured;
+        let passed = now.saturating_duration_since(since);
+        if passed >= BUSY_OVER {
+            let counters = &self.engine.counters;
+            let moved = counters.datagrams_in + counters.packets_out + counters.packets_crossed;
+            self.directory.is_busy(self.me, ((moved - before) as f64 / passed.as_secs_f64()) as u64);
+            self.measured = (now, moved);
+        }
     }
 
     /// Takes what came in. True if more may be waiting.
     fn read(&mut self) -> bool {
         for _ in 0..READS_PER_ROUND {
             let now = now();
-            let engine = &mut self.engine;
-            if !self.udp.receive(|from, datagram| engine.handle_datagram(now, from, datagram)) {
+            let (engine, neighbours) = (&mut self.engine, &self.neighbours);
+            let mut first = true;
+            let some = self.udp.receive(|client, datagram| {
+                // What another thread told before it answered a client is known before the client's next datagram.
+                if std::mem::take(&mut first) {
+                    neighbours.receive(|from, crossing| engine.handle_crossing(now, from, crossing));
+                }
+                engine.handle_datagram(now, client, datagram);
+            });
+            if !some {
                 return false;
             }
             self.flush();
@@ -145,10 +267,15 @@ impl Shard {
                 Ok(Command::Stop(done)) => {
                     self.engine.close_all(now());
                     self.flush();
+                    self.inbox.close();
                     let _ = done.send(());
                     return Obeyed::Stop;
                 }
-                Ok(command) => command.apply(&mut self.engine, now()),
+                Ok(command) => {
+                    // It may speak of what another thread shared before.
+                    self.cross_over();
+                    command.apply(&mut self.engine, &self.directory, &self.neighbours, now());
+                }
                 Err(mpsc::error::TryRecvError::Empty) => return Obeyed::All,
                 // The last handle is gone: nobody can use the rooms any more.
                 Err(mpsc::error::TryRecvError::Disconnected) => {
@@ -164,12 +291,15 @@ impl Shard {
 
     /// Sends what the engine wants sent.
     fn flush(&mut self) {
+        // First: where a client is must be known before it is answered.
+        self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
         let (udp, mut sent) = (&self.udp, SentCounts::default());
         self.engine.flush(now(), &mut |datagrams| sent.send(udp, datagrams));
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Send { to, bytes } => sent.send(&self.udp, Datagrams { to, bytes: &bytes, each: bytes.len() }),
                 Output::Event(event) => self.tell(event),
+                Output::Gone(gone) => self.directory.forget(&gone),
             }
         }
         sent.count(&mut self.engine.counters);
@@ -244,6 +374,8 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    mod threads;
+
     use super::*;
     use crate::{Error, Role};
 
@@ -254,7 +386,7 @@ mod tests {
         let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         let (sfu, mut events) = start(config).expect("started");
         let answer = sfu.open_transport("r".into(), "t".into(), Role::Send, OFFER.into()).await.expect("an answer");
-        let candidate = format!(" 127.0.0.1 {} typ host", sfu.local_addr().port());
+        let candidate = format!(" 127.0.0.1 {} typ host", sfu.local_addrs()[0].port());
         assert!(answer.contains(&candidate), "{answer}");
         assert_eq!(sfu.snapshot().await.transports, 1);
         sfu.close_transport("t".into());
@@ -268,7 +400,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_an_error() {
         let first = start(Config::new(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("started");
-        let again = start(Config::new(first.0.local_addr()));
+        let again = start(Config::new(first.0.local_addrs()[0]));
         assert!(matches!(again, Err(StartError::Bind(..))));
     }
 }

@@ -6,8 +6,11 @@
 pub(crate) mod allocation;
 pub(crate) mod congestion;
 pub(crate) mod consumer;
+pub(crate) mod crossing;
 pub(crate) mod demux;
 pub(crate) mod egress;
+pub(crate) mod farewell;
+pub(crate) mod intake;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
@@ -17,7 +20,7 @@ pub(crate) mod rewrite;
 pub(crate) mod room;
 pub(crate) mod transport;
 
-mod farewell;
+mod guard;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -31,14 +34,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustc_hash::FxHashMap;
 use str0m::net::DatagramSend;
 
+use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
 use self::egress::{Run, keys};
 use self::farewell::Farewell;
+use self::intake::{Rates, Verified};
 use self::producer::{Producer, ProducerKey};
 use self::room::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
-use crate::limits::{CONNECT_WITHIN, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
+use crate::limits::{CONNECT_WITHIN, DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
 use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
 
 /// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
@@ -48,20 +53,35 @@ pub(crate) struct Key(pub u64);
 /// Something for the driver to do.
 #[derive(Debug)]
 pub(crate) enum Output {
-    Send { to: SocketAddr, bytes: DatagramSend },
+    Send {
+        to: SocketAddr,
+        bytes: DatagramSend,
+    },
     Event(Event),
+    /// The name of a producer or transport of this engine is free again.
+    Gone(Gone),
+}
+
+#[derive(Debug)]
+pub(crate) enum Gone {
+    Transport(TransportId),
+    Producer(ProducerId),
 }
 
 pub(crate) struct Engine {
     identity: Identity,
     limits: Limits,
+    rates: Rates,
+    verified: Verified,
 
-    transports: FxHashMap<Key, Transport>,
+    /// Boxed, as each is 11 KB and a map keeps many places free.
+    transports: FxHashMap<Key, Box<Transport>>,
     transport_keys: HashMap<TransportId, Key>,
     producers: FxHashMap<ProducerKey, Producer>,
     producer_keys: HashMap<ProducerId, ProducerKey>,
     rooms: Rooms,
     demux: Demux,
+    pub(crate) crossings: Crossings,
     next_key: u64,
 
     /// When each transport wants to be woken, soonest first.
@@ -112,8 +132,13 @@ impl Engine {
                 fresh
             }
         };
+        let mut seed = [0; 8];
+        aws_lc_rs::rand::fill(&mut seed).ok()?;
+        let seed = u64::from_be_bytes(seed);
         Some(Self {
             identity: Identity { cert, crypto, candidates, farewell: Farewell::new(&secret), began },
+            rates: Rates::new(&limits),
+            verified: Verified::new(seed),
             limits,
             transports: FxHashMap::default(),
             transport_keys: HashMap::new(),
@@ -121,6 +146,7 @@ impl Engine {
             producer_keys: HashMap::new(),
             rooms: Rooms::default(),
             demux: Demux::default(),
+            crossings: Crossings::default(),
             next_key: 1,
             deadlines: BTreeSet::new(),
             housekeeping_at: now + HOUSEKEEPING_EVERY,
@@ -143,18 +169,25 @@ impl Engine {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
+        if datagram.len() > DATAGRAM_BYTES {
+            self.counters.dropped(DropReason::Malformed);
+            return;
+        }
+        self.hear(now, from, datagram, None);
+    }
+
+    /// As `handle_datagram`; `via` is the thread that the kernel gave it to, if another.
+    fn hear(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], via: Option<usize>) {
         let to = self.local_address(from);
-        let Some(key) = self.recipient(now, from, to, datagram) else { return };
+        let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
+        let Some(key) = recipient else { return };
         let subscribes = self.transports.get(&key).is_some_and(|t| t.role == Role::Receive);
         if subscribes && demux::is_rtp_or_rtcp(datagram) {
             // The keys are ours there, not str0m's.
             if let Some(transport) = self.transports.get_mut(&key) {
                 transport.heard_at = now;
             }
-            if catch_unwind(AssertUnwindSafe(|| self.hear_subscriber(now, key, from, datagram))).is_err() {
-                self.counters.panics += 1;
-                self.end_transport(now, key, Some(CloseReason::Panicked));
-            }
+            self.guard(now, Some(key), |engine| engine.hear_subscriber(now, key, from, datagram));
             self.settle(now);
             return;
         }
@@ -178,7 +211,7 @@ impl Engine {
         if self.hungry_at.is_some_and(|at| now >= at) {
             self.hungry_at = None;
             for key in std::mem::take(&mut self.hungry) {
-                self.allocate(now, key);
+                self.guard(now, Some(key), |engine| engine.allocate(now, key));
             }
         }
         if now >= self.housekeeping_at {
@@ -203,36 +236,56 @@ impl Engine {
             rooms: self.rooms.count(),
             transports: self.transports.len(),
             connected_transports: self.transports.values().filter(|t| t.connected).count(),
-            producers: self.producers.len(),
+            producers: self.producers.values().filter(|p| p.line().is_some()).count(),
             consumers: self.transports.values().map(|t| t.consumers.len()).sum(),
             ..self.counters.snapshot()
         }
     }
 
     /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
-    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Option<Key> {
+    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8], via: Option<usize>) -> Option<Key> {
         let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
+        let at = now.saturating_duration_since(self.identity.began.0).as_nanos() as u64;
         let Some(name) = named else {
-            let key = self.demux.by_address(from);
-            if key.is_none() {
-                self.counters.dropped(DropReason::Stranger);
+            let Some(key) = self.demux.by_address(from) else {
+                if via.is_some() || !self.hand_over(now, at, from, None, datagram) {
+                    self.counters.dropped(DropReason::Stranger);
+                }
+                return None;
+            };
+            let transport = self.transports.get_mut(&key)?;
+            if let Err(reason) = transport.intake.admit(&self.rates, transport.role, at, datagram) {
+                self.counters.dropped(reason);
+                return None;
             }
-            return key;
+            return Some(key);
         };
         let Some(key) = self.demux.by_name(name) else {
-            match self.identity.farewell.refuse(name, datagram) {
-                Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
-                None => self.counters.dropped(DropReason::Stranger),
+            if via.is_none() && self.hand_over(now, at, from, Some(name), datagram) {
+                return None;
+            }
+            if !self.verified.may(&self.rates, at, from) {
+                self.counters.dropped(DropReason::Unverified);
+            } else {
+                match self.identity.farewell.refuse(name, datagram) {
+                    Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
+                    None => self.counters.dropped(DropReason::Stranger),
+                }
             }
             return None;
         };
+        let known = self.demux.by_address(from) == Some(key);
         let transport = self.transports.get_mut(&key)?;
+        if !transport.intake.may_check(&self.rates, at, known) {
+            self.counters.dropped(if known { DropReason::OverRate } else { DropReason::Unverified });
+            return None;
+        }
         if !transport.accepts(now, from, to, datagram) {
             self.counters.dropped(DropReason::RefusedStun);
             return None;
         }
         transport.checked(now, from, demux::nominates(datagram));
-        self.demux.learn(from, key);
+        self.learn_address(from, key, via);
         Some(key)
     }
 
@@ -273,14 +326,20 @@ impl Engine {
                     self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
                 }
                 Happened::Connected => {
-                    let usable = self.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
-                    if usable {
-                        self.connected(now, key);
-                    } else {
+                    let begun = self.guard(now, Some(key), |engine| {
+                        let usable = engine.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
+                        if usable {
+                            engine.connected(now, key);
+                        }
+                        usable
+                    });
+                    if begun == Some(false) {
                         closed = Some(CloseReason::DtlsFailed);
                     }
                 }
-                Happened::Packet(packet, mid, rid) => self.take(now, key, &packet, mid, rid),
+                Happened::Packet(packet, mid, rid) => {
+                    self.guard(now, Some(key), |engine| engine.take(now, key, &packet, mid, rid));
+                }
                 Happened::NacksOut(new) => self.counters.nacks_out += new,
                 Happened::Closed(reason) => closed = closed.or(Some(reason)),
             }
@@ -348,15 +407,18 @@ impl Engine {
         }
         let mut granted = Vec::new();
         for producer in self.producers.values() {
-            let Some(transport) = self.transports.get_mut(&producer.transport) else { continue };
-            for rid in producer.rids() {
-                if transport.grant_bitrate(producer.mid, rid, REMB_BITS_PER_SECOND) {
-                    granted.push(producer.transport);
-                }
-            }
+            let Some((key, mid)) = producer.line() else { continue };
+            granted.push((key, mid, producer.rids()));
         }
-        for key in granted {
-            self.touch(key);
+        self.tidy_crossings(now);
+        for (key, mid, rids) in granted {
+            let grant = |transport: &mut Transport| {
+                // All of them, so no `any`.
+                rids.into_iter().filter(|rid| transport.grant_bitrate(mid, *rid, REMB_BITS_PER_SECOND)).count() > 0
+            };
+            if self.run(now, key, |transport, _, _| grant(transport)) == Some(true) {
+                self.touch(key);
+            }
         }
     }
 
@@ -387,6 +449,7 @@ impl Engine {
                 self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
             }
         }
+        self.outputs.push_back(Output::Gone(Gone::Transport(transport.id.clone())));
         if let Some(reason) = reason {
             let event = Event::TransportClosed { transport: transport.id.clone(), reason };
             self.outputs.push_back(Output::Event(event));
@@ -401,8 +464,14 @@ impl Engine {
             let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
             self.outputs.push_back(Output::Event(event));
         }
-        if let Some(transport) = self.transports.get_mut(&producer.transport) {
-            transport.incoming.remove(&producer.mid);
+        if let Some((from, mid)) = producer.line() {
+            self.outputs.push_back(Output::Gone(Gone::Producer(producer.id.clone())));
+            if let Some(transport) = self.transports.get_mut(&from) {
+                transport.incoming.remove(&mid);
+            }
+        }
+        for mirror in &producer.mirrors {
+            self.cross(mirror.on, Crossing::Ended { key });
         }
         for (to, mid) in producer.consumers {
             let Some(transport) = self.transports.get_mut(&to) else { continue };
@@ -428,6 +497,24 @@ impl Engine {
     }
 }
 
+#[cfg(any(test, feature = "inside"))]
+impl Engine {
+    /// The ICE name that checks for this transport carry.
+    #[cfg(feature = "inside")]
+    pub(crate) fn name_of(&self, transport: &str) -> Option<String> {
+        let key = self.transport_keys.get(&TransportId::from(transport))?;
+        self.transports.get(key).map(|transport| transport.ufrag.clone())
+    }
+
+    /// A report of this subscriber as it is after it was opened: nobody but its client can seal one.
+    pub(crate) fn report_of(&mut self, now: Instant, transport: &str, report: &[u8]) {
+        let Some(key) = self.transport_keys.get(&TransportId::from(transport)).copied() else { return };
+        let Some(client) = self.transports.get(&key).and_then(|transport| transport.client()) else { return };
+        self.hear_report(now, key, client, report);
+        self.settle(now);
+    }
+}
+
 #[cfg(test)]
 impl Engine {
     /// Whether nothing is left of anything.
@@ -439,6 +526,7 @@ impl Engine {
             && self.deadlines.is_empty()
             && self.touched.is_empty()
             && self.demux.len() == 0
+            && self.addresses_elsewhere() == 0
             && self.rooms.count() == 0
     }
 

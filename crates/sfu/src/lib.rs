@@ -1,5 +1,5 @@
 //! Where media goes: rooms, transports, producers and consumers. Knows packets, not meetings.
-//! All that the outside may say is on [`Sfu`], all it hears is an [`Event`]; nothing is shared with the media thread.
+//! All that the outside may say is on [`Sfu`], all it hears is an [`Event`]; nothing is shared with the media threads but a list of names.
 //! Invariant: every answer, refusal and bound is decided in the pure `engine`; the `driver` only moves bytes.
 //! Next: `engine.rs` for the thinking, `driver.rs` for the thread.
 
@@ -9,6 +9,9 @@ mod counters;
 mod driver;
 mod engine;
 mod ids;
+#[cfg(any(test, feature = "inside"))]
+#[doc(hidden)]
+pub mod inside;
 mod limits;
 mod sdp;
 
@@ -23,8 +26,15 @@ pub use sdp::Kind;
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The UDP address of all media. Port 0 takes a free one.
+    /// The UDP address of the first media thread; each further one has the next port. Port 0 takes free ones.
     pub bind: SocketAddr,
+    /// Media threads. 0: one for each core. At most 64.
+    pub threads: usize,
+    /// All threads share one port. Linux only; what the kernel gives to the wrong thread is handed over.
+    pub single_port: bool,
+    /// Transports of one room that stay together on a thread while others have less to do. A room that spreads costs
+    /// a little for each track and thread.
+    pub room_per_thread: usize,
     /// The addresses clients are told, most preferred first; each is combined with the socket's port. Needed behind
     /// NAT. If empty: the bound address, or for an unspecified one all addresses of this machine.
     pub announce: Vec<IpAddr>,
@@ -46,9 +56,17 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Config {
-    /// The default limits, and no announced addresses.
+    /// A thread for each core, the default limits, and no announced addresses.
     pub fn new(bind: SocketAddr) -> Self {
-        Self { bind, announce: Vec::new(), limits: Limits::default(), secret: None }
+        Self {
+            bind,
+            threads: 0,
+            single_port: false,
+            room_per_thread: 100,
+            announce: Vec::new(),
+            limits: Limits::default(),
+            secret: None,
+        }
     }
 }
 
@@ -182,10 +200,10 @@ pub enum Error {
     /// Understood, but not allowed: a bound is reached or a name is taken.
     #[error("refused: {0}")]
     Refused(String),
-    /// The media thread has too much to do.
+    /// A media thread has too much to do.
     #[error("busy")]
     Busy,
-    /// The media thread has ended.
+    /// The media threads have ended.
     #[error("stopped")]
     Stopped,
 }

@@ -8,19 +8,64 @@ use std::time::Duration;
 pub struct Limits {
     /// Transports in the process. Each idle connected one costs about 100 KB.
     pub transports: usize,
-    /// Transports in a room; a peer has two, so this is twice the people.
+    /// Transports in a room; a peer has two, and for a while four when its connections broke.
     pub transports_per_room: usize,
     /// Tracks one transport may publish at once.
     pub producers_per_transport: usize,
     /// Tracks one transport may receive at once. The web SDK asks for at most about 70.
     pub consumers_per_transport: usize,
+    /// RTP and RTCP packets a second of one publishing transport, in the long run; as many may come at once. What is beyond
+    /// is dropped before it costs a decryption. A screen in 4K and three layers of a camera are about 5,000.
+    pub packets_per_second: u32,
+    /// Bit/s of one publishing transport, likewise.
+    pub bits_per_second: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { transports: 4_000, transports_per_room: 1_000, producers_per_transport: 16, consumers_per_transport: 200 }
+        Self {
+            transports: 6_000,
+            transports_per_room: 6_000,
+            producers_per_transport: 16,
+            consumers_per_transport: 200,
+            packets_per_second: 10_000,
+            bits_per_second: 100_000_000,
+        }
     }
 }
+
+/// Longest datagram looked at, in bytes. Nothing of WebRTC is longer than a path of 1500 bytes carries.
+pub(crate) const DATAGRAM_BYTES: usize = 2_048;
+
+/// SSRCs that one transport may send on at once: all its tracks in three layers, with their retransmissions.
+pub(crate) const SSRCS_PER_TRANSPORT: usize = 128;
+
+/// After so many, one transport may begin with another SSRC each time this has passed. str0m remembers each in some kilobytes
+/// for as long as the connection lives; a camera in three layers that goes off and on takes six.
+pub(crate) const SSRC_EVERY: Duration = Duration::from_secs(5);
+
+/// An SSRC that was not heard for this long makes room for a new one.
+pub(crate) const SSRC_QUIET_FOR: Duration = Duration::from_secs(10);
+
+/// Reports of one subscriber a second. Browsers send about 20 of arrivals, and up to 50 for each stream that loses packets.
+pub(crate) const REPORTS_PER_SECOND: u64 = 2_000;
+
+/// Reports of arrivals that are read of one compound packet. Browsers send one.
+pub(crate) const ARRIVALS_PER_REPORT: usize = 4;
+
+/// STUN and DTLS datagrams of one transport a second, in the long run. Browsers check a few paths every 50 ms at first, and
+/// then every 2.5 s.
+pub(crate) const CONTROL_PER_SECOND: u64 = 200;
+
+/// Checks for connections that nobody knows whose password is verified, a second. Each costs two HMACs. Lower saves CPU time
+/// in a flood, higher tells clients of an earlier run sooner that it is over; unheard they find out within seconds.
+pub(crate) const VERIFIED_PER_SECOND: u64 = 2_000;
+
+/// The same from one address, or one IPv6 network: an office behind one address may have hundreds of clients.
+pub(crate) const VERIFIED_PER_SOURCE: u64 = 500;
+
+/// Addresses are told apart by so many classes.
+pub(crate) const SOURCES: usize = 1_024;
 
 /// Longest SDP accepted, in bytes. A browser's line for one track is about 3 KB with its full codec list;
 /// raising this lets a client make us parse more per request.
@@ -124,6 +169,34 @@ pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(5);
 
 /// The longest that packets wait. Browsers themselves send video in bursts 5 ms apart.
 pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
+
+/// Media threads in a process: as many as there are letters in ICE names.
+pub(crate) const THREADS_AT_MOST: usize = 64;
+
+/// Things that wait to go to another media thread that does not take them: more are dropped, unless they are news.
+pub(crate) const CROSSING_BACKLOG: usize = 4_096;
+
+/// Batches of such things on their way to one thread; past this they wait and become larger.
+pub(crate) const CROSSING_BATCHES: usize = 64;
+
+/// How soon to try again when another thread does not take what is for it.
+pub(crate) const CROSSING_AGAIN: Duration = Duration::from_millis(2);
+
+/// A mirror that nobody consumed since it was asked for is given up after this time.
+pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);
+
+/// With one port for all threads: addresses of other threads' clients that a thread remembers.
+pub(crate) const ADDRESSES_ELSEWHERE: usize = 32_768;
+
+/// What a transport counts for when a thread is chosen for a new one, in packets per second: a silent one costs, too.
+pub(crate) const TRANSPORT_WEIGHS: u64 = 10;
+
+/// What one that was opened a moment ago counts for besides, as it carries nothing yet; more where transports carry more.
+pub(crate) const NEW_TRANSPORT_WEIGHS: u64 = 100;
+
+/// A thread is much busier than another with twice its packets and this many more per second, which is about a fifth of
+/// what it can: then a room spreads although it is small.
+pub(crate) const MUCH_BUSIER_BY: u64 = 50_000;
 
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);

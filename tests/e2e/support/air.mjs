@@ -35,9 +35,9 @@ export class Air {
     return this.#front.address().port;
   }
 
-  /** The settings of a Salon behind it. */
+  /** The settings of a Salon behind it, which carries one port only. */
   get settings() {
-    return { 'media.ip': BEHIND, 'media.port': this.#port, 'media.announce': FRONT };
+    return { 'media.ip': BEHIND, 'media.port': this.#port, 'media.announce': FRONT, 'media.threads': 1 };
   }
 
   close() {

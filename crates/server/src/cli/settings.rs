@@ -32,7 +32,7 @@ pub(super) struct DevArgs {
     /// The folder for everything that is kept
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// The UDP port for media; 0 picks a free one
+    /// The first UDP port for media, of as many as there are media threads; 0 picks free ones
     #[arg(long, value_name = "PORT")]
     media_port: Option<String>,
     /// Give one setting, such as log.level=debug; may be repeated

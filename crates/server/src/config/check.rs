@@ -112,9 +112,21 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         limits.peers_per_session_ever as u64,
     );
     order("limits.messages_per_second", limits.messages_per_second.into(), "limits.message_burst", limits.message_burst.into());
-
     let files = &config.files;
     order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
+
+    let needed = limits.peers_per_session.saturating_mul(2);
+    if limits.media_transports < needed {
+        errors.push(ConfigError(format!(
+            "limits.media_transports is {} ({}), but each of limits.peers_per_session, {} ({}), needs two: raise \
+             limits.media_transports to {needed} or lower limits.peers_per_session",
+            limits.media_transports,
+            origins.of("limits.media_transports"),
+            limits.peers_per_session,
+            origins.of("limits.peers_per_session"),
+        )));
+    }
+
     if files.s3_access_key.is_empty() != files.s3_secret_key.is_empty() {
         errors.push(ConfigError("files.s3_access_key and files.s3_secret_key must be set together, or neither".to_owned()));
     }

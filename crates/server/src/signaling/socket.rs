@@ -53,7 +53,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 const MAX_MESSAGE_ID: usize = 256;
 
 /// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
-const BUFFER_BYTES: usize = 8 * 1024;
+const BUFFER_BYTES: usize = 4 * 1024;
 
 /// The address of a socket, as the web SDK writes it.
 #[derive(Deserialize)]

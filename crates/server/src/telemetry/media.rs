@@ -18,6 +18,11 @@ pub fn media_readings(snapshot: &Snapshot) -> Vec<Reading<'static>> {
         ("media_bytes_out_total", "Bytes sent, without UDP and IP headers", snapshot.bytes_out as f64),
         ("media_packets_in_total", "RTP packets of tracks that came in", snapshot.packets_in as f64),
         ("media_packets_out_total", "RTP packets sent, without those sent again", snapshot.packets_out as f64),
+        (
+            "media_packets_crossed_total",
+            "RTP packets that went from one media thread to another",
+            snapshot.packets_crossed as f64,
+        ),
         ("media_key_frame_requests_in_total", "Key frames asked for by subscribers", snapshot.key_frame_requests_in as f64),
         ("media_key_frame_requests_out_total", "Key frames asked of publishers", snapshot.key_frame_requests_out as f64),
         ("media_nacks_in_total", "Reports of packets lost on the way out", snapshot.nacks_in as f64),
@@ -38,12 +43,16 @@ fn drop_name(reason: DropReason) -> &'static str {
     match reason {
         DropReason::Stranger => "media_drops_total{reason=\"stranger\"}",
         DropReason::RefusedStun => "media_drops_total{reason=\"refused_stun\"}",
+        DropReason::Unverified => "media_drops_total{reason=\"unverified\"}",
         DropReason::Malformed => "media_drops_total{reason=\"malformed\"}",
+        DropReason::OverRate => "media_drops_total{reason=\"over_rate\"}",
+        DropReason::TooManyStreams => "media_drops_total{reason=\"too_many_streams\"}",
         DropReason::NoProducer => "media_drops_total{reason=\"no_producer\"}",
         DropReason::Paused => "media_drops_total{reason=\"paused\"}",
         DropReason::SendBufferFull => "media_drops_total{reason=\"send_buffer_full\"}",
         DropReason::SendFailed => "media_drops_total{reason=\"send_failed\"}",
         DropReason::EventQueueFull => "media_drops_total{reason=\"event_queue_full\"}",
+        DropReason::CrossingFull => "media_drops_total{reason=\"crossing_full\"}",
     }
 }
 

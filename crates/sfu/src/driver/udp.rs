@@ -34,13 +34,18 @@ pub(super) enum Sent {
 }
 
 impl Udp {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// A `shared` port may be bound several times; the kernel then gives all datagrams of one sender to one socket.
+    pub(super) fn bind(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        #[cfg(target_os = "linux")]
+        socket.set_reuse_port(shared)?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = shared;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into());
@@ -133,8 +138,8 @@ mod tests {
     #[test]
     fn datagrams_sent_together_arrive_one_by_one() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
-            let from = Udp::bind(host.parse().unwrap()).expect("bound");
-            let mut to = Udp::bind(host.parse().unwrap()).expect("bound");
+            let from = Udp::bind(host.parse().unwrap(), false).expect("bound");
+            let mut to = Udp::bind(host.parse().unwrap(), false).expect("bound");
             let bytes: Vec<u8> = (0..4).flat_map(|n| [n; 1_000]).chain([9; 10]).collect();
             assert!(matches!(from.send(Datagrams { to: to.local_addr(), bytes: &bytes, each: 1_000 }), Sent::Yes));
             let mut came = vec![];
@@ -148,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_dual_stack_socket_speaks_to_ipv4() {
-        let dual = Udp::bind("[::]:0".parse().unwrap()).expect("bound");
-        let mut plain = Udp::bind("127.0.0.1:0".parse().unwrap()).expect("bound");
+        let dual = Udp::bind("[::]:0".parse().unwrap(), false).expect("bound");
+        let mut plain = Udp::bind("127.0.0.1:0".parse().unwrap(), false).expect("bound");
         assert!(matches!(dual.send(Datagrams { to: plain.local_addr(), bytes: b"salut", each: 5 }), Sent::Yes));
         let mut came = vec![];
         while plain.receive(|from, bytes| came.push((from.port(), bytes.to_vec()))) {}

@@ -19,6 +19,9 @@ const START: f64 = 5_000_000.0;
 /// What any line is believed to carry, and what none is asked for.
 const BOUNDS: (f64, f64) = (60_000.0, 100_000_000.0);
 
+/// The log's clock ticks this often: finer than clients tell arrivals, and coarse enough for few bytes.
+const TICK_US: u64 = 64;
+
 /// Sent packets that are remembered: a second at 1000 a second. A report about older ones tells nothing any more.
 const LOG: usize = 1_024;
 
@@ -87,8 +90,8 @@ pub(crate) struct Congestion {
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    /// Microseconds since the beginning.
-    at_us: u64,
+    /// On the log's clock, its lower part.
+    at: u32,
     bytes: u16,
     probe: bool,
     /// Spoken of in a report, as arrived or not.
@@ -157,14 +160,20 @@ impl Congestion {
         if self.log.len() == LOG {
             self.log.pop_front();
         }
-        let at_us = now.saturating_duration_since(self.began).as_micros() as u64;
-        self.log.push_back(Sent { at_us, bytes: bytes.min(usize::from(u16::MAX)) as u16, probe, told: false });
+        let at = self.clock(now) as u32;
+        self.log.push_back(Sent { at, bytes: bytes.min(usize::from(u16::MAX)) as u16, probe, told: false });
         number
+    }
+
+    /// Ticks since the beginning.
+    fn clock(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_micros() as u64 / TICK_US
     }
 
     /// A report came in; `body` is its part after the two SSRCs.
     pub(crate) fn hear(&mut self, now: Instant, body: &[u8]) {
         let mut rising = false;
+        let clock = self.clock(now);
         arrivals::read(body, |number, arrived| {
             let Some(sent) = self.look_up(number) else { return };
             match arrived {
@@ -173,7 +182,9 @@ impl Congestion {
                 Some(at) => {
                     self.got += 1;
                     self.count_acked(now, at, usize::from(sent.bytes));
-                    rising |= self.delays.arrived(Duration::from_micros(sent.at_us), at) == Trend::Rising;
+                    let age = u64::from((clock as u32).wrapping_sub(sent.at));
+                    let sent_at = Duration::from_micros(clock.saturating_sub(age) * TICK_US);
+                    rising |= self.delays.arrived(sent_at, at) == Trend::Rising;
                     if sent.probe
                         && let Some(probe) = &mut self.probe
                     {

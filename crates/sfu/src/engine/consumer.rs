@@ -13,7 +13,7 @@ use super::egress::{Rtx, Stream};
 use super::layers::{Candidate, choose};
 use super::payload::Descriptor;
 use super::payload::pictures::{ALL_LAYERS, Ids, Pictures};
-use super::producer::{ProducerKey, Seen};
+use super::producer::ProducerKey;
 use super::rewrite::{Report, Sequence, Timeline};
 use super::transport::Outgoing;
 use crate::sdp::Kind;
@@ -111,14 +111,16 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    pub(crate) fn new(at: Instant, rtp: &RtpPacket, seen: Seen, descriptor: Option<Descriptor>) -> Self {
+    /// Its layer is for `Producer::see` to find.
+    pub(crate) fn new(at: Instant, rtp: &RtpPacket, descriptor: Option<Descriptor>) -> Self {
         let extensions = &rtp.header.ext_vals;
+        let report = rtp.last_sender_info.as_ref().filter(|info| info.ssrc == rtp.header.ssrc);
         let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
         Self {
             at,
-            layer: seen.layer,
-            stream: seen.stream,
-            scalable: seen.scalable,
+            layer: 0,
+            stream: 0,
+            scalable: false,
             ssrc: *rtp.header.ssrc,
             index: *rtp.seq_no,
             timestamp: rtp.header.timestamp,
@@ -126,7 +128,7 @@ impl Packet {
             payload: Arc::clone(&rtp.payload),
             level: extensions.audio_level.map(|level| voice | level.unsigned_abs().min(127)),
             orientation: extensions.video_orientation.map(|orientation| orientation as u8),
-            report: seen.report,
+            report: report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 }),
             descriptor,
         }
     }

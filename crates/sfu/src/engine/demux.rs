@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::Key;
-use crate::limits::ADDRESSES_PER_TRANSPORT;
+use crate::limits::{ADDRESSES_PER_TRANSPORT, THREADS_AT_MOST};
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
@@ -55,6 +55,11 @@ impl Demux {
         }
     }
 
+    /// The address is someone else's by now.
+    pub(crate) fn unlearn(&mut self, address: SocketAddr) {
+        self.by_address.remove(&address);
+    }
+
     /// How many entries there are, for tests of leaks.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -71,6 +76,19 @@ pub(crate) fn is_stun(datagram: &[u8]) -> bool {
 pub(crate) fn addressee(stun: &[u8]) -> Option<&str> {
     const USERNAME: u16 = 0x0006;
     std::str::from_utf8(attribute(stun, USERNAME)?).ok()?.split(':').next()
+}
+
+/// The characters that ICE names are made of (RFC 8839 section 5.4): one for each media thread there can be.
+const LETTERS: &[u8; THREADS_AT_MOST] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// What names given out by a media thread begin with.
+pub(crate) fn letter_of(thread: usize) -> char {
+    char::from(LETTERS[thread % THREADS_AT_MOST])
+}
+
+/// The media thread that gave a name out, by its first letter. Other runs may have had more threads.
+pub(crate) fn thread_of(name: &str) -> Option<usize> {
+    LETTERS.iter().position(|letter| Some(letter) == name.as_bytes().first())
 }
 
 /// Whether the client chooses this path for media (RFC 8445 section 7.3.1.5).
@@ -96,6 +114,12 @@ fn attribute(stun: &[u8], wanted: u16) -> Option<&[u8]> {
 /// Whether this is RTP or RTCP (RFC 7983 section 7): the first byte is 128 to 191.
 pub(crate) fn is_rtp_or_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(128..=191))
+}
+
+/// The SSRC of an RTP packet (RFC 3550 section 5.1). None for RTCP, which has types 192 to 223 there (RFC 5761 section 4).
+pub(crate) fn ssrc(datagram: &[u8]) -> Option<u32> {
+    let [128..=191, kind, _, _, _, _, _, _, a, b, c, d, ..] = *datagram else { return None };
+    (!matches!(kind, 192..=223)).then(|| u32::from_be_bytes([a, b, c, d]))
 }
 
 /// Whether this is DTLS (RFC 7983 section 7): the first byte is 20 to 63.

@@ -6,6 +6,8 @@
 use aws_lc_rs::{constant_time, hmac};
 use str0m::IceCreds;
 
+use super::demux;
+
 /// A STUN binding request (RFC 8489 section 5).
 const BINDING_REQUEST: u16 = 0x0001;
 const BINDING_ERROR: u16 = 0x0111;
@@ -25,16 +27,23 @@ const FINGERPRINT_MASK: u32 = 0x5354_554e;
 #[derive(Debug)]
 pub(crate) struct Farewell {
     secret: hmac::Key,
+    /// What names begin with.
+    letter: char,
 }
 
 impl Farewell {
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret), letter: demux::letter_of(0) }
+    }
+
+    /// Names shall tell that they are of this media thread.
+    pub(crate) fn give_out_for(&mut self, thread: usize) {
+        self.letter = demux::letter_of(thread);
     }
 
     /// A random name with the password that belongs to it.
     pub(crate) fn credentials(&self) -> IceCreds {
-        let ufrag = IceCreds::new().ufrag;
+        let ufrag = format!("{}{}", self.letter, IceCreds::new().ufrag);
         IceCreds { pass: self.password(&ufrag), ufrag }
     }
 
@@ -43,8 +52,25 @@ impl Farewell {
         hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The refusal of a connectivity check that is addressed to `name`, if a client of ours sent it.
-    pub(crate) fn refuse(&self, name: &str, check: &[u8]) -> Option<Vec<u8>> {
+    /// Signs a message as a client with this name would, and makes a request of it. False if there is no place for it.
+    #[cfg(any(test, feature = "inside"))]
+    pub(crate) fn sign(&self, name: &str, message: &mut [u8]) -> bool {
+        let Some(at) = integrity_at(message).filter(|at| message.len() >= at + INTEGRITY) else { return false };
+        message[..2].copy_from_slice(&BINDING_REQUEST.to_be_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password(name).as_bytes());
+        let mut signed = message[..at].to_vec();
+        set_length(&mut signed, INTEGRITY);
+        message[at + 4..at + INTEGRITY].copy_from_slice(hmac::sign(&key, &signed).as_ref());
+        true
+    }
+
+    /// Whether a client of ours sent this connectivity check that is addressed to `name`, in this run or an earlier one.
+    pub(crate) fn is_genuine(&self, name: &str, check: &[u8]) -> bool {
+        self.verify(name, check).is_some()
+    }
+
+    /// The key that a genuine check is signed with.
+    fn verify(&self, name: &str, check: &[u8]) -> Option<hmac::Key> {
         if u16::from_be_bytes(check.get(..2)?.try_into().ok()?) != BINDING_REQUEST {
             return None;
         }
@@ -55,7 +81,12 @@ impl Farewell {
         set_length(&mut signed, INTEGRITY);
         let claimed = check.get(at + 4..at + INTEGRITY)?;
         constant_time::verify_slices_are_equal(hmac::sign(&key, &signed).as_ref(), claimed).ok()?;
+        Some(key)
+    }
 
+    /// The refusal of a connectivity check that is addressed to `name`, if a client of ours sent it.
+    pub(crate) fn refuse(&self, name: &str, check: &[u8]) -> Option<Vec<u8>> {
+        let key = self.verify(name, check)?;
         let mut refusal = BINDING_ERROR.to_be_bytes().to_vec();
         refusal.extend([0, 0]);
         // The magic cookie and the transaction id.

@@ -139,6 +139,10 @@ impl Lines {
                 (None, Some(ours)) if !ours.dead => return Err(BadSdp::new("the offer changes the mid of a live m-line")),
                 (None, _) => self.received(theirs, None, stop),
             };
+            // A stopped line may come without its mid and has ours then, which another must not take meanwhile.
+            if !line.mid.is_empty() && lines.iter().any(|before: &Local| before.mid == line.mid) {
+                return Err(BadSdp::new("two m-lines with the same mid"));
+            }
             lines.push(line);
         }
         for offered in &self.offered {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::RtpPacket;
 
 use super::Key;
 use super::consumer::Packet;
@@ -16,7 +16,6 @@ use super::loudness::Loudness;
 use super::payload::Descriptor;
 use super::payload::dependency::Structure;
 use super::payload::pictures::ALL_LAYERS;
-use super::rewrite::Report;
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
@@ -34,9 +33,7 @@ pub(crate) struct Producer {
     pub kind: Kind,
     /// What its payloads are.
     pub format: Format,
-    /// Where it comes in.
-    pub transport: Key,
-    pub mid: Mid,
+    pub origin: Origin,
     pub screen_share: bool,
     /// Paused by the server: packets are not forwarded.
     pub paused: bool,
@@ -44,6 +41,8 @@ pub(crate) struct Producer {
     pub stream: String,
     /// Where it goes out.
     pub consumers: Vec<(Key, Mid)>,
+    /// The threads it is consumed on besides this one.
+    pub mirrors: Vec<Mirror>,
     /// What came in and waits to go out, in the order it came.
     pub waiting: Vec<Packet>,
 
@@ -53,6 +52,22 @@ pub(crate) struct Producer {
     /// By the rid of their streams, for codecs that have it.
     structures: Vec<(Option<Rid>, Arc<Structure>)>,
     checked_at: Option<Instant>,
+}
+
+/// Where a producer's packets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Its client, on a transport of this thread.
+    Client { transport: Key, mid: Mid },
+    /// The thread that has its client: this one is a mirror. `serial` and `since` are of the last time it was shared.
+    Thread { home: usize, serial: u64, since: Instant },
+}
+
+/// That another thread has a mirror of a producer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mirror {
+    pub on: usize,
+    pub serial: u64,
 }
 
 #[derive(Debug)]
@@ -69,8 +84,7 @@ struct Layer {
     // Used in the layer that stands for the stream only.
     /// The highest spatial layer that was seen.
     top: u8,
-    ssrc: Ssrc,
-    report: Option<Report>,
+    ssrc: u32,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
@@ -78,32 +92,19 @@ struct Layer {
     kept: Vec<Option<Packet>>,
 }
 
-/// What a packet tells about its layer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
-    pub layer: usize,
-    /// The layer that stands for its stream.
-    pub stream: usize,
-    /// The stream has several spatial layers.
-    pub scalable: bool,
-    pub report: Option<Report>,
-    /// A layer came to life or died: consumers should choose anew.
-    pub changed: bool,
-}
-
 impl Producer {
-    pub(crate) fn new(id: ProducerId, room: RoomId, format: Format, transport: Key, mid: Mid, paused: bool) -> Self {
+    pub(crate) fn new(id: ProducerId, room: RoomId, format: Format, origin: Origin, paused: bool) -> Self {
         Self {
             id,
             room,
             kind: format.kind(),
             format,
-            transport,
-            mid,
+            origin,
             screen_share: false,
             paused,
             stream: String::new(),
             consumers: Vec::new(),
+            mirrors: Vec::new(),
             waiting: Vec::new(),
             loudness: Loudness::new(),
             layers: Vec::new(),
@@ -129,18 +130,32 @@ impl Producer {
         Some(descriptor)
     }
 
-    /// Notes that a packet came. None if the producer has too many layers already.
-    pub(crate) fn see(&mut self, now: Instant, packet: &RtpPacket, rid: Option<Rid>, spatial: u8) -> Option<Seen> {
-        let ssrc = packet.header.ssrc;
-        let report = packet.last_sender_info.as_ref().filter(|info| info.ssrc == ssrc);
-        let report = report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 });
+    /// The transport and line it comes in on, if it is not a mirror.
+    pub(crate) fn line(&self) -> Option<(Key, Mid)> {
+        match self.origin {
+            Origin::Client { transport, mid } => Some((transport, mid)),
+            Origin::Thread { .. } => None,
+        }
+    }
+
+    /// Packets of these streams come from another thread.
+    pub(crate) fn expect(&mut self, now: Instant, rids: &[Option<Rid>]) {
+        let layer = |(stream, rid): (usize, &Option<Rid>)| Layer { alive: true, ..Layer::new(now, *rid, 0, 0, stream) };
+        self.layers = rids.iter().enumerate().map(layer).collect();
+    }
+
+    /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already; true if a
+    /// layer came to life or died: consumers should choose anew.
+    pub(crate) fn see(&mut self, packet: &mut Packet, rid: Option<Rid>) -> Option<bool> {
+        let now = packet.at;
+        let spatial = packet.descriptor.as_ref().map_or(0, |descriptor| descriptor.spatial);
         let mut changed = false;
         let index = match self.layers.iter().position(|l| l.rid == rid && l.spatial == spatial) {
             Some(index) => index,
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
                 let index = self.layers.len();
-                let stream = self.layers.iter().position(|l| l.rid == rid).unwrap_or(index);
-                self.layers.push(Layer::new(now, rid, ssrc, spatial, stream));
+                let stream = self.stream_of(rid).unwrap_or(index);
+                self.layers.push(Layer::new(now, rid, packet.ssrc, spatial, stream));
                 let stream = &mut self.layers[stream];
                 stream.top = stream.top.max(spatial);
                 index
@@ -153,11 +168,10 @@ impl Producer {
         changed |= !std::mem::replace(&mut layer.alive, true);
         let stream = layer.stream;
         let of = &mut self.layers[stream];
-        if std::mem::replace(&mut of.ssrc, ssrc) != ssrc {
+        if std::mem::replace(&mut of.ssrc, packet.ssrc) != packet.ssrc {
             // Numbers begin anew: what is kept would be taken for something else.
             of.kept.clear();
         }
-        of.report = report;
         let scalable = of.top > 0;
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
             self.checked_at = Some(now);
@@ -167,7 +181,15 @@ impl Producer {
                 layer.alive &= !dead;
             }
         }
-        Some(Seen { layer: index, stream, scalable, report, changed })
+        packet.layer = index;
+        packet.stream = stream;
+        packet.scalable = scalable;
+        Some(changed)
+    }
+
+    /// The layer that stands for the stream of this name.
+    pub(crate) fn stream_of(&self, rid: Option<Rid>) -> Option<usize> {
+        self.layers.iter().position(|l| l.rid == rid)
     }
 
     /// The layers to choose from; the choice is an index of this.
@@ -280,7 +302,7 @@ impl Meter {
 }
 
 impl Layer {
-    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc, spatial: u8, stream: usize) -> Self {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: u32, spatial: u8, stream: usize) -> Self {
         Self {
             rid,
             rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
@@ -291,7 +313,6 @@ impl Layer {
             stream,
             top: 0,
             ssrc,
-            report: None,
             asked_at: None,
             asked_again: false,
             kept: Vec::new(),
@@ -309,8 +330,9 @@ mod tests {
     use std::time::Duration;
 
     fn producer(now: Instant) -> Producer {
-        let mut producer = Producer::new("p".into(), "r".into(), Format::Vp8, Key(1), Mid::from("2"), false);
-        producer.layers.push(Layer::new(now, None, 1.into(), 0, 0));
+        let origin = Origin::Client { transport: Key(1), mid: Mid::from("2") };
+        let mut producer = Producer::new("p".into(), "r".into(), Format::Vp8, origin, false);
+        producer.layers.push(Layer::new(now, None, 1, 0, 0));
         producer
     }
 

@@ -8,8 +8,9 @@ use std::time::Instant;
 use str0m::media::{Mid, Rid};
 
 use super::consumer::Consumer;
+use super::crossing::Crossing;
 use super::lines::Change;
-use super::producer::{Producer, ProducerKey};
+use super::producer::{Origin, Producer, ProducerKey};
 use super::transport::Transport;
 use super::{Engine, Key, Output};
 use crate::sdp::{self, BadSdp, Remote};
@@ -28,19 +29,13 @@ impl Engine {
         if self.transport_keys.contains_key(&id) {
             return Err(Error::Refused("there is a transport of that name".into()));
         }
-        if self.transports.len() >= self.limits.transports {
-            return Err(Error::Refused("too many transports".into()));
-        }
-        if self.rooms.size(&room) >= self.limits.transports_per_room {
-            return Err(Error::Refused("too many transports in the room".into()));
-        }
         let offer = sdp::parse(offer)?;
         let key = Key(self.next_key());
         let (transport, answer) = Transport::open(now, key.0, &self.identity, id.clone(), room.clone(), role, &offer)?;
         self.demux.add(key, transport.ufrag.clone());
         self.rooms.enter(&room, key);
         self.transport_keys.insert(id, key);
-        self.transports.insert(key, transport);
+        self.transports.insert(key, Box::new(transport));
         self.touch(key);
         self.settle(now);
         Ok(answer)
@@ -49,7 +44,7 @@ impl Engine {
     /// Returns the answer.
     pub(crate) fn produce(&mut self, now: Instant, request: Produce) -> Result<String, Error> {
         let key = self.transport_key(&request.transport)?;
-        if self.producer_keys.contains_key(&request.producer) {
+        if !self.free_name(now, &request.producer) {
             return Err(Error::Refused("there is a producer of that name".into()));
         }
         let offer = sdp::parse(&request.offer)?;
@@ -81,7 +76,8 @@ impl Engine {
             true => format!("{}-screen", request.transport),
             false => request.transport.to_string(),
         };
-        let mut producer = Producer::new(request.producer.clone(), room, format, key, mid, request.paused);
+        let origin = Origin::Client { transport: key, mid };
+        let mut producer = Producer::new(request.producer.clone(), room, format, origin, request.paused);
         producer.screen_share = request.screen_share;
         producer.stream = stream;
         self.producer_keys.insert(request.producer, producer_key);
@@ -102,7 +98,7 @@ impl Engine {
         let key = self.transport_key(&transport)?;
         let offer = offer.map(sdp::parse).transpose()?;
         let known = self.producer_keys.get(&producer).copied();
-        let known = known.filter(|p| self.producers.get(p).is_some_and(|p| p.transport == key));
+        let known = known.filter(|p| self.producers.get(p).and_then(Producer::line).is_some_and(|(of, _)| of == key));
         if let Some(known) = known {
             self.end_producer(now, known);
         }
@@ -117,6 +113,15 @@ impl Engine {
 
     pub(crate) fn pause_producer(&mut self, now: Instant, producer: &ProducerId, paused: bool) {
         let Some(key) = self.producer_keys.get(producer).copied() else { return };
+        self.set_paused(now, key, paused);
+        let mirrors = self.producers.get(&key).map(|p| p.mirrors.clone());
+        for mirror in mirrors.into_iter().flatten() {
+            self.cross(mirror.on, Crossing::Paused { key, paused });
+        }
+        self.settle(now);
+    }
+
+    pub(super) fn set_paused(&mut self, now: Instant, key: ProducerKey, paused: bool) {
         let Some(producer) = self.producers.get_mut(&key) else { return };
         if std::mem::replace(&mut producer.paused, paused) == paused {
             return;
@@ -135,7 +140,6 @@ impl Engine {
             }
         }
         self.choose_layers(now, key);
-        self.settle(now);
     }
 
     /// Adds consumers to the transport's next offer.

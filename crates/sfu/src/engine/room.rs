@@ -14,12 +14,16 @@ use str0m::rtp::RtpPacket;
 
 use super::allocation::{Weight, Wish, allocate};
 use super::consumer::{Grant, Packet, Verdict};
+use super::crossing::Crossing;
 use super::egress::feedback::{self, Feedback};
 use super::egress::{Run, Sink};
-use super::producer::ProducerKey;
+use super::guard::trap;
+use super::producer::{Origin, ProducerKey};
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
-use crate::limits::{ALLOCATE_EVERY, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER};
+use crate::limits::{
+    ALLOCATE_EVERY, ARRIVALS_PER_REPORT, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER,
+};
 use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
 
@@ -46,10 +50,6 @@ impl Rooms {
         self.0.get(room).into_iter().flatten().copied().collect()
     }
 
-    pub(crate) fn size(&self, room: &RoomId) -> usize {
-        self.0.get(room).map_or(0, HashSet::len)
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -59,14 +59,15 @@ impl Engine {
     /// Takes a packet in that came on `from`; it goes to everyone who consumes it with the next `flush`.
     pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
         self.counters.packets_in += 1;
+        trap::spring("packet");
         let key = self.transports.get(&from).and_then(|t| t.incoming.get(&mid)).copied();
         let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(&key)?))) else {
             self.counters.dropped(DropReason::NoProducer);
             return;
         };
         let descriptor = producer.read(rtp, rid);
-        let spatial = descriptor.as_ref().map_or(0, |d| d.spatial);
-        let Some(seen) = producer.see(now, rtp, rid, spatial) else {
+        let mut packet = Packet::new(now, rtp, descriptor);
+        let Some(changed) = producer.see(&mut packet, rid) else {
             self.counters.dropped(DropReason::Malformed);
             return;
         };
@@ -81,12 +82,23 @@ impl Engine {
                 Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
             self.outputs.push_back(Output::Event(event));
         }
-        if seen.changed {
+        self.arrive(now, key, rid, packet, changed);
+    }
+
+    /// A packet of a producer is here, from its client or from another thread.
+    pub(super) fn arrive(&mut self, now: Instant, key: ProducerKey, rid: Option<Rid>, packet: Packet, changed: bool) {
+        if changed {
             self.choose_layers(now, key);
         }
         let Some(producer) = self.producers.get_mut(&key) else { return };
-        let packet = Packet::new(now, rtp, seen, descriptor);
-        let ask = producer.is_key_frame_due(now, seen.stream, packet.starts_key_frame());
+        for mirror in &producer.mirrors {
+            match self.crossings.push(mirror.on, Crossing::Packet { key, rid, packet: packet.clone() }) {
+                true => self.counters.packets_crossed += 1,
+                false => self.counters.dropped(DropReason::CrossingFull),
+            }
+        }
+        let layer = packet.layer;
+        let ask = producer.is_key_frame_due(now, packet.stream, packet.starts_key_frame());
         producer.keep(&packet);
         // Sound is not held back.
         let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
@@ -97,7 +109,7 @@ impl Engine {
         let at = self.flushed_at + patience;
         self.flush_at = Some(self.flush_at.map_or(at, |before| before.min(at)));
         if ask {
-            self.ask_key_frame(now, key, seen.layer);
+            self.ask_key_frame(now, key, layer);
         }
     }
 
@@ -153,6 +165,7 @@ impl Engine {
         let Some(client) = transport.client() else { return 0 };
         let Some(egress) = &mut transport.egress else { return 0 };
         let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return 0 };
+        trap::spring("flush");
         let mut asked = 0;
         for packet in packets {
             match consumer.forward(packet) {
@@ -192,15 +205,24 @@ impl Engine {
         report.extend_from_slice(datagram);
         if egress.open(&mut report) {
             transport.proven(now, from);
-            let mut arrivals = false;
-            feedback::read(&report, |wish| arrivals |= self.obey(now, key, from, wish));
-            if arrivals {
-                self.allocate(now, key);
-            }
+            self.hear_report(now, key, from, &report);
         } else {
             self.counters.dropped(DropReason::Malformed);
         }
         self.report = report;
+    }
+
+    /// A genuine report, opened.
+    pub(super) fn hear_report(&mut self, now: Instant, key: Key, from: SocketAddr, report: &[u8]) {
+        let mut arrivals = 0;
+        feedback::read(report, |wish| {
+            if !matches!(wish, Feedback::Arrivals(_)) || arrivals < ARRIVALS_PER_REPORT {
+                arrivals += usize::from(self.obey(now, key, from, wish));
+            }
+        });
+        if arrivals > 0 {
+            self.allocate(now, key);
+        }
     }
 
     /// One thing a subscriber said. True if it told what arrived.
@@ -244,6 +266,7 @@ impl Engine {
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let Some(client) = transport.client() else { return };
         let Some(egress) = &mut transport.egress else { return };
+        trap::spring("allocate");
         let Some(budget) = egress.congestion.estimate() else { return };
         if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < ALLOCATE_EVERY) {
             return;
@@ -323,9 +346,11 @@ impl Engine {
     pub(super) fn ask_key_frame(&mut self, now: Instant, key: ProducerKey, layer: usize) {
         let Some(producer) = self.producers.get_mut(&key).filter(|p| !p.paused) else { return };
         let Some(rid) = producer.want_key_frame(now, layer) else { return };
-        let (from, mid) = (producer.transport, producer.mid);
-        let Some(transport) = self.transports.get_mut(&from) else { return };
-        if transport.request_key_frame(mid, rid) {
+        let (from, mid) = match producer.origin {
+            Origin::Client { transport, mid } => (transport, mid),
+            Origin::Thread { home, .. } => return self.cross(home, Crossing::KeyFrameWanted { key, rid }),
+        };
+        if self.run(now, from, |transport, _, _| transport.request_key_frame(mid, rid)) == Some(true) {
             self.counters.key_frame_requests_out += 1;
             self.touch(from);
         }

@@ -6,4 +6,6 @@ mod codecs;
 mod consuming;
 mod hostile;
 mod lines;
+mod panics;
 mod publishing;
+mod threads;

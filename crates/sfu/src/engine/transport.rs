@@ -22,6 +22,8 @@ use super::consumer::Consumer;
 use super::egress::keys::{self, Slot};
 use super::egress::{Egress, ExtensionIds};
 use super::farewell::Farewell;
+use super::guard::trap;
+use super::intake::Intake;
 use super::lines::{self, Change, Lines};
 use super::payload::dependency::Carrier;
 use super::producer::ProducerKey;
@@ -101,6 +103,7 @@ pub(crate) struct Transport {
     pub consumer_of: HashMap<ProducerKey, Mid>,
 
     // Written by the engine.
+    pub intake: Intake,
     pub connected: bool,
     pub opened_at: Instant,
     pub heard_at: Instant,
@@ -120,6 +123,7 @@ impl Transport {
         role: Role,
         offer: &Remote,
     ) -> Result<(Self, String), Error> {
+        trap::spring("open");
         let lines = Lines::open(offer)?;
         let credentials = &offer.credentials;
         let fingerprint: Fingerprint = credentials.fingerprint.parse().map_err(|_| BadSdp::new("odd fingerprint"))?;
@@ -181,6 +185,7 @@ impl Transport {
             incoming: HashMap::new(),
             consumers: FxHashMap::default(),
             consumer_of: HashMap::new(),
+            intake: Intake::default(),
             connected: false,
             opened_at: now,
             heard_at: now,
@@ -197,6 +202,7 @@ impl Transport {
 
     /// Whether a STUN datagram is for this transport and its password is right.
     pub(crate) fn accepts(&self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> bool {
+        trap::spring("check");
         Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
     }
 
@@ -209,6 +215,7 @@ impl Transport {
         datagram: &[u8],
         happened: &mut Vec<Happened>,
     ) -> bool {
+        trap::spring("datagram");
         let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
         if !self.dtls_started && super::demux::is_dtls(datagram) {
             // Only now: dimpl's clock stands still from start_dtls until the first packet, and one that comes
@@ -231,6 +238,7 @@ impl Transport {
 
     /// Time has come, or something was written: brings the `Rtc` up to `now`.
     pub(crate) fn catch_up(&mut self, now: Instant, happened: &mut Vec<Happened>) {
+        trap::spring("timeout");
         if self.rtc.handle_input(Input::Timeout(now)).is_err() {
             happened.push(Happened::Closed(CloseReason::Failed));
         }
@@ -316,6 +324,7 @@ impl Transport {
 
     /// The handshake is done: from now on media can be sent. False if the keys are of no use.
     pub(crate) fn begin_egress(&mut self, now: Instant) -> bool {
+        trap::spring("connected");
         if self.role == Role::Receive {
             let ids = |kind| {
                 let id = |wanted| self.lines.extensions_of(kind).iter().find(|(_, uri)| *uri == wanted).map(|(id, _)| *id);
@@ -333,6 +342,7 @@ impl Transport {
 
     /// Asks the client for a key frame of one layer; it leaves with the next `catch_up`. False if nothing came in yet.
     pub(crate) fn request_key_frame(&mut self, mid: Mid, rid: Option<Rid>) -> bool {
+        trap::spring("key frame");
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_rx_by_mid(mid, rid) else { return false };
         stream.request_keyframe(KeyframeRequestKind::Pli);
@@ -341,6 +351,7 @@ impl Transport {
 
     /// Grants a bitrate to a client that waits to be told one. Leaves with the next `catch_up`.
     pub(crate) fn grant_bitrate(&mut self, mid: Mid, rid: Option<Rid>, bits_per_second: u64) -> bool {
+        trap::spring("housekeeping");
         let mut direct = self.rtc.direct_api();
         match direct.stream_rx_by_mid(mid, rid) {
             Some(stream) if self.remb_only => {
@@ -353,6 +364,7 @@ impl Transport {
 
     /// Says goodbye, so that the client notices at once instead of after its timeouts.
     pub(crate) fn close(&mut self, now: Instant, happened: &mut Vec<Happened>) {
+        trap::spring("close");
         if self.dtls_started && self.rtc.is_alive() && self.rtc.close().is_ok() {
             self.catch_up(now, happened);
         }
@@ -400,6 +412,7 @@ impl Transport {
 
     /// Adds a line for a track to the next offer. None if the client cannot take it.
     pub(crate) fn add_line(&mut self, format: Format, stream: &str, track: &str) -> Option<Outgoing> {
+        trap::spring("consume");
         let takes = || self.lines.codecs().iter().filter(|c| c.format.takes(format));
         let codec = takes().find(|c| c.format == format).or_else(|| takes().next())?.clone();
         let (pt, rtx_pt) = (codec.pt, codec.rtx.filter(|_| format.kind() == Kind::Video));

@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Remote, BadSdp> {
     }
     let mut session = Attributes::default();
     let mut sections: Vec<Section> = Vec::new();
-    for line in text.split('\n').map(|l| l.trim_end_matches('\r').trim_end()) {
+    for line in text.split(['\r', '\n']).map(str::trim_end) {
         if let Some(rest) = line.strip_prefix("m=") {
             if sections.len() >= SDP_LINES {
                 return Err(BadSdp::new("too many m-lines"));
@@ -356,6 +356,14 @@ mod tests {
         ] {
             assert!(parse(&bad).is_err(), "{}", &bad[..bad.len().min(200)]);
         }
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_a_line_and_is_never_part_of_one() {
+        let odd = CHROMIUM.replace("useinbandfec=1\r\n", "useinbandfec=1\ra=smuggled:1\r\n");
+        assert_ne!(odd, CHROMIUM);
+        let opus = good(&odd).lines[0].codec().cloned().expect("opus");
+        assert!(opus.fmtp.ends_with("useinbandfec=1"), "{}", opus.fmtp);
     }
 
     #[test]

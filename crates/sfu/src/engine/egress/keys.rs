@@ -1,10 +1,11 @@
 //! The SRTP keys of connections whose sending side is ours: overheard where the DTLS library hands them to str0m.
-//! str0m keeps the keys to itself, but lets the DTLS library be replaced; this one passes everything on and notes
-//! the keys in a `Slot`.
+//! str0m keeps the keys to itself, but lets the DTLS library be replaced; this is the one it would use, with two
+//! differences: it notes the keys in a `Slot`, and it does not prove the crypto library anew for each connection.
 //! Next: `srtp.rs` seals with them.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use str0m::config::CryptoProvider;
@@ -18,6 +19,12 @@ use str0m::crypto::dtls::{
 pub(crate) struct Slot(Arc<OnceLock<(KeyingMaterial, SrtpProfile)>>);
 
 impl Slot {
+    /// As after a handshake.
+    #[cfg(feature = "inside")]
+    pub(crate) fn with(keys: KeyingMaterial, profile: SrtpProfile) -> Self {
+        Self(Arc::new(OnceLock::from((keys, profile))))
+    }
+
     pub(crate) fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
         self.0.get()
     }
@@ -41,16 +48,36 @@ pub(crate) fn overhear<R>(build: impl FnOnce() -> R) -> (R, Slot) {
 pub(crate) fn crypto() -> CryptoProvider {
     static PROVIDER: OnceLock<Overheard> = OnceLock::new();
     let crypto = str0m::crypto::from_feature_flags();
-    let dtls_provider = PROVIDER.get_or_init(|| Overheard(crypto.dtls_provider));
+    let dtls_provider = PROVIDER.get_or_init(|| Overheard { certificates: crypto.dtls_provider, common: Mutex::new(None) });
     CryptoProvider { dtls_provider, ..crypto }
 }
 
 #[derive(Debug)]
-struct Overheard(&'static dyn DtlsProvider);
+struct Overheard {
+    certificates: &'static dyn DtlsProvider,
+    /// What connections share, with the MTU it is for. dimpl runs each key exchange and signature once when it makes
+    /// this, which costs more than a whole handshake.
+    common: Mutex<Option<(Option<usize>, Arc<dimpl::Config>)>>,
+}
+
+impl Overheard {
+    fn common(&self, mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
+        let mut common = self.common.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((_, config)) = common.as_ref().filter(|(of, _)| *of == mtu) {
+            return Ok(config.clone());
+        }
+        // ICE has proven that the client can be reached; a cookie would prove it again, a round trip later.
+        let builder = dimpl::Config::builder().use_server_cookie(false);
+        let builder = if let Some(mtu) = mtu { builder.mtu(mtu) } else { builder };
+        let config = Arc::new(builder.build().map_err(|error| CryptoError::Other(error.to_string()))?);
+        *common = Some((mtu, config.clone()));
+        Ok(config)
+    }
+}
 
 impl DtlsProvider for Overheard {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        self.0.generate_certificate()
+        self.certificates.generate_certificate()
     }
 
     fn new_dtls(
@@ -60,35 +87,38 @@ impl DtlsProvider for Overheard {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = self.0.new_dtls(cert, now, version, mtu)?;
-        Ok(match LISTENING.take() {
-            Some(slot) => Box::new(Instance { inner, slot }),
-            None => inner,
-        })
-    }
-
-    fn is_test(&self) -> bool {
-        self.0.is_test()
+        let (certificate, private_key) = (cert.certificate.clone(), cert.private_key.clone());
+        let cert = dimpl::DtlsCertificate { certificate, private_key };
+        let dtls = match version {
+            DtlsVersion::Dtls12 => dimpl::Dtls::new_12(self.common(mtu)?, cert, now),
+            other => return Err(CryptoError::Other(format!("{other} is not what Salon speaks"))),
+        };
+        Ok(Box::new(Instance { dtls, slot: LISTENING.take().unwrap_or_default() }))
     }
 }
 
-#[derive(Debug)]
 struct Instance {
-    inner: Box<dyn DtlsInstance>,
+    dtls: dimpl::Dtls,
     slot: Slot,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Instance")
+    }
 }
 
 impl DtlsInstance for Instance {
     fn set_active(&mut self, active: bool) {
-        self.inner.set_active(active);
+        self.dtls.set_active(active);
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.inner.handle_packet(packet)
+        self.dtls.handle_packet(packet)
     }
 
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        let output = self.inner.poll_output(buf);
+        let output = self.dtls.poll_output(buf);
         if let DtlsOutput::KeyingMaterial(keys, profile) = &output {
             // Only the first: a later handshake on the same connection is not a thing in WebRTC.
             let _ = self.slot.0.set((KeyingMaterial::new(keys), *profile));
@@ -97,30 +127,30 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.inner.handle_timeout(now)
+        self.dtls.handle_timeout(now)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.inner.send_application_data(data)
+        self.dtls.send_application_data(data)
     }
 
     fn is_active(&self) -> bool {
-        self.inner.is_active()
+        self.dtls.is_active()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.inner.protocol_version()
+        self.dtls.protocol_version()
     }
 
     fn is_closing(&self) -> bool {
-        self.inner.is_closing()
+        self.dtls.is_closing()
     }
 
     fn is_closed(&self) -> bool {
-        self.inner.is_closed()
+        self.dtls.is_closed()
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.inner.close()
+        self.dtls.close()
     }
 }

@@ -32,6 +32,12 @@ pub(super) struct Bench {
     pub start: Instant,
     pub now: Instant,
     pub engine: Engine,
+    /// Further threads; `engine` is number 0.
+    pub others: Vec<Engine>,
+    /// A thread that takes nothing from others.
+    pub stuck: Option<usize>,
+    /// The thread that the kernel gives all datagrams to; none: each client's own.
+    pub arrive_at: Option<usize>,
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
     pub loses: Loses,
@@ -53,6 +59,7 @@ fn put(line: &mut VecDeque<OnItsWay>, what: OnItsWay) {
 pub(super) struct Client {
     pub rtc: Rtc,
     pub name: String,
+    pub thread: usize,
     pub address: SocketAddr,
     pub connected_at: Option<Instant>,
     pub closed: bool,
@@ -88,13 +95,22 @@ impl Bench {
     }
 
     pub(super) fn with_limits(limits: Limits) -> Self {
+        Self::with_threads(limits, 1, false)
+    }
+
+    pub(super) fn with_threads(limits: Limits, of: usize, one_port: bool) -> Self {
         let start = Instant::now();
-        let engine =
-            Engine::new(start, SystemTime::UNIX_EPOCH, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
+        let engine = || {
+            let (limits, secret) = (limits.clone(), Some(Secret([7; 32])));
+            Engine::new(start, SystemTime::UNIX_EPOCH, vec![server()], limits, secret).expect("a certificate")
+        };
         Self {
             start,
             now: start,
-            engine,
+            engine: engine().among(0, of, one_port),
+            others: (1..of).map(|me| engine().among(me, of, one_port)).collect(),
+            stuck: None,
+            arrive_at: None,
             clients: vec![],
             events: vec![],
             loses: Box::new(|_, _, _, _| false),
@@ -109,17 +125,28 @@ impl Bench {
         self.join_with(room, role, |config| config.enable_vp8(true))
     }
 
+    pub(super) fn join_on(&mut self, thread: usize, room: &str, role: Role) -> usize {
+        self.join_as(thread, room, role, |config| config.enable_vp8(true))
+    }
+
     /// The same with codecs for pictures, and all else, of one's own.
     pub(super) fn join_with(&mut self, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
+        self.join_as(0, room, role, configure)
+    }
+
+    fn join_as(&mut self, thread: usize, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
         let index = self.clients.len();
         let name = format!("t{index}");
         let mut client = Client::new(self.now, index, name.clone(), configure);
+        client.thread = thread;
+        let now = self.now;
         let mut api = client.rtc.sdp_api();
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().expect("an offer");
         let offer = offer.to_sdp_string();
-        let answer = self.engine.open_transport(self.now, room.into(), name.as_str().into(), role, &offer).expect("an answer");
+        let engine = self.thread(thread);
+        let answer = engine.open_transport(now, room.into(), name.as_str().into(), role, &offer).expect("an answer");
         client.answered(pending, &answer);
         self.clients.push(client);
         self.pump();
@@ -155,8 +182,9 @@ impl Bench {
             mid: None,
             offer: offer.to_sdp_string(),
         };
-        let answer = self.engine.produce(self.now, request).expect("an answer");
-        who.answered(pending, &answer);
+        let (now, thread) = (self.now, who.thread);
+        let answer = self.thread(thread).produce(now, request).expect("an answer");
+        self.clients[client].answered(pending, &answer);
         self.pump();
         mid
     }
@@ -165,7 +193,8 @@ impl Bench {
     pub(super) fn subscribe(&mut self, client: usize, wanted: &[(&str, Option<&str>)]) -> (Vec<Mid>, usize) {
         let name = self.clients[client].name.clone();
         let wanted = wanted.iter().map(|(p, rid)| Consume { producer: (*p).into(), preferred_rid: rid.map(str::to_owned) });
-        let consumed = self.engine.consume(self.now, name.as_str().into(), wanted.collect()).expect("consumed");
+        let (now, thread, wanted) = (self.now, self.clients[client].thread, wanted.collect());
+        let consumed = self.thread(thread).consume(now, name.as_str().into(), wanted).expect("consumed");
         let mids = consumed.consumers.iter().map(|(_, mid)| Mid::from(mid.as_deref().expect("a mid"))).collect();
         let offer = consumed.offer.expect("an offer");
         self.take_offer(client, &offer);
@@ -176,7 +205,8 @@ impl Bench {
         let who = &mut self.clients[client];
         let answer = who.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(offer).expect("good SDP")).expect("acceptable");
         let name = who.name.clone();
-        self.engine.accept_answer(self.now, name.as_str().into(), &answer.to_sdp_string()).expect("answer taken");
+        let (now, thread) = (self.now, who.thread);
+        self.thread(thread).accept_answer(now, name.as_str().into(), &answer.to_sdp_string()).expect("answer taken");
         self.pump();
     }
 
@@ -190,11 +220,29 @@ impl Bench {
         let (offer, pending) = api.apply().expect("an offer");
         let name = who.name.clone();
         let mids = mids.iter().map(|m| m.to_string()).collect();
-        let answer =
-            self.engine.close_consumers(self.now, name.as_str().into(), mids, &offer.to_sdp_string()).expect("an answer");
+        let (now, thread) = (self.now, who.thread);
+        let offer = offer.to_sdp_string();
+        let answer = self.thread(thread).close_consumers(now, name.as_str().into(), mids, &offer).expect("an answer");
         self.clients[client].answered(pending, &answer);
         self.pump();
         answer
+    }
+
+    /// Sends a packet of any content on a video line.
+    pub(super) fn send_payload(&mut self, client: usize, mid: Mid, rid: Option<&str>, payload: Vec<u8>) {
+        let now = self.now;
+        let since = (now - self.start).as_millis() as u32;
+        let who = &mut self.clients[client];
+        let rid = rid.map(Rid::from);
+        let next = who.next.entry((mid, rid)).or_insert(0);
+        let base = u64::from(rid.map_or(b'-', |r| r.as_bytes()[0])) * 300;
+        let number = base + *next;
+        *next += 1;
+        let mut direct = who.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(mid, rid).expect("a stream");
+        stream.write_rtp(RtpWrite::new(96.into(), number.into(), since * 90, now, payload).nackable(true));
+        who.rtc.handle_input(Input::Timeout(now)).expect("time");
+        self.pump();
     }
 
     /// Sends one VP8 packet of one picture.
@@ -248,8 +296,8 @@ impl Bench {
             self.pump();
             let client = self.clients.iter().filter(|c| !c.closed).map(|c| c.timeout).min();
             let line = self.line.front().map(|(at, ..)| *at);
-            let next =
-                [client, line, Some(self.engine.next_timeout())].into_iter().flatten().min().expect("the engine has a timeout");
+            let engines = std::iter::once(&self.engine).chain(&self.others).map(Engine::next_timeout);
+            let next = client.into_iter().chain(line).chain(engines).min().expect("the engine has a timeout");
             if next > end {
                 self.now = end;
                 return;
@@ -260,8 +308,10 @@ impl Bench {
                 self.deliver(client, way, &bytes);
                 self.pump();
             }
-            if self.engine.next_timeout() <= self.now {
-                self.engine.handle_timeout(self.now);
+            for engine in std::iter::once(&mut self.engine).chain(&mut self.others) {
+                if engine.next_timeout() <= self.now {
+                    engine.handle_timeout(self.now);
+                }
             }
             for client in &mut self.clients {
                 if client.timeout <= self.now && !client.closed {
@@ -277,7 +327,10 @@ impl Bench {
         }
         let address = self.clients[client].address;
         match way {
-            Way::Up => self.engine.handle_datagram(self.now, address, bytes),
+            Way::Up => {
+                let (now, thread) = (self.now, self.arrive_at.unwrap_or(self.clients[client].thread));
+                self.thread(thread).handle_datagram(now, address, bytes);
+            }
             Way::Down => {
                 if let Ok(receive) = Receive::new(Protocol::Udp, server(), address, bytes) {
                     let _ = self.clients[client].rtc.handle_input(Input::Receive(self.now, receive));
@@ -290,17 +343,50 @@ impl Bench {
         for (index, client) in self.clients.iter_mut().enumerate() {
             client.poll(self.now, |bytes| put(&mut self.line, (self.now + DELAY, index, Way::Up, bytes)));
         }
-        let mut down = vec![];
-        self.engine.flush(self.now, &mut |datagrams| {
-            down.extend(datagrams.iter().map(|bytes| (datagrams.to, bytes.to_vec())));
-        });
-        for (to, bytes) in down {
-            self.send_down(to, bytes);
+        self.cross();
+        for thread in 0..=self.others.len() {
+            let now = self.now;
+            let mut down = vec![];
+            self.thread(thread).flush(now, &mut |datagrams| {
+                down.extend(datagrams.iter().map(|bytes| (datagrams.to, bytes.to_vec())));
+            });
+            for (to, bytes) in down {
+                self.send_down(to, bytes);
+            }
+            while let Some(output) = self.thread(thread).poll_output() {
+                match output {
+                    Output::Event(event) => self.events.push(event),
+                    Output::Gone(_) => {}
+                    Output::Send { to, bytes } => self.send_down(to, bytes.to_vec()),
+                }
+            }
         }
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Event(event) => self.events.push(event),
-                Output::Send { to, bytes } => self.send_down(to, bytes.to_vec()),
+        self.cross();
+    }
+
+    pub(super) fn thread(&mut self, thread: usize) -> &mut Engine {
+        match thread {
+            0 => &mut self.engine,
+            other => &mut self.others[other - 1],
+        }
+    }
+
+    /// Carries over what waits to go from thread to thread, and what comes of it.
+    pub(super) fn cross(&mut self) {
+        let now = self.now;
+        let mut some = true;
+        while some {
+            some = false;
+            for from in 0..=self.others.len() {
+                let stuck = self.stuck;
+                let waiting = self.thread(from).crossings.waiting().filter(|(to, _)| Some(*to) != stuck);
+                let batches: Vec<_> = waiting.map(|(to, batch)| (to, std::mem::take(batch))).collect();
+                for (to, batch) in batches {
+                    some = true;
+                    for crossing in batch {
+                        self.thread(to).handle_crossing(now, from, crossing);
+                    }
+                }
             }
         }
     }
@@ -329,6 +415,7 @@ impl Client {
         Self {
             rtc,
             name,
+            thread: 0,
             address,
             connected_at: None,
             closed: false,

@@ -150,7 +150,7 @@ fn a_client_that_answered_unheard_may_unsubscribe() {
 
 #[test]
 fn bounds_refuse_clearly() {
-    let limits = Limits { transports: 3, transports_per_room: 2, producers_per_transport: 1, consumers_per_transport: 1 };
+    let limits = Limits { producers_per_transport: 1, consumers_per_transport: 1, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     let alice = bench.join("r", Role::Send);
     bench.join("r", Role::Receive);
@@ -159,12 +159,7 @@ fn bounds_refuse_clearly() {
     let offer = || {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sdp/samples/chromium-send.sdp")).expect("the sample")
     };
-    let open = bench.engine.open_transport(bench.now, "r".into(), "t7".into(), Role::Send, &offer());
-    assert!(matches!(open, Err(Error::Refused(_))), "{open:?}");
     let open = bench.engine.open_transport(bench.now, "s".into(), "t0".into(), Role::Send, &offer());
-    assert!(matches!(open, Err(Error::Refused(_))), "{open:?}");
-    bench.engine.open_transport(bench.now, "s".into(), "t7".into(), Role::Send, &offer()).expect("an answer");
-    let open = bench.engine.open_transport(bench.now, "s".into(), "t8".into(), Role::Send, &offer());
     assert!(matches!(open, Err(Error::Refused(_))), "{open:?}");
     let produce = Produce {
         transport: "t0".into(),

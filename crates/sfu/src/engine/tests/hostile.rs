@@ -4,7 +4,9 @@ use str0m::change::SdpOffer;
 
 use super::bench::{Bench, Way};
 use crate::counters::DropReason;
-use crate::{Consume, Kind, Produce, Role};
+use crate::engine::Output;
+use crate::limits::{CONTROL_PER_SECOND, DATAGRAM_BYTES, Limits, REPORTS_PER_SECOND, VERIFIED_PER_SECOND};
+use crate::{Consume, Error, Kind, Produce, Role};
 
 /// A small fixed generator (Knuth's MMIX constants): garbage, but the same in each run.
 struct Garbage(u64);
@@ -210,4 +212,135 @@ fn str0m_reads_what_we_write() {
         .consume(now, "t1".into(), vec![Consume { producer: "camera".into(), preferred_rid: None }])
         .expect("consumed");
     SdpOffer::from_sdp_string(&offer.offer.expect("an offer")).expect("good SDP");
+}
+
+#[test]
+fn a_publisher_that_sends_too_much_is_cut_to_its_limit_and_goes_on() {
+    let mut bench = Bench::with_limits(Limits { packets_per_second: 200, ..Limits::default() });
+    let alice = bench.join("r", Role::Send);
+    let bob = bench.join("r", Role::Receive);
+    bench.connect();
+    let camera = bench.publish(alice, "camera", Kind::Video, &[]);
+    let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
+    bench.send_video(alice, camera, None, true);
+    bench.run_ms(1_000);
+    // 1,000 a second for two seconds.
+    for _ in 0..2_000 {
+        bench.send_payload(alice, camera, None, vec![0x10, 0x01, 0xaa, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bench.run_ms(1);
+    }
+    let got = bench.clients[bob].on(mids[0]).len();
+    assert!((500..=620).contains(&got), "{got}: 200 at once, and 200 a second");
+    assert!(dropped(&bench, DropReason::OverRate) > 1_000);
+    bench.run_ms(5_000);
+    let before = bench.clients[bob].on(mids[0]).len();
+    for _ in 0..10 {
+        bench.send_video(alice, camera, None, true);
+        bench.run_ms(20);
+    }
+    bench.run_ms(100);
+    assert!(bench.clients[bob].on(mids[0]).len() >= before + 10, "within its limit it is heard");
+    assert_eq!(bench.engine.snapshot().transports, 2);
+}
+
+#[test]
+fn a_flood_of_checks_costs_a_bounded_number_of_verifications() {
+    let mut bench = Bench::new();
+    let stun = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let tap = stun.clone();
+    bench.loses = Box::new(move |_, _, way, bytes| {
+        if way == Way::Up && bytes[0] == 0 {
+            *tap.borrow_mut() = bytes.to_vec();
+        }
+        false
+    });
+    let alice = bench.join("r", Role::Send);
+    bench.connect();
+    let mut forged = stun.borrow().clone();
+    forged[10] ^= 1;
+    let (outputs, transports) = (bench.engine.poll_output().is_some(), bench.engine.snapshot().transports);
+    assert_eq!((outputs, transports), (false, 1));
+    // A known name with a wrong password, from a thousand addresses.
+    for n in 0..100_000_u32 {
+        let from = std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9));
+        bench.engine.handle_datagram(bench.now, from, &forged);
+    }
+    let most = 2 * CONTROL_PER_SECOND;
+    assert_eq!((dropped(&bench, DropReason::RefusedStun), dropped(&bench, DropReason::Unverified)), (most, 100_000 - most));
+    // Names that nobody has.
+    let at = forged.windows(4).position(|four| four[..2] == [0, 6]).expect("a name") + 4;
+    forged[at] ^= 1;
+    for n in 0..100_000_u32 {
+        let from = std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9));
+        bench.engine.handle_datagram(bench.now, from, &forged);
+    }
+    assert!((1..=2 * VERIFIED_PER_SECOND).contains(&dropped(&bench, DropReason::Stranger)));
+    assert!(bench.engine.poll_output().is_none());
+    // The client itself is still heard.
+    let before = dropped(&bench, DropReason::Unverified) + dropped(&bench, DropReason::OverRate);
+    bench.run_ms(20_000);
+    assert_eq!(dropped(&bench, DropReason::Unverified) + dropped(&bench, DropReason::OverRate), before);
+    assert!(!bench.clients[alice].closed && bench.engine.snapshot().connected_transports == 1);
+}
+
+#[test]
+fn clients_of_an_earlier_run_hear_that_it_is_over_while_somebody_floods() {
+    let mut before = Bench::new();
+    let stun = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let tap = stun.clone();
+    before.loses = Box::new(move |_, _, way, bytes| {
+        if way == Way::Up && bytes[0] == 0 {
+            *tap.borrow_mut() = bytes.to_vec();
+        }
+        false
+    });
+    before.join("r", Role::Send);
+    before.connect();
+    let check = stun.borrow().clone();
+    // The same secret, and nothing else of the former run.
+    let mut after = Bench::new();
+    let mut forged = check.clone();
+    forged[10] ^= 1;
+    for _ in 0..100_000 {
+        after.engine.handle_datagram(after.now, "198.51.100.9:1234".parse().expect("an address"), &forged);
+    }
+    after.engine.handle_datagram(after.now, before.clients[0].address, &check);
+    assert!(matches!(after.engine.poll_output(), Some(Output::Send { to, .. }) if to == before.clients[0].address));
+}
+
+#[test]
+fn reports_beyond_what_clients_send_are_not_read() {
+    let mut bench = Bench::new();
+    bench.join("r", Role::Send);
+    let bob = bench.join("r", Role::Receive);
+    bench.connect();
+    let from = bench.clients[bob].address;
+    let before = bench.engine.counters.snapshot().drops;
+    for _ in 0..20_000 {
+        bench.engine.handle_datagram(bench.now, from, &[0x81; 100]);
+    }
+    let read =
+        dropped(&bench, DropReason::Malformed) - before.iter().find(|(r, _)| *r == DropReason::Malformed).map_or(0, |d| d.1);
+    assert!(read <= REPORTS_PER_SECOND && read + dropped(&bench, DropReason::OverRate) == 20_000, "{read} were opened");
+    bench.engine.handle_datagram(bench.now, from, &[0x81; DATAGRAM_BYTES + 1]);
+    assert_eq!(dropped(&bench, DropReason::Malformed), read + 1, "what is too long is not even that");
+}
+
+#[test]
+fn a_stopped_line_without_its_mid_does_not_give_it_to_another() {
+    let chromium = include_str!("../../sdp/samples/chromium-send.sdp");
+    let mut bench = Bench::new();
+    let now = bench.now;
+    bench.engine.open_transport(now, "r".into(), "t".into(), Role::Send, chromium).expect("an answer");
+    let start = chromium.find("m=video").expect("a video line");
+    let (before, video) = chromium.split_at(start);
+    let (video, after) = video.split_at(video[1..].find("m=").expect("another line") + 1);
+    let stopped = video.replace("m=video 9", "m=video 0").replace("a=mid:1\r\n", "");
+    let audio = &before[before.find("m=audio").expect("a line")..];
+    let again = format!("{before}{stopped}{after}{}", audio.replace("a=mid:0", "a=mid:1"));
+    let refused = bench.engine.close_producer(now, "t".into(), "none".into(), Some(&again));
+    assert!(matches!(&refused, Err(Error::BadSdp(why)) if why.contains("same mid")), "{refused:?}");
+    let fine = format!("{before}{stopped}{after}{}", audio.replace("a=mid:0", "a=mid:9"));
+    let answer = bench.engine.close_producer(now, "t".into(), "none".into(), Some(&fine)).expect("taken").expect("an answer");
+    assert_eq!(answer.matches("a=mid:1\r\n").count(), 1, "{answer}");
 }

@@ -1,0 +1,4 @@
+//! Bytes into `salon_sfu::inside::vp9`, which says what must hold.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| salon_sfu::inside::vp9(bytes));
