@@ -7,20 +7,19 @@ import { firefox } from './support/browsers.mjs';
 import { eventually } from './support/eventually.mjs';
 import { Stage } from './support/stage.mjs';
 
+/** As the preset asks for. */
+const CAMERA = { width: 640, height: 480 };
+
 let stage;
+let preset;
 before(async () => {
   stage = await Stage.open(import.meta.url);
+  preset = await stage.api.presetLike('group_call_host', 'layers_host', ({ config }) => {
+    config.media.video = { quality: 'vga', frame_rate: 15, simulcast: true };
+  });
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());
-
-/** As the preset below asks for. */
-const CAMERA = { width: 640, height: 480 };
-
-const preset = () =>
-  stage.api.presetLike('group_call_host', 'layers_host', ({ config }) => {
-    config.media.video = { quality: 'vga', frame_rate: 15, simulcast: true };
-  });
 
 async function publisher(name, meeting, given, options) {
   const person = await stage.invites(name, meeting, options);
@@ -99,7 +98,7 @@ for (const [codec, scalabilityMode, layers] of [
   test(`${codec} in ${scalabilityMode}: everybody gets as much of it as they draw`, { timeout: 120_000 }, async () => {
     const meeting = await stage.api.createMeeting();
     const how = scalabilityMode === 'simulcast' ? { codec } : { codec, scalabilityMode };
-    const ada = await publisher('Ada', meeting, how, { preset: await preset(), camera: CAMERA });
+    const ada = await publisher('Ada', meeting, how, { preset, camera: CAMERA });
     const [bob, cleo] = await stage.gathers(meeting, 'Bob', 'Cleo');
     const draws = (who, width, height) => who.does((_, given) => window.person.resizes(...given), [ada.id, width, height]);
     const eventuallyIs = (who, wanted, fits) =>
