@@ -5,7 +5,7 @@
 
 /// The engine's own tests have it too.
 #[path = "engine/tests/bench.rs"]
-#[allow(dead_code, clippy::disallowed_methods)]
+#[allow(dead_code)]
 mod bench;
 mod call;
 #[cfg(feature = "inside")]
@@ -29,8 +29,11 @@ use crate::engine::vp8::{Descriptor, Ids, Pictures};
 use crate::sdp;
 use crate::sdp::write::{Session, Source};
 
-/// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
     ("feedback", feedback),
     ("arrivals", arrivals),
     ("stun", stun),

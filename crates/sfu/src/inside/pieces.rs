@@ -26,9 +26,11 @@ use crate::{Kind, Role};
 
 /// One of them, with what it needs.
 pub type Piece = Box<dyn FnMut()>;
+/// How one is made, by its name.
+pub type Named = (&'static str, fn() -> Piece);
 
 /// Those whose instructions are counted: they need no handshake, so they cost the same on each run.
-pub const COUNTED: [(&str, fn() -> Piece); 11] = [
+pub const COUNTED: [Named; 11] = [
     ("admit a packet", admit),
     ("find by address", find_by_address),
     ("find by name", find_by_name),
@@ -43,7 +45,7 @@ pub const COUNTED: [(&str, fn() -> Piece); 11] = [
 ];
 
 /// What one packet of each kind of flood costs the engine, and beside it one of a call.
-pub const FLOODS: [(&str, fn() -> Piece); 7] = [
+pub const FLOODS: [Named; 7] = [
     ("a packet of a call, with 1 subscriber", || packet_of_call(1)),
     ("a packet of a call, with 11 subscribers", || packet_of_call(11)),
     ("noise from strangers", || flood(Flood::Noise)),
@@ -329,7 +331,7 @@ fn flood(kind: Flood) -> Piece {
 }
 
 /// What is verified although it is forged, before the bounds are reached: the dearest packets of a flood.
-pub const VERIFIED: [(&str, fn() -> Piece); 2] = [
+pub const VERIFIED: [Named; 2] = [
     ("a check for nobody, verified", || verified(Flood::UnknownName)),
     ("a check with a wrong password, verified", || verified(Flood::WrongPassword)),
 ];
