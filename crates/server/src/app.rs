@@ -190,7 +190,6 @@ fn start_media(config: &Config, secret: &str) -> anyhow::Result<(salon_sfu::Sfu,
         announce: config.media.announce.clone(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
         limits: config.media_limits(),
-        ..salon_sfu::Config::default()
     };
     match salon_sfu::start(with(config.media.port)) {
         Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
 fn times() {
     println!("{:<45} {:>10}", "piece", "ns");
     for (name, make) in COUNTED.into_iter().chain(FLOODS).chain(VERIFIED) {

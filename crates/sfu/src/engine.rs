@@ -500,13 +500,6 @@ impl Engine {
 
 #[cfg(any(test, feature = "inside"))]
 impl Engine {
-    /// The ICE name that checks for this transport carry.
-    #[cfg(feature = "inside")]
-    pub(crate) fn name_of(&self, transport: &str) -> Option<String> {
-        let key = self.transport_keys.get(&TransportId::from(transport))?;
-        self.transports.get(key).map(|transport| transport.ufrag.clone())
-    }
-
     /// A report of this subscriber as it is after it was opened: nobody but its client can seal one.
     pub(crate) fn report_of(&mut self, now: Instant, transport: &str, report: &[u8]) {
         let Some(key) = self.transport_keys.get(&TransportId::from(transport)).copied() else { return };

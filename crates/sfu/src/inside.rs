@@ -5,7 +5,7 @@
 
 /// The engine's own tests have it too.
 #[path = "engine/tests/bench.rs"]
-#[allow(dead_code, clippy::disallowed_methods)]
+#[allow(dead_code)]
 mod bench;
 mod call;
 #[cfg(feature = "inside")]
@@ -32,8 +32,11 @@ use crate::engine::rewrite::{Sequence, Timeline};
 use crate::sdp;
 use crate::sdp::write::{Session, Source};
 
-/// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 12] = [
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 12] = [
     ("feedback", feedback),
     ("arrivals", arrivals),
     ("stun", stun),

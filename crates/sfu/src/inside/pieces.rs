@@ -27,9 +27,11 @@ use crate::{Kind, Role};
 
 /// One of them, with what it needs.
 pub type Piece = Box<dyn FnMut()>;
+/// How one is made, by its name.
+pub type Named = (&'static str, fn() -> Piece);
 
 /// Those whose instructions are counted: they need no handshake, so they cost the same on each run.
-pub const COUNTED: [(&str, fn() -> Piece); 11] = [
+pub const COUNTED: [Named; 11] = [
     ("admit a packet", admit),
     ("find by address", find_by_address),
     ("find by name", find_by_name),
@@ -44,7 +46,7 @@ pub const COUNTED: [(&str, fn() -> Piece); 11] = [
 ];
 
 /// What one packet of each kind of flood costs the engine, and beside it one of a call.
-pub const FLOODS: [(&str, fn() -> Piece); 7] = [
+pub const FLOODS: [Named; 7] = [
     ("a packet of a call, with 1 subscriber", || packet_of_call(1)),
     ("a packet of a call, with 11 subscribers", || packet_of_call(11)),
     ("noise from strangers", || flood(Flood::Noise)),
@@ -231,6 +233,8 @@ fn allocate_pictures() -> Piece {
 /// A call whose publisher's packets were caught, to be given to the engine one by one.
 struct Caught {
     bench: Bench,
+    /// A check of the publisher, with a transaction that it did not sign.
+    forged: Vec<u8>,
     packets: std::vec::IntoIter<Vec<u8>>,
 }
 
@@ -239,6 +243,14 @@ pub const CAUGHT: usize = 4_000;
 
 fn caught(subscribers: usize, limits: Limits) -> Caught {
     let mut bench = Bench::with_limits(limits);
+    let check: std::rc::Rc<std::cell::RefCell<Vec<u8>>> = std::rc::Rc::default();
+    let tap = check.clone();
+    bench.loses = Box::new(move |_, who, way, bytes| {
+        if who == 0 && way == Way::Up && demux::is_stun(bytes) {
+            *tap.borrow_mut() = bytes.to_vec();
+        }
+        false
+    });
     let alice = bench.join("r", Role::Send);
     let watching: Vec<usize> = (0..subscribers).map(|_| bench.join("r", Role::Receive)).collect();
     bench.connect();
@@ -264,12 +276,14 @@ fn caught(subscribers: usize, limits: Limits) -> Caught {
         bench.run_ms(1);
     }
     let packets = packets.take().into_iter();
-    Caught { bench, packets }
+    let mut forged = check.take();
+    forged[10] ^= 1;
+    Caught { bench, forged, packets }
 }
 
 fn packet_of_call(subscribers: usize) -> Piece {
     let limits = Limits { packets_per_second: 1_000_000, bits_per_second: 10_000_000_000, ..Limits::default() };
-    let Caught { mut bench, mut packets } = caught(subscribers, limits);
+    let Caught { mut bench, mut packets, .. } = caught(subscribers, limits);
     let from = bench.clients[0].address;
     let (mut sent, mut wanted) = (0, 0);
     Box::new(move || {
@@ -293,10 +307,9 @@ enum Flood {
 }
 
 fn flood(kind: Flood) -> Piece {
-    let Caught { mut bench, mut packets } = caught(1, Limits { packets_per_second: 100, ..Limits::default() });
-    let name = bench.engine.name_of("t0").expect("a transport");
+    let limits = Limits { packets_per_second: 100, ..Limits::default() };
+    let Caught { mut bench, forged: wrong, mut packets } = caught(1, limits);
     let unknown = check("nobody-of-us-has");
-    let wrong = check(&name);
     let noise = vec![0xff; 200];
     let first = packets.next().expect("a packet");
     // A flood is what comes when the bounds have been reached.
@@ -321,15 +334,14 @@ fn flood(kind: Flood) -> Piece {
 }
 
 /// What is verified although it is forged, before the bounds are reached: the dearest packets of a flood.
-pub const VERIFIED: [(&str, fn() -> Piece); 2] = [
+pub const VERIFIED: [Named; 2] = [
     ("a check for nobody, verified", || verified(Flood::UnknownName)),
     ("a check with a wrong password, verified", || verified(Flood::WrongPassword)),
 ];
 
 fn verified(kind: Flood) -> Piece {
-    let Caught { mut bench, .. } = caught(1, Limits::default());
-    let name = bench.engine.name_of("t0").expect("a transport");
-    let check = if matches!(kind, Flood::UnknownName) { check("nobody-of-us-has") } else { check(&name) };
+    let Caught { mut bench, forged, .. } = caught(1, Limits::default());
+    let check = if matches!(kind, Flood::UnknownName) { check("nobody-of-us-has") } else { forged };
     let mut n = 0_u32;
     Box::new(move || {
         n += 1;

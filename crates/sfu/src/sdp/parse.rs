@@ -208,7 +208,7 @@ impl Section {
             return Err(BadSdp::new("mid missing, too long or odd"));
         }
         let in_bundle = bundle.is_none_or(|mids| mids.contains(&mid));
-        let rejected = self.port == 0 && !(self.attributes.bundle_only && in_bundle);
+        let rejected = stopped_without || (self.port == 0 && !(self.attributes.bundle_only && in_bundle));
         let rids = match self.attributes.simulcast.is_empty() {
             true => Vec::new(),
             false => {
@@ -334,6 +334,13 @@ mod tests {
         assert!(good(&stopped).lines[2].rejected);
         let stopped = FIREFOX.replacen("a=bundle-only\r\n", "", 1);
         assert!(good(&stopped).lines[1].rejected);
+    }
+
+    #[test]
+    fn a_line_with_neither_port_nor_mid_is_stopped_with_or_without_a_bundle() {
+        let nameless = FIREFOX.replace("a=mid:1\r\n", "");
+        assert!(good(&nameless).lines[1].rejected);
+        assert!(good(&nameless.replace("a=group:BUNDLE 0 1 2\r\n", "")).lines[1].rejected);
     }
 
     #[test]

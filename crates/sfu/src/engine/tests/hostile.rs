@@ -5,7 +5,7 @@ use str0m::change::SdpOffer;
 use super::bench::{Bench, Way};
 use crate::counters::DropReason;
 use crate::engine::Output;
-use crate::limits::{CONTROL_PER_SECOND, DATAGRAM_BYTES, Limits, REPORTS_PER_SECOND, VERIFIED_PER_SECOND};
+use crate::limits::{CONTROL_PER_SECOND, DATAGRAM_BYTES, Limits, REPORTS_PER_SECOND, SSRCS_PER_TRANSPORT, VERIFIED_PER_SECOND};
 use crate::{Consume, Error, Kind, Produce, Role};
 
 /// A small fixed generator (Knuth's MMIX constants): garbage, but the same in each run.
@@ -343,4 +343,32 @@ fn a_stopped_line_without_its_mid_does_not_give_it_to_another() {
     let fine = format!("{before}{stopped}{after}{}", audio.replace("a=mid:0", "a=mid:9"));
     let answer = bench.engine.close_producer(now, "t".into(), "none".into(), Some(&fine)).expect("taken").expect("an answer");
     assert_eq!(answer.matches("a=mid:1\r\n").count(), 1, "{answer}");
+}
+
+#[test]
+fn thousands_of_streams_on_one_connection_are_not_taken_and_its_camera_goes_on() {
+    let mut bench = Bench::new();
+    let alice = bench.join("r", Role::Send);
+    let bob = bench.join("r", Role::Receive);
+    bench.connect();
+    let camera = bench.publish(alice, "camera", Kind::Video, &[]);
+    let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
+    bench.send_video(alice, camera, None, true);
+    bench.run_ms(100);
+    let from = bench.clients[alice].address;
+    for ssrc in 0..5_000_u32 {
+        let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0];
+        packet.extend((0xabcd_0000 + ssrc).to_be_bytes());
+        packet.resize(100, 0);
+        bench.engine.handle_datagram(bench.now, from, &packet);
+    }
+    let refused = dropped(&bench, DropReason::TooManyStreams) as usize;
+    assert!((5_000 - SSRCS_PER_TRANSPORT..5_000).contains(&refused), "{refused}");
+    let before = bench.clients[bob].on(mids[0]).len();
+    for _ in 0..10 {
+        bench.send_video(alice, camera, None, true);
+        bench.run_ms(20);
+    }
+    bench.run_ms(100);
+    assert_eq!(bench.clients[bob].on(mids[0]).len(), before + 10);
 }
