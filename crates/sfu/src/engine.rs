@@ -12,12 +12,14 @@ pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
 pub(crate) mod producer;
+pub(crate) mod quality;
 pub(crate) mod rewrite;
 pub(crate) mod room;
 pub(crate) mod transport;
 pub(crate) mod vp8;
 
 mod farewell;
+mod hold;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -346,9 +348,11 @@ impl Engine {
         for (key, reason) in dead {
             self.end_transport(now, key, Some(reason));
         }
+        self.hold_back(now);
         let mut granted = Vec::new();
         for producer in self.producers.values() {
-            let Some(transport) = self.transports.get_mut(&producer.transport) else { continue };
+            let held = |t: &&mut Transport| t.held_to.is_none();
+            let Some(transport) = self.transports.get_mut(&producer.transport).filter(held) else { continue };
             for rid in producer.rids() {
                 if transport.grant_bitrate(producer.mid, rid, REMB_BITS_PER_SECOND) {
                     granted.push(producer.transport);

@@ -5,19 +5,23 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod cap;
 mod counters;
 mod driver;
 mod engine;
 mod ids;
 mod limits;
+mod quality;
 mod sdp;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use cap::Cap;
 pub use counters::{DropReason, Snapshot};
 pub use driver::{Sfu, StartError, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
+pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};
 pub use sdp::Kind;
 
 /// How to start.
@@ -79,6 +83,8 @@ pub struct Produce {
     pub kind: Kind,
     /// Screens get a media stream of their own, so that browsers do not keep them in step with the microphone.
     pub screen_share: bool,
+    /// The best that may come of it; layers beyond go to nobody.
+    pub cap: Cap,
     /// Whether to hold packets back until `pause_producer(.., false)`.
     pub paused: bool,
     /// Stream and track as in the offer's `a=msid` line; finds the m-line if `mid` does not.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::counters::Snapshot;
 use crate::engine::Engine;
 use crate::limits::COMMAND_RESERVE;
+use crate::quality::{LineQuality, QualityTotals};
 use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, TransportId};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -28,6 +29,8 @@ pub(super) enum Command {
     CloseTransport { transport: TransportId },
     CloseRoom { room: RoomId },
     Snapshot(Reply<Snapshot>),
+    Quality { room: RoomId, reply: Reply<Vec<LineQuality>> },
+    QualityTotals(Reply<QualityTotals>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -61,6 +64,12 @@ impl Command {
             Self::CloseRoom { room } => engine.close_room(now, &room),
             Self::Snapshot(reply) => {
                 let _ = reply.send(Ok(engine.snapshot()));
+            }
+            Self::Quality { room, reply } => {
+                let _ = reply.send(Ok(engine.quality(now, &room)));
+            }
+            Self::QualityTotals(reply) => {
+                let _ = reply.send(Ok(engine.quality_totals(now)));
             }
             Self::Stop(done) => {
                 engine.close_all(now);
@@ -187,6 +196,19 @@ impl Sfu {
     /// What the media thread holds and has counted. All zero if it has stopped or is too busy to say.
     pub async fn snapshot(&self) -> Snapshot {
         self.ask(Command::Snapshot).await.unwrap_or_default()
+    }
+
+    /// The connections of a room and what goes over them, with how good it is. None of a room that is not there.
+    ///
+    /// # Errors
+    /// `Busy`, `Stopped`.
+    pub async fn quality(&self, room: RoomId) -> Result<Vec<LineQuality>, Error> {
+        self.ask(|reply| Command::Quality { room, reply }).await
+    }
+
+    /// How good all calls are together. All zero if the media thread has stopped or is too busy to say.
+    pub async fn quality_totals(&self) -> QualityTotals {
+        self.ask(Command::QualityTotals).await.unwrap_or_default()
     }
 
     /// Closes all transports and ends the thread. Later requests are answered `Stopped`.

@@ -127,6 +127,11 @@ impl Congestion {
         self.reported_at.map(|_| self.rate as u64)
     }
 
+    /// The share of packets that did not arrive, lately. None until the client has said something.
+    pub(crate) fn loss(&self) -> Option<f32> {
+        self.reported_at.map(|_| self.loss as f32)
+    }
+
     /// Whether the line loses packets though nothing piles up before it.
     pub(crate) fn is_lossy(&self, now: Instant) -> bool {
         let cut_lately = self.cut_at.is_some_and(|at| now.saturating_duration_since(at) < UNHURRIED);

@@ -12,6 +12,7 @@ use str0m::rtp::RtpPacket;
 use super::egress::{Rtx, Stream};
 use super::layers::{Candidate, choose};
 use super::producer::ProducerKey;
+use super::quality::outgoing::Outgoing as Quality;
 use super::rewrite::{Report, Sequence, Timeline};
 use super::transport::Outgoing;
 use super::vp8::{Descriptor, Ids, Pictures};
@@ -30,6 +31,7 @@ pub(crate) struct Consumer {
     pub wanted: Option<Rid>,
     /// How it leaves; `forward` says with which numbers.
     pub stream: Stream,
+    pub quality: Quality,
 
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
@@ -134,6 +136,7 @@ impl Consumer {
             negotiated: false,
             wanted,
             stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
+            quality: Quality::default(),
             current: None,
             target: None,
             grant: Grant::Any,
@@ -163,6 +166,11 @@ impl Consumer {
             self.current = None;
         }
         self.choose(layers)
+    }
+
+    /// What the line allows, as far as it is known.
+    pub(crate) fn granted(&self) -> Grant {
+        self.grant
     }
 
     /// The layer that is sent now.

@@ -9,15 +9,19 @@ use str0m::media::{Mid, Rid};
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use super::Key;
+use super::consumer::Consumer;
 use super::consumer::Packet;
 use super::layers::{Candidate, Rank, choose};
 use super::loudness::Loudness;
+use super::quality::incoming::{Arrival, Incoming};
+use super::quality::{picture_size, reason::Known};
 use super::rewrite::Report;
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
+use crate::quality::LayerQuality;
 use crate::sdp::Kind;
-use crate::{ProducerId, RoomId};
+use crate::{Cap, ProducerId, RoomId};
 
 /// A producer inside the engine; unlike its id it is cheap to hash and never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +36,8 @@ pub(crate) struct Producer {
     pub transport: Key,
     pub mid: Mid,
     pub screen_share: bool,
+    /// The best that may come.
+    pub cap: Cap,
     /// Paused by the server: packets are not forwarded.
     pub paused: bool,
     /// Names the media stream; sound and picture of one stream are kept in step by the browser.
@@ -56,6 +62,7 @@ struct Layer {
     alive: bool,
     report: Option<Report>,
     meter: Meter,
+    incoming: Incoming,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
@@ -68,7 +75,9 @@ struct Layer {
 pub(crate) struct Seen {
     pub layer: usize,
     pub report: Option<Report>,
-    /// A layer came to life or died: consumers should choose anew.
+    /// The layer is more than the publisher may send.
+    pub refused: bool,
+    /// A layer came to life or died, or is refused or not any more: consumers should choose anew.
     pub changed: bool,
 }
 
@@ -81,6 +90,7 @@ impl Producer {
             transport,
             mid,
             screen_share: false,
+            cap: Cap::default(),
             paused,
             stream: String::new(),
             consumers: Vec::new(),
@@ -100,7 +110,7 @@ impl Producer {
         let index = match self.layers.iter().position(|l| l.rid == rid) {
             Some(index) => index,
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
-                self.layers.push(Layer::new(now, rid, ssrc));
+                self.layers.push(Layer::new(now, rid, ssrc, self.kind));
                 self.layers.len() - 1
             }
             None => return None,
@@ -110,9 +120,19 @@ impl Producer {
         if std::mem::replace(&mut layer.ssrc, ssrc) != ssrc {
             // Numbers begin anew: what is kept would be taken for something else.
             layer.kept.clear();
+            layer.incoming.begin_anew();
         }
         layer.report = report;
         layer.meter.count(now, packet.payload.len());
+        let arrival = Arrival {
+            index: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            bytes: packet.payload.len(),
+            ends_frame: packet.header.marker && self.kind == Kind::Video,
+            size: (self.kind == Kind::Video).then(|| picture_size::vp8(&packet.payload)).flatten(),
+        };
+        changed |= layer.incoming.count(now, arrival, &self.cap);
+        let refused = layer.incoming.beyond().is_some();
         changed |= !std::mem::replace(&mut layer.alive, true);
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
             self.checked_at = Some(now);
@@ -122,12 +142,13 @@ impl Producer {
                 layer.alive &= !dead;
             }
         }
-        Some(Seen { layer: index, report, changed })
+        Some(Seen { layer: index, report, refused, changed })
     }
 
     /// The layers to choose from; the choice is an index of this.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.layers.iter().map(|l| Candidate { rid: l.rid, rank: l.rank, alive: l.alive }).collect()
+        let alive = |l: &Layer| l.alive && l.incoming.beyond().is_none();
+        self.layers.iter().map(|l| Candidate { rid: l.rid, rank: l.rank, alive: alive(l) }).collect()
     }
 
     /// The layers that a consumer with this wish may have, from the smallest to the one it wants, with their bit/s.
@@ -153,6 +174,7 @@ impl Producer {
             return None;
         }
         layer.asked_at = Some(now);
+        layer.incoming.key_frame_requests = layer.incoming.key_frame_requests.saturating_add(1);
         layer.asked_again = false;
         Some(layer.rid)
     }
@@ -182,6 +204,53 @@ impl Producer {
         let kept = self.layers.get(usize::from(layer))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
         let fresh = now.saturating_duration_since(kept.at) <= RESEND_AGE;
         (fresh && kept.index as u32 == index).then_some(kept)
+    }
+
+    /// Of the last key frame of a layer.
+    pub(crate) fn size_of(&self, layer: usize) -> Option<(u16, u16)> {
+        self.layers.get(layer)?.incoming.size
+    }
+
+    /// The layers, as the reason for a choice needs them.
+    pub(crate) fn known_layers(&self) -> Vec<Known> {
+        let known = |l: &Layer| Known { rid: l.rid, rank: l.rank, sent: l.alive, beyond: l.incoming.beyond() };
+        self.layers.iter().map(known).collect()
+    }
+
+    /// How many layers that come are better than what this consumer gets, and not better than it wants.
+    pub(crate) fn steps_below_wanted(&self, consumer: &Consumer) -> u8 {
+        let Some(current) = consumer.current_layer().and_then(|layer| self.layers.get(layer)) else { return 0 };
+        let wanted = consumer.wanted.map_or(Rank(0), |rid| Rank::of(&rid));
+        self.layers.iter().filter(|l| l.alive && l.rank < current.rank && l.rank >= wanted).count() as u8
+    }
+
+    /// Key frames asked of the publisher, of all layers.
+    pub(crate) fn key_frame_requests(&self) -> u32 {
+        self.layers.iter().map(|l| l.incoming.key_frame_requests).sum()
+    }
+
+    pub(crate) fn layers_quality(&self, now: Instant) -> Vec<LayerQuality> {
+        (0..self.layers.len()).filter_map(|layer| self.layer_quality(now, layer)).collect()
+    }
+
+    /// The figures of a layer; what comes no more has no rates.
+    pub(crate) fn layer_quality(&self, now: Instant, layer: usize) -> Option<LayerQuality> {
+        let Layer { rid, heard_at, incoming, .. } = self.layers.get(layer)?;
+        let alive = now.saturating_duration_since(*heard_at) <= LAYER_DEAD_AFTER;
+        Some(LayerQuality {
+            rid: rid.map(|rid| rid.to_string()),
+            alive,
+            bitrate: if alive { incoming.bitrate } else { 0 },
+            packets: incoming.packets,
+            bytes: incoming.bytes,
+            lost: incoming.lost(),
+            loss: if alive { incoming.loss } else { 0.0 },
+            jitter: incoming.jitter(),
+            frames: incoming.frames,
+            frames_per_second: if alive { incoming.frames_per_second } else { 0.0 },
+            size: incoming.size,
+            refusal: incoming.beyond().map(|beyond| beyond.to_string()),
+        })
     }
 
     /// The rids that packets came with.
@@ -216,7 +285,7 @@ impl Meter {
 }
 
 impl Layer {
-    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Self {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: Ssrc, kind: Kind) -> Self {
         Self {
             rid,
             rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
@@ -225,6 +294,7 @@ impl Layer {
             alive: false,
             report: None,
             meter: Meter::new(now),
+            incoming: Incoming::new(now, kind.clock_rate()),
             asked_at: None,
             asked_again: false,
             kept: Vec::new(),
@@ -243,7 +313,7 @@ mod tests {
 
     fn producer(now: Instant) -> Producer {
         let mut producer = Producer::new("p".into(), "r".into(), Kind::Video, Key(1), Mid::from("2"), false);
-        producer.layers.push(Layer::new(now, None, 1.into()));
+        producer.layers.push(Layer::new(now, None, 1.into(), Kind::Video));
         producer
     }
 
