@@ -88,6 +88,44 @@ pub struct PluginPermissions {
     pub can_close: bool,
 }
 
+/// How large pictures may be (`quality`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PictureSize {
+    Qvga,
+    #[default]
+    Vga,
+    Hd,
+    Fhd,
+    Uhd,
+}
+
+/// The best somebody may publish (`config.media`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaQuality {
+    pub camera: PictureSize,
+    /// Frames a second.
+    pub camera_frame_rate: u32,
+    pub screen: PictureSize,
+    pub screen_frame_rate: u32,
+    /// Two channels of sound.
+    pub stereo: bool,
+    pub high_bitrate: bool,
+}
+
+impl Default for MediaQuality {
+    /// As the client's own default preset has it.
+    fn default() -> Self {
+        Self {
+            camera: PictureSize::Vga,
+            camera_frame_rate: 30,
+            screen: PictureSize::Hd,
+            screen_frame_rate: 5,
+            stereo: false,
+            high_bitrate: false,
+        }
+    }
+}
+
 /// The permissions of one peer. Defaults are the ones the web SDK assumes when a server says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preset {
@@ -126,6 +164,7 @@ pub struct Preset {
     pub private_chat: PrivateChat,
     /// Screen shares at once in the session (`max_screenshare_count`).
     pub max_screenshares: usize,
+    pub media: MediaQuality,
 }
 
 impl Preset {
@@ -160,6 +199,7 @@ impl Preset {
             public_chat: PublicChat { can_send: true, text: true, files: true },
             private_chat: PrivateChat { can_send: false, can_receive: false, text: false, files: false },
             max_screenshares: 1,
+            media: MediaQuality::default(),
         }
     }
 

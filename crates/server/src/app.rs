@@ -21,6 +21,7 @@ use crate::files::{self, Files};
 use crate::heartbeat::{self, Heartbeat};
 use crate::hub::{Families, Hub, Shared};
 use crate::media::Media;
+use crate::quality::{self, Quality};
 use crate::telemetry::Metrics;
 use crate::token::Tokens;
 
@@ -41,6 +42,7 @@ pub struct App {
     pub heartbeat: Heartbeat,
     pub files: Files,
     pub metrics: Arc<Metrics>,
+    pub quality: Quality,
     /// Cancelled when the node stops: sockets close and ask their clients to come back.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
@@ -116,12 +118,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         heartbeat,
         files,
         metrics,
+        quality: Quality::default(),
         stop: stop.clone(),
         tasks: tasks.clone(),
     });
     app.heartbeat.beat(clock.now())?;
     tasks.spawn(beat(app.clone(), run));
     tasks.spawn(files::sweep(app.clone()));
+    tasks.spawn(quality::watch(app.clone()));
     tasks.spawn(crate::media::listen(app.clone(), media_events));
     let router = crate::rest::router(app.clone());
     let server = tokio::spawn(async move {

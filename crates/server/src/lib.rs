@@ -12,6 +12,7 @@ pub mod heartbeat;
 pub mod hub;
 pub mod media;
 pub mod page;
+pub mod quality;
 pub mod rest;
 pub mod signaling;
 pub mod telemetry;

@@ -3,12 +3,14 @@
 //! Invariant: a transport is used only by the peer that opened it, and is closed when that peer is out.
 //! Next: `signaling/media.rs`, what clients ask for.
 
-use std::collections::HashMap;
+pub mod cap;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use salon_core::session::Media as Order;
 use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
-use salon_sfu::{Event, Kind, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
+use salon_sfu::{Event, Kind, LineQuality, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
 
 use crate::app::App;
 use crate::hub::Hub;
@@ -126,6 +128,35 @@ impl Media {
             Some(name) => matching.find(|id| id.as_str() == name).cloned(),
             None => matching.next().cloned(),
         }
+    }
+
+    /// The meetings whose people have media connections here.
+    pub fn meetings(&self) -> HashSet<MeetingId> {
+        self.peers().keys().map(|(meeting, _)| meeting.clone()).collect()
+    }
+
+    /// The connections of each peer of a meeting and what goes over them.
+    ///
+    /// # Errors
+    /// The media server has too much to do, or has stopped.
+    pub async fn lines(&self, meeting: &MeetingId) -> Result<HashMap<PeerId, Vec<LineQuality>>, salon_sfu::Error> {
+        let lines = self.sfu.quality(RoomId::from(meeting.as_str())).await?;
+        let peers = self.peers();
+        let own = peers.iter().filter(|((of, _), _)| of == meeting);
+        let owners: HashMap<&TransportId, &PeerId> =
+            own.flat_map(|((_, peer), own)| own.iter().map(move |(transport, _)| (transport, peer))).collect();
+        let mut found: HashMap<PeerId, Vec<LineQuality>> = HashMap::new();
+        for line in lines {
+            if let Some(peer) = owners.get(&line.transport) {
+                found.entry((*peer).clone()).or_default().push(line);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whose track this is.
+    pub fn publisher(&self, track: &str) -> Option<PeerId> {
+        self.tracks().get(&ProducerId::from(track)).map(|source| source.peer.clone())
     }
 
     /// Takes down everything a peer has.

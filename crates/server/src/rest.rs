@@ -23,6 +23,7 @@ mod openapi;
 mod participants;
 pub(crate) mod path;
 pub mod presets;
+mod quality;
 mod query;
 mod rate;
 mod reply;
@@ -102,6 +103,7 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(active_session::mute),
         routes!(active_session::mute_all),
         routes!(active_session::poll),
+        routes!(quality::show),
         routes!(presets::list, presets::create),
         routes!(presets::show, presets::update, presets::replace, presets::delete),
         routes!(sessions::list),

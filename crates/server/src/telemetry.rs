@@ -5,6 +5,7 @@
 
 mod media;
 mod metrics;
+mod quality;
 
 use std::io;
 
@@ -14,6 +15,7 @@ use crate::config::{Log, LogFormat};
 
 pub use media::media_readings;
 pub use metrics::{CONTENT_TYPE, Metrics, Reading};
+pub use quality::quality_readings;
 
 /// Sends the log to standard error, as configured. Standard output belongs to the answers of commands.
 ///

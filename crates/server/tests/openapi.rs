@@ -37,6 +37,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("participant.peer_report", "opaque"),
 ];
 
+/// What the contract does not have: Salon's own, under addresses beside those of the contract.
+const OWN: &[(&str, &str)] =
+    &[("get", "/accounts/{account_id}/realtime/kit/{app_id}/meetings/{meeting_id}/active-session/quality")];
+
 struct Comparison {
     ours: Value,
     found: BTreeSet<String>,
@@ -191,6 +195,7 @@ async fn it_is_the_published_contract() {
         .iter()
         .flat_map(|(path, item)| item.as_object().expect("methods").keys().map(move |method| (method.clone(), path.clone())))
         .collect();
+    known.extend(OWN.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())));
     assert_eq!(served, known);
     let stale: Vec<_> = DIFFERENCES.iter().filter(|difference| !all.met.contains(difference)).collect();
     assert!(stale.is_empty(), "no differences any more: {stale:?}");

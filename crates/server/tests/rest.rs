@@ -21,5 +21,7 @@ mod lists;
 mod live;
 #[path = "rest/page.rs"]
 mod page;
+#[path = "rest/quality.rs"]
+mod quality;
 #[path = "rest/shapes.rs"]
 mod shapes;

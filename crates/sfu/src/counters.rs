@@ -1,6 +1,8 @@
 //! What the media thread counts, and the picture of it that others may take.
 //! Counters only grow; gauges are read when the picture is taken.
 
+use std::time::Duration;
+
 /// Why a datagram or packet went nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
@@ -21,6 +23,8 @@ pub enum DropReason {
     NoProducer,
     /// RTP of a producer that the server has paused.
     Paused,
+    /// RTP of a layer that the publisher may not send.
+    BeyondCap,
     /// The socket's send buffer was full.
     SendBufferFull,
     /// The operating system refused to send.
@@ -33,7 +37,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::drops`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Stranger,
         Self::RefusedStun,
         Self::Unverified,
@@ -42,6 +46,7 @@ impl DropReason {
         Self::TooManyStreams,
         Self::NoProducer,
         Self::Paused,
+        Self::BeyondCap,
         Self::SendBufferFull,
         Self::SendFailed,
         Self::EventQueueFull,
@@ -59,6 +64,7 @@ impl DropReason {
             Self::TooManyStreams => "too_many_streams",
             Self::NoProducer => "no_producer",
             Self::Paused => "paused",
+            Self::BeyondCap => "beyond_cap",
             Self::SendBufferFull => "send_buffer_full",
             Self::SendFailed => "send_failed",
             Self::EventQueueFull => "event_queue_full",
@@ -175,6 +181,10 @@ pub(crate) struct Counters {
     pub nacks_in: u64,
     pub layer_switches: u64,
     pub panics: u64,
+    /// Freezes that are over, and how long they were.
+    pub freezes: u64,
+    pub frozen: Duration,
+    pub resent: u64,
     drops: [u64; DropReason::ALL.len()],
 }
 

@@ -16,11 +16,13 @@ pub(crate) mod lines;
 pub(crate) mod loudness;
 pub(crate) mod payload;
 pub(crate) mod producer;
+pub(crate) mod quality;
 pub(crate) mod rewrite;
 pub(crate) mod room;
 pub(crate) mod transport;
 
 mod guard;
+mod hold;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -405,10 +407,13 @@ impl Engine {
         for (key, reason) in dead {
             self.end_transport(now, key, Some(reason));
         }
+        self.hold_back(now);
         let mut granted = Vec::new();
         for producer in self.producers.values() {
             let Some((key, mid)) = producer.line() else { continue };
-            granted.push((key, mid, producer.rids()));
+            if self.transports.get(&key).is_some_and(|t| t.held_to.is_none()) {
+                granted.push((key, mid, producer.rids()));
+            }
         }
         self.tidy_crossings(now);
         for (key, mid, rids) in granted {

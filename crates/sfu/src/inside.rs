@@ -106,7 +106,7 @@ pub fn arrivals(bytes: &[u8]) {
         congestion.hear(now, rest.0);
         congestion.probe(now, 4_000_000, 36);
         let estimate = congestion.estimate().expect("something was said");
-        assert!((60_000..=100_000_000).contains(&estimate), "{estimate}");
+        assert!((20_000..=100_000_000).contains(&estimate), "{estimate}");
     }
 }
 

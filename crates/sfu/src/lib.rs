@@ -6,6 +6,7 @@
 // The engine's bench of clients serves its own tests and those of `inside`.
 #![cfg_attr(any(test, feature = "inside"), allow(clippy::disallowed_methods, clippy::duplicate_mod))]
 
+mod cap;
 mod counters;
 mod driver;
 mod engine;
@@ -14,14 +15,17 @@ mod ids;
 #[doc(hidden)]
 pub mod inside;
 mod limits;
+mod quality;
 mod sdp;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use cap::Cap;
 pub use counters::{DropReason, Snapshot};
 pub use driver::{Sfu, StartError, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
+pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};
 pub use sdp::Kind;
 
 /// How to start.
@@ -98,6 +102,8 @@ pub struct Produce {
     pub kind: Kind,
     /// Screens get a media stream of their own, so that browsers do not keep them in step with the microphone.
     pub screen_share: bool,
+    /// The best that may come of it; layers beyond go to nobody.
+    pub cap: Cap,
     /// Whether to hold packets back until `pause_producer(.., false)`.
     pub paused: bool,
     /// Stream and track as in the offer's `a=msid` line; finds the m-line if `mid` does not.

@@ -152,6 +152,10 @@ pub(crate) const LEVEL_EVERY: Duration = Duration::from_millis(200);
 /// The bitrate granted to a publisher that only understands REMB, in bits per second.
 pub(crate) const REMB_BITS_PER_SECOND: u64 = 4_000_000;
 
+/// A connection is this old before its publisher is told to send less: a browser learns in its first seconds what its line
+/// carries, and goes back to that at once when it may.
+pub(crate) const HOLD_AFTER: Duration = Duration::from_secs(15);
+
 /// A path that a client used and from which nothing came for this long may be replaced by one that it only checks.
 /// Clients check the path they use every 2.5 s.
 pub(crate) const PATH_QUIET_FOR: Duration = Duration::from_secs(6);

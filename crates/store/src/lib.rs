@@ -16,6 +16,7 @@ mod meetings;
 mod open;
 mod ownership;
 mod participants;
+mod peer_quality;
 mod presets;
 mod record;
 mod sessions;

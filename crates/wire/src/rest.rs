@@ -14,6 +14,7 @@ pub mod meetings;
 pub mod number;
 pub mod participants;
 pub mod presets;
+pub mod quality;
 pub mod recording_config;
 pub mod secret;
 pub mod sessions;

@@ -150,6 +150,34 @@ window.person = {
     return found;
   },
 
+  /** What the browser counts of somebody's camera and microphone as they arrive. */
+  async counts(id) {
+    const participant = window.meeting.participants.joined.get(id);
+    const ids = { camera: participant?.videoTrack?.id, microphone: participant?.audioTrack?.id };
+    const found = { camera: {}, microphone: {} };
+    for (const connection of open()) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type !== 'inbound-rtp') continue;
+        const { packetsReceived: packets, packetsLost: lost, framesPerSecond, frameWidth: width, frameHeight: height } = stats;
+        if (stats.trackIdentifier === ids.camera) found.camera = { packets, lost, framesPerSecond, width, height };
+        if (stats.trackIdentifier === ids.microphone) found.microphone = { packets, lost };
+      }
+    }
+    return found;
+  },
+
+  /** The simulcast layers that this person's browser sends: rid, frames a second and width. */
+  async sends() {
+    const found = [];
+    for (const connection of open()) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type !== 'outbound-rtp' || stats.kind !== 'video' || !stats.frameWidth) continue;
+        found.push({ rid: stats.rid, frames: stats.framesPerSecond ?? 0, width: stats.frameWidth, bytes: stats.bytesSent });
+      }
+    }
+    return found;
+  },
+
   /** The longest session description in use, in characters and m-lines. */
   descriptions() {
     const all = open().map((connection) => connection.remoteDescription?.sdp ?? '');

@@ -107,6 +107,18 @@ export class Api {
     return data.participants;
   }
 
+  /** How good the live session is: Salon's own, beside the API that the SDK knows. */
+  async quality(meeting) {
+    const { data } = await this.#client.get(`${this.#path(meeting)}/active-session/quality`);
+    return data;
+  }
+
+  /** A peer's stay and the quality of its call. */
+  async peerReport(peer) {
+    const { data } = await this.#kit.sessions.getParticipantDataFromPeerID(peer, IN_APP);
+    return data.participant;
+  }
+
   /** A preset like one that every app has, with some of its settings changed. */
   async presetLike(original, name, change) {
     const { data: all } = await this.#kit.presets.get(APP, { account_id: ACCOUNT, per_page: 100 });

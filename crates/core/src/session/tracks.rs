@@ -7,6 +7,7 @@ use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
 use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PEER};
 use crate::permission::Source;
+use crate::preset::MediaQuality;
 use crate::record::Record;
 use crate::session::roster::is_announced;
 use crate::session::{Media, Message, Output, Refusal, Session};
@@ -28,6 +29,11 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// The best that may come from `caller`.
+    pub fn media_quality(&self, caller: &PeerId) -> Result<MediaQuality, Refusal> {
+        Ok(self.caller(caller)?.preset.media)
     }
 
     /// Whether media of this kind may come from `caller`, however much there is already.

@@ -259,7 +259,7 @@ async fn find(app: &App, meeting: &Meeting, handle: &Handle, targets: &Targets) 
 }
 
 /// The task of a meeting of the caller's app.
-async fn task(app: &App, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
+pub(super) async fn task(app: &App, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
     let none = || ApiError::no_active_session(meeting);
     let meeting = app.store.meeting(&caller.app, meeting).await?.ok_or_else(none)?;
     let handle = live::task(app, &meeting).await?.ok_or_else(none)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::rest::reply;
-use crate::telemetry::{CONTENT_TYPE, media_readings};
+use crate::telemetry::{CONTENT_TYPE, media_readings, quality_readings};
 
 /// A store that takes longer than this to say anything is as good as gone.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
@@ -32,9 +32,13 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
 
 /// Everything measured, as OpenMetrics text.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let snapshot = app.hub.media().sfu.snapshot().await;
+    let sfu = &app.hub.media().sfu;
+    let (snapshot, totals) = (sfu.snapshot().await, sfu.quality_totals().await);
     let (sessions, peers) = app.hub.census();
     app.metrics.sessions_live.set(sessions as i64);
     app.metrics.peers_live.set(peers.cast_signed());
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(&media_readings(&snapshot))).into_response()
+    let quality = quality_readings(&totals);
+    let mut readings = media_readings(&snapshot);
+    readings.extend(quality.iter().map(|(name, help, value)| (name.as_str(), *help, *value)));
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(&readings)).into_response()
 }

@@ -5,7 +5,8 @@
 use axum::extract::State;
 use salon_core::permission::Changes;
 use salon_core::preset::{
-    CanProduce, ConnectedPermissions, Entry, PluginPermissions, PollPermissions, PrivateChat, PublicChat, Recorder, ViewType,
+    CanProduce, ConnectedPermissions, Entry, MediaQuality, PictureSize, PluginPermissions, PollPermissions, PrivateChat,
+    PublicChat, Recorder, ViewType,
 };
 use salon_core::{AppId, PresetId, Timestamp};
 use salon_store::{Error as StoreError, Preset, Rule};
@@ -113,6 +114,7 @@ pub fn permissions(preset: &Preset) -> salon_core::Preset {
         max_screenshares: config["max_screenshare_count"]
             .as_f64()
             .map_or(defaults.max_screenshares, |count| count.max(0.0) as usize),
+        media: media_quality(&config["media"], defaults.media),
         ..defaults
     }
 }
@@ -145,6 +147,27 @@ pub fn lay_over(body: &mut Value, changes: &Changes) {
                 Entry::OnAccept => "SKIP_ON_ACCEPT",
             }),
         );
+    }
+}
+
+fn media_quality(media: &Value, defaults: MediaQuality) -> MediaQuality {
+    let size = |kind: &str| match media[kind]["quality"].as_str()? {
+        "qvga" => Some(PictureSize::Qvga),
+        "vga" => Some(PictureSize::Vga),
+        "hd" => Some(PictureSize::Hd),
+        "fhd" => Some(PictureSize::Fhd),
+        "uhd" => Some(PictureSize::Uhd),
+        _ => None,
+    };
+    let rate = |kind: &str| media[kind]["frame_rate"].as_f64().map(|rate| rate.clamp(0.0, 1_000.0).ceil() as u32);
+    let flag = |name: &str| media["audio"][name].as_bool().unwrap_or(false);
+    MediaQuality {
+        camera: size("video").unwrap_or(defaults.camera),
+        camera_frame_rate: rate("video").unwrap_or(defaults.camera_frame_rate),
+        screen: size("screenshare").unwrap_or(defaults.screen),
+        screen_frame_rate: rate("screenshare").unwrap_or(defaults.screen_frame_rate),
+        stereo: flag("enable_stereo"),
+        high_bitrate: flag("enable_high_bitrate"),
     }
 }
 
@@ -345,6 +368,26 @@ mod tests {
         assert_eq!((viewer.view_type, viewer.audio), (ViewType::Webinar, CanProduce::CanRequest));
         assert_eq!(viewer.stage_access, Some(CanProduce::CanRequest));
         assert!(viewer.stage_enabled && !viewer.joins_on_stage());
+    }
+
+    #[test]
+    fn how_good_media_may_be_follows_the_json() {
+        let mut preset = named("group_call_host");
+        assert_eq!(permissions(&preset).media, MediaQuality::default());
+        preset.body["config"]["media"] = json!({
+            "video": { "quality": "qvga", "frame_rate": 14.5 },
+            "screenshare": { "quality": "uhd", "frame_rate": 60 },
+            "audio": { "enable_stereo": true },
+        });
+        let expected = MediaQuality {
+            camera: PictureSize::Qvga,
+            camera_frame_rate: 15,
+            screen: PictureSize::Uhd,
+            screen_frame_rate: 60,
+            stereo: true,
+            high_bitrate: false,
+        };
+        assert_eq!(permissions(&preset).media, expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! people and robots are found by id only.
 //! Next: `salon_core::record`, the fold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,6 +16,7 @@ use salon_wire::rest::sessions as wire;
 
 use crate::app::App;
 use crate::clock::rfc3339;
+use crate::quality::report;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::path::{At, PeerOrParticipant};
@@ -108,7 +109,7 @@ pub async fn show(
     data(wire::SessionParticipantDetails { participant: to_wire(&record, peer, at, with_events) })
 }
 
-/// A peer's stay, without its session being named. Of call statistics nothing is collected yet.
+/// A peer's stay and the quality of its call, without its session being named.
 #[utoipa::path(get, path = "/sessions/peer-report/{peer_id}", tag = "sessions",
     params(("peer_id" = String, Path), wire::PeerReportQuery),
     responses((status = 200, body = Envelope<wire::PeerReportDetails>), (status = 404, body = ErrorBody)))]
@@ -128,7 +129,14 @@ pub async fn report(
     for row in &newest.items {
         let (record, at) = read(&app, row).await?;
         if let Some(peer) = record.peers.get(&wanted) {
-            return data(wire::PeerReportDetails { participant: to_report(to_wire(&record, peer, at, with_events), &record) });
+            let filters = asked.all("filters");
+            let sums = match filters.is_empty() || filters.contains(&"quality_stats") {
+                true => app.quality.of(&app.store, &record.started.session, &wanted).await?,
+                false => None,
+            };
+            let quality = sums.as_ref().map(report::quality);
+            let participant = to_report(to_wire(&record, peer, at, with_events), &record, quality);
+            return data(wire::PeerReportDetails { participant });
         }
     }
     Err(ApiError::not_found(format!("No peer found with id {wanted}")))
@@ -170,7 +178,11 @@ fn to_wire(record: &Record, peer: &Peer, now: Timestamp, with_events: bool) -> w
     }
 }
 
-fn to_report(peer: wire::SessionParticipant, record: &Record) -> wire::ReportedParticipant {
+fn to_report(
+    peer: wire::SessionParticipant,
+    record: &Record,
+    quality: Option<BTreeMap<String, serde_json::Value>>,
+) -> wire::ReportedParticipant {
     wire::ReportedParticipant {
         id: peer.id,
         user_id: peer.user_id,
@@ -184,7 +196,7 @@ fn to_report(peer: wire::SessionParticipant, record: &Record) -> wire::ReportedP
         created_at: peer.created_at,
         updated_at: peer.updated_at,
         peer_events: peer.peer_events,
-        peer_report: Some(wire::PeerReport { metadata: None, quality: None }),
+        peer_report: Some(wire::PeerReport { metadata: None, quality }),
     }
 }
 

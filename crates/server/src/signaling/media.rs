@@ -9,6 +9,7 @@ use salon_core::session::{Mute, Refusal};
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
+use crate::media::cap;
 use crate::signaling::room::peer_id;
 use crate::signaling::to_wire;
 use crate::signaling::{Answer, Caller, Trouble, answer};
@@ -108,15 +109,18 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
     let was_cut_off = caller.app.hub.media().cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()).is_some();
-    caller
+    let allowed = caller
         .handle
-        .call(move |session, now| match session.may_publish(&peer, kind, screen_share) {
-            // It has replaced its connections before its join was answered, and goes on as if it had been here all along.
-            Err(Refusal::NotJoined) if was_cut_off => {
-                session.complete_join(now, &peer)?;
-                session.may_publish(&peer, kind, screen_share)
-            }
-            judged => judged,
+        .call(move |session, now| {
+            match session.may_publish(&peer, kind, screen_share) {
+                // It has replaced its connections before its join was answered, and goes on as if it had been here all along.
+                Err(Refusal::NotJoined) if was_cut_off => {
+                    session.complete_join(now, &peer)?;
+                    session.may_publish(&peer, kind, screen_share)
+                }
+                judged => judged,
+            }?;
+            session.media_quality(&peer)
         })
         .await??;
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
@@ -134,6 +138,7 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
                 producer: ProducerId::from(id.as_str()),
                 kind: media_kind,
                 screen_share,
+                cap: cap::of(&allowed, kind, screen_share),
                 paused: request.paused,
                 msid: request.msid,
                 mid: mid_of(&app_data),

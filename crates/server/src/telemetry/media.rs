@@ -49,6 +49,7 @@ fn drop_name(reason: DropReason) -> &'static str {
         DropReason::TooManyStreams => "media_drops_total{reason=\"too_many_streams\"}",
         DropReason::NoProducer => "media_drops_total{reason=\"no_producer\"}",
         DropReason::Paused => "media_drops_total{reason=\"paused\"}",
+        DropReason::BeyondCap => "media_drops_total{reason=\"beyond_cap\"}",
         DropReason::SendBufferFull => "media_drops_total{reason=\"send_buffer_full\"}",
         DropReason::SendFailed => "media_drops_total{reason=\"send_failed\"}",
         DropReason::EventQueueFull => "media_drops_total{reason=\"event_queue_full\"}",

@@ -15,6 +15,7 @@ use super::neighbours::Neighbours;
 use crate::counters::Snapshot;
 use crate::engine::{Engine, Gone};
 use crate::limits::COMMAND_RESERVE;
+use crate::quality::{LineQuality, QualityTotals};
 use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, TransportId};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -33,6 +34,8 @@ pub(super) enum Command {
     CloseTransport { transport: TransportId },
     CloseRoom { room: RoomId },
     Snapshot(Reply<Snapshot>),
+    Quality { room: RoomId, reply: Reply<Vec<LineQuality>> },
+    QualityTotals(Reply<QualityTotals>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -63,7 +66,13 @@ impl Command {
             | Self::SetLayer { transport, .. }
             | Self::CloseTransport { transport } => Some(transport),
             Self::Produce { request, .. } => Some(&request.transport),
-            Self::PauseProducer { .. } | Self::Share { .. } | Self::CloseRoom { .. } | Self::Snapshot(_) | Self::Stop(_) => None,
+            Self::PauseProducer { .. }
+            | Self::Share { .. }
+            | Self::CloseRoom { .. }
+            | Self::Snapshot(_)
+            | Self::Quality { .. }
+            | Self::QualityTotals(_)
+            | Self::Stop(_) => None,
         }
     }
 
@@ -114,6 +123,12 @@ impl Command {
             Self::CloseRoom { room } => engine.close_room(now, &room),
             Self::Snapshot(reply) => {
                 let _ = reply.send(Ok(engine.snapshot()));
+            }
+            Self::Quality { room, reply } => {
+                let _ = reply.send(Ok(engine.quality(now, &room)));
+            }
+            Self::QualityTotals(reply) => {
+                let _ = reply.send(Ok(engine.quality_totals(now)));
             }
             Self::Stop(done) => {
                 engine.close_all(now);
@@ -280,6 +295,30 @@ impl Sfu {
             }
         }
         all.rooms = self.directory.rooms();
+        all
+    }
+
+    /// The connections of a room and what goes over them, with how good it is. None of a room that is not there.
+    ///
+    /// # Errors
+    /// `Busy`, `Stopped`.
+    pub async fn quality(&self, room: RoomId) -> Result<Vec<LineQuality>, Error> {
+        let mut lines = Vec::new();
+        for thread in self.directory.room(&room) {
+            let room = room.clone();
+            lines.extend(self.ask(thread, |reply| Command::Quality { room, reply }).await?);
+        }
+        Ok(lines)
+    }
+
+    /// How good all calls are together. What a thread that has stopped or is too busy to say has is left out.
+    pub async fn quality_totals(&self) -> QualityTotals {
+        let mut all = QualityTotals::default();
+        for thread in 0..self.threads.len() {
+            if let Ok(totals) = self.ask(thread, Command::QualityTotals).await {
+                all.merge(&totals);
+            }
+        }
         all
     }
 

@@ -17,7 +17,7 @@ use crate::limits::COPIES_AT_MOST;
 /// queue of a slow line for the first half second.
 const START: f64 = 5_000_000.0;
 /// What any line is believed to carry, and what none is asked for.
-const BOUNDS: (f64, f64) = (60_000.0, 100_000_000.0);
+const BOUNDS: (f64, f64) = (20_000.0, 100_000_000.0);
 
 /// The log's clock ticks this often: finer than clients tell arrivals, and coarse enough for few bytes.
 const TICK_US: u64 = 64;
@@ -137,6 +137,11 @@ impl Congestion {
     /// In bit/s. None until the client has said something: it may not speak this language.
     pub(crate) fn estimate(&self) -> Option<u64> {
         self.reported_at.map(|_| self.rate as u64)
+    }
+
+    /// The share of packets that did not arrive, lately. None until the client has said something.
+    pub(crate) fn loss(&self) -> Option<f32> {
+        self.reported_at.map(|_| self.loss as f32)
     }
 
     /// In how many copies to send again what the line lost.

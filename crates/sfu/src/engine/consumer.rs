@@ -14,6 +14,7 @@ use super::layers::{Candidate, choose};
 use super::payload::Descriptor;
 use super::payload::pictures::{ALL_LAYERS, Ids, Pictures};
 use super::producer::ProducerKey;
+use super::quality::outgoing::Outgoing as Quality;
 use super::rewrite::{Report, Sequence, Timeline};
 use super::transport::Outgoing;
 use crate::sdp::Kind;
@@ -31,6 +32,7 @@ pub(crate) struct Consumer {
     pub wanted: Option<Rid>,
     /// How it leaves; `forward` says with which numbers.
     pub stream: Stream,
+    pub quality: Quality,
 
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
@@ -180,6 +182,7 @@ impl Consumer {
             negotiated: false,
             wanted,
             stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
+            quality: Quality::default(),
             current: None,
             target: None,
             limit: Limit { now: ALL_LAYERS, before: ALL_LAYERS, since: 0, picture: 0 },
@@ -217,6 +220,11 @@ impl Consumer {
             self.current = None;
         }
         self.choose(layers)
+    }
+
+    /// What the line allows, as far as it is known.
+    pub(crate) fn granted(&self) -> Grant {
+        self.grant
     }
 
     /// The layer that is sent now.

@@ -159,6 +159,8 @@ impl Engine {
             layers: producer.candidates().iter().filter(|l| l.alive).map(|l| l.rid).collect(),
         };
         self.cross(with, Crossing::Begin(Box::new(begin)));
+        // What people want there is not known here.
+        self.lift(key);
     }
 
     /// Something came over from another thread.
@@ -171,8 +173,8 @@ impl Engine {
             Crossing::Begin(begin) => self.begin_mirror(now, from, *begin),
             Crossing::Packet { key, rid, mut packet } => {
                 // Its news may come after some of its packets: those are for nobody.
-                let Some(changed) = self.producers.get_mut(&key).and_then(|p| p.see(&mut packet, rid)) else { return };
-                self.arrive(now, key, rid, packet, changed);
+                let Some(seen) = self.producers.get_mut(&key).and_then(|p| p.see(&mut packet, rid)) else { return };
+                self.arrive(now, key, rid, packet, seen.changed);
             }
             Crossing::Paused { key, paused } => self.set_paused(now, key, paused),
             Crossing::Ended { key } => self.end_producer(now, key),

@@ -22,7 +22,7 @@ use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_
 use crate::sdp::Kind;
 
 /// Where RTP and Unix time meet NTP, which starts in 1900 (RFC 3550 section 4).
-const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
+pub(super) const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
 /// Some datagrams to one address, for the driver to send at once.
 #[derive(Clone, Copy, Debug)]
@@ -334,6 +334,11 @@ impl Stream {
     /// Whether receivers take padding on it by now.
     pub(crate) fn may_probe(&self) -> bool {
         self.rtx.is_some() && self.last.is_some()
+    }
+
+    /// Packets and bytes of payload, each modulo 2^32.
+    pub(crate) fn sent_so_far(&self) -> (u32, u32) {
+        (self.packets, self.bytes)
     }
 
     pub(crate) fn is_report_due(&self, now: Instant) -> bool {

@@ -10,17 +10,21 @@ use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
 use super::Key;
+use super::consumer::Consumer;
 use super::consumer::Packet;
 use super::layers::{Candidate, Rank, choose};
 use super::loudness::Loudness;
 use super::payload::Descriptor;
 use super::payload::dependency::Structure;
 use super::payload::pictures::ALL_LAYERS;
+use super::quality::incoming::{Arrival, Incoming};
+use super::quality::{picture_size, reason::Known};
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
+use crate::quality::LayerQuality;
 use crate::sdp::{Format, Kind};
-use crate::{ProducerId, RoomId};
+use crate::{Cap, ProducerId, RoomId};
 
 /// A producer inside the engine; unlike its id it is cheap to hash and never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +39,8 @@ pub(crate) struct Producer {
     pub format: Format,
     pub origin: Origin,
     pub screen_share: bool,
+    /// The best that may come.
+    pub cap: Cap,
     /// Paused by the server: packets are not forwarded.
     pub paused: bool,
     /// Names the media stream; sound and picture of one stream are kept in step by the browser.
@@ -85,11 +91,21 @@ struct Layer {
     /// The highest spatial layer that was seen.
     top: u8,
     ssrc: u32,
+    incoming: Incoming,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
     /// The last packets of video by the lower part of their number, to send again.
     kept: Vec<Option<Packet>>,
+}
+
+/// What a packet tells about its layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// The stream is more than the publisher may send.
+    pub refused: bool,
+    /// A layer came to life or died, or is refused or not any more: consumers should choose anew.
+    pub changed: bool,
 }
 
 impl Producer {
@@ -101,6 +117,7 @@ impl Producer {
             format,
             origin,
             screen_share: false,
+            cap: Cap::default(),
             paused,
             stream: String::new(),
             consumers: Vec::new(),
@@ -140,13 +157,13 @@ impl Producer {
 
     /// Packets of these streams come from another thread.
     pub(crate) fn expect(&mut self, now: Instant, rids: &[Option<Rid>]) {
-        let layer = |(stream, rid): (usize, &Option<Rid>)| Layer { alive: true, ..Layer::new(now, *rid, 0, 0, stream) };
+        let layer =
+            |(stream, rid): (usize, &Option<Rid>)| Layer { alive: true, ..Layer::new(now, *rid, 0, 0, stream, self.kind) };
         self.layers = rids.iter().enumerate().map(layer).collect();
     }
 
-    /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already; true if a
-    /// layer came to life or died: consumers should choose anew.
-    pub(crate) fn see(&mut self, packet: &mut Packet, rid: Option<Rid>) -> Option<bool> {
+    /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already.
+    pub(crate) fn see(&mut self, packet: &mut Packet, rid: Option<Rid>) -> Option<Seen> {
         let now = packet.at;
         let spatial = packet.descriptor.as_ref().map_or(0, |descriptor| descriptor.spatial);
         let mut changed = false;
@@ -155,7 +172,7 @@ impl Producer {
             None if self.layers.len() < LAYERS_PER_PRODUCER => {
                 let index = self.layers.len();
                 let stream = self.stream_of(rid).unwrap_or(index);
-                self.layers.push(Layer::new(now, rid, packet.ssrc, spatial, stream));
+                self.layers.push(Layer::new(now, rid, packet.ssrc, spatial, stream, self.kind));
                 let stream = &mut self.layers[stream];
                 stream.top = stream.top.max(spatial);
                 index
@@ -171,7 +188,17 @@ impl Producer {
         if std::mem::replace(&mut of.ssrc, packet.ssrc) != packet.ssrc {
             // Numbers begin anew: what is kept would be taken for something else.
             of.kept.clear();
+            of.incoming.begin_anew();
         }
+        let arrival = Arrival {
+            index: packet.index,
+            timestamp: packet.timestamp,
+            bytes: packet.payload.len(),
+            ends_frame: packet.marker && self.kind == Kind::Video,
+            size: (self.format == Format::Vp8).then(|| picture_size::vp8(&packet.payload)).flatten(),
+        };
+        changed |= of.incoming.count(now, arrival, &self.cap);
+        let refused = of.incoming.beyond().is_some();
         let scalable = of.top > 0;
         if self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= LAYER_CHECK_EVERY) {
             self.checked_at = Some(now);
@@ -184,7 +211,7 @@ impl Producer {
         packet.layer = index;
         packet.stream = stream;
         packet.scalable = scalable;
-        Some(changed)
+        Some(Seen { refused, changed })
     }
 
     /// The layer that stands for the stream of this name.
@@ -192,15 +219,21 @@ impl Producer {
         self.layers.iter().position(|l| l.rid == rid)
     }
 
+    /// The layer that stands for the stream that this one is of.
+    pub(crate) fn stream_with(&self, layer: usize) -> Option<usize> {
+        self.layers.get(layer).map(|l| l.stream)
+    }
+
     /// The layers to choose from; the choice is an index of this.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let alive = |l: &Layer| l.alive && self.layers[l.stream].incoming.beyond().is_none();
         let candidate = |l: &Layer| match self.layers[l.stream].top {
-            0 => Candidate { rid: l.rid, rank: l.rank, alive: l.alive, stream: l.stream, spatial: ALL_LAYERS },
+            0 => Candidate { rid: l.rid, rank: l.rank, alive: alive(l), stream: l.stream, spatial: ALL_LAYERS },
             // The best of a stream counts as full, the next as half, whatever the stream is called.
             top => Candidate {
                 rid: None,
                 rank: Rank(top - l.spatial),
-                alive: l.alive,
+                alive: alive(l),
                 stream: l.stream,
                 spatial: if l.spatial == top { ALL_LAYERS } else { l.spatial },
             },
@@ -239,6 +272,7 @@ impl Producer {
             return None;
         }
         layer.asked_at = Some(now);
+        layer.incoming.key_frame_requests = layer.incoming.key_frame_requests.saturating_add(1);
         layer.asked_again = false;
         Some(layer.rid)
     }
@@ -268,6 +302,62 @@ impl Producer {
         let kept = self.layers.get(usize::from(stream))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
         let fresh = now.saturating_duration_since(kept.at) <= RESEND_AGE;
         (fresh && kept.index as u32 == index).then_some(kept)
+    }
+
+    /// Of the last key frame of a layer.
+    pub(crate) fn size_of(&self, layer: usize) -> Option<(u16, u16)> {
+        self.layers[self.stream_with(layer)?].incoming.size
+    }
+
+    /// The layers, as the reason for a choice needs them.
+    pub(crate) fn known_layers(&self) -> Vec<Known> {
+        let known = |(l, candidate): (&Layer, Candidate)| Known {
+            rid: l.rid,
+            rank: candidate.rank,
+            sent: l.alive,
+            beyond: self.layers[l.stream].incoming.beyond(),
+        };
+        self.layers.iter().zip(self.candidates()).map(known).collect()
+    }
+
+    /// How many layers that come are better than what this consumer gets, and not better than it wants.
+    pub(crate) fn steps_below_wanted(&self, consumer: &Consumer) -> u8 {
+        let layers = self.known_layers();
+        let Some(current) = consumer.current_layer().and_then(|layer| layers.get(layer)) else { return 0 };
+        let wanted = consumer.wanted.map_or(Rank(0), |rid| Rank::of(&rid));
+        layers.iter().filter(|l| l.sent && l.rank < current.rank && l.rank >= wanted).count() as u8
+    }
+
+    /// Key frames asked of the publisher, of all layers.
+    pub(crate) fn key_frame_requests(&self) -> u32 {
+        self.layers.iter().map(|l| l.incoming.key_frame_requests).sum()
+    }
+
+    pub(crate) fn layers_quality(&self, now: Instant) -> Vec<LayerQuality> {
+        (0..self.layers.len()).filter_map(|layer| self.layer_quality(now, layer)).collect()
+    }
+
+    /// The figures of a layer; what comes no more has no rates.
+    pub(crate) fn layer_quality(&self, now: Instant, layer: usize) -> Option<LayerQuality> {
+        let Layer { rid, heard_at, stream, meter, .. } = self.layers.get(layer)?;
+        let Layer { incoming, top, .. } = self.layers.get(*stream)?;
+        // Of the layers of one stream only the rate is known apart.
+        let bitrate = if *top == 0 { incoming.bitrate } else { meter.rate };
+        let alive = now.saturating_duration_since(*heard_at) <= LAYER_DEAD_AFTER;
+        Some(LayerQuality {
+            rid: rid.map(|rid| rid.to_string()),
+            alive,
+            bitrate: if alive { bitrate } else { 0 },
+            packets: incoming.packets,
+            bytes: incoming.bytes,
+            lost: incoming.lost(),
+            loss: if alive { incoming.loss } else { 0.0 },
+            jitter: incoming.jitter(),
+            frames: incoming.frames,
+            frames_per_second: if alive { incoming.frames_per_second } else { 0.0 },
+            size: incoming.size,
+            refusal: incoming.beyond().map(|beyond| beyond.to_string()),
+        })
     }
 
     /// The rids that packets came with.
@@ -302,7 +392,7 @@ impl Meter {
 }
 
 impl Layer {
-    fn new(now: Instant, rid: Option<Rid>, ssrc: u32, spatial: u8, stream: usize) -> Self {
+    fn new(now: Instant, rid: Option<Rid>, ssrc: u32, spatial: u8, stream: usize, kind: Kind) -> Self {
         Self {
             rid,
             rank: rid.map_or(Rank(0), |rid| Rank::of(&rid)),
@@ -313,6 +403,7 @@ impl Layer {
             stream,
             top: 0,
             ssrc,
+            incoming: Incoming::new(now, kind.clock_rate()),
             asked_at: None,
             asked_again: false,
             kept: Vec::new(),
@@ -332,7 +423,7 @@ mod tests {
     fn producer(now: Instant) -> Producer {
         let origin = Origin::Client { transport: Key(1), mid: Mid::from("2") };
         let mut producer = Producer::new("p".into(), "r".into(), Format::Vp8, origin, false);
-        producer.layers.push(Layer::new(now, None, 1, 0, 0));
+        producer.layers.push(Layer::new(now, None, 1, 0, 0, Kind::Video));
         producer
     }
 

@@ -79,9 +79,13 @@ impl Engine {
         let origin = Origin::Client { transport: key, mid };
         let mut producer = Producer::new(request.producer.clone(), room, format, origin, request.paused);
         producer.screen_share = request.screen_share;
+        producer.cap = request.cap;
         producer.stream = stream;
         self.producer_keys.insert(request.producer, producer_key);
         self.producers.insert(producer_key, producer);
+        for other in self.producers_on(key) {
+            self.lift(other);
+        }
         self.touch(key);
         self.settle(now);
         Ok(answer)
@@ -137,6 +141,7 @@ impl Engine {
         for (to, mid) in &producer.consumers {
             if let Some(consumer) = self.transports.get_mut(to).and_then(|t| t.consumers.get_mut(mid)) {
                 consumer.restart();
+                consumer.quality.rest();
             }
         }
         self.choose_layers(now, key);
@@ -183,6 +188,7 @@ impl Engine {
         transport.consumers.insert(mid, Consumer::new(producer_key, producer.kind, &line, rid));
         transport.consumer_of.insert(producer_key, mid);
         producer.consumers.push((key, mid));
+        self.lift(producer_key);
         Ok(mid.to_string())
     }
 
@@ -252,6 +258,10 @@ impl Engine {
         for key in keys {
             self.end_transport(now, key, None);
         }
+    }
+
+    fn producers_on(&self, key: Key) -> Vec<ProducerKey> {
+        self.transports.get(&key).map(|t| t.incoming.values().copied().collect()).unwrap_or_default()
     }
 
     fn transport_key(&self, id: &TransportId) -> Result<Key, Error> {

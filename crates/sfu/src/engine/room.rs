@@ -19,6 +19,7 @@ use super::egress::feedback::{self, Feedback};
 use super::egress::{Run, Sink};
 use super::guard::trap;
 use super::producer::{Origin, ProducerKey};
+use super::quality;
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
 use crate::limits::{
@@ -67,10 +68,18 @@ impl Engine {
         };
         let descriptor = producer.read(rtp, rid);
         let mut packet = Packet::new(now, rtp, descriptor);
-        let Some(changed) = producer.see(&mut packet, rid) else {
+        let Some(seen) = producer.see(&mut packet, rid) else {
             self.counters.dropped(DropReason::Malformed);
             return;
         };
+        if seen.refused {
+            self.counters.dropped(DropReason::BeyondCap);
+            if seen.changed {
+                self.cut_stream(key, packet.stream);
+                self.choose_layers(now, key);
+            }
+            return;
+        }
         if producer.paused {
             self.counters.dropped(DropReason::Paused);
             return;
@@ -82,7 +91,7 @@ impl Engine {
                 Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
             self.outputs.push_back(Output::Event(event));
         }
-        self.arrive(now, key, rid, packet, changed);
+        self.arrive(now, key, rid, packet, seen.changed);
     }
 
     /// A packet of a producer is here, from its client or from another thread.
@@ -169,9 +178,23 @@ impl Engine {
         let mut asked = 0;
         for packet in packets {
             match consumer.forward(packet) {
+                Verdict::Drop if packet.marker => consumer.quality.pass(),
                 Verdict::Drop => {}
-                Verdict::NeedsKeyFrame => asked |= 1 << packet.layer,
+                Verdict::NeedsKeyFrame => {
+                    asked |= 1 << packet.layer;
+                    if packet.marker {
+                        consumer.quality.pass();
+                    }
+                }
                 Verdict::Send { numbers, switched } => {
+                    if consumer.kind == Kind::Video {
+                        if packet.starts_key_frame() {
+                            quality::thawed(&mut self.counters, consumer.quality.begin_anew(packet.at));
+                        }
+                        if packet.marker {
+                            quality::thawed(&mut self.counters, consumer.quality.show(packet.at));
+                        }
+                    }
                     self.run.add(client, sink, |buffer, start| {
                         egress.write(now, buffer, start, &mut consumer.stream, packet, &numbers);
                     });
@@ -189,6 +212,7 @@ impl Engine {
             }
         }
         if consumer.stream.is_report_due(now) {
+            consumer.quality.sample(now, consumer.stream.sent_so_far().1);
             let report = egress.report(&mut consumer.stream, now, self.identity.wall(now));
             self.outputs.push_back(Output::Send { to: client, bytes: report.into() });
         }
@@ -234,12 +258,17 @@ impl Engine {
                 egress.congestion.hear(now, body);
                 return true;
             }
+            Feedback::Received(report) => {
+                self.hear_reception(now, key, &report);
+                return false;
+            }
             Feedback::KeyFrameWanted { ssrc } => (ssrc, None),
             Feedback::Missing { ssrc, first, after } => (ssrc, Some((first, after))),
         };
         let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == ssrc) else { return false };
         let Some((first, after)) = missing else {
             self.counters.key_frame_requests_in += 1;
+            consumer.quality.stall(now);
             if let Some(layer) = consumer.layer_to_refresh() {
                 let producer = consumer.producer;
                 self.ask_key_frame(now, producer, layer);
@@ -256,6 +285,8 @@ impl Engine {
             for _ in 0..copies.min(COPIES_AT_MOST) {
                 let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { break };
                 self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
+                consumer.quality.resent = consumer.quality.resent.saturating_add(1);
+                self.counters.resent += 1;
             }
         }
         false
@@ -317,6 +348,7 @@ impl Engine {
 
     /// Lets all consumers of a producer choose their layer anew.
     pub(super) fn choose_layers(&mut self, now: Instant, key: ProducerKey) {
+        self.lift(key);
         let Some(producer) = self.producers.get(&key) else { return };
         let layers = producer.candidates();
         let mut needed = HashSet::new();
@@ -336,6 +368,8 @@ impl Engine {
         let Some(transport) = self.transports.get_mut(&of).filter(|t| t.connected) else { return };
         let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return };
         let key = consumer.producer;
+        self.lift(key);
+        let Some(consumer) = self.transports.get_mut(&of).and_then(|t| t.consumers.get_mut(&mid)) else { return };
         let Some(producer) = self.producers.get(&key) else { return };
         if let Some(layer) = consumer.choose(&producer.candidates()) {
             self.ask_key_frame(now, key, layer);

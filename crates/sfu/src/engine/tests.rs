@@ -8,4 +8,5 @@ mod hostile;
 mod lines;
 mod panics;
 mod publishing;
+mod quality;
 mod threads;

@@ -109,6 +109,12 @@ pub(crate) struct Transport {
     pub heard_at: Instant,
     pub deadline: Option<Instant>,
     pub allocated_at: Option<Instant>,
+    /// There and back, smoothed.
+    pub rtt: Option<Duration>,
+    /// The most the client was told to send, in bit/s, as nobody takes more.
+    pub held_to: Option<u64>,
+    /// It sent more than anybody wanted when last looked at.
+    pub holdable: bool,
     pub touched: bool,
 }
 
@@ -191,6 +197,9 @@ impl Transport {
             heard_at: now,
             deadline: None,
             allocated_at: None,
+            rtt: None,
+            held_to: None,
+            holdable: false,
             touched: false,
         };
         transport.declare_incoming();
@@ -294,6 +303,7 @@ impl Transport {
                 }
             }
             Event::MediaIngressStats(stats) => {
+                self.rtt = stats.rtt.or(self.rtt);
                 let before = self.nacks.insert((stats.mid, stats.rid), stats.nacks).unwrap_or(0);
                 happened.push(Happened::NacksOut(stats.nacks.saturating_sub(before)));
             }
@@ -360,6 +370,20 @@ impl Transport {
             }
             _ => false,
         }
+    }
+
+    /// Whether the client sends what it is told to, and measures nothing itself.
+    pub(crate) fn is_remb_only(&self) -> bool {
+        self.remb_only
+    }
+
+    /// Tells the client how much to send at most on this connection; leaves with the next `catch_up`. False if nothing
+    /// came in on that stream yet.
+    pub(crate) fn request_at_most(&mut self, mid: Mid, rid: Option<Rid>, bits_per_second: u64) -> bool {
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_rx_by_mid(mid, rid) else { return false };
+        stream.request_remb(Bitrate::from(bits_per_second));
+        true
     }
 
     /// Says goodbye, so that the client notices at once instead of after its timeouts.

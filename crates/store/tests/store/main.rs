@@ -15,5 +15,6 @@ mod keys;
 mod lists;
 mod nodes;
 mod opening;
+mod peer_quality;
 mod rows;
 mod sessions;

@@ -12,7 +12,7 @@ use str0m::{Candidate, Event as PeerEvent, Input, Output, Rtc};
 use tokio::sync::mpsc;
 
 use super::super::{Sfu, StartError, now, start};
-use crate::{CloseReason, Config, Consume, ConsumeError, Error, Event, Kind, Produce, Role};
+use crate::{Cap, CloseReason, Config, Consume, ConsumeError, Error, Event, Kind, Produce, Role};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,6 +62,7 @@ impl Peer {
             kind: Kind::Video,
             screen_share: false,
             paused: false,
+            cap: Cap::default(),
             msid: format!("s {producer}"),
             mid: None,
             offer: offer.to_sdp_string(),
@@ -195,6 +196,7 @@ async fn people_on_two_threads_see_each_other_and_leave_nothing() {
         kind: Kind::Video,
         screen_share: false,
         paused: false,
+        cap: Cap::default(),
         msid: String::new(),
         mid: None,
         offer: "no SDP".into(),
@@ -284,6 +286,7 @@ async fn many_who_come_and_go_at_once_leave_nothing() {
                         kind: Kind::Audio,
                         screen_share: false,
                         paused: false,
+                        cap: Cap::default(),
                         msid: String::new(),
                         mid: Some("0".into()),
                         offer: OFFER.into(),

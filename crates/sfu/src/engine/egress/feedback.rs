@@ -2,7 +2,9 @@
 //! Reads compound packets (RFC 3550 section 6.1) without allocation; what it does not know it steps over.
 //! Next: `../egress.rs` answers.
 
-/// One wish of a subscriber.
+use crate::engine::quality::reception::Reception;
+
+/// One wish of a subscriber, or something it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feedback<'a> {
     /// These packets of ours are missing: `first`, and for each set bit n the one n + 1 after it (RFC 4585 section
@@ -10,10 +12,14 @@ pub(crate) enum Feedback<'a> {
     Missing { ssrc: u32, first: u16, after: u16 },
     /// It cannot decode this stream (PLI: RFC 4585 section 6.3.1, FIR: RFC 5104 section 4.3.1).
     KeyFrameWanted { ssrc: u32 },
+    /// What arrived of a stream (RFC 3550 section 6.4.1).
+    Received(Reception),
     /// When packets arrived, as `congestion/arrivals.rs` reads it.
     Arrivals(&'a [u8]),
 }
 
+const SENDER_REPORT: u8 = 200;
+const RECEIVER_REPORT: u8 = 201;
 const RTPFB: u8 = 205;
 const PSFB: u8 = 206;
 
@@ -31,6 +37,17 @@ pub(crate) fn read<'a>(mut compound: &'a [u8], mut each: impl FnMut(Feedback<'a>
 }
 
 fn read_part<'a>(format: u8, kind: u8, body: &'a [u8], each: &mut impl FnMut(Feedback<'a>)) {
+    // Blocks follow the sender's own SSRC, in a sender report behind its five words about what it sends.
+    let before = match kind {
+        SENDER_REPORT => 24,
+        RECEIVER_REPORT => 4,
+        _ => 0,
+    };
+    if before > 0 {
+        let blocks = body.get(before..).unwrap_or_default().as_chunks::<24>().0;
+        blocks.iter().take(usize::from(format)).for_each(|block| each(Feedback::Received(Reception::read(block))));
+        return;
+    }
     // The sender's own SSRC comes first; it names nothing of ours.
     let [_, _, _, _, s0, s1, s2, s3, items @ ..] = body else { return };
     let ssrc = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
@@ -89,6 +106,21 @@ mod tests {
             ]
         );
         assert_eq!(Feedback::numbers(0xffff, 0x8001).collect::<Vec<_>>(), [0xffff, 0, 15]);
+    }
+
+    #[test]
+    fn blocks_of_receiver_and_sender_reports_are_read() {
+        let block = [0, 0, 0, 7, 26, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 90, 0, 1, 0, 0, 0, 0, 0, 5];
+        let reception = Reception { ssrc: 7, fraction_lost: 26, lost: 3, jitter: 90, sent: 0x1_0000, held: 5 };
+        let receiver = [&[0x82, 201, 0, 13, 0, 0, 0, 1][..], &block, &block].concat();
+        assert_eq!(read_all(&receiver), [Feedback::Received(reception); 2]);
+        let sender = [&[0x81, 200, 0, 12, 0, 0, 0, 1][..], &[0; 20], &block].concat();
+        assert_eq!(read_all(&sender), [Feedback::Received(reception)]);
+        let fewer = [&[0x81, 201, 0, 13, 0, 0, 0, 1][..], &block, &block].concat();
+        assert_eq!(read_all(&fewer).len(), 1, "the rest is something of the client's own");
+        for length in 0..receiver.len() {
+            assert_eq!(read_all(&receiver[..length]), []);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use str0m::bwe::BweKind;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, ExtensionValues, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
@@ -43,6 +44,10 @@ pub(super) struct Bench {
     pub loses: Loses,
     /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
     pub rates: HashMap<usize, f64>,
+    /// What the key frames of a layer say about their size.
+    pub sizes: HashMap<&'static str, (u16, u16)>,
+    /// What the next published track may be.
+    pub cap: crate::Cap,
     busy_until: HashMap<usize, Instant>,
     line: VecDeque<OnItsWay>,
 }
@@ -65,6 +70,8 @@ pub(super) struct Client {
     pub closed: bool,
     pub received: Vec<Received>,
     pub key_frames_asked: Vec<(Instant, Mid, Option<Rid>)>,
+    /// How many bit/s it was told to send at most.
+    pub held_to: Vec<u64>,
     next: HashMap<(Mid, Option<Rid>), u64>,
     timeout: Instant,
 }
@@ -115,6 +122,8 @@ impl Bench {
             events: vec![],
             loses: Box::new(|_, _, _, _| false),
             rates: HashMap::new(),
+            sizes: HashMap::new(),
+            cap: crate::Cap::default(),
             busy_until: HashMap::new(),
             line: VecDeque::new(),
         }
@@ -177,6 +186,7 @@ impl Bench {
             producer: producer.into(),
             kind,
             screen_share: false,
+            cap: self.cap,
             paused: false,
             msid: format!("stream {producer}"),
             mid: None,
@@ -262,6 +272,12 @@ impl Bench {
             vec![0x90, 0xe0, 0x80 | (picture >> 8) as u8, picture as u8, (base + count) as u8, 0x20, u8::from(!key), layer];
         payload.extend(count.to_be_bytes());
         payload.extend([0; 200]);
+        if let Some((width, height)) = self.sizes.get(rid.as_deref().unwrap_or("-")).filter(|_| key) {
+            // RFC 6386 section 9.1, over the upper part of the count.
+            payload[9..12].copy_from_slice(&[0x9d, 0x01, 0x2a]);
+            payload[12..14].copy_from_slice(&width.to_le_bytes());
+            payload[14..16].copy_from_slice(&height.to_le_bytes());
+        }
         let timestamp = base.wrapping_mul(1_000_003).wrapping_add(since * 90);
         let mut direct = who.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(mid, rid).expect("a stream");
@@ -421,6 +437,7 @@ impl Client {
             closed: false,
             received: vec![],
             key_frames_asked: vec![],
+            held_to: vec![],
             next: HashMap::new(),
             timeout: now,
         }
@@ -456,6 +473,7 @@ impl Client {
     fn hear(&mut self, now: Instant, event: ClientEvent) {
         match event {
             ClientEvent::Connected => self.connected_at = Some(now),
+            ClientEvent::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.held_to.push(estimate.as_u64()),
             ClientEvent::KeyframeRequest(r) => self.key_frames_asked.push((now, r.mid, r.rid)),
             ClientEvent::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;

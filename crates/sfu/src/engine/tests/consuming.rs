@@ -166,6 +166,7 @@ fn bounds_refuse_clearly() {
         producer: "two".into(),
         kind: Kind::Audio,
         screen_share: false,
+        cap: crate::Cap::default(),
         paused: false,
         msid: String::new(),
         mid: Some("0".into()),

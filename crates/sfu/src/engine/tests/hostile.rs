@@ -154,6 +154,7 @@ fn spoilt_descriptions_are_refused_or_understood() {
                 producer: name.as_str().into(),
                 kind: Kind::Video,
                 screen_share: false,
+                cap: crate::Cap::default(),
                 paused: false,
                 msid: "a b".into(),
                 mid: Some("1".into()),
