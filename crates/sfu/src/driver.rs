@@ -1,10 +1,11 @@
-//! The media thread: a socket, a command queue, an engine and the loop between them.
-//! Owns the clock and the socket; decides nothing. Sleeps until a packet, a command or a deadline comes.
+//! The media thread: its sockets, a command queue, an engine and the loop between them.
+//! Owns the clock and the sockets; decides nothing. Sleeps until a packet, a command or a deadline comes.
 //! Invariant: whatever the engine wants sent leaves before the thread sleeps.
-//! Next: `driver/command.rs` for the way of a request, `driver/addresses.rs` for what clients are told.
+//! Next: `driver/command.rs` for the way of a request, `driver/addresses.rs` for what clients are told, `driver/tcp.rs`.
 
 mod addresses;
 mod command;
+mod tcp;
 mod udp;
 
 use std::collections::VecDeque;
@@ -19,13 +20,17 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use self::command::Command;
+use self::tcp::Tcp;
+use self::tcp::lobby::Lobby;
 use self::udp::{Sent, Udp};
 use crate::counters::{Counters, DropReason};
+use crate::engine::address::Address;
 use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, EVENT_QUEUE};
 use crate::{Config, Event};
 
+pub use self::addresses::addresses;
 pub use self::command::Sfu;
 
 /// Why there is no media thread.
@@ -47,9 +52,14 @@ pub enum StartError {
 
 const SOCKET: Token = Token(0);
 const COMMANDS: Token = Token(1);
+/// The first of the tokens of TCP connections.
+const CONNECTIONS: Token = Token(2);
 
 /// Reads of the socket before commands and timeouts get their turn. Raising it favours throughput over both.
 const READS_PER_ROUND: usize = 8;
+
+/// Reads of TCP connections before everything else gets its turn.
+const TCP_READS_PER_ROUND: usize = 16;
 
 /// Commands handled before packets get their turn. An SDP takes about a millisecond.
 const COMMANDS_PER_ROUND: usize = 4;
@@ -67,25 +77,29 @@ pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError>
     let mut udp = Udp::bind(config.bind).map_err(|e| StartError::Bind(config.bind, e))?;
     poll.registry().register(udp.source(), SOCKET, Interest::READABLE)?;
     let local = udp.local_addr();
-    let candidates = addresses::candidates(local, &config.announce);
+    let candidates = addresses(local, &config.announce);
     if candidates.is_empty() {
         return Err(StartError::NoAddress);
     }
+    let candidates = candidates.into_iter().map(Address::Udp).chain(config.tcp.into_iter().map(Address::Tcp)).collect::<Vec<_>>();
     tracing::info!(port = local.port(), addresses = candidates.len(), "media thread starts");
     #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
     let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits, config.secret)
         .ok_or(StartError::Certificate)?;
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
-    let shard = Shard { poll, udp, engine, inbox, events, waiting: VecDeque::new() };
+    let lobby = Arc::new(Lobby::default());
+    let tcp = Tcp::new(poll.registry().try_clone()?, lobby.clone(), CONNECTIONS);
+    let shard = Shard { poll, udp, tcp, engine, inbox, events, waiting: VecDeque::new() };
     thread::Builder::new().name("media".into()).spawn(move || shard.run())?;
-    Ok((Sfu::new(commands, waker, local), outbox))
+    Ok((Sfu::new(commands, waker, local, lobby), outbox))
 }
 
 /// A thread's belongings.
 struct Shard {
     poll: Poll,
     udp: Udp,
+    tcp: Tcp,
     engine: Engine,
     inbox: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
@@ -95,7 +109,7 @@ struct Shard {
 
 impl Shard {
     fn run(mut self) {
-        let mut events = Events::with_capacity(8);
+        let mut events = Events::with_capacity(256);
         // Readiness is told once: with a rest left in the socket or queue the thread must not sleep.
         let mut rest = false;
         loop {
@@ -106,8 +120,12 @@ impl Shard {
                 tracing::error!(%error, "media thread cannot wait for packets");
                 return;
             }
-            let more_packets = self.read();
+            for event in events.iter().filter(|event| event.token() >= CONNECTIONS) {
+                self.tcp.hear(event);
+            }
+            let more_packets = self.read() | self.read_tcp();
             let now = now();
+            self.tcp.sweep(now, &mut self.engine);
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
             }
@@ -122,7 +140,8 @@ impl Shard {
     }
 
     fn sleep(&self) -> Duration {
-        let sleep = self.engine.next_timeout().saturating_duration_since(now());
+        let next = self.tcp.next_timeout().into_iter().fold(self.engine.next_timeout(), Instant::min);
+        let sleep = next.saturating_duration_since(now());
         if self.waiting.is_empty() { sleep } else { sleep.min(EVENTS_STUCK) }
     }
 
@@ -131,7 +150,18 @@ impl Shard {
         for _ in 0..READS_PER_ROUND {
             let now = now();
             let engine = &mut self.engine;
-            if !self.udp.receive(|from, datagram| engine.handle_datagram(now, from, datagram)) {
+            if !self.udp.receive(|from, datagram| engine.handle_datagram(now, Address::Udp(from), datagram)) {
+                return false;
+            }
+            self.flush();
+        }
+        true
+    }
+
+    /// As `read`, from those on TCP.
+    fn read_tcp(&mut self) -> bool {
+        for _ in 0..TCP_READS_PER_ROUND {
+            if !self.tcp.read(now(), &mut self.engine) {
                 return false;
             }
             self.flush();
@@ -148,6 +178,7 @@ impl Shard {
                     let _ = done.send(());
                     return Obeyed::Stop;
                 }
+                Ok(Command::Adopt(newcomer)) => self.tcp.adopt(now(), *newcomer, &mut self.engine),
                 Ok(command) => command.apply(&mut self.engine, now()),
                 Err(mpsc::error::TryRecvError::Empty) => return Obeyed::All,
                 // The last handle is gone: nobody can use the rooms any more.
@@ -164,11 +195,13 @@ impl Shard {
 
     /// Sends what the engine wants sent.
     fn flush(&mut self) {
-        let (udp, mut sent) = (&self.udp, SentCounts::default());
-        self.engine.flush(now(), &mut |datagrams| sent.send(udp, datagrams));
+        let (udp, tcp, mut sent) = (&self.udp, &mut self.tcp, SentCounts::default());
+        self.engine.flush(now(), &mut |datagrams| sent.send(udp, tcp, datagrams));
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { to, bytes } => sent.send(&self.udp, Datagrams { to, bytes: &bytes, each: bytes.len() }),
+                Output::Send { to, bytes } => {
+                    sent.send(&self.udp, &mut self.tcp, Datagrams { to, bytes: &bytes, each: bytes.len() });
+                }
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -210,10 +243,14 @@ struct SentCounts {
 }
 
 impl SentCounts {
-    /// UDP may lose packets; waiting would delay everyone else's.
-    fn send(&mut self, udp: &Udp, datagrams: Datagrams<'_>) {
+    /// Packets may be lost; waiting would delay everyone else's.
+    fn send(&mut self, udp: &Udp, tcp: &mut Tcp, datagrams: Datagrams<'_>) {
+        let to = match datagrams.to {
+            Address::Udp(to) => to,
+            Address::Tcp(to) => return tcp.send(to, datagrams, self),
+        };
         let count = datagrams.iter().count() as u64;
-        match udp.send(datagrams) {
+        match udp.send(to, datagrams) {
             Sent::Yes => {
                 self.datagrams += count;
                 self.bytes += datagrams.bytes.len() as u64;

@@ -14,8 +14,8 @@ mod sdp;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use counters::{DropReason, Snapshot};
-pub use driver::{Sfu, StartError, start};
+pub use counters::{DropReason, Snapshot, TcpEnd};
+pub use driver::{Sfu, StartError, addresses, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use sdp::Kind;
@@ -28,6 +28,9 @@ pub struct Config {
     /// The addresses clients are told, most preferred first; each is combined with the socket's port. Needed behind
     /// NAT. If empty: the bound address, or for an unspecified one all addresses of this machine.
     pub announce: Vec<IpAddr>,
+    /// The addresses clients are told for TCP, for those whom UDP does not reach. Connections to them are for
+    /// [`Sfu::adopt`]. If empty: none.
+    pub tcp: Vec<SocketAddr>,
     /// Bounds on what the process holds.
     pub limits: Limits,
     /// A secret that outlives the process: with it, clients of connections that died with an earlier run are told so at
@@ -48,7 +51,7 @@ impl std::fmt::Debug for Secret {
 impl Config {
     /// The default limits, and no announced addresses.
     pub fn new(bind: SocketAddr) -> Self {
-        Self { bind, announce: Vec::new(), limits: Limits::default(), secret: None }
+        Self { bind, announce: Vec::new(), tcp: Vec::new(), limits: Limits::default(), secret: None }
     }
 }
 

@@ -125,3 +125,36 @@ pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
 
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);
+
+/// TCP connections for media in the process, each with a descriptor. A client that needs TCP has two.
+pub(crate) const TCP_CONNECTIONS: usize = 10_000;
+
+/// TCP connections that have not shown a genuine check yet, in the process and from one address. A school behind one
+/// address must get in when its lesson begins; higher lets a stranger hold more of the process's descriptors.
+pub(crate) const TCP_UNPROVEN: usize = 2_048;
+pub(crate) const TCP_UNPROVEN_PER_ADDRESS: usize = 512;
+
+/// How long a TCP connection may take for its first check, and how long the server may not know its client. Browsers
+/// check every half second at least while they connect.
+pub(crate) const TCP_PROVEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Checks a TCP connection may send before one is genuine; each costs a signature.
+pub(crate) const TCP_CHECKS_UNPROVEN: usize = 32;
+
+/// What waits to be written to one TCP client, at most. Raising it makes what a slow line delivers older, and the estimate
+/// of that line worse; half a second at 1 Mbit/s.
+pub(crate) const TCP_QUEUE_BYTES: usize = 64 << 10;
+
+/// From here on nothing longer than `TCP_LONG` joins the queue: that is video, and the rest is kept for sound, checks and
+/// reports.
+pub(crate) const TCP_QUEUE_BYTES_LONG: usize = 48 << 10;
+pub(crate) const TCP_LONG: usize = 400;
+
+/// What the kernel keeps unsent of one TCP connection (TCP_NOTSENT_LOWAT), beside what is on its way.
+pub(crate) const TCP_KERNEL_BYTES: u32 = 16 << 10;
+
+/// A TCP client that read nothing for this long, though there was something, is let go.
+pub(crate) const TCP_STALLED_FOR: Duration = Duration::from_secs(10);
+
+/// How often TCP connections are looked at for the bounds above.
+pub(crate) const TCP_SWEEP_EVERY: Duration = Duration::from_secs(1);

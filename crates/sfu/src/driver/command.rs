@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mio::Waker;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::counters::Snapshot;
+use super::tcp::lobby::{Lobby, Newcomer};
+use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::Engine;
 use crate::limits::COMMAND_RESERVE;
 use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, TransportId};
@@ -17,16 +19,58 @@ use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, Transpo
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 pub(super) enum Command {
-    OpenTransport { room: RoomId, transport: TransportId, role: Role, offer: String, reply: Reply<String> },
-    Produce { request: Box<Produce>, reply: Reply<String> },
-    CloseProducer { transport: TransportId, producer: ProducerId, offer: Option<String>, reply: Reply<Option<String>> },
-    PauseProducer { producer: ProducerId, paused: bool },
-    Consume { transport: TransportId, wanted: Vec<Consume>, reply: Reply<Consumed> },
-    AcceptAnswer { transport: TransportId, answer: String, reply: Reply<()> },
-    CloseConsumers { transport: TransportId, mids: Vec<String>, offer: String, reply: Reply<String> },
-    SetLayer { transport: TransportId, producer: ProducerId, mid: Option<String>, rid: String, reply: Reply<()> },
-    CloseTransport { transport: TransportId },
-    CloseRoom { room: RoomId },
+    OpenTransport {
+        room: RoomId,
+        transport: TransportId,
+        role: Role,
+        offer: String,
+        reply: Reply<String>,
+    },
+    Produce {
+        request: Box<Produce>,
+        reply: Reply<String>,
+    },
+    CloseProducer {
+        transport: TransportId,
+        producer: ProducerId,
+        offer: Option<String>,
+        reply: Reply<Option<String>>,
+    },
+    PauseProducer {
+        producer: ProducerId,
+        paused: bool,
+    },
+    Consume {
+        transport: TransportId,
+        wanted: Vec<Consume>,
+        reply: Reply<Consumed>,
+    },
+    AcceptAnswer {
+        transport: TransportId,
+        answer: String,
+        reply: Reply<()>,
+    },
+    CloseConsumers {
+        transport: TransportId,
+        mids: Vec<String>,
+        offer: String,
+        reply: Reply<String>,
+    },
+    SetLayer {
+        transport: TransportId,
+        producer: ProducerId,
+        mid: Option<String>,
+        rid: String,
+        reply: Reply<()>,
+    },
+    CloseTransport {
+        transport: TransportId,
+    },
+    CloseRoom {
+        room: RoomId,
+    },
+    /// For the thread itself: the engine knows datagrams only.
+    Adopt(Box<Newcomer>),
     Snapshot(Reply<Snapshot>),
     Stop(oneshot::Sender<()>),
 }
@@ -59,6 +103,7 @@ impl Command {
             }
             Self::CloseTransport { transport } => engine.close_transport(now, &transport),
             Self::CloseRoom { room } => engine.close_room(now, &room),
+            Self::Adopt(_) => {}
             Self::Snapshot(reply) => {
                 let _ = reply.send(Ok(engine.snapshot()));
             }
@@ -77,11 +122,12 @@ pub struct Sfu {
     commands: mpsc::Sender<Command>,
     waker: Arc<Waker>,
     local: SocketAddr,
+    lobby: Arc<Lobby>,
 }
 
 impl Sfu {
-    pub(super) fn new(commands: mpsc::Sender<Command>, waker: Arc<Waker>, local: SocketAddr) -> Self {
-        Self { commands, waker, local }
+    pub(super) fn new(commands: mpsc::Sender<Command>, waker: Arc<Waker>, local: SocketAddr, lobby: Arc<Lobby>) -> Self {
+        Self { commands, waker, local, lobby }
     }
 
     /// The address of the media socket.
@@ -186,7 +232,21 @@ impl Sfu {
 
     /// What the media thread holds and has counted. All zero if it has stopped or is too busy to say.
     pub async fn snapshot(&self) -> Snapshot {
-        self.ask(Command::Snapshot).await.unwrap_or_default()
+        let mut snapshot = self.ask(Command::Snapshot).await.unwrap_or_default();
+        self.lobby.describe(&mut snapshot);
+        snapshot
+    }
+
+    /// Takes over a TCP connection of a client of ours, which begins with a check (RFC 6544 section 7, RFC 4571). Returns
+    /// when that has come. What is no client's, or does not say so in time, is closed; it costs no other connection
+    /// anything.
+    pub async fn adopt(&self, stream: TcpStream) {
+        let Some(newcomer) = self.lobby.clone().receive(stream).await else { return };
+        if self.commands.capacity() > COMMAND_RESERVE {
+            self.tell(Command::Adopt(Box::new(newcomer)));
+        } else {
+            self.lobby.ended(TcpEnd::TooMany);
+        }
     }
 
     /// Closes all transports and ends the thread. Later requests are answered `Stopped`.

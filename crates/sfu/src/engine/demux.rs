@@ -2,18 +2,17 @@
 //! Owns both maps. Invariant: an address points to a transport only after that transport's ICE password was proven.
 //! Never scans: a stranger costs two look-ups and is counted.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
-
 use super::Key;
+use super::address::Address;
 use crate::limits::ADDRESSES_PER_TRANSPORT;
+use std::collections::{HashMap, VecDeque};
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
-    by_address: HashMap<SocketAddr, Key>,
+    by_address: HashMap<Address, Key>,
     by_name: HashMap<String, Key>,
     /// The addresses of each transport, oldest first.
-    addresses: HashMap<Key, VecDeque<SocketAddr>>,
+    addresses: HashMap<Key, VecDeque<Address>>,
 }
 
 impl Demux {
@@ -31,7 +30,7 @@ impl Demux {
         }
     }
 
-    pub(crate) fn by_address(&self, from: SocketAddr) -> Option<Key> {
+    pub(crate) fn by_address(&self, from: Address) -> Option<Key> {
         self.by_address.get(&from).copied()
     }
 
@@ -40,7 +39,7 @@ impl Demux {
     }
 
     /// `from` proved to be this transport's client. Forgets its oldest address when it has too many.
-    pub(crate) fn learn(&mut self, from: SocketAddr, key: Key) {
+    pub(crate) fn learn(&mut self, from: Address, key: Key) {
         if self.by_address.insert(from, key) == Some(key) {
             return;
         }
@@ -53,6 +52,15 @@ impl Demux {
         {
             self.by_address.remove(&oldest);
         }
+    }
+
+    /// Nobody is there any more. Returns the transport whose client was.
+    pub(crate) fn forget(&mut self, address: Address) -> Option<Key> {
+        let key = self.by_address.remove(&address)?;
+        if let Some(addresses) = self.addresses.get_mut(&key) {
+            addresses.retain(|other| *other != address);
+        }
+        Some(key)
     }
 
     /// How many entries there are, for tests of leaks.
@@ -107,8 +115,8 @@ pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn address(port: u16) -> Address {
+        Address::Udp(([192, 0, 2, 1], port).into())
     }
 
     #[test]
@@ -121,6 +129,22 @@ mod tests {
         assert_eq!(demux.by_address(address(5)), Some(Key(2)));
         demux.remove(Key(1), "one");
         assert_eq!(demux.by_address(address(5)), Some(Key(2)));
+        demux.remove(Key(2), "two");
+        assert_eq!(demux.len(), 0);
+    }
+
+    #[test]
+    fn udp_and_tcp_from_one_port_are_two_clients() {
+        let mut demux = Demux::default();
+        demux.add(Key(1), "one".into());
+        demux.add(Key(2), "two".into());
+        let there = Address::Tcp(address(5).socket());
+        demux.learn(address(5), Key(1));
+        demux.learn(there, Key(2));
+        assert_eq!((demux.by_address(address(5)), demux.by_address(there)), (Some(Key(1)), Some(Key(2))));
+        assert_eq!(demux.forget(there), Some(Key(2)));
+        assert_eq!((demux.by_address(address(5)), demux.by_address(there)), (Some(Key(1)), None));
+        demux.remove(Key(1), "one");
         demux.remove(Key(2), "two");
         assert_eq!(demux.len(), 0);
     }

@@ -6,3 +6,4 @@ mod consuming;
 mod hostile;
 mod lines;
 mod publishing;
+mod tcp;

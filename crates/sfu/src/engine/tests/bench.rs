@@ -1,6 +1,6 @@
 //! An engine, some str0m clients and the line between them. The line delays by `DELAY` and may lose.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +10,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc};
 
+use crate::engine::address::Address;
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
 use crate::{Consume, Event, Kind, Produce, Role, Secret};
@@ -36,13 +37,19 @@ pub(super) struct Bench {
     /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
     pub rates: HashMap<usize, f64>,
     busy_until: HashMap<usize, Instant>,
-    line: VecDeque<(Instant, usize, Way, Vec<u8>)>,
+    /// Whose UDP the network swallows.
+    pub without_udp: HashSet<usize>,
+    /// When what arrives at or from which client, which way, and where that client is.
+    line: VecDeque<(Instant, usize, Way, Address, Vec<u8>)>,
 }
 
 pub(super) struct Client {
     pub rtc: Rtc,
     pub name: String,
-    pub address: SocketAddr,
+    /// Where it is. On other protocols it has the same port.
+    pub address: Address,
+    /// What its last media came from.
+    pub sends_from: Option<Address>,
     pub connected_at: Option<Instant>,
     pub closed: bool,
     pub received: Vec<Received>,
@@ -73,8 +80,9 @@ impl Bench {
 
     pub(super) fn with_limits(limits: Limits) -> Self {
         let start = Instant::now();
+        let candidates = vec![Address::Udp(server()), Address::Tcp(server())];
         let engine =
-            Engine::new(start, SystemTime::UNIX_EPOCH, vec![server()], limits, Some(Secret([7; 32]))).expect("a certificate");
+            Engine::new(start, SystemTime::UNIX_EPOCH, candidates, limits, Some(Secret([7; 32]))).expect("a certificate");
         Self {
             start,
             now: start,
@@ -84,15 +92,20 @@ impl Bench {
             loses: Box::new(|_, _, _, _| false),
             rates: HashMap::new(),
             busy_until: HashMap::new(),
+            without_udp: HashSet::new(),
             line: VecDeque::new(),
         }
     }
 
     /// A client with the two placeholders of the web SDK, its transport opened in `room`.
     pub(super) fn join(&mut self, room: &str, role: Role) -> usize {
+        self.join_over(room, role, &[Protocol::Udp])
+    }
+
+    pub(super) fn join_over(&mut self, room: &str, role: Role, protocols: &[Protocol]) -> usize {
         let index = self.clients.len();
         let name = format!("t{index}");
-        let mut client = Client::new(self.now, index, name.clone());
+        let mut client = Client::new(self.now, index, name.clone(), protocols);
         let mut api = client.rtc.sdp_api();
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
@@ -235,8 +248,8 @@ impl Bench {
             }
             self.now = self.now.max(next);
             while self.line.front().is_some_and(|(at, ..)| *at <= self.now) {
-                let (_, client, way, bytes) = self.line.pop_front().expect("just seen");
-                self.deliver(client, way, &bytes);
+                let (_, client, way, at, bytes) = self.line.pop_front().expect("just seen");
+                self.deliver(client, way, at, &bytes);
                 self.pump();
             }
             if self.engine.next_timeout() <= self.now {
@@ -250,15 +263,15 @@ impl Bench {
         }
     }
 
-    fn deliver(&mut self, client: usize, way: Way, bytes: &[u8]) {
-        if (self.loses)(self.now, client, way, bytes) {
+    fn deliver(&mut self, client: usize, way: Way, at: Address, bytes: &[u8]) {
+        let swallowed = at.protocol() == Protocol::Udp && self.without_udp.contains(&client);
+        if swallowed || (self.loses)(self.now, client, way, bytes) {
             return;
         }
-        let address = self.clients[client].address;
         match way {
-            Way::Up => self.engine.handle_datagram(self.now, address, bytes),
+            Way::Up => self.engine.handle_datagram(self.now, at, bytes),
             Way::Down => {
-                if let Ok(receive) = Receive::new(Protocol::Udp, server(), address, bytes) {
+                if let Ok(receive) = Receive::new(at.protocol(), server(), at.socket(), bytes) {
                     let _ = self.clients[client].rtc.handle_input(Input::Receive(self.now, receive));
                 }
             }
@@ -267,7 +280,7 @@ impl Bench {
 
     pub(super) fn pump(&mut self) {
         for (index, client) in self.clients.iter_mut().enumerate() {
-            client.poll(self.now, |bytes| self.line.push_back((self.now + DELAY, index, Way::Up, bytes)));
+            client.poll(self.now, |from, bytes| self.line.push_back((self.now + DELAY, index, Way::Up, from, bytes)));
         }
         let mut down = vec![];
         self.engine.flush(self.now, &mut |datagrams| {
@@ -284,8 +297,8 @@ impl Bench {
         }
     }
 
-    fn send_down(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        let Some(index) = self.clients.iter().position(|c| c.address == to) else { return };
+    fn send_down(&mut self, to: Address, bytes: Vec<u8>) {
+        let Some(index) = self.clients.iter().position(|c| c.address.socket() == to.socket()) else { return };
         let mut at = self.now;
         if let Some(rate) = self.rates.get(&index) {
             let begins = self.busy_until.get(&index).map_or(at, |busy| at.max(*busy));
@@ -298,19 +311,22 @@ impl Bench {
         let at = at + DELAY;
         // The front of the line is what arrives next.
         let place = self.line.iter().rposition(|(before, ..)| *before <= at).map_or(0, |before| before + 1);
-        self.line.insert(place, (at, index, Way::Down, bytes));
+        self.line.insert(place, (at, index, Way::Down, to, bytes));
     }
 }
 
 impl Client {
-    fn new(now: Instant, index: usize, name: String) -> Self {
-        let address = SocketAddr::from(([10, 0, 0, 1 + index as u8], 6_000));
+    fn new(now: Instant, index: usize, name: String, protocols: &[Protocol]) -> Self {
+        let socket = SocketAddr::from(([10, 0, 0, 1 + index as u8], 6_000));
         let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+        for protocol in protocols {
+            rtc.add_local_candidate(Candidate::host(socket, *protocol).expect("a candidate"));
+        }
         Self {
             rtc,
             name,
-            address,
+            address: Address::new(protocols[0], socket),
+            sends_from: None,
             connected_at: None,
             closed: false,
             received: vec![],
@@ -332,7 +348,7 @@ impl Client {
         on
     }
 
-    fn poll(&mut self, now: Instant, mut send: impl FnMut(Vec<u8>)) {
+    fn poll(&mut self, now: Instant, mut send: impl FnMut(Address, Vec<u8>)) {
         while !self.closed {
             match self.rtc.poll_output() {
                 Ok(ClientOutput::Timeout(at)) => {
@@ -340,7 +356,13 @@ impl Client {
                     self.closed = !self.rtc.is_alive();
                     return;
                 }
-                Ok(ClientOutput::Transmit(transmit)) => send(transmit.contents.to_vec()),
+                Ok(ClientOutput::Transmit(transmit)) => {
+                    let from = Address::new(transmit.proto, transmit.source);
+                    if transmit.contents[0] >= 128 {
+                        self.sends_from = Some(from);
+                    }
+                    send(from, transmit.contents.to_vec());
+                }
                 Ok(ClientOutput::Event(event)) => self.hear(now, event),
                 Err(_) => self.closed = true,
             }

@@ -4,6 +4,7 @@ use str0m::change::SdpOffer;
 
 use super::bench::{Bench, Way};
 use crate::counters::DropReason;
+use crate::engine::address::Address;
 use crate::{Consume, Kind, Produce, Role};
 
 /// A small fixed generator (Knuth's MMIX constants): garbage, but the same in each run.
@@ -50,7 +51,7 @@ fn strangers_are_counted_and_dropped() {
     let mut bench = Bench::new();
     bench.join("r", Role::Send);
     bench.connect();
-    let stranger = "198.51.100.9:1234".parse().expect("an address");
+    let stranger = Address::Udp("198.51.100.9:1234".parse().expect("an address"));
     bench.engine.handle_datagram(bench.now, stranger, &[0x80; 100]);
     bench.engine.handle_datagram(bench.now, stranger, &[]);
     assert_eq!(dropped(&bench, DropReason::Stranger), 2);
@@ -73,7 +74,7 @@ fn a_stranger_with_a_known_name_but_no_password_learns_nothing() {
     let mut forged = stun.borrow().clone();
     // The transaction id is under the integrity check.
     forged[10] ^= 1;
-    let stranger = "198.51.100.9:1234".parse().expect("an address");
+    let stranger = Address::Udp("198.51.100.9:1234".parse().expect("an address"));
     bench.engine.handle_datagram(bench.now, stranger, &forged);
     assert_eq!(dropped(&bench, DropReason::RefusedStun), 1);
     bench.engine.handle_datagram(bench.now, stranger, &[0x80; 100]);
