@@ -32,6 +32,7 @@ use crate::{Config, Event};
 
 pub use self::addresses::addresses;
 pub use self::command::Sfu;
+pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
 #[derive(Debug, thiserror::Error)]

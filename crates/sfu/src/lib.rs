@@ -15,7 +15,7 @@ mod sdp;
 use std::net::{IpAddr, SocketAddr};
 
 pub use counters::{DropReason, Snapshot, TcpEnd};
-pub use driver::{Sfu, StartError, addresses, start};
+pub use driver::{Sfu, StartError, addresses, begins_media, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use sdp::Kind;

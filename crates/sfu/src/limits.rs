@@ -44,8 +44,9 @@ pub(crate) const COMMAND_RESERVE: usize = 1_024;
 /// Events waiting for the server. Levels are dropped when it is half full, state waits in the thread.
 pub(crate) const EVENT_QUEUE: usize = 1_024;
 
-/// Remote addresses that may point to one transport; more than any client has network paths.
-pub(crate) const ADDRESSES_PER_TRANSPORT: usize = 8;
+/// Remote addresses that may point to one transport; more than any client has network paths. While it connects, a client
+/// has one for each of its networks, and on TCP one more for each of our addresses.
+pub(crate) const ADDRESSES_PER_TRANSPORT: usize = 32;
 
 /// Simulcast layers of one producer. The web SDK sends up to three; more are ignored.
 pub(crate) const LAYERS_PER_PRODUCER: usize = 4;

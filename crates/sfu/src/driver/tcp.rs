@@ -7,7 +7,7 @@
 pub(super) mod framing;
 pub(super) mod lobby;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ pub(super) struct Tcp {
     registry: Registry,
     lobby: Arc<Lobby>,
     connections: FxHashMap<Token, Connection>,
-    by_address: FxHashMap<SocketAddr, Token>,
+    /// By addresses, which strangers choose.
+    by_address: HashMap<SocketAddr, Token>,
     next: usize,
     /// Those that may have something to read.
     readable: VecDeque<Token>,
@@ -73,7 +74,7 @@ impl Tcp {
             registry,
             lobby,
             connections: FxHashMap::default(),
-            by_address: FxHashMap::default(),
+            by_address: HashMap::new(),
             next: first.0,
             readable: VecDeque::new(),
             sweep_at: None,
@@ -103,7 +104,7 @@ impl Tcp {
         self.lobby.connected();
         self.by_address.insert(from, token);
         self.sweep_at.get_or_insert(now + TCP_SWEEP_EVERY);
-        let connection = Connection {
+        let mut connection = Connection {
             stream,
             from,
             place: Some(place),
@@ -114,8 +115,8 @@ impl Tcp {
             queue: VecDeque::new(),
             stalled_since: None,
         };
+        let judged = connection.take(now, &check, engine);
         self.connections.insert(token, connection);
-        let judged = self.connections.get_mut(&token).map_or(Ok(()), |connection| connection.take(now, &check, engine));
         if let Err(end) = judged {
             self.close(token, end, engine);
         }
@@ -295,9 +296,15 @@ impl Connection {
 }
 
 /// Keeps the kernel's own queue short: what waits there cannot be dropped any more, and makes sound late.
+#[cfg(target_os = "linux")]
 fn keep_short(socket: &SockRef<'_>) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    return socket.set_tcp_notsent_lowat(TCP_KERNEL_BYTES);
-    #[cfg(not(target_os = "linux"))]
-    return socket.set_send_buffer_size(TCP_KERNEL_BYTES as usize);
+    socket.set_tcp_notsent_lowat(TCP_KERNEL_BYTES)
 }
+
+#[cfg(not(target_os = "linux"))]
+fn keep_short(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_send_buffer_size(TCP_KERNEL_BYTES as usize)
+}
+
+#[cfg(test)]
+mod tests;

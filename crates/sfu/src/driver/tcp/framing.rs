@@ -3,6 +3,12 @@
 /// Longest frame taken, in bytes. Clients send nothing longer than an Ethernet frame; a longer one is not of a client.
 pub(crate) const FRAME_BYTES: usize = 2_048;
 
+/// Whether a connection that begins with this byte may be ours: the upper half of the length of a frame. HTTP begins with a
+/// letter, TLS with 22.
+pub fn begins_media(first: u8) -> bool {
+    usize::from(first) <= FRAME_BYTES >> 8
+}
+
 /// What stands before a frame.
 pub(crate) const PREFIX: usize = 2;
 
