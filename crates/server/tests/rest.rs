@@ -23,3 +23,5 @@ mod live;
 mod page;
 #[path = "rest/shapes.rs"]
 mod shapes;
+#[path = "rest/shared_port.rs"]
+mod shared_port;
