@@ -85,7 +85,7 @@ pub fn announced(config: &Config, ports: &[SocketAddr]) -> Vec<SocketAddr> {
     taken.into_iter().take(ANNOUNCED).collect()
 }
 
-/// Whether browsers take an answer that names this (read in libwebrtc: it refuses the whole answer otherwise).
+/// Whether browsers take this for a candidate (read in libwebrtc, `VerifyCandidate`); they refuse a description with others.
 pub fn browsers_take(address: SocketAddr) -> bool {
     let private = match address.ip().to_canonical() {
         IpAddr::V4(ip) => {
