@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::serve::ListenerExt;
 use salon_core::{AccountId, AppId, Timestamp};
 use salon_store::{ApiKey, OpenOptions, RunId, Store};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +20,7 @@ use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
 use crate::files::{self, Files};
 use crate::heartbeat::{self, Heartbeat};
 use crate::hub::{Families, Hub, Shared};
+use crate::listener::{self, Door, Port};
 use crate::media::Media;
 use crate::quality::{self, Quality};
 use crate::telemetry::Metrics;
@@ -84,7 +85,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
-    let (sfu, media_events) = start_media(&config, &secret)?;
+    let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
+    let http = Port::take(config.listen).with_context(in_use)?;
+    let addr = http.address()?;
+    let shares = config.media.tcp && config.media.tcp_listen.is_empty();
+    let mut media_ports = Vec::new();
+    let mut tcp = if shares { vec![addr] } else { Vec::new() };
+    for address in &config.media.tcp_listen {
+        let taken = Port::take(*address).and_then(|port| Ok((port.address()?, port)));
+        let (at, port) = taken.with_context(|| format!("cannot listen on {address} (media.tcp_listen)"))?;
+        tcp.push(at);
+        media_ports.push(port);
+    }
+    let (sfu, media_events) = start_media(&config, &secret, &listener::announced(&config, &tcp))?;
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     store.register_node(&config.node.name, &run, clock.now()).await?;
     let hub = Hub::new(Shared {
@@ -104,10 +117,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         tracing::info!(sessions = adopted, "going on with live sessions");
     }
 
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}; is another server using it?", config.listen))?;
-    let addr = listener.local_addr()?;
+    let http = http.open().with_context(in_use)?;
+    let sfu = &hub.media().sfu;
+    for port in media_ports {
+        tasks.spawn(listener::media_only(
+            port.open().context("cannot open a port for media over TCP")?,
+            sfu.clone(),
+            stop.clone(),
+        ));
+    }
+    let door = Door::new(http, shares.then(|| sfu.clone())).tap_io(|_| {});
     let app = Arc::new(App {
         keys: Keys::new(store.clone()),
         tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
@@ -129,7 +148,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tasks.spawn(crate::media::listen(app.clone(), media_events));
     let router = crate::rest::router(app.clone());
     let server = tokio::spawn(async move {
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        axum::serve(door, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move { stop.cancelled().await })
             .await
     });
@@ -185,13 +204,18 @@ async fn beat(app: Arc<App>, run: RunId) {
 }
 
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
-fn start_media(config: &Config, secret: &str) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
+fn start_media(
+    config: &Config,
+    secret: &str,
+    tcp: &[SocketAddr],
+) -> anyhow::Result<(salon_sfu::Sfu, tokio::sync::mpsc::Receiver<salon_sfu::Event>)> {
     let with = |port| salon_sfu::Config {
         bind: SocketAddr::new(config.media.ip, port),
         threads: config.media.threads,
         single_port: config.media.single_port,
         room_per_thread: config.media.room_per_thread,
         announce: config.media.announce.clone(),
+        tcp: tcp.to_vec(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
         limits: config.media_limits(),
     };

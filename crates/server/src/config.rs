@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 pub(crate) use check::is_content_type;
-use check::{content_types, filter, host, ice_url, node_name, reachable, store_url, web_url, within};
+use check::{connectable, content_types, filter, host, ice_url, node_name, reachable, store_url, web_url, within};
 pub use example::{effective, example};
 pub use load::{ConfigError, ConfigErrors, Flag, Origin, Origins, Sources, env_name};
 pub use table::Setting;
@@ -68,7 +68,7 @@ table::settings! {
         max_connections: u32 = 8, within(1, 1_000);
     }
 
-    /// Audio and video, over UDP.
+    /// Audio and video, over UDP; over TCP for people whose network lets no UDP out.
     media: Media {
         /// The address the UDP ports are bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
         ip: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -86,6 +86,15 @@ table::settings! {
         /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
         /// Empty: those of this host's network interfaces.
         announce: Vec<IpAddr> = Vec::new(), reachable;
+        /// Take media over TCP as well. Clients use it where UDP does not get through.
+        tcp: bool = true;
+        /// Ports of their own for media over TCP, each as ADDRESS:PORT. Empty: the port of `listen` takes it beside HTTP,
+        /// which clients can use only if no proxy stands before it.
+        tcp_listen: Vec<SocketAddr> = Vec::new();
+        /// What clients are told to connect to for media over TCP, each as ADDRESS:PORT. Empty: the ports above on the
+        /// addresses of `announce`, but nothing while the port is for this computer only and clients are not. Browsers
+        /// take ports from 1024 on, and 80 and 443 on public addresses.
+        tcp_announce: Vec<SocketAddr> = Vec::new(), connectable;
         + {
             /// Nobody chose the port, so `salon dev` may take another if it is in use.
             port_is_default: bool = true;
@@ -147,8 +156,8 @@ table::settings! {
 
     /// One STUN or TURN service, told to every client.
     ice: Ice {
-        /// Its addresses, such as `turn:turn.example.org:3478?transport=udp`. Salon itself needs none; TURN helps
-        /// people whose network lets no UDP out.
+        /// Its addresses, such as `turns:turn.example.org?transport=tcp`. Salon itself needs none; TURN helps people whose
+        /// network lets out neither UDP nor TCP to the port for media.
         urls: Vec<String> = Vec::new(), ice_url;
         /// The user name for TURN.
         username: String = String::new();

@@ -10,6 +10,7 @@ pub mod config;
 pub mod files;
 pub mod heartbeat;
 pub mod hub;
+pub mod listener;
 pub mod media;
 pub mod page;
 pub mod quality;

@@ -224,6 +224,17 @@ fn the_media_server_has_room_for_everyone_a_session_may_hold() {
 }
 
 #[test]
+fn addresses_that_browsers_refuse_are_not_announced_for_tcp() {
+    for bad in ["0.0.0.0:3478", "203.0.113.7:22", "10.0.0.4:443", "203.0.113.7:0", "203.0.113.7"] {
+        assert!(mistakes(&set(&[&format!("media.tcp_announce={bad}")])).contains("--set), but must be"), "{bad}");
+    }
+    let config = Config::load(&set(&["media.tcp_announce=203.0.113.7:443,[2001:db8::1]:3478,10.0.0.4:3478"])).unwrap();
+    assert_eq!(config.media.tcp_announce.len(), 3);
+    let both = mistakes(&set(&["media.tcp=false", "media.tcp_listen=0.0.0.0:3478"]));
+    assert!(both.contains("media.tcp is false (--set), but media.tcp_listen is set (--set)"), "{both}");
+}
+
+#[test]
 fn a_turn_server_needs_its_password() {
     assert!(mistakes(&set(&["ice.urls=turn:turn.example.org"])).contains("ice.username and ice.credential must be set"));
     let complete = ["ice.urls=turn:turn.example.org", "ice.username=u", "ice.credential=c"];

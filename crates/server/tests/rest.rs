@@ -25,3 +25,5 @@ mod page;
 mod quality;
 #[path = "rest/shapes.rs"]
 mod shapes;
+#[path = "rest/shared_port.rs"]
+mod shared_port;

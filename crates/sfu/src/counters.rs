@@ -25,9 +25,9 @@ pub enum DropReason {
     Paused,
     /// RTP of a layer that the publisher may not send.
     BeyondCap,
-    /// The socket's send buffer was full.
+    /// The socket's send buffer was full, or the queue of a TCP connection.
     SendBufferFull,
-    /// The operating system refused to send.
+    /// The operating system refused to send, or the TCP connection is gone.
     SendFailed,
     /// An audio level nobody came to fetch.
     EventQueueFull,
@@ -73,6 +73,40 @@ impl DropReason {
     }
 }
 
+/// Why a TCP connection for media ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TcpEnd {
+    /// The client closed it, or the network did.
+    Left,
+    /// The transport it was for is gone, or its client has newer connections.
+    Over,
+    /// No genuine check came in time.
+    Unproven,
+    /// What came was not a client's: too long a frame, or no check at first.
+    Malformed,
+    /// The client did not read.
+    Stalled,
+    /// There was no room for one more.
+    TooMany,
+}
+
+impl TcpEnd {
+    /// All of them, in the order of [`Snapshot::tcp_ended`].
+    pub const ALL: [Self; 6] = [Self::Left, Self::Over, Self::Unproven, Self::Malformed, Self::Stalled, Self::TooMany];
+
+    /// A short name for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Over => "over",
+            Self::Unproven => "unproven",
+            Self::Malformed => "malformed",
+            Self::Stalled => "stalled",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
 /// The state of the media thread at one moment. Counters are since the start of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -86,9 +120,9 @@ pub struct Snapshot {
     pub producers: usize,
     /// Tracks going out, including those whose offer is not answered yet.
     pub consumers: usize,
-    /// Datagrams read from the socket.
+    /// Datagrams read from the socket, and frames from TCP.
     pub datagrams_in: u64,
-    /// Datagrams handed to the socket.
+    /// Datagrams handed to the socket, and frames to TCP.
     pub datagrams_out: u64,
     /// Bytes of the datagrams read, without UDP and IP headers.
     pub bytes_in: u64,
@@ -114,6 +148,10 @@ pub struct Snapshot {
     pub panics: u64,
     /// Datagrams and packets that went nowhere, by reason.
     pub drops: Vec<(DropReason, u64)>,
+    /// TCP connections for media.
+    pub tcp_connections: usize,
+    /// TCP connections that ended, by reason.
+    pub tcp_ended: Vec<(TcpEnd, u64)>,
 }
 
 impl Snapshot {
@@ -139,6 +177,9 @@ impl Snapshot {
             layer_switches,
             panics,
             drops,
+            // Known to the handle, not to threads.
+            tcp_connections: _,
+            tcp_ended: _,
         } = other;
         self.rooms += rooms;
         self.transports += transports;

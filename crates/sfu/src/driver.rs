@@ -1,13 +1,14 @@
-//! The media threads: each a socket, a command queue, an engine and the loop between them.
+//! The media threads: each its sockets, a command queue, an engine and the loop between them.
 //! Owns the clock and the sockets; decides nothing. Sleeps until a packet, a command or a deadline comes.
 //! Invariant: whatever the engine wants sent leaves before the thread sleeps, to other threads before to clients.
-//! Next: `driver/command.rs` for the way of a request, `driver/neighbours.rs` for the ways between threads,
+//! Next: `driver/command.rs` for the way of a request, `driver/neighbours.rs` for the ways between threads, `driver/tcp.rs`,
 //! `driver/addresses.rs` for what clients are told.
 
 mod addresses;
 mod command;
 mod directory;
 mod neighbours;
+mod tcp;
 mod udp;
 
 use std::collections::VecDeque;
@@ -24,14 +25,19 @@ use tokio::sync::mpsc::error::TrySendError;
 use self::command::{Command, Line};
 use self::directory::Directory;
 use self::neighbours::{Neighbours, neighbours};
+use self::tcp::Tcp;
+use self::tcp::lobby::Lobby;
 use self::udp::{Sent, Udp};
 use crate::counters::{Counters, DropReason};
+use crate::engine::address::Address;
 use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST};
 use crate::{Config, Event, Secret};
 
+pub use self::addresses::addresses;
 pub use self::command::Sfu;
+pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +67,14 @@ pub enum StartError {
 
 const SOCKET: Token = Token(0);
 const COMMANDS: Token = Token(1);
+/// The first of the tokens of TCP connections.
+const CONNECTIONS: Token = Token(2);
 
 /// Reads of the socket before commands and timeouts get their turn. Raising it favours throughput over both.
 const READS_PER_ROUND: usize = 8;
+
+/// Reads of TCP connections before everything else gets its turn.
+const TCP_READS_PER_ROUND: usize = 16;
 
 /// Commands handled before packets get their turn. An SDP takes about a millisecond.
 const COMMANDS_PER_ROUND: usize = 4;
@@ -92,26 +103,31 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
     let wakers = wakers.collect::<io::Result<Vec<_>>>()?;
     let directory = Arc::new(Directory::new(threads, config.limits.clone(), config.room_per_thread));
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
+    let lobby = Arc::new(Lobby::default());
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
     let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
     for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
         poll.registry().register(udp.source(), SOCKET, Interest::READABLE)?;
         let local = udp.local_addr();
-        let candidates = addresses::candidates(local, &config.announce);
+        let candidates = addresses(local, &config.announce);
         if candidates.is_empty() {
             return Err(StartError::NoAddress);
         }
+        let over_tcp = config.tcp.iter().copied().map(Address::Tcp);
+        let candidates: Vec<_> = candidates.into_iter().map(Address::Udp).chain(over_tcp).collect();
         tracing::info!(thread = me, port = local.port(), addresses = candidates.len(), "media thread starts");
         #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
         let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits.clone(), config.secret.clone())
             .ok_or(StartError::Certificate)?
             .among(me, threads, config.single_port);
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+        let tcp = Tcp::new(poll.registry().try_clone()?, Arc::clone(&lobby), CONNECTIONS);
         lines.push(Line { commands, waker, local });
         shards.push(Shard {
             me,
             poll,
             udp,
+            tcp,
             engine,
             inbox,
             neighbours,
@@ -125,7 +141,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
     for shard in shards {
         thread::Builder::new().name(format!("media-{}", shard.me)).spawn(move || shard.run())?;
     }
-    Ok((Sfu::new(lines, directory), outbox))
+    Ok((Sfu::new(lines, directory, lobby), outbox))
 }
 
 /// A socket for each thread: on ports that follow each other, or all on one.
@@ -158,6 +174,7 @@ struct Shard {
     me: usize,
     poll: Poll,
     udp: Udp,
+    tcp: Tcp,
     engine: Engine,
     inbox: mpsc::Receiver<Command>,
     neighbours: Neighbours,
@@ -180,7 +197,7 @@ impl Drop for Shard {
 
 impl Shard {
     fn run(mut self) {
-        let mut events = Events::with_capacity(8);
+        let mut events = Events::with_capacity(256);
         // Readiness is told once: with a rest left in the socket or queue the thread must not sleep.
         let mut rest = false;
         loop {
@@ -192,8 +209,12 @@ impl Shard {
                 return;
             }
             self.cross_over();
-            let more_packets = self.read();
+            for event in events.iter().filter(|event| event.token() >= CONNECTIONS) {
+                self.tcp.hear(event);
+            }
+            let more_packets = self.read() | self.read_tcp();
             let now = now();
+            self.tcp.sweep(now, &mut self.engine);
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
             }
@@ -209,7 +230,8 @@ impl Shard {
     }
 
     fn sleep(&self) -> Duration {
-        let mut sleep = self.engine.next_timeout().saturating_duration_since(now());
+        let next = self.tcp.next_timeout().into_iter().fold(self.engine.next_timeout(), Instant::min);
+        let mut sleep = next.saturating_duration_since(now());
         if !self.waiting.is_empty() {
             sleep = sleep.min(EVENTS_STUCK);
         }
@@ -251,9 +273,20 @@ impl Shard {
                 if std::mem::take(&mut first) {
                     neighbours.receive(|from, crossing| engine.handle_crossing(now, from, crossing));
                 }
-                engine.handle_datagram(now, client, datagram);
+                engine.handle_datagram(now, Address::Udp(client), datagram);
             });
             if !some {
+                return false;
+            }
+            self.flush();
+        }
+        true
+    }
+
+    /// As `read`, from those on TCP.
+    fn read_tcp(&mut self) -> bool {
+        for _ in 0..TCP_READS_PER_ROUND {
+            if !self.tcp.read(now(), &mut self.engine) {
                 return false;
             }
             self.flush();
@@ -271,6 +304,7 @@ impl Shard {
                     let _ = done.send(());
                     return Obeyed::Stop;
                 }
+                Ok(Command::Adopt(newcomer)) => self.tcp.adopt(now(), *newcomer, &mut self.engine),
                 Ok(command) => {
                     // It may speak of what another thread shared before.
                     self.cross_over();
@@ -293,11 +327,13 @@ impl Shard {
     fn flush(&mut self) {
         // First: where a client is must be known before it is answered.
         self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
-        let (udp, mut sent) = (&self.udp, SentCounts::default());
-        self.engine.flush(now(), &mut |datagrams| sent.send(udp, datagrams));
+        let (udp, tcp, mut sent) = (&self.udp, &mut self.tcp, SentCounts::default());
+        self.engine.flush(now(), &mut |datagrams| sent.send(udp, tcp, datagrams));
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { to, bytes } => sent.send(&self.udp, Datagrams { to, bytes: &bytes, each: bytes.len() }),
+                Output::Send { to, bytes } => {
+                    sent.send(&self.udp, &mut self.tcp, Datagrams { to, bytes: &bytes, each: bytes.len() });
+                }
                 Output::Event(event) => self.tell(event),
                 Output::Gone(gone) => self.directory.forget(&gone),
             }
@@ -340,10 +376,14 @@ struct SentCounts {
 }
 
 impl SentCounts {
-    /// UDP may lose packets; waiting would delay everyone else's.
-    fn send(&mut self, udp: &Udp, datagrams: Datagrams<'_>) {
+    /// Packets may be lost; waiting would delay everyone else's.
+    fn send(&mut self, udp: &Udp, tcp: &mut Tcp, datagrams: Datagrams<'_>) {
+        let to = match datagrams.to {
+            Address::Udp(to) => to,
+            Address::Tcp(to) => return tcp.send(to, datagrams, self),
+        };
         let count = datagrams.iter().count() as u64;
-        match udp.send(datagrams) {
+        match udp.send(to, datagrams) {
             Sent::Yes => {
                 self.datagrams += count;
                 self.bytes += datagrams.bytes.len() as u64;

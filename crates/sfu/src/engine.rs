@@ -3,6 +3,7 @@
 //! every touched one is drained; nothing outlives its transport.
 //! Never reads a clock or a socket. Next: `engine/transport.rs`, then `engine/room.rs` for the way of a packet.
 
+pub(crate) mod address;
 pub(crate) mod allocation;
 pub(crate) mod congestion;
 pub(crate) mod consumer;
@@ -36,6 +37,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustc_hash::FxHashMap;
 use str0m::net::DatagramSend;
 
+use self::address::Address;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
 use self::egress::{Run, keys};
@@ -56,7 +58,7 @@ pub(crate) struct Key(pub u64);
 #[derive(Debug)]
 pub(crate) enum Output {
     Send {
-        to: SocketAddr,
+        to: Address,
         bytes: DatagramSend,
     },
     Event(Event),
@@ -119,7 +121,7 @@ impl Engine {
     pub(crate) fn new(
         now: Instant,
         wall: SystemTime,
-        candidates: Vec<SocketAddr>,
+        candidates: Vec<Address>,
         limits: Limits,
         secret: Option<Secret>,
     ) -> Option<Self> {
@@ -168,7 +170,7 @@ impl Engine {
     }
 
     /// A datagram came in. Strangers are counted and dropped.
-    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: Address, datagram: &[u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
         if datagram.len() > DATAGRAM_BYTES {
@@ -179,7 +181,7 @@ impl Engine {
     }
 
     /// As `handle_datagram`; `via` is the thread that the kernel gave it to, if another.
-    fn hear(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], via: Option<usize>) {
+    fn hear(&mut self, now: Instant, from: Address, datagram: &[u8], via: Option<usize>) {
         let to = self.local_address(from);
         let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
         let Some(key) = recipient else { return };
@@ -201,6 +203,18 @@ impl Engine {
             self.counters.dropped(DropReason::Malformed);
         }
         self.settle(now);
+    }
+
+    /// Whether the client of a transport has proven to be there, not long ago.
+    pub(crate) fn knows(&self, address: Address) -> bool {
+        self.demux.by_address(address).is_some()
+    }
+
+    /// A connection ended: nobody is reached there any more.
+    pub(crate) fn disconnected(&mut self, address: Address) {
+        if let Some(transport) = self.demux.forget(address).and_then(|key| self.transports.get_mut(&key)) {
+            transport.leave(address);
+        }
     }
 
     /// Time has come.
@@ -245,7 +259,7 @@ impl Engine {
     }
 
     /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
-    fn recipient(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8], via: Option<usize>) -> Option<Key> {
+    fn recipient(&mut self, now: Instant, from: Address, to: SocketAddr, datagram: &[u8], via: Option<usize>) -> Option<Key> {
         let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
         let at = now.saturating_duration_since(self.identity.began.0).as_nanos() as u64;
         let Some(name) = named else {
@@ -266,7 +280,7 @@ impl Engine {
             if via.is_none() && self.hand_over(now, at, from, Some(name), datagram) {
                 return None;
             }
-            if !self.verified.may(&self.rates, at, from) {
+            if !self.verified.may(&self.rates, at, from.socket()) {
                 self.counters.dropped(DropReason::Unverified);
             } else {
                 match self.identity.farewell.refuse(name, datagram) {
@@ -292,11 +306,12 @@ impl Engine {
     }
 
     /// The candidate a datagram from there was probably sent to; the socket does not tell.
-    fn local_address(&self, from: SocketAddr) -> SocketAddr {
-        let candidates = &self.identity.candidates;
-        let family = || candidates.iter().filter(|c| c.is_ipv4() == from.is_ipv4());
+    fn local_address(&self, from: Address) -> SocketAddr {
+        let (protocol, from) = (from.protocol(), from.socket());
+        let candidates = || self.identity.candidates.iter().filter(|c| c.protocol() == protocol).map(|c| c.socket());
+        let family = || candidates().filter(|c| c.is_ipv4() == from.is_ipv4());
         let same = family().find(|c| c.ip().is_loopback() == from.ip().is_loopback());
-        same.or_else(|| family().next()).or(candidates.first()).copied().unwrap_or(from)
+        same.or_else(|| family().next()).or_else(|| candidates().next()).unwrap_or(from)
     }
 
     /// Lets a transport do something and carries on what came of it. A panic ends that transport only: None.
@@ -324,9 +339,7 @@ impl Engine {
         let mut closed = None;
         for happened in happened.drain(..) {
             match happened {
-                Happened::Send(transmit) => {
-                    self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
-                }
+                Happened::Send(to, bytes) => self.outputs.push_back(Output::Send { to, bytes }),
                 Happened::Connected => {
                     let begun = self.guard(now, Some(key), |engine| {
                         let usable = engine.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
@@ -451,8 +464,8 @@ impl Engine {
             self.counters.panics += u64::from(closed.is_err());
         }
         for happened in goodbye {
-            if let Happened::Send(transmit) = happened {
-                self.outputs.push_back(Output::Send { to: transmit.destination, bytes: transmit.contents });
+            if let Happened::Send(to, bytes) = happened {
+                self.outputs.push_back(Output::Send { to, bytes });
             }
         }
         self.outputs.push_back(Output::Gone(Gone::Transport(transport.id.clone())));

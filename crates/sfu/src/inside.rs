@@ -18,6 +18,7 @@ use str0m::crypto::dtls::{KeyingMaterial, SrtpProfile};
 
 pub use self::call::call;
 
+use crate::engine::address::Address;
 use crate::engine::congestion::{Congestion, arrivals as arrival_reports};
 use crate::engine::demux;
 use crate::engine::egress::feedback::{self as feedback_reports, Feedback};
@@ -237,7 +238,7 @@ pub fn sdp(bytes: &[u8]) {
 
 /// What we write can be read, by us at least, and nothing of theirs stands in it as a line of its own.
 fn check_written(lines: &Lines) {
-    let address = std::net::SocketAddr::from(([192, 0, 2, 1], 5_000));
+    let address = Address::Udp(std::net::SocketAddr::from(([192, 0, 2, 1], 5_000)));
     let session = Session {
         id: 1,
         version: 1,

@@ -21,8 +21,8 @@ mod sdp;
 use std::net::{IpAddr, SocketAddr};
 
 pub use cap::Cap;
-pub use counters::{DropReason, Snapshot};
-pub use driver::{Sfu, StartError, start};
+pub use counters::{DropReason, Snapshot, TcpEnd};
+pub use driver::{Sfu, StartError, addresses, begins_media, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};
@@ -43,6 +43,9 @@ pub struct Config {
     /// The addresses clients are told, most preferred first; each is combined with the socket's port. Needed behind
     /// NAT. If empty: the bound address, or for an unspecified one all addresses of this machine.
     pub announce: Vec<IpAddr>,
+    /// The addresses clients are told for TCP, for those whom UDP does not reach. Connections to them are for
+    /// [`Sfu::adopt`]. If empty: none.
+    pub tcp: Vec<SocketAddr>,
     /// Bounds on what the process holds.
     pub limits: Limits,
     /// A secret that outlives the process: with it, clients of connections that died with an earlier run are told so at
@@ -69,6 +72,7 @@ impl Config {
             single_port: false,
             room_per_thread: 100,
             announce: Vec::new(),
+            tcp: Vec::new(),
             limits: Limits::default(),
             secret: None,
         }

@@ -92,8 +92,9 @@ pub(crate) const COMMAND_RESERVE: usize = 1_024;
 /// Events waiting for the server. Levels are dropped when it is half full, state waits in the thread.
 pub(crate) const EVENT_QUEUE: usize = 1_024;
 
-/// Remote addresses that may point to one transport; more than any client has network paths.
-pub(crate) const ADDRESSES_PER_TRANSPORT: usize = 8;
+/// Remote addresses that may point to one transport; more than any client has network paths. While it connects, a client
+/// has one for each of its networks, and on TCP one more for each of our addresses.
+pub(crate) const ADDRESSES_PER_TRANSPORT: usize = 32;
 
 /// Simulcast layers of one producer. The web SDK sends up to three; more are ignored.
 pub(crate) const LAYERS_PER_PRODUCER: usize = 4;
@@ -201,3 +202,36 @@ pub(crate) const MUCH_BUSIER_BY: u64 = 50_000;
 
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);
+
+/// TCP connections for media in the process, each with a descriptor. A client that needs TCP has two.
+pub(crate) const TCP_CONNECTIONS: usize = 10_000;
+
+/// TCP connections that have not shown a genuine check yet, in the process and from one address. A school behind one
+/// address must get in when its lesson begins; higher lets a stranger hold more of the process's descriptors.
+pub(crate) const TCP_UNPROVEN: usize = 2_048;
+pub(crate) const TCP_UNPROVEN_PER_ADDRESS: usize = 512;
+
+/// How long a TCP connection may take for its first check, and how long the server may not know its client. Browsers
+/// check every half second at least while they connect.
+pub(crate) const TCP_PROVEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Checks a TCP connection may send before one is genuine; each costs a signature.
+pub(crate) const TCP_CHECKS_UNPROVEN: usize = 32;
+
+/// What waits to be written to one TCP client, at most. Raising it makes what a slow line delivers older, and the estimate
+/// of that line worse; half a second at 1 Mbit/s.
+pub(crate) const TCP_QUEUE_BYTES: usize = 64 << 10;
+
+/// From here on nothing longer than `TCP_LONG` joins the queue: that is video, and the rest is kept for sound, checks and
+/// reports.
+pub(crate) const TCP_QUEUE_BYTES_LONG: usize = 48 << 10;
+pub(crate) const TCP_LONG: usize = 400;
+
+/// What the kernel keeps unsent of one TCP connection (TCP_NOTSENT_LOWAT), beside what is on its way.
+pub(crate) const TCP_KERNEL_BYTES: u32 = 16 << 10;
+
+/// A TCP client that read nothing for this long, though there was something, is let go.
+pub(crate) const TCP_STALLED_FOR: Duration = Duration::from_secs(10);
+
+/// How often TCP connections are looked at for the bounds above.
+pub(crate) const TCP_SWEEP_EVERY: Duration = Duration::from_secs(1);

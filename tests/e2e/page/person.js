@@ -127,6 +127,19 @@ window.person = {
     return found;
   },
 
+  /** What media takes on each connection, `udp` or `tcp`; only those that have found a way. */
+  async protocols() {
+    const found = [];
+    for (const connection of open()) {
+      const stats = await connection.getStats();
+      for (const { type, selectedCandidatePairId } of stats.values()) {
+        const pair = type === 'transport' && stats.get(selectedCandidatePairId);
+        if (pair) found.push(stats.get(pair.localCandidateId).protocol);
+      }
+    }
+    return found;
+  },
+
   /** How somebody's camera and microphone come over, since the beginning. Times in seconds. */
   async quality(id) {
     const participant = window.meeting.participants.joined.get(id);

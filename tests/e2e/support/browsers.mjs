@@ -11,8 +11,8 @@ import { fakeDevices } from './fake-devices.mjs';
 const CHROMIUM = process.env.SALON_CHROMIUM ?? '/usr/bin/chromium';
 const FIREFOX = [process.env.SALON_FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'];
 
-/** A Chromium whose camera and microphone are `person`'s. */
-export async function openChromium(person) {
+/** A Chromium whose camera and microphone are `person`'s; `withoutUdp`, as behind a firewall that lets none through. */
+export async function openChromium({ withoutUdp = false, ...person }) {
   const { camera, microphone } = fakeDevices(person);
   return chromium.launch({
     executablePath: CHROMIUM,
@@ -26,6 +26,7 @@ export async function openChromium(person) {
       `--use-file-for-fake-audio-capture=${microphone}`,
       '--autoplay-policy=no-user-gesture-required',
       '--disable-quic',
+      ...(withoutUdp ? ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] : []),
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',

@@ -53,10 +53,14 @@ export class Stage {
 
   /**
    * Somebody of the cast, added to the meeting through the API, in front of the setup screen.
-   * `through` is the origin by which their client reaches the server; `camera` the size of their picture.
+   * `through` is the origin by which their client reaches the server; `camera` the size of their picture; `withoutUdp`
+   * whether their network lets none out.
    */
-  async invites(name, meeting, { preset = 'group_call_host', through = this.salon.origin, camera, prepare } = {}) {
-    const [participant, page] = await Promise.all([this.api.addParticipant(meeting, { name, preset }), this.#page(name, camera)]);
+  async invites(name, meeting, { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare } = {}) {
+    const [participant, page] = await Promise.all([
+      this.api.addParticipant(meeting, { name, preset }),
+      this.#page(name, { ...camera, withoutUdp }),
+    ]);
     const person = this.#person(name, page, { participant, origin: through });
     return person.prepares(prepare);
   }
@@ -108,9 +112,9 @@ export class Stage {
     return context;
   }
 
-  async #page(name, camera) {
-    const key = camera ? `${name} ${camera.width}` : name;
-    const browser = await this.#browser(key, () => openChromium({ ...CAST[name], ...camera }));
+  async #page(name, wanted = {}) {
+    const key = [name, wanted.width, wanted.withoutUdp && 'without UDP'].filter(Boolean).join(' ');
+    const browser = await this.#browser(key, () => openChromium({ ...CAST[name], ...wanted }));
     const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
     this.#pages.push(context);
     const page = await context.newPage();

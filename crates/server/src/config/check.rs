@@ -2,13 +2,14 @@
 //! Invariant: a message says what is expected; which setting and source it speaks of is added by `load.rs`.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tracing_subscriber::EnvFilter;
 
 use super::table::Expected;
 use super::value::DatabaseUrl;
 use super::{Config, ConfigError, Mode, Origins};
+use crate::listener::browsers_take;
 
 /// Both ends included.
 pub(super) fn within<T: PartialOrd + Copy + Display>(least: T, most: T) -> impl Fn(&T) -> Result<(), Expected> {
@@ -32,6 +33,14 @@ pub(super) fn store_url(url: &DatabaseUrl) -> Result<(), Expected> {
 pub(super) fn reachable(addresses: &[IpAddr]) -> Result<(), Expected> {
     let all = addresses.iter().all(|address| !address.is_unspecified() && !address.is_multicast());
     expect(all, || "addresses that clients can send to; 0.0.0.0 and :: are none".to_owned())
+}
+
+pub(super) fn connectable(addresses: &[SocketAddr]) -> Result<(), Expected> {
+    let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    let all = reachable(&ips).is_ok() && addresses.iter().all(|address| browsers_take(*address));
+    expect(all, || {
+        "addresses that browsers connect to, on ports from 1024 on, or 80 or 443 if the address is a public one".to_owned()
+    })
 }
 
 pub(super) fn ice_url(urls: &[String]) -> Result<(), Expected> {
@@ -132,6 +141,19 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
     }
     if files.s3_bucket.is_empty() && !(files.s3_endpoint.is_empty() && files.s3_access_key.is_empty()) {
         errors.push(ConfigError("files.s3_bucket must be set too: without it, files go to a folder and not to S3".to_owned()));
+    }
+
+    let media = &config.media;
+    for (key, is_empty) in
+        [("media.tcp_listen", media.tcp_listen.is_empty()), ("media.tcp_announce", media.tcp_announce.is_empty())]
+    {
+        if !media.tcp && !is_empty {
+            errors.push(ConfigError(format!(
+                "media.tcp is false ({}), but {key} is set ({}): set one of them only",
+                origins.of("media.tcp"),
+                origins.of(key),
+            )));
+        }
     }
 
     let turn = config.ice.urls.iter().any(|url| url.starts_with("turn"));

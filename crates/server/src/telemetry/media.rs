@@ -1,6 +1,6 @@
 //! The media server's counters as readings for the metrics.
 
-use salon_sfu::{DropReason, Snapshot};
+use salon_sfu::{DropReason, Snapshot, TcpEnd};
 
 use super::Reading;
 
@@ -36,6 +36,9 @@ pub fn media_readings(snapshot: &Snapshot) -> Vec<Reading<'static>> {
             .iter()
             .map(|(reason, count)| (drop_name(*reason), "Datagrams and packets that went nowhere", *count as f64)),
     );
+    readings.push(("media_tcp_connections", "TCP connections for media", snapshot.tcp_connections as f64));
+    let ended = snapshot.tcp_ended.iter();
+    readings.extend(ended.map(|(end, count)| (end_name(*end), "TCP connections for media that ended", *count as f64)));
     readings
 }
 
@@ -57,6 +60,17 @@ fn drop_name(reason: DropReason) -> &'static str {
     }
 }
 
+fn end_name(end: TcpEnd) -> &'static str {
+    match end {
+        TcpEnd::Left => "media_tcp_ended_total{reason=\"left\"}",
+        TcpEnd::Over => "media_tcp_ended_total{reason=\"over\"}",
+        TcpEnd::Unproven => "media_tcp_ended_total{reason=\"unproven\"}",
+        TcpEnd::Malformed => "media_tcp_ended_total{reason=\"malformed\"}",
+        TcpEnd::Stalled => "media_tcp_ended_total{reason=\"stalled\"}",
+        TcpEnd::TooMany => "media_tcp_ended_total{reason=\"too_many\"}",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +79,9 @@ mod tests {
     fn drops_go_by_the_media_servers_own_names() {
         for reason in DropReason::ALL {
             assert_eq!(drop_name(reason), format!("media_drops_total{{reason=\"{}\"}}", reason.name()));
+        }
+        for end in TcpEnd::ALL {
+            assert_eq!(end_name(end), format!("media_tcp_ended_total{{reason=\"{}\"}}", end.name()));
         }
     }
 }

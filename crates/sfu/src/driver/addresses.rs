@@ -2,21 +2,21 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-/// The announced addresses with the socket's port; else the bound one; else all of this machine.
-pub(super) fn candidates(local: SocketAddr, announce: &[IpAddr]) -> Vec<SocketAddr> {
-    let mut addresses = match announce {
+/// Where clients reach a socket: the announced addresses with its port; else the bound one; else all of this machine.
+pub fn addresses(local: SocketAddr, announce: &[IpAddr]) -> Vec<SocketAddr> {
+    let mut found = match announce {
         [] if local.ip().is_unspecified() => machine(local.is_ipv6()),
         [] => vec![local.ip()],
         given => given.to_vec(),
     };
     let mut seen = Vec::new();
-    addresses.retain(|a| {
+    found.retain(|a| {
         !a.is_unspecified() && !seen.contains(a) && {
             seen.push(*a);
             true
         }
     });
-    addresses.into_iter().map(|ip| SocketAddr::new(ip, local.port())).collect()
+    found.into_iter().map(|ip| SocketAddr::new(ip, local.port())).collect()
 }
 
 /// All addresses of this machine that a client could reach, loopback last. Link-local ones need a scope that
@@ -49,7 +49,7 @@ mod tests {
     fn check(local: &str, announce: &[&str], expected: &[&str]) {
         let announce: Vec<IpAddr> = announce.iter().map(|a| a.parse().expect("an address")).collect();
         let expected: Vec<SocketAddr> = expected.iter().map(|a| a.parse().expect("an address")).collect();
-        assert_eq!(candidates(local.parse().expect("an address"), &announce), expected);
+        assert_eq!(addresses(local.parse().expect("an address"), &announce), expected);
     }
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_unspecified_address_stands_for_all_of_the_machine() {
-        let all = candidates(SocketAddr::from(([0, 0, 0, 0], 4_000)), &[]);
+        let all = addresses(SocketAddr::from(([0, 0, 0, 0], 4_000)), &[]);
         assert!(!all.is_empty());
         assert!(all.iter().all(|a| a.is_ipv4() && a.port() == 4_000 && !a.ip().is_unspecified()));
     }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mio::Waker;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::directory::{Directory, Place};
 use super::neighbours::Neighbours;
-use crate::counters::Snapshot;
-use crate::engine::{Engine, Gone};
+use super::tcp::lobby::{Lobby, Newcomer};
+use crate::counters::{Snapshot, TcpEnd};
+use crate::engine::{Engine, Gone, demux};
 use crate::limits::COMMAND_RESERVE;
 use crate::quality::{LineQuality, QualityTotals};
 use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, TransportId};
@@ -22,19 +24,69 @@ type Reply<T> = oneshot::Sender<Result<T, Error>>;
 type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
 pub(super) enum Command {
-    OpenTransport { room: RoomId, transport: TransportId, role: Role, offer: String, reply: Reply<String> },
-    Produce { request: Box<Produce>, reply: Reply<String> },
-    CloseProducer { transport: TransportId, producer: ProducerId, offer: Option<String>, reply: Reply<Option<String>> },
-    PauseProducer { producer: ProducerId, paused: bool },
-    Share { producers: Vec<ProducerId>, room: RoomId, with: usize, reply: Reply<()> },
-    Consume { transport: TransportId, wanted: Vec<Consume>, reply: Reply<Consumed> },
-    AcceptAnswer { transport: TransportId, answer: String, reply: Reply<()> },
-    CloseConsumers { transport: TransportId, mids: Vec<String>, offer: String, reply: Reply<String> },
-    SetLayer { transport: TransportId, producer: ProducerId, mid: Option<String>, rid: String, reply: Reply<()> },
-    CloseTransport { transport: TransportId },
-    CloseRoom { room: RoomId },
+    OpenTransport {
+        room: RoomId,
+        transport: TransportId,
+        role: Role,
+        offer: String,
+        reply: Reply<String>,
+    },
+    Produce {
+        request: Box<Produce>,
+        reply: Reply<String>,
+    },
+    CloseProducer {
+        transport: TransportId,
+        producer: ProducerId,
+        offer: Option<String>,
+        reply: Reply<Option<String>>,
+    },
+    PauseProducer {
+        producer: ProducerId,
+        paused: bool,
+    },
+    Share {
+        producers: Vec<ProducerId>,
+        room: RoomId,
+        with: usize,
+        reply: Reply<()>,
+    },
+    Consume {
+        transport: TransportId,
+        wanted: Vec<Consume>,
+        reply: Reply<Consumed>,
+    },
+    AcceptAnswer {
+        transport: TransportId,
+        answer: String,
+        reply: Reply<()>,
+    },
+    CloseConsumers {
+        transport: TransportId,
+        mids: Vec<String>,
+        offer: String,
+        reply: Reply<String>,
+    },
+    SetLayer {
+        transport: TransportId,
+        producer: ProducerId,
+        mid: Option<String>,
+        rid: String,
+        reply: Reply<()>,
+    },
+    CloseTransport {
+        transport: TransportId,
+    },
+    CloseRoom {
+        room: RoomId,
+    },
+    /// For the thread itself: the engine knows datagrams only.
+    Adopt(Box<Newcomer>),
     Snapshot(Reply<Snapshot>),
-    Quality { room: RoomId, reply: Reply<Vec<LineQuality>> },
+    Quality {
+        room: RoomId,
+        reply: Reply<Vec<LineQuality>>,
+    },
     QualityTotals(Reply<QualityTotals>),
     Stop(oneshot::Sender<()>),
 }
@@ -68,6 +120,7 @@ impl Command {
             Self::Produce { request, .. } => Some(&request.transport),
             Self::PauseProducer { .. }
             | Self::Share { .. }
+            | Self::Adopt(_)
             | Self::CloseRoom { .. }
             | Self::Snapshot(_)
             | Self::Quality { .. }
@@ -121,6 +174,7 @@ impl Command {
             }
             Self::CloseTransport { transport } => engine.close_transport(now, &transport),
             Self::CloseRoom { room } => engine.close_room(now, &room),
+            Self::Adopt(_) => {}
             Self::Snapshot(reply) => {
                 let _ = reply.send(Ok(engine.snapshot()));
             }
@@ -144,6 +198,7 @@ impl Command {
 pub struct Sfu {
     threads: Arc<[Line]>,
     pub(super) directory: Arc<Directory>,
+    lobby: Arc<Lobby>,
 }
 
 /// The way to one thread.
@@ -155,8 +210,8 @@ pub(super) struct Line {
 }
 
 impl Sfu {
-    pub(super) fn new(threads: Vec<Line>, directory: Arc<Directory>) -> Self {
-        Self { threads: threads.into(), directory }
+    pub(super) fn new(threads: Vec<Line>, directory: Arc<Directory>, lobby: Arc<Lobby>) -> Self {
+        Self { threads: threads.into(), directory, lobby }
     }
 
     /// The addresses of the media sockets, one for each thread; all the same if there is one port for all.
@@ -295,7 +350,23 @@ impl Sfu {
             }
         }
         all.rooms = self.directory.rooms();
+        self.lobby.describe(&mut all);
         all
+    }
+
+    /// Takes over a TCP connection of a client of ours, which begins with a check (RFC 6544 section 7, RFC 4571). Returns
+    /// when that has come. What is no client's, or does not say so in time, is closed; it costs no other connection
+    /// anything.
+    pub async fn adopt(&self, stream: TcpStream) {
+        let Some(newcomer) = self.lobby.clone().receive(stream).await else { return };
+        // The name it is addressed to says which thread has the transport; of an earlier run, perhaps, that had more.
+        let thread = demux::addressee(&newcomer.check).and_then(demux::thread_of);
+        let thread = thread.filter(|thread| *thread < self.threads.len()).unwrap_or(0);
+        if self.ready(thread).is_ok() {
+            self.tell(thread, Command::Adopt(Box::new(newcomer)));
+        } else {
+            self.lobby.ended(TcpEnd::TooMany);
+        }
     }
 
     /// The connections of a room and what goes over them, with how good it is. None of a room that is not there.

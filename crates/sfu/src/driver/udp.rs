@@ -93,18 +93,18 @@ impl Udp {
         true
     }
 
-    pub(super) fn send(&self, datagrams: Datagrams<'_>) -> Sent {
+    pub(super) fn send(&self, to: SocketAddr, datagrams: Datagrams<'_>) -> Sent {
         if datagrams.bytes.len() > datagrams.each && self.state.max_gso_segments() == 1 {
             return datagrams.iter().fold(Sent::Yes, |all, one| {
-                match self.send(Datagrams { bytes: one, each: one.len(), ..datagrams }) {
+                match self.send(to, Datagrams { bytes: one, each: one.len(), ..datagrams }) {
                     Sent::Yes => all,
                     trouble => trouble,
                 }
             });
         }
-        let destination = match (self.local.is_ipv6(), datagrams.to) {
+        let destination = match (self.local.is_ipv6(), to) {
             (true, SocketAddr::V4(v4)) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
-            _ => datagrams.to,
+            _ => to,
         };
         let transmit = Transmit {
             destination,
@@ -134,6 +134,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::address::Address;
 
     #[test]
     fn datagrams_sent_together_arrive_one_by_one() {
@@ -141,7 +142,9 @@ mod tests {
             let from = Udp::bind(host.parse().unwrap(), false).expect("bound");
             let mut to = Udp::bind(host.parse().unwrap(), false).expect("bound");
             let bytes: Vec<u8> = (0..4).flat_map(|n| [n; 1_000]).chain([9; 10]).collect();
-            assert!(matches!(from.send(Datagrams { to: to.local_addr(), bytes: &bytes, each: 1_000 }), Sent::Yes));
+            let there = to.local_addr();
+            let datagrams = Datagrams { to: Address::Udp(there), bytes: &bytes, each: 1_000 };
+            assert!(matches!(from.send(there, datagrams), Sent::Yes));
             let mut came = vec![];
             while to.receive(|from, bytes| came.push((from, bytes[0], bytes.len()))) {}
             let expected: Vec<_> = [(0, 1_000), (1, 1_000), (2, 1_000), (3, 1_000), (9, 10)]
@@ -155,7 +158,8 @@ mod tests {
     fn a_dual_stack_socket_speaks_to_ipv4() {
         let dual = Udp::bind("[::]:0".parse().unwrap(), false).expect("bound");
         let mut plain = Udp::bind("127.0.0.1:0".parse().unwrap(), false).expect("bound");
-        assert!(matches!(dual.send(Datagrams { to: plain.local_addr(), bytes: b"salut", each: 5 }), Sent::Yes));
+        let there = plain.local_addr();
+        assert!(matches!(dual.send(there, Datagrams { to: Address::Udp(there), bytes: b"salut", each: 5 }), Sent::Yes));
         let mut came = vec![];
         while plain.receive(|from, bytes| came.push((from.port(), bytes.to_vec()))) {}
         assert_eq!(came, [(dual.local_addr().port(), b"salut".to_vec())]);

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use str0m::media::Rid;
 
+use super::address::Address;
 use super::consumer::Packet;
 use super::producer::{Mirror, Origin, Producer, ProducerKey};
 use super::{Engine, demux};
@@ -189,7 +190,7 @@ impl Engine {
                 }
             }
             Crossing::Datagram { from: client, bytes } => {
-                self.hear(now, client, &bytes, Some(from));
+                self.hear(now, Address::Udp(client), &bytes, Some(from));
                 return;
             }
             Crossing::Learned { address } => self.learn_elsewhere(now, address, from),
@@ -255,7 +256,9 @@ impl Engine {
     ///
     /// A check from an address that nobody has proven crosses only if its password is right, so that strangers cannot fill
     /// the way; where its address belongs is decided by the thread that has the transport. `at` is for the rates.
-    pub(super) fn hand_over(&mut self, now: Instant, at: u64, from: SocketAddr, name: Option<&str>, datagram: &[u8]) -> bool {
+    pub(super) fn hand_over(&mut self, now: Instant, at: u64, from: Address, name: Option<&str>, datagram: &[u8]) -> bool {
+        // A connection over TCP began at the right thread.
+        let Address::Udp(from) = from else { return false };
         if !self.crossings.one_port {
             return false;
         }
@@ -277,9 +280,10 @@ impl Engine {
     }
 
     /// A transport's client proved that it is at an address.
-    pub(super) fn learn_address(&mut self, from: SocketAddr, key: super::Key, via: Option<usize>) {
+    pub(super) fn learn_address(&mut self, from: Address, key: super::Key, via: Option<usize>) {
         let oldest = self.demux.learn(from, key);
         self.forget_addresses(oldest.as_slice());
+        let Address::Udp(from) = from else { return };
         self.crossings.elsewhere.remove(&from);
         if let Some(via) = via {
             self.cross(via, Crossing::Learned { address: from });
@@ -287,10 +291,11 @@ impl Engine {
     }
 
     /// These addresses are no client's of ours any more. Any thread may have handed over what came from there.
-    pub(super) fn forget_addresses(&mut self, addresses: &[SocketAddr]) {
+    pub(super) fn forget_addresses(&mut self, addresses: &[Address]) {
         let threads = if self.crossings.one_port { self.crossings.waiting.len() } else { 0 };
         for address in addresses {
-            (0..threads).for_each(|thread| self.cross(thread, Crossing::Forgotten { address: *address }));
+            let Address::Udp(address) = *address else { continue };
+            (0..threads).for_each(|thread| self.cross(thread, Crossing::Forgotten { address }));
         }
     }
 
@@ -302,7 +307,7 @@ impl Engine {
             return;
         }
         elsewhere.insert(address, (owner, now));
-        self.demux.unlearn(address);
+        self.demux.unlearn(Address::Udp(address));
     }
 
     /// How many addresses are known to belong to other threads.

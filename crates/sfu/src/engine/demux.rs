@@ -3,17 +3,17 @@
 //! Never scans: a stranger costs two look-ups and is counted.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 
 use super::Key;
+use super::address::Address;
 use crate::limits::{ADDRESSES_PER_TRANSPORT, THREADS_AT_MOST};
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
-    by_address: HashMap<SocketAddr, Key>,
+    by_address: HashMap<Address, Key>,
     by_name: HashMap<String, Key>,
     /// The addresses of each transport, oldest first.
-    addresses: HashMap<Key, VecDeque<SocketAddr>>,
+    addresses: HashMap<Key, VecDeque<Address>>,
 }
 
 impl Demux {
@@ -23,13 +23,13 @@ impl Demux {
     }
 
     /// Forgets a transport; returns its addresses.
-    pub(crate) fn remove(&mut self, key: Key, ufrag: &str) -> Vec<SocketAddr> {
+    pub(crate) fn remove(&mut self, key: Key, ufrag: &str) -> Vec<Address> {
         self.by_name.remove(ufrag);
         let addresses = self.addresses.remove(&key).unwrap_or_default();
-        addresses.into_iter().filter(|address| self.forget(*address, key)).collect()
+        addresses.into_iter().filter(|address| self.release(*address, key)).collect()
     }
 
-    pub(crate) fn by_address(&self, from: SocketAddr) -> Option<Key> {
+    pub(crate) fn by_address(&self, from: Address) -> Option<Key> {
         self.by_address.get(&from).copied()
     }
 
@@ -38,7 +38,7 @@ impl Demux {
     }
 
     /// `from` proved to be this transport's client. Forgets its oldest address when it has too many, and returns it.
-    pub(crate) fn learn(&mut self, from: SocketAddr, key: Key) -> Option<SocketAddr> {
+    pub(crate) fn learn(&mut self, from: Address, key: Key) -> Option<Address> {
         if self.by_address.insert(from, key) == Some(key) {
             return None;
         }
@@ -48,11 +48,11 @@ impl Demux {
             return None;
         }
         let oldest = addresses.pop_front()?;
-        (oldest != from && self.forget(oldest, key)).then_some(oldest)
+        (oldest != from && self.release(oldest, key)).then_some(oldest)
     }
 
     /// False if the address is someone else's by now.
-    fn forget(&mut self, address: SocketAddr, key: Key) -> bool {
+    fn release(&mut self, address: Address, key: Key) -> bool {
         let is_its = self.by_address.get(&address) == Some(&key);
         if is_its {
             self.by_address.remove(&address);
@@ -61,8 +61,17 @@ impl Demux {
     }
 
     /// The address is someone else's by now.
-    pub(crate) fn unlearn(&mut self, address: SocketAddr) {
+    pub(crate) fn unlearn(&mut self, address: Address) {
         self.by_address.remove(&address);
+    }
+
+    /// Nobody is there any more. Returns the transport whose client was.
+    pub(crate) fn forget(&mut self, address: Address) -> Option<Key> {
+        let key = self.by_address.remove(&address)?;
+        if let Some(addresses) = self.addresses.get_mut(&key) {
+            addresses.retain(|other| *other != address);
+        }
+        Some(key)
     }
 
     /// How many entries there are, for tests of leaks.
@@ -136,8 +145,8 @@ pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn address(port: u16) -> Address {
+        Address::Udp(([192, 0, 2, 1], port).into())
     }
 
     #[test]
@@ -150,6 +159,22 @@ mod tests {
         assert_eq!(demux.by_address(address(5)), Some(Key(2)));
         demux.remove(Key(1), "one");
         assert_eq!(demux.by_address(address(5)), Some(Key(2)));
+        demux.remove(Key(2), "two");
+        assert_eq!(demux.len(), 0);
+    }
+
+    #[test]
+    fn udp_and_tcp_from_one_port_are_two_clients() {
+        let mut demux = Demux::default();
+        demux.add(Key(1), "one".into());
+        demux.add(Key(2), "two".into());
+        let there = Address::Tcp(address(5).socket());
+        demux.learn(address(5), Key(1));
+        demux.learn(there, Key(2));
+        assert_eq!((demux.by_address(address(5)), demux.by_address(there)), (Some(Key(1)), Some(Key(2))));
+        assert_eq!(demux.forget(there), Some(Key(2)));
+        assert_eq!((demux.by_address(address(5)), demux.by_address(there)), (Some(Key(1)), None));
+        demux.remove(Key(1), "one");
         demux.remove(Key(2), "two");
         assert_eq!(demux.len(), 0);
     }

@@ -9,12 +9,12 @@ mod header;
 pub(crate) mod keys;
 pub(crate) mod srtp;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use self::header::{Header, extension};
 use self::keys::Slot;
 use self::srtp::{End, Opener, Sealer};
+use super::address::Address;
 use super::congestion::{Congestion, PADDING};
 use super::consumer::{Numbers, Packet};
 use super::payload::pictures::Ids;
@@ -27,7 +27,7 @@ pub(super) const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 /// Some datagrams to one address, for the driver to send at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Datagrams<'a> {
-    pub to: SocketAddr,
+    pub to: Address,
     pub bytes: &'a [u8],
     /// All are this long but the last, which may be shorter.
     pub each: usize,
@@ -47,7 +47,7 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(Datagrams<'_>);
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     bytes: Vec<u8>,
-    to: Option<SocketAddr>,
+    to: Option<Address>,
     each: usize,
     count: usize,
     ended: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Adds a datagram that `write` appends to the buffer it is given.
-    pub(crate) fn add(&mut self, to: SocketAddr, sink: Sink<'_>, write: impl FnOnce(&mut Vec<u8>, usize)) {
+    pub(crate) fn add(&mut self, to: Address, sink: Sink<'_>, write: impl FnOnce(&mut Vec<u8>, usize)) {
         if self.to != Some(to) {
             self.send(sink);
             self.to = Some(to);
@@ -381,9 +381,9 @@ mod tests {
 
     #[test]
     fn datagrams_of_one_length_leave_together_and_a_shorter_one_ends_them() {
-        let here: SocketAddr = "192.0.2.1:1".parse().unwrap();
-        let there: SocketAddr = "192.0.2.1:2".parse().unwrap();
-        let mut sent: Vec<(SocketAddr, Vec<usize>)> = vec![];
+        let here = Address::Udp("192.0.2.1:1".parse().unwrap());
+        let there = Address::Tcp("192.0.2.1:1".parse().unwrap());
+        let mut sent: Vec<(Address, Vec<usize>)> = vec![];
         let mut sink = |datagrams: Datagrams<'_>| {
             sent.push((datagrams.to, datagrams.iter().map(<[u8]>::len).collect()));
         };
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_run_is_never_longer_than_a_send_call_takes() {
-        let to: SocketAddr = "192.0.2.1:1".parse().unwrap();
+        let to = Address::Udp("192.0.2.1:1".parse().unwrap());
         let mut longest = 0;
         let mut most = 0;
         let mut total = 0;

@@ -5,13 +5,13 @@
 //! Next: `consumer.rs` decides per subscriber, `egress.rs` sends.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
+use super::address::Address;
 use super::allocation::{Weight, Wish, allocate};
 use super::consumer::{Grant, Packet, Verdict};
 use super::crossing::Crossing;
@@ -221,7 +221,7 @@ impl Engine {
 
     /// A report of a subscriber came in: what it misses is sent again, what it cannot decode is asked for, and what its
     /// line carries is shared out anew.
-    pub(super) fn hear_subscriber(&mut self, now: Instant, key: Key, from: SocketAddr, datagram: &[u8]) {
+    pub(super) fn hear_subscriber(&mut self, now: Instant, key: Key, from: Address, datagram: &[u8]) {
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let Some(egress) = &mut transport.egress else { return };
         let mut report = std::mem::take(&mut self.report);
@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// A genuine report, opened.
-    pub(super) fn hear_report(&mut self, now: Instant, key: Key, from: SocketAddr, report: &[u8]) {
+    pub(super) fn hear_report(&mut self, now: Instant, key: Key, from: Address, report: &[u8]) {
         let mut arrivals = 0;
         feedback::read(report, |wish| {
             if !matches!(wish, Feedback::Arrivals(_)) || arrivals < ARRIVALS_PER_REPORT {
@@ -250,7 +250,7 @@ impl Engine {
     }
 
     /// One thing a subscriber said. True if it told what arrived.
-    fn obey(&mut self, now: Instant, key: Key, from: SocketAddr, wish: Feedback<'_>) -> bool {
+    fn obey(&mut self, now: Instant, key: Key, from: Address, wish: Feedback<'_>) -> bool {
         let Some(transport) = self.transports.get_mut(&key) else { return false };
         let Some(egress) = &mut transport.egress else { return false };
         let (ssrc, missing) = match wish {

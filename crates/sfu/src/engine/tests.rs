@@ -9,4 +9,5 @@ mod lines;
 mod panics;
 mod publishing;
 mod quality;
+mod tcp;
 mod threads;

@@ -14,10 +14,11 @@ use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
 use str0m::format::{Codec as CodecName, FormatParams};
 use str0m::media::{Frequency, KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{DatagramSend, Receive, Transmit};
 use str0m::rtp::{Extension, RtpPacket};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
+use super::address::Address;
 use super::consumer::Consumer;
 use super::egress::keys::{self, Slot};
 use super::egress::{Egress, ExtensionIds};
@@ -39,7 +40,7 @@ pub(crate) struct Identity {
     pub cert: DtlsCert,
     pub crypto: Arc<CryptoProvider>,
     /// Where clients reach us, most preferred first.
-    pub candidates: Vec<SocketAddr>,
+    pub candidates: Vec<Address>,
     pub farewell: Farewell,
     /// One moment in both clocks: ours, and the time since 1970.
     pub began: (Instant, Duration),
@@ -55,7 +56,7 @@ impl Identity {
 /// Where a client is reached.
 #[derive(Clone, Copy, Debug)]
 struct Path {
-    client: SocketAddr,
+    client: Address,
     /// Something came from there that cannot come from anyone else.
     proven: bool,
     heard_at: Instant,
@@ -64,7 +65,7 @@ struct Path {
 /// Something that came out of a transport.
 #[derive(Debug)]
 pub(crate) enum Happened {
-    Send(Transmit),
+    Send(Address, DatagramSend),
     Connected,
     Packet(Box<RtpPacket>, Mid, Option<Rid>),
     NacksOut(u64),
@@ -155,7 +156,7 @@ impl Transport {
         }
         let (mut rtc, keys) = keys::overhear(|| config.build(now));
         for address in &identity.candidates {
-            if let Ok(candidate) = Candidate::host(*address, "udp") {
+            if let Ok(candidate) = Candidate::host(address.socket(), address.protocol()) {
                 rtc.add_local_candidate(candidate);
             }
         }
@@ -210,22 +211,23 @@ impl Transport {
     // ---- packets and time ----
 
     /// Whether a STUN datagram is for this transport and its password is right.
-    pub(crate) fn accepts(&self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> bool {
+    pub(crate) fn accepts(&self, now: Instant, from: Address, to: SocketAddr, datagram: &[u8]) -> bool {
         trap::spring("check");
-        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+        Receive::new(from.protocol(), from.socket(), to, datagram)
+            .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
     }
 
     /// Takes a datagram. False if it could not be understood; the transport lives on.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Address,
         to: SocketAddr,
         datagram: &[u8],
         happened: &mut Vec<Happened>,
     ) -> bool {
         trap::spring("datagram");
-        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
+        let Ok(receive) = Receive::new(from.protocol(), from.socket(), to, datagram) else { return false };
         if !self.dtls_started && super::demux::is_dtls(datagram) {
             // Only now: dimpl's clock stands still from start_dtls until the first packet, and one that comes
             // over a second later would make the handshake stall for 6 to 7 s. The SDK may connect ICE early.
@@ -242,6 +244,9 @@ impl Transport {
         }
         let understood = self.rtc.handle_input(Input::Receive(now, receive)).is_ok();
         self.drain(now, happened);
+        if happened.iter().any(|happened| matches!(happened, Happened::Packet(..))) {
+            self.proven(now, from);
+        }
         understood
     }
 
@@ -261,7 +266,7 @@ impl Transport {
             let timeout = loop {
                 match self.rtc.poll_output() {
                     Ok(Output::Timeout(at)) => break at,
-                    Ok(Output::Transmit(transmit)) => happened.push(Happened::Send(transmit)),
+                    Ok(Output::Transmit(transmit)) => happened.push(self.addressed(transmit)),
                     Ok(Output::Event(event)) => self.take(event, happened),
                     Err(_) => {
                         happened.push(Happened::Closed(if self.connected {
@@ -285,6 +290,14 @@ impl Transport {
                 return;
             }
         }
+    }
+
+    /// Answers to checks go back where those came from, all else where the client is. The `Rtc` itself stays with the
+    /// path of the highest priority until 15 s after the client has left it.
+    fn addressed(&self, transmit: Transmit) -> Happened {
+        let named = Address::new(transmit.proto, transmit.destination);
+        let to = if super::demux::is_stun(&transmit.contents) { named } else { self.client().unwrap_or(named) };
+        Happened::Send(to, transmit.contents)
     }
 
     fn take(&mut self, event: Event, happened: &mut Vec<Happened>) {
@@ -312,13 +325,13 @@ impl Transport {
     }
 
     /// Where the client wants what we send.
-    pub(crate) fn client(&self) -> Option<SocketAddr> {
+    pub(crate) fn client(&self) -> Option<Address> {
         self.path.map(|path| path.client)
     }
 
     /// A genuine connectivity check came from there; with `nominated` the client wants its media there. A check can be
     /// caught and sent again from elsewhere, so a path that was proven is left for it only when it has gone quiet.
-    pub(crate) fn checked(&mut self, now: Instant, from: SocketAddr, nominated: bool) {
+    pub(crate) fn checked(&mut self, now: Instant, from: Address, nominated: bool) {
         match &mut self.path {
             Some(path) if path.client == from => path.heard_at = now,
             Some(path) if path.proven && now.saturating_duration_since(path.heard_at) < PATH_QUIET_FOR => {}
@@ -327,9 +340,14 @@ impl Transport {
         }
     }
 
-    /// A genuine report came from there, which cannot be sent twice.
-    pub(crate) fn proven(&mut self, now: Instant, from: SocketAddr) {
+    /// A genuine packet or report came from there, which cannot be sent twice.
+    pub(crate) fn proven(&mut self, now: Instant, from: Address) {
         self.path = Some(Path { client: from, proven: true, heard_at: now });
+    }
+
+    /// Nobody is reached there any more. What it checks next is the client's new place.
+    pub(crate) fn leave(&mut self, address: Address) {
+        self.path = self.path.filter(|path| path.client != address);
     }
 
     /// The handshake is done: from now on media can be sent. False if the keys are of no use.

@@ -8,6 +8,7 @@ use str0m::media::Mid;
 
 use super::Bytes;
 use super::bench::{Bench, Way};
+use crate::engine::address::Address;
 use crate::{Kind, Role};
 
 /// A call is made anew after so many inputs: making one takes milliseconds.
@@ -61,7 +62,7 @@ impl Call {
             0 => self.bench.clients[ALICE].address,
             1 => self.bench.clients[BOB].address,
             2 => self.bench.clients[2].address,
-            _ => "198.51.100.9:1234".parse().expect("an address"),
+            _ => Address::Udp("198.51.100.9:1234".parse().expect("an address")),
         };
         let length = rest.number(1) as usize * 4;
         let (now, bench) = (self.bench.now, &mut self.bench);

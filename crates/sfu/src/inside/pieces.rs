@@ -9,6 +9,7 @@ use str0m::crypto::dtls::{KeyingMaterial, SrtpProfile};
 use str0m::media::Mid;
 
 use super::bench::{Bench, Way};
+use crate::engine::address::Address;
 use crate::engine::allocation::{Weight, Wish, allocate};
 use crate::engine::congestion::{Congestion, arrivals};
 use crate::engine::consumer::{Consumer, Numbers, Packet, Verdict};
@@ -76,8 +77,8 @@ fn packet(now: Instant, index: u64, payload: usize, key: bool) -> Packet {
     }
 }
 
-fn address(n: u16) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, (n >> 8) as u8], 1_000 + n))
+fn address(n: u16) -> Address {
+    Address::Udp(SocketAddr::from(([192, 0, 2, (n >> 8) as u8], 1_000 + n)))
 }
 
 fn admit() -> Piece {
@@ -314,14 +315,14 @@ fn flood(kind: Flood) -> Piece {
     let first = packets.next().expect("a packet");
     // A flood is what comes when the bounds have been reached.
     for n in 0..10_000_u32 {
-        let stranger = SocketAddr::from(((!n).to_be_bytes(), 9));
+        let stranger = Address::Udp(SocketAddr::from(((!n).to_be_bytes(), 9)));
         bench.engine.handle_datagram(bench.now, stranger, &unknown);
         bench.engine.handle_datagram(bench.now, stranger, &wrong);
     }
     let (mut n, client) = (0_u32, bench.clients[0].address);
     Box::new(move || {
         n += 1;
-        let stranger = SocketAddr::from((n.wrapping_mul(0x9e37_79b9).to_be_bytes(), 9));
+        let stranger = Address::Udp(SocketAddr::from((n.wrapping_mul(0x9e37_79b9).to_be_bytes(), 9)));
         match kind {
             Flood::Noise => bench.engine.handle_datagram(bench.now, stranger, &noise),
             Flood::Media => bench.engine.handle_datagram(bench.now, stranger, &first),
@@ -347,7 +348,7 @@ fn verified(kind: Flood) -> Piece {
         n += 1;
         // Slow enough that each is looked at.
         bench.now += Duration::from_millis(6);
-        let stranger = SocketAddr::from((n.wrapping_mul(0x9e37_79b9).to_be_bytes(), 9));
+        let stranger = Address::Udp(SocketAddr::from((n.wrapping_mul(0x9e37_79b9).to_be_bytes(), 9)));
         bench.engine.handle_datagram(bench.now, stranger, &check);
     })
 }

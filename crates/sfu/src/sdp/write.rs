@@ -3,9 +3,10 @@
 //! Next: `../engine/lines.rs` decides what each line says.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::{Codec, Direction, Kind};
+use crate::engine::address::Address;
 
 /// Our half of the transport parameters.
 pub(crate) struct Session<'a> {
@@ -15,7 +16,7 @@ pub(crate) struct Session<'a> {
     pub ufrag: &'a str,
     pub password: &'a str,
     pub fingerprint: &'a str,
-    pub candidates: &'a [SocketAddr],
+    pub candidates: &'a [Address],
     /// `actpass` in offers, `passive` in answers.
     pub setup: &'a str,
 }
@@ -68,7 +69,7 @@ pub(crate) fn write(session: &Session<'_>, lines: &[&Local]) -> String {
     out
 }
 
-fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates: &[SocketAddr]) {
+fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates: &[Address]) {
     let port = if line.dead { 0 } else { 9 };
     let _ = write!(out, "m={} {} {}", line.media, port, line.protocol);
     match &line.codec {
@@ -84,13 +85,12 @@ fn write_line(out: &mut String, session: &Session<'_>, line: &Local, candidates:
     }
     out.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     for (index, address) in candidates.iter().enumerate() {
-        let _ = write!(
-            out,
-            "a=candidate:{index} 1 udp {} {} {} typ host\r\n",
-            priority(index, address),
-            address.ip(),
-            address.port()
-        );
+        let (protocol, suffix) = match address {
+            Address::Udp(_) => ("udp", ""),
+            Address::Tcp(_) => ("tcp", " tcptype passive"),
+        };
+        let (priority, at) = (priority(index, *address), address.socket());
+        let _ = write!(out, "a=candidate:{index} 1 {protocol} {priority} {} {} typ host{suffix}\r\n", at.ip(), at.port());
     }
     let Session { ufrag, password, fingerprint, setup, .. } = session;
     let _ = write!(out, "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\n");
@@ -139,13 +139,21 @@ fn write_codec(out: &mut String, codec: &Codec) {
     }
 }
 
-/// RFC 8445 section 5.1.2.1 for a host candidate: earlier addresses are preferred, loopback comes last.
-fn priority(index: usize, address: &SocketAddr) -> u32 {
+/// RFC 8445 section 5.1.2.1 for a host candidate: earlier addresses are preferred, loopback comes last. TCP is for those
+/// whom UDP does not reach: its type preference is the one of libwebrtc, its local preference has the direction in the
+/// upper three bits, 4 for passive (RFC 6544 section 4.2).
+fn priority(index: usize, address: Address) -> u32 {
     const HOST: u32 = 126;
-    let preference = match address.ip() {
-        ip if ip.is_loopback() => 10_000,
-        IpAddr::V6(_) => 60_000,
-        IpAddr::V4(_) => 65_000,
+    const HOST_TCP: u32 = 90;
+    const PASSIVE: u32 = 4 << 13;
+    let ip = address.socket().ip();
+    let (kind, preference) = match (address, ip) {
+        (Address::Udp(_), ip) if ip.is_loopback() => (HOST, 10_000),
+        (Address::Udp(_), IpAddr::V6(_)) => (HOST, 60_000),
+        (Address::Udp(_), IpAddr::V4(_)) => (HOST, 65_000),
+        (Address::Tcp(_), ip) if ip.is_loopback() => (HOST_TCP, PASSIVE | 2_000),
+        (Address::Tcp(_), IpAddr::V6(_)) => (HOST_TCP, PASSIVE | 5_000),
+        (Address::Tcp(_), IpAddr::V4(_)) => (HOST_TCP, PASSIVE | 8_000),
     };
-    (HOST << 24) | ((preference - index.min(1_000) as u32) << 8) | 255
+    (kind << 24) | ((preference - index.min(1_000) as u32) << 8) | 255
 }

@@ -1,6 +1,6 @@
 //! An engine, some str0m clients and the line between them. The line delays by `DELAY` and may lose.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +12,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc, RtcConfig};
 
+use crate::engine::address::Address;
 use crate::engine::payload::dependency::Carried;
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
@@ -49,11 +50,13 @@ pub(super) struct Bench {
     /// What the next published track may be.
     pub cap: crate::Cap,
     busy_until: HashMap<usize, Instant>,
+    /// Whose UDP the network swallows.
+    pub without_udp: HashSet<usize>,
     line: VecDeque<OnItsWay>,
 }
 
-/// When a datagram arrives, whose it is, where it goes.
-type OnItsWay = (Instant, usize, Way, Vec<u8>);
+/// When a datagram arrives, at or from which client, which way, and where that client is.
+type OnItsWay = (Instant, usize, Way, Address, Vec<u8>);
 
 /// The front of the line is what arrives next.
 fn put(line: &mut VecDeque<OnItsWay>, what: OnItsWay) {
@@ -65,7 +68,10 @@ pub(super) struct Client {
     pub rtc: Rtc,
     pub name: String,
     pub thread: usize,
-    pub address: SocketAddr,
+    /// Where it is. On other protocols it has the same port.
+    pub address: Address,
+    /// What its last media came from.
+    pub sends_from: Option<Address>,
     pub connected_at: Option<Instant>,
     pub closed: bool,
     pub received: Vec<Received>,
@@ -107,9 +113,10 @@ impl Bench {
 
     pub(super) fn with_threads(limits: Limits, of: usize, one_port: bool) -> Self {
         let start = Instant::now();
+        let candidates = [Address::Udp(server()), Address::Tcp(server())];
         let engine = || {
             let (limits, secret) = (limits.clone(), Some(Secret([7; 32])));
-            Engine::new(start, SystemTime::UNIX_EPOCH, vec![server()], limits, secret).expect("a certificate")
+            Engine::new(start, SystemTime::UNIX_EPOCH, candidates.into(), limits, secret).expect("a certificate")
         };
         Self {
             start,
@@ -125,6 +132,7 @@ impl Bench {
             sizes: HashMap::new(),
             cap: crate::Cap::default(),
             busy_until: HashMap::new(),
+            without_udp: HashSet::new(),
             line: VecDeque::new(),
         }
     }
@@ -135,18 +143,29 @@ impl Bench {
     }
 
     pub(super) fn join_on(&mut self, thread: usize, room: &str, role: Role) -> usize {
-        self.join_as(thread, room, role, |config| config.enable_vp8(true))
+        self.join_as(thread, room, role, &[Protocol::Udp], |config| config.enable_vp8(true))
+    }
+
+    pub(super) fn join_over(&mut self, room: &str, role: Role, protocols: &[Protocol]) -> usize {
+        self.join_as(0, room, role, protocols, |config| config.enable_vp8(true))
     }
 
     /// The same with codecs for pictures, and all else, of one's own.
     pub(super) fn join_with(&mut self, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
-        self.join_as(0, room, role, configure)
+        self.join_as(0, room, role, &[Protocol::Udp], configure)
     }
 
-    fn join_as(&mut self, thread: usize, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
+    fn join_as(
+        &mut self,
+        thread: usize,
+        room: &str,
+        role: Role,
+        protocols: &[Protocol],
+        configure: impl FnOnce(RtcConfig) -> RtcConfig,
+    ) -> usize {
         let index = self.clients.len();
         let name = format!("t{index}");
-        let mut client = Client::new(self.now, index, name.clone(), configure);
+        let mut client = Client::new(self.now, index, name.clone(), protocols, configure);
         client.thread = thread;
         let now = self.now;
         let mut api = client.rtc.sdp_api();
@@ -320,8 +339,8 @@ impl Bench {
             }
             self.now = self.now.max(next);
             while self.line.front().is_some_and(|(at, ..)| *at <= self.now) {
-                let (_, client, way, bytes) = self.line.pop_front().expect("just seen");
-                self.deliver(client, way, &bytes);
+                let (_, client, way, at, bytes) = self.line.pop_front().expect("just seen");
+                self.deliver(client, way, at, &bytes);
                 self.pump();
             }
             for engine in std::iter::once(&mut self.engine).chain(&mut self.others) {
@@ -337,18 +356,18 @@ impl Bench {
         }
     }
 
-    fn deliver(&mut self, client: usize, way: Way, bytes: &[u8]) {
-        if (self.loses)(self.now, client, way, bytes) {
+    fn deliver(&mut self, client: usize, way: Way, at: Address, bytes: &[u8]) {
+        let swallowed = at.protocol() == Protocol::Udp && self.without_udp.contains(&client);
+        if swallowed || (self.loses)(self.now, client, way, bytes) {
             return;
         }
-        let address = self.clients[client].address;
         match way {
             Way::Up => {
                 let (now, thread) = (self.now, self.arrive_at.unwrap_or(self.clients[client].thread));
-                self.thread(thread).handle_datagram(now, address, bytes);
+                self.thread(thread).handle_datagram(now, at, bytes);
             }
             Way::Down => {
-                if let Ok(receive) = Receive::new(Protocol::Udp, server(), address, bytes) {
+                if let Ok(receive) = Receive::new(at.protocol(), server(), at.socket(), bytes) {
                     let _ = self.clients[client].rtc.handle_input(Input::Receive(self.now, receive));
                 }
             }
@@ -357,7 +376,11 @@ impl Bench {
 
     pub(super) fn pump(&mut self) {
         for (index, client) in self.clients.iter_mut().enumerate() {
-            client.poll(self.now, |bytes| put(&mut self.line, (self.now + DELAY, index, Way::Up, bytes)));
+            let socket = client.address.socket();
+            client.poll(self.now, |from, bytes| {
+                let from = Address::new(from.protocol(), socket);
+                put(&mut self.line, (self.now + DELAY, index, Way::Up, from, bytes));
+            });
         }
         self.cross();
         for thread in 0..=self.others.len() {
@@ -407,8 +430,8 @@ impl Bench {
         }
     }
 
-    fn send_down(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        let Some(index) = self.clients.iter().position(|c| c.address == to) else { return };
+    fn send_down(&mut self, to: Address, bytes: Vec<u8>) {
+        let Some(index) = self.clients.iter().position(|c| c.address.socket() == to.socket()) else { return };
         let mut at = self.now;
         if let Some(rate) = self.rates.get(&index) {
             let begins = self.busy_until.get(&index).map_or(at, |busy| at.max(*busy));
@@ -419,20 +442,29 @@ impl Bench {
             self.busy_until.insert(index, at);
         }
         let at = at + DELAY;
-        put(&mut self.line, (at, index, Way::Down, bytes));
+        put(&mut self.line, (at, index, Way::Down, to, bytes));
     }
 }
 
 impl Client {
-    fn new(now: Instant, index: usize, name: String, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> Self {
-        let address = SocketAddr::from(([10, 0, 0, 1 + index as u8], 6_000));
+    fn new(
+        now: Instant,
+        index: usize,
+        name: String,
+        protocols: &[Protocol],
+        configure: impl FnOnce(RtcConfig) -> RtcConfig,
+    ) -> Self {
+        let socket = SocketAddr::from(([10, 0, 0, 1 + index as u8], 6_000));
         let mut rtc = configure(Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false)).build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+        for protocol in protocols {
+            rtc.add_local_candidate(Candidate::host(socket, *protocol).expect("a candidate"));
+        }
         Self {
             rtc,
             name,
             thread: 0,
-            address,
+            address: Address::new(protocols[0], socket),
+            sends_from: None,
             connected_at: None,
             closed: false,
             received: vec![],
@@ -455,7 +487,7 @@ impl Client {
         on
     }
 
-    fn poll(&mut self, now: Instant, mut send: impl FnMut(Vec<u8>)) {
+    fn poll(&mut self, now: Instant, mut send: impl FnMut(Address, Vec<u8>)) {
         while !self.closed {
             match self.rtc.poll_output() {
                 Ok(ClientOutput::Timeout(at)) => {
@@ -463,7 +495,13 @@ impl Client {
                     self.closed = !self.rtc.is_alive();
                     return;
                 }
-                Ok(ClientOutput::Transmit(transmit)) => send(transmit.contents.to_vec()),
+                Ok(ClientOutput::Transmit(transmit)) => {
+                    let from = Address::new(transmit.proto, transmit.source);
+                    if transmit.contents[0] >= 128 {
+                        self.sends_from = Some(from);
+                    }
+                    send(from, transmit.contents.to_vec());
+                }
                 Ok(ClientOutput::Event(event)) => self.hear(now, event),
                 Err(_) => self.closed = true,
             }

@@ -5,6 +5,7 @@ use str0m::change::SdpOffer;
 use super::bench::{Bench, Way};
 use crate::counters::DropReason;
 use crate::engine::Output;
+use crate::engine::address::Address;
 use crate::limits::{CONTROL_PER_SECOND, DATAGRAM_BYTES, Limits, REPORTS_PER_SECOND, SSRCS_PER_TRANSPORT, VERIFIED_PER_SECOND};
 use crate::{Consume, Error, Kind, Produce, Role};
 
@@ -52,7 +53,7 @@ fn strangers_are_counted_and_dropped() {
     let mut bench = Bench::new();
     bench.join("r", Role::Send);
     bench.connect();
-    let stranger = "198.51.100.9:1234".parse().expect("an address");
+    let stranger = Address::Udp("198.51.100.9:1234".parse().expect("an address"));
     bench.engine.handle_datagram(bench.now, stranger, &[0x80; 100]);
     bench.engine.handle_datagram(bench.now, stranger, &[]);
     assert_eq!(dropped(&bench, DropReason::Stranger), 2);
@@ -75,7 +76,7 @@ fn a_stranger_with_a_known_name_but_no_password_learns_nothing() {
     let mut forged = stun.borrow().clone();
     // The transaction id is under the integrity check.
     forged[10] ^= 1;
-    let stranger = "198.51.100.9:1234".parse().expect("an address");
+    let stranger = Address::Udp("198.51.100.9:1234".parse().expect("an address"));
     bench.engine.handle_datagram(bench.now, stranger, &forged);
     assert_eq!(dropped(&bench, DropReason::RefusedStun), 1);
     bench.engine.handle_datagram(bench.now, stranger, &[0x80; 100]);
@@ -263,7 +264,7 @@ fn a_flood_of_checks_costs_a_bounded_number_of_verifications() {
     assert_eq!((outputs, transports), (false, 1));
     // A known name with a wrong password, from a thousand addresses.
     for n in 0..100_000_u32 {
-        let from = std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9));
+        let from = Address::Udp(std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9)));
         bench.engine.handle_datagram(bench.now, from, &forged);
     }
     let most = 2 * CONTROL_PER_SECOND;
@@ -272,7 +273,7 @@ fn a_flood_of_checks_costs_a_bounded_number_of_verifications() {
     let at = forged.windows(4).position(|four| four[..2] == [0, 6]).expect("a name") + 4;
     forged[at] ^= 1;
     for n in 0..100_000_u32 {
-        let from = std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9));
+        let from = Address::Udp(std::net::SocketAddr::from(((0xc633_6400 + n % 1_000).to_be_bytes(), 9)));
         bench.engine.handle_datagram(bench.now, from, &forged);
     }
     assert!((1..=2 * VERIFIED_PER_SECOND).contains(&dropped(&bench, DropReason::Stranger)));
@@ -303,7 +304,7 @@ fn clients_of_an_earlier_run_hear_that_it_is_over_while_somebody_floods() {
     let mut forged = check.clone();
     forged[10] ^= 1;
     for _ in 0..100_000 {
-        after.engine.handle_datagram(after.now, "198.51.100.9:1234".parse().expect("an address"), &forged);
+        after.engine.handle_datagram(after.now, Address::Udp("198.51.100.9:1234".parse().expect("an address")), &forged);
     }
     after.engine.handle_datagram(after.now, before.clients[0].address, &check);
     assert!(matches!(after.engine.poll_output(), Some(Output::Send { to, .. }) if to == before.clients[0].address));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use str0m::media::Mid;
 
 use super::bench::{Bench, Received, SERVER, Way};
+use crate::engine::address::Address;
 use crate::{Kind, Role};
 
 /// Packets of 240 bytes a layer sends in each picture: 30 pictures a second make 0.6 Mbit/s, 180 and 60 kbit/s.
@@ -147,7 +148,7 @@ fn a_check_that_someone_sends_again_from_elsewhere_does_not_lead_media_there() {
     });
     call.talk(5);
     assert!(!checks.borrow().is_empty(), "checks were seen");
-    let thief: std::net::SocketAddr = "203.0.113.9:9".parse().unwrap();
+    let thief = Address::Udp("203.0.113.9:9".parse().unwrap());
     for check in checks.borrow().iter() {
         call.bench.engine.handle_datagram(call.bench.now, thief, check);
     }

@@ -9,6 +9,7 @@ use str0m::media::Mid;
 
 use super::bench::{Bench, Way, assert_continuous};
 use crate::counters::DropReason;
+use crate::engine::address::Address;
 use crate::limits::{ADDRESSES_PER_TRANSPORT, CROSSING_BACKLOG, Limits};
 use crate::{Consume, ConsumeError, Event, Kind, Role};
 
@@ -342,7 +343,7 @@ fn a_forged_check_leads_nobodys_datagrams_elsewhere() {
     let mut forged = checks.borrow()[0].clone();
     forged[10] ^= 1;
     let victim = bench.clients[alice].address;
-    let nobody: SocketAddr = "203.0.113.9:9".parse().unwrap();
+    let nobody = Address::Udp("203.0.113.9:9".parse().unwrap());
     for from in [victim, nobody] {
         bench.engine.handle_datagram(bench.now, from, &forged);
     }
@@ -380,7 +381,7 @@ fn a_client_that_claims_to_be_everywhere_takes_no_more_than_its_share() {
     bench.connect();
     let check = checks.borrow()[0].clone();
     for port in 1..1_000 {
-        bench.engine.handle_datagram(bench.now, SocketAddr::from(([203, 0, 113, 9], port)), &check);
+        bench.engine.handle_datagram(bench.now, Address::Udp(SocketAddr::from(([203, 0, 113, 9], port))), &check);
         bench.cross();
     }
     assert_eq!(bench.engine.addresses_elsewhere(), ADDRESSES_PER_TRANSPORT);
@@ -418,7 +419,7 @@ fn a_check_for_a_thread_that_only_an_earlier_run_had_is_refused_by_whoever_gets_
         let check = checks.borrow_mut().pop().expect("a check");
         checks.borrow_mut().clear();
         let mut after = Bench::with_threads(Limits::default(), 2, true);
-        let client: SocketAddr = "203.0.113.9:9".parse().unwrap();
+        let client = Address::Udp("203.0.113.9:9".parse().unwrap());
         after.engine.handle_datagram(after.now, client, &check);
         after.cross();
         let answers = |after: &mut Bench, thread| after.thread(thread).poll_output().is_some();

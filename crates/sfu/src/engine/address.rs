@@ -1,0 +1,34 @@
+//! Where a client is, and over what: the same IP address and port may stand for one client on UDP and another on TCP.
+
+use std::net::SocketAddr;
+
+use str0m::net::Protocol;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Address {
+    Udp(SocketAddr),
+    Tcp(SocketAddr),
+}
+
+impl Address {
+    /// As str0m says it. All its protocols but UDP run over TCP.
+    pub(crate) fn new(protocol: Protocol, socket: SocketAddr) -> Self {
+        match protocol {
+            Protocol::Udp => Self::Udp(socket),
+            Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Self::Tcp(socket),
+        }
+    }
+
+    pub(crate) fn socket(self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) | Self::Tcp(socket) => socket,
+        }
+    }
+
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Udp(_) => Protocol::Udp,
+            Self::Tcp(_) => Protocol::Tcp,
+        }
+    }
+}
