@@ -151,7 +151,7 @@ impl Egress {
             timestamp: numbers.timestamp,
         };
         let payload = if numbers.empty { 0 } else { packet.payload.len() };
-        let length = self.write_header(now, buffer, &header, stream.kind, payload, packet, numbers.ids);
+        let length = self.write_header(now, buffer, &header, stream.kind, payload, (packet, numbers.ids));
         if !numbers.empty {
             buffer.extend_from_slice(&packet.payload);
             if let Some(descriptor) = &packet.descriptor {
@@ -169,7 +169,7 @@ impl Egress {
         self.resend_credit = self.resend_credit.checked_sub(1)?;
         let (header, index) = rtx.next_header(sent.marker, sent.timestamp);
         let mut buffer = Vec::with_capacity(packet.payload.len() + OVERHEAD + 2);
-        let length = self.write_header(now, &mut buffer, &header, stream.kind, packet.payload.len() + 2, packet, sent.ids);
+        let length = self.write_header(now, &mut buffer, &header, stream.kind, packet.payload.len() + 2, (packet, sent.ids));
         buffer.extend_from_slice(&sent.number.to_be_bytes());
         buffer.extend_from_slice(&packet.payload);
         if let Some(descriptor) = &packet.descriptor {
@@ -228,8 +228,7 @@ impl Egress {
         header: &Header,
         kind: Kind,
         payload: usize,
-        packet: &Packet,
-        ids: Ids,
+        (packet, ids): (&Packet, Ids),
     ) -> usize {
         let extensions = match kind {
             Kind::Audio => self.audio,

@@ -92,7 +92,7 @@ mod tests {
         let layered = Descriptor { picture: Some((1, 0x1234, Form::Long)), ..plain.clone() };
         check(
             "the second layer of a key picture, as Chromium sends it",
-            &[0xa8, 0x92, 0x34, 0b000_0_001_1, 7, 0xaa],
+            &[0xa8, 0x92, 0x34, 0b0000_0011, 7, 0xaa],
             Descriptor { spatial: 1, tl0: Some((4, 7)), ..layered.clone() },
         );
         check(
@@ -101,9 +101,9 @@ mod tests {
                 0xaa,
                 0x92,
                 0x34,
-                0b000_0_000_0,
+                0b0000_0000,
                 7, // the descriptor
-                0b010_1_1_000,
+                0b0101_1000,
                 1,
                 64,
                 0,
@@ -117,8 +117,8 @@ mod tests {
                 1,
                 224, // sizes
                 2,
-                0b000_0_00_00,
-                0b001_1_10_00,
+                0b0000_0000,
+                0b0011_1000,
                 1,
                 2, // two pictures, the second needs two
                 0xaa,
@@ -127,7 +127,7 @@ mod tests {
         );
         check(
             "the flexible mode with three references",
-            &[0xf4, 0x92, 0x34, 0b010_1_010_1, 0x03, 0x05, 0x06, 0xaa],
+            &[0xf4, 0x92, 0x34, 0b0101_0101, 0x03, 0x05, 0x06, 0xaa],
             Descriptor { spatial: 2, ends_frame: true, ..layered },
         );
     }
