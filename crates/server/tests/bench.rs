@@ -46,7 +46,7 @@ fn a_small_run_has_every_figure() {
     ] {
         assert!(number(figure) > 0.0, "{figure} is nothing");
     }
-    assert!(figures["threads"].as_array().is_some_and(|threads| threads.iter().any(|thread| thread["thread"] == "media")));
+    assert!(figures["threads"].as_array().is_some_and(|threads| threads.iter().any(|thread| thread["thread"] == "media-0")));
     for row in ["server CPU per forwarded packet", "memory per subscriber", "join, p50"] {
         assert!(text.lines().any(|line| line.starts_with(row) && !line.contains("not measured")), "{row} in\n{text}");
     }
