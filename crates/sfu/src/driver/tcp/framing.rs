@@ -22,8 +22,11 @@ pub(crate) fn length(prefix: [u8; PREFIX]) -> Result<usize, TooLong> {
     if length <= FRAME_BYTES { Ok(length) } else { Err(TooLong) }
 }
 
-/// The first frame and what follows it. None until it is whole.
-pub(crate) fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, TooLong> {
+/// A frame, and what follows it.
+type Frame<'a> = (&'a [u8], &'a [u8]);
+
+/// The first frame. None until it is whole.
+pub(crate) fn split(bytes: &[u8]) -> Result<Option<Frame<'_>>, TooLong> {
     let Some((prefix, rest)) = bytes.split_first_chunk() else { return Ok(None) };
     Ok(rest.split_at_checked(length(*prefix)?))
 }
