@@ -166,7 +166,8 @@ impl<'a> Bed<'a> {
             return Ok(None);
         }
         let [one, two] = targets::scaling(base);
-        let run = async |run: (&str, Plan)| self.run_with(&[run.0.to_owned()], run, None, progress).await;
+        let spread = format!("media.room_per_thread={}", targets::PER_THREAD);
+        let run = async |run: (&str, Plan)| self.run_with(&[run.0.to_owned(), spread.clone()], run, None, progress).await;
         Ok(Some(targets::Threads { one: run(one).await?, two: run(two).await? }))
     }
 

@@ -14,7 +14,7 @@ const FEW: usize = 100;
 /// Subscribers of the larger load.
 const MANY: usize = 500;
 /// Subscribers for each media thread where scaling is asked.
-const PER_THREAD: usize = 200;
+pub const PER_THREAD: usize = 200;
 /// Videos each subscriber takes where the cost of streams is asked.
 const STREAMS: usize = 30;
 

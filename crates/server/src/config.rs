@@ -82,7 +82,7 @@ table::settings! {
         single_port: bool = false;
         /// Media connections of one meeting that stay together on a thread; a person has two. Larger meetings spread
         /// over several threads, which costs a little for each track and thread.
-        room_per_thread: usize = 100, within(1, 100_000);
+        room_per_thread: usize = 400, within(1, 100_000);
         /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
         /// Empty: those of this host's network interfaces.
         announce: Vec<IpAddr> = Vec::new(), reachable;

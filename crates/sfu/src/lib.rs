@@ -70,7 +70,7 @@ impl Config {
             bind,
             threads: 0,
             single_port: false,
-            room_per_thread: 100,
+            room_per_thread: 400,
             announce: Vec::new(),
             tcp: Vec::new(),
             limits: Limits::default(),

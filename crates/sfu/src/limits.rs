@@ -170,7 +170,7 @@ pub(crate) const RUN_BYTES: usize = 60_000;
 
 /// How long packets wait to leave together with others, for each packet that left the last time. A thread that is
 /// nearly idle sends at once; a busy one saves most of its system calls.
-pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(5);
+pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(3);
 
 /// The longest that packets wait. Browsers themselves send video in bursts 5 ms apart.
 pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);

@@ -85,7 +85,8 @@ impl Engine {
     pub(super) fn hear_reception(&mut self, now: Instant, key: Key, report: &reception::Reception) {
         let wall = reception::short_ntp(self.identity.wall(now));
         let Some(transport) = self.transports.get_mut(&key) else { return };
-        let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == report.ssrc) else { return };
+        let Some(Some(mid)) = transport.ssrcs.get(&report.ssrc) else { return };
+        let Some(consumer) = transport.consumers.get_mut(mid) else { return };
         consumer.quality.hear(report, wall);
         if let Some(rtt) = report.rtt(wall) {
             transport.rtt = Some(outgoing::smoothed(transport.rtt, rtt));

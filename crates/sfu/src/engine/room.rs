@@ -265,7 +265,8 @@ impl Engine {
             Feedback::KeyFrameWanted { ssrc } => (ssrc, None),
             Feedback::Missing { ssrc, first, after } => (ssrc, Some((first, after))),
         };
-        let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.ssrc == ssrc) else { return false };
+        let Some(Some(mid)) = transport.ssrcs.get(&ssrc) else { return false };
+        let Some(consumer) = transport.consumers.get_mut(mid) else { return false };
         let Some((first, after)) = missing else {
             self.counters.key_frame_requests_in += 1;
             consumer.quality.stall(now);

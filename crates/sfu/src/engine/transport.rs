@@ -96,7 +96,8 @@ pub(crate) struct Transport {
     /// It does not, so it needs to be told a bitrate.
     remb_only: bool,
     declared: HashSet<Mid>,
-    ssrcs: HashSet<u32>,
+    /// All that were ever sent on here, with their lines; those of retransmissions have none.
+    pub ssrcs: FxHashMap<u32, Option<Mid>>,
 
     // Media.
     pub incoming: HashMap<Mid, ProducerKey>,
@@ -188,7 +189,7 @@ impl Transport {
             transport_cc,
             remb_only: !transport_cc && offers(offer, "goog-remb"),
             declared: HashSet::new(),
-            ssrcs: HashSet::new(),
+            ssrcs: FxHashMap::default(),
             incoming: HashMap::new(),
             consumers: FxHashMap::default(),
             consumer_of: HashMap::new(),
@@ -462,15 +463,17 @@ impl Transport {
         let rtx = rtx_pt.map(|pt| (self.new_ssrc(), pt));
         let name = token(track);
         let source = Source { ssrc, rtx: rtx.map(|(ssrc, _)| ssrc), stream: token(stream), track: name.clone() };
-        let mid = self.lines.offer(&codec, source)?;
-        Some(Outgoing { mid: Mid::from(mid.as_str()), pt, ssrc, rtx, name })
+        let mid = Mid::from(self.lines.offer(&codec, source)?.as_str());
+        self.ssrcs.insert(ssrc, Some(mid));
+        Some(Outgoing { mid, pt, ssrc, rtx, name })
     }
 
     /// One that was never used on this connection: a second stream of that name would repeat what keys were used for.
     fn new_ssrc(&mut self) -> u32 {
         loop {
             let ssrc = *self.rtc.direct_api().new_ssrc();
-            if ssrc != 0 && self.ssrcs.insert(ssrc) {
+            if ssrc != 0 && !self.ssrcs.contains_key(&ssrc) {
+                self.ssrcs.insert(ssrc, None);
                 return ssrc;
             }
         }
