@@ -113,6 +113,9 @@ pub(crate) const METER_EVERY: Duration = Duration::from_millis(500);
 /// more.
 pub(crate) const ALLOCATE_EVERY: Duration = Duration::from_millis(200);
 
+/// The same while it carries twice what is wanted of it: there is little to decide.
+pub(crate) const ALLOCATE_CALMLY: Duration = Duration::from_secs(1);
+
 /// Subscribers whose line carries too little are looked at again this often, reports or not.
 pub(crate) const HUNGRY_EVERY: Duration = Duration::from_millis(500);
 

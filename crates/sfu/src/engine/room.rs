@@ -23,7 +23,8 @@ use super::quality;
 use super::{Engine, Key, Output};
 use crate::counters::DropReason;
 use crate::limits::{
-    ALLOCATE_EVERY, ARRIVALS_PER_REPORT, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY, LAYERS_PER_PRODUCER,
+    ALLOCATE_CALMLY, ALLOCATE_EVERY, ARRIVALS_PER_REPORT, COPIES_AT_MOST, GATHER_AT_MOST, GATHER_PER_PACKET, HUNGRY_EVERY,
+    LAYERS_PER_PRODUCER,
 };
 use crate::sdp::Kind;
 use crate::{CloseReason, Event, RoomId};
@@ -300,7 +301,8 @@ impl Engine {
         let Some(egress) = &mut transport.egress else { return };
         trap::spring("allocate");
         let Some(budget) = egress.congestion.estimate() else { return };
-        if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < ALLOCATE_EVERY) {
+        let pause = if transport.wanted.saturating_mul(2) <= budget { ALLOCATE_CALMLY } else { ALLOCATE_EVERY };
+        if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < pause) {
             return;
         }
         transport.allocated_at = Some(now);
@@ -326,6 +328,7 @@ impl Engine {
             }
         }
         let allocation = allocate(budget, audio, &wishes);
+        transport.wanted = allocation.wanted;
         let mut needed = Vec::new();
         for (mid, layer) in mids.iter().zip(&allocation.layers) {
             let Some(consumer) = transport.consumers.get_mut(mid) else { continue };
@@ -354,8 +357,9 @@ impl Engine {
         let layers = producer.candidates();
         let mut needed = HashSet::new();
         for (to, mid) in &producer.consumers {
-            let consumer = self.transports.get_mut(to).filter(|t| t.connected).and_then(|t| t.consumers.get_mut(mid));
-            if let Some(consumer) = consumer.filter(|c| c.negotiated) {
+            let Some(transport) = self.transports.get_mut(to).filter(|t| t.connected) else { continue };
+            transport.wanted = u64::MAX;
+            if let Some(consumer) = transport.consumers.get_mut(mid).filter(|c| c.negotiated) {
                 needed.extend(consumer.choose(&layers));
             }
         }
@@ -367,6 +371,7 @@ impl Engine {
     /// One consumer begins, or wants another layer.
     pub(super) fn choose_layer(&mut self, now: Instant, of: Key, mid: Mid) {
         let Some(transport) = self.transports.get_mut(&of).filter(|t| t.connected) else { return };
+        transport.wanted = u64::MAX;
         let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return };
         let key = consumer.producer;
         self.lift(key);

@@ -111,6 +111,8 @@ pub(crate) struct Transport {
     pub heard_at: Instant,
     pub deadline: Option<Instant>,
     pub allocated_at: Option<Instant>,
+    /// What it took to fulfil all wishes then, in bit/s; the most there is, if they have changed since.
+    pub wanted: u64,
     /// There and back, smoothed.
     pub rtt: Option<Duration>,
     /// The most the client was told to send, in bit/s, as nobody takes more.
@@ -199,6 +201,7 @@ impl Transport {
             heard_at: now,
             deadline: None,
             allocated_at: None,
+            wanted: 0,
             rtt: None,
             held_to: None,
             holdable: false,
