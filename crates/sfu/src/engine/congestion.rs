@@ -22,6 +22,9 @@ const BOUNDS: (f64, f64) = (20_000.0, 100_000_000.0);
 /// The log's clock ticks this often: finer than clients tell arrivals, and coarse enough for few bytes.
 const TICK_US: u64 = 64;
 
+/// Clients tell arrivals in this many microseconds (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1.5).
+const ARRIVAL_US: u128 = 250;
+
 /// Sent packets that are remembered: a second at 1000 a second. A report about older ones tells nothing any more.
 const LOG: usize = 1_024;
 
@@ -70,7 +73,7 @@ pub(crate) struct Congestion {
     log: VecDeque<Sent>,
     next: u64,
     /// What got through: when (on the client's clock) and how many bytes.
-    acked: VecDeque<(Duration, usize)>,
+    acked: VecDeque<(u32, u16)>,
     acked_bytes: usize,
     acked_since: Option<Instant>,
     got: usize,
@@ -186,7 +189,7 @@ impl Congestion {
                 None => self.lost += 1,
                 Some(at) => {
                     self.got += 1;
-                    self.count_acked(now, at, usize::from(sent.bytes));
+                    self.count_acked(now, at, sent.bytes);
                     let age = u64::from((clock as u32).wrapping_sub(sent.at));
                     let sent_at = Duration::from_micros(clock.saturating_sub(age) * TICK_US);
                     rising |= self.delays.arrived(sent_at, at) == Trend::Rising;
@@ -215,15 +218,17 @@ impl Congestion {
         (!std::mem::replace(&mut sent.told, true)).then_some(*sent)
     }
 
-    fn count_acked(&mut self, now: Instant, at: Duration, bytes: usize) {
+    fn count_acked(&mut self, now: Instant, at: Duration, bytes: u16) {
+        const OVER: u32 = (ACKED_OVER.as_micros() / ARRIVAL_US) as u32;
+        let at = (at.as_micros() / ARRIVAL_US) as u32;
         self.acked_since.get_or_insert(now);
         self.acked.push_back((at, bytes));
-        self.acked_bytes += bytes;
+        self.acked_bytes += usize::from(bytes);
         while let Some((first, bytes)) = self.acked.front().copied()
-            && (at.saturating_sub(first) > ACKED_OVER || self.acked.len() > LOG)
+            && (at.saturating_sub(first) > OVER || self.acked.len() > LOG)
         {
             self.acked.pop_front();
-            self.acked_bytes -= bytes;
+            self.acked_bytes -= usize::from(bytes);
         }
     }
 
