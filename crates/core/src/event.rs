@@ -7,6 +7,7 @@ use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, Preset
 use crate::permission::Changes;
 use crate::preset::Recorder;
 use crate::time::Timestamp;
+pub use crate::track::{Track, TrackKind};
 
 /// One entry of a session's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,28 +173,6 @@ pub struct PeerJoined {
     pub on_stage: bool,
     /// Of somebody moved here from a connected meeting: the participant there whom this one stands for.
     pub origin: Option<ParticipantId>,
-}
-
-/// Something a peer publishes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Track {
-    pub id: TrackId,
-    pub kind: TrackKind,
-    /// The screen, or the sound that goes with it.
-    pub screen_share: bool,
-    pub paused: bool,
-    /// For example `video/VP8`; empty if the client did not say.
-    pub mime_type: String,
-    /// The client's own JSON, passed on unchanged.
-    pub app_data: String,
-    /// The media connection it comes in on; opaque here.
-    pub transport: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TrackKind {
-    Audio,
-    Video,
 }
 
 /// A message of the chat, as it was said.

@@ -1,5 +1,5 @@
 //! What a meeting is: the rules, with no I/O, clock, randomness, async or serde.
-//! Reading order: `ids`, `time`, `limits`, `preset`, `permission`, `event`, `record`, `session`.
+//! Reading order: `ids`, `time`, `limits`, `preset`, `track`, `permission`, `event`, `record`, `session`.
 //! Invariant: the live state is the fold of the numbered events; nothing durable changes without one.
 //! Time comes in as an argument and what should happen goes out as values.
 //! Next: `session.rs` is the door; `record.rs` is the fold that everything else reads.
@@ -12,6 +12,7 @@ pub mod preset;
 pub mod record;
 pub mod session;
 pub mod time;
+pub mod track;
 
 pub use event::{Event, EventBody};
 pub use ids::*;
@@ -19,3 +20,4 @@ pub use preset::Preset;
 pub use record::{Record, Summary};
 pub use session::Session;
 pub use time::Timestamp;
+pub use track::{Track, TrackKind};

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::TrackKind;
 use crate::preset::{CanProduce, Entry, Preset};
+use crate::track::TrackKind;
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $flag:ident = $path:literal,)*) => {

@@ -4,49 +4,56 @@
 //! Each question has its own file under `session/`; this one holds the state, the outputs and the clock.
 //! Next: `session/entry.rs`, how people come in and go out.
 
+mod admission;
 mod broadcast;
 mod chat;
 mod connected;
+mod earlier_chat;
 mod entry;
 mod kept_chat;
+mod message;
 mod moderation;
+mod output;
+mod people;
 mod permissions;
 mod pins;
 mod polls;
 mod rate;
+mod refusal;
 mod roster;
+mod selecting;
 mod selection;
 mod stage;
 mod stores;
 mod tracks;
 mod uploads;
+mod view;
 mod waiting_room;
 
 #[cfg(test)]
 mod tests;
 
-pub use broadcast::{Audience, Broadcast};
-pub use chat::{ChatNews, ChatOnly, ChatPage, ChatTo};
-pub use connected::{ConnectedNews, ConnectedView, Move, PersonView, RoomView, Ticket, people_of};
+pub use broadcast::Audience;
+pub use chat::{ChatOnly, ChatPage, ChatTo};
+pub use connected::Move;
+pub use earlier_chat::EarlierChat;
 pub use entry::{Entered, Join};
-pub use kept_chat::EarlierChat;
+pub use message::{Broadcast, ChatNews, ConnectedNews, Message, StageNews, Ticket};
 pub use moderation::Mute;
+pub use output::{Media, Output};
 pub use permissions::NewPermissions;
-pub use polls::{NewPoll, OptionView, PollView};
-pub use roster::PeerView;
-pub use selection::{Selected, Selections};
-pub use stage::{Stage, StageNews, StageRequest};
-pub use stores::StoreView;
-pub use waiting_room::WaitingView;
+pub use polls::NewPoll;
+pub use refusal::Refusal;
+pub use view::{
+    ConnectedView, OptionView, PeerView, PersonView, PollView, RoomView, Selected, Selections, Stage, StageRequest, StoreView,
+    WaitingView, people_of,
+};
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
-use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent, Track};
-use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, SessionId, TrackId};
+use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
+use crate::ids::{AppId, MeetingId, ParticipantId, PeerId};
 use crate::limits::Limits;
-use crate::permission::Changes;
 use crate::record::{self, Record, Summary};
 use crate::time::Timestamp;
 
@@ -64,170 +71,6 @@ pub struct MeetingFacts {
     pub parent: Option<Parent>,
 }
 
-/// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refusal {
-    /// No session is live.
-    NoSession,
-    /// The caller has not joined, or is out again.
-    NotJoined,
-    /// The named peer is not here.
-    UnknownPeer,
-    /// The named person is not here.
-    UnknownParticipant,
-    /// The named track is not published by that peer.
-    UnknownTrack,
-    /// The named message of the chat is gone, never was, or is not the caller's to read.
-    UnknownMessage,
-    /// The named poll is not in this session, or has no such option.
-    UnknownPoll,
-    /// The named meeting is not one of those connected with this one.
-    UnknownMeeting,
-    /// The peer id belongs to another participant of this session.
-    PeerIdTaken,
-    /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
-    TrackIdTaken,
-    /// The meeting does not accept joins.
-    MeetingInactive,
-    /// The preset does not allow it.
-    NotAllowed,
-    /// It was settled when the person came in.
-    Settled,
-    /// Only people on stage may do this.
-    OffStage,
-    /// A host has forbidden people to switch their microphones on.
-    Muted,
-    /// A poll needs a question and at least two options, none of them blank.
-    Incomplete,
-    /// A connected meeting needs a title.
-    Untitled,
-    /// Each participant votes once in a poll.
-    AlreadyVoted,
-    /// They were just sent to another meeting.
-    OnTheWay,
-    /// The session has as many peers, or the peer as many tracks, as the limits allow.
-    Full,
-    /// Too much, or too long.
-    TooLarge,
-    /// More often than the product's limits allow.
-    TooOften,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::NoSession => "no session is live in this meeting",
-            Refusal::NotJoined => "join the meeting first",
-            Refusal::UnknownPeer => "no such peer in this session",
-            Refusal::UnknownParticipant => "no such participant in this session",
-            Refusal::UnknownTrack => "no such track in this session",
-            Refusal::UnknownMessage => "no such message in this session",
-            Refusal::UnknownPoll => "no such poll, or no such option",
-            Refusal::UnknownMeeting => "no such connected meeting",
-            Refusal::PeerIdTaken => "this peer id belongs to somebody else",
-            Refusal::TrackIdTaken => "this track id is in use",
-            Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
-            Refusal::NotAllowed => "the preset does not allow this",
-            Refusal::Settled => "who is hidden or a robot stays so while in the meeting",
-            Refusal::OffStage => "only people on stage may do this",
-            Refusal::Muted => "a host has muted everyone",
-            Refusal::Incomplete => "a poll needs a question and at least two options",
-            Refusal::Untitled => "a connected meeting needs a title",
-            Refusal::OnTheWay => "they are on the way to another meeting",
-            Refusal::AlreadyVoted => "you have voted in this poll",
-            Refusal::Full => "the limit of this session is reached",
-            Refusal::TooLarge => "the message is too large",
-            Refusal::TooOften => "too many of these in a short time; try again in a moment",
-        })
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// What the world is asked to do. An output may leave only after the events emitted before it are durable.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Append to the record of this session.
-    Remember { session: SessionId, event: Event },
-    /// Tell one peer.
-    Send { to: PeerId, message: Message },
-    /// Change what the media server forwards.
-    Media(Media),
-    /// This peer has no more business here: let it read what it was told, then close its socket for good. It may have
-    /// no socket, or one that has not joined yet.
-    Hangup { peer: PeerId },
-}
-
-/// What the media server is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Media {
-    /// Stop taking this track in.
-    CloseTrack { track: TrackId },
-    /// Take it in, but pass nothing on (or pass on again).
-    PauseTrack { track: TrackId, paused: bool },
-    /// Take down all media connections of a peer.
-    CloseTransports { peer: PeerId },
-}
-
-/// What peers are told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Message {
-    PeerJoined(PeerView),
-    PeerLeft(PeerView),
-    /// The peer has its media connections and may be subscribed to.
-    MediaJoined(PeerView),
-    MediaLeft(PeerId),
-    TrackPublished {
-        peer: PeerId,
-        track: Track,
-    },
-    /// `by` is the peer that did it; `None` for the API, or for someone the others do not see.
-    TrackToggled {
-        peer: PeerId,
-        track: Track,
-        by: Option<PeerId>,
-    },
-    TrackUnpublished {
-        peer: PeerId,
-        track: Track,
-    },
-    Renamed {
-        peer: PeerId,
-        name: String,
-    },
-    /// You were removed.
-    Kicked,
-    /// The session ended for everyone.
-    Ended,
-    /// All who wait, for those who may let them in.
-    WaitingList(Vec<WaitingView>),
-    Admitted,
-    Denied,
-    Broadcast(Broadcast),
-    Chat(ChatNews),
-    /// A poll as this peer may see it: `new`, or with another vote.
-    Poll {
-        poll: Arc<PollView>,
-        new: bool,
-    },
-    /// Somebody else wrote these keys, or deleted them.
-    Store {
-        news: Arc<StoreView>,
-        deleted: bool,
-    },
-    /// This peer is pinned for everyone, or nobody is.
-    Pinned(Option<PeerId>),
-    Stage(StageNews),
-    Connected(ConnectedNews),
-    /// What this participant, whose peer is told, may do from now on.
-    PermissionsChanged {
-        participant: ParticipantId,
-        changes: Changes,
-    },
-    /// How these peers are selected now, for clients that cannot show everyone.
-    Selected(Vec<Selected>),
-}
-
 /// The session of one meeting.
 #[derive(Debug)]
 pub struct Session {
@@ -240,7 +83,8 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     selection: selection::Selection,
-    stage: stage::Asked,
+    /// Those who have asked for the stage; `true` once they were called up.
+    stage_requests: BTreeMap<PeerId, bool>,
     // Of people, whatever connection they use.
     rates: rate::Rates,
     /// What the next session begins with, once somebody has looked it up.
@@ -262,7 +106,7 @@ impl Session {
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
             selection: selection::Selection::default(),
-            stage: stage::Asked::new(),
+            stage_requests: BTreeMap::new(),
             rates: rate::Rates::default(),
             earlier_chat: None,
             grace: BTreeMap::new(),
@@ -442,5 +286,16 @@ impl Session {
             Actor::Peer(peer) if allowed(&self.caller(peer)?.preset) => Ok(()),
             Actor::Peer(_) => Err(Refusal::NotAllowed),
         }
+    }
+
+    /// Counts something that a present caller does, so many times, against the limit of its participant.
+    fn take_rate(&mut self, caller: &PeerId, what: rate::Limited, times: usize) -> Result<(), Refusal> {
+        let who = self.present(caller).ok_or(Refusal::NotJoined)?.who.participant.clone();
+        self.take_rate_of(&who, what, times)
+    }
+
+    /// The same for a participant, whatever its connections.
+    fn take_rate_of(&mut self, who: &ParticipantId, what: rate::Limited, times: usize) -> Result<(), Refusal> {
+        self.rates.take(self.now, who, what, times)
     }
 }

@@ -73,6 +73,12 @@ impl Peer {
         !self.who.hidden && self.who.recorder == Recorder::None
     }
 
+    /// Whether others are told about this peer: hidden people are not shown; hidden robots are, because clients tell
+    /// from them that a recording or livestream runs (presets.md, web SDK 2.0.2).
+    pub fn is_announced(&self) -> bool {
+        !self.who.hidden || self.who.recorder != Recorder::None
+    }
+
     pub fn is_connected(&self) -> bool {
         matches!(self.presence, Presence::Connected { .. })
     }

@@ -7,21 +7,8 @@ use std::collections::BTreeSet;
 use crate::ids::{MAX_ID_LEN, PeerId};
 use crate::limits::{MAX_BROADCAST_BYTES, MAX_BROADCAST_IDS, MAX_BROADCAST_TYPE_BYTES};
 use crate::session::rate::Limited;
-use crate::session::{Message, Refusal, Session};
+use crate::session::{Broadcast, Message, Refusal, Session};
 use crate::time::Timestamp;
-
-/// An application's message; Salon does not look inside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Broadcast {
-    /// The application's name for it.
-    pub kind: String,
-    /// JSON as the SDK sends it.
-    pub payload: Vec<u8>,
-    /// The sender's clock, passed on unchanged.
-    pub timestamp: u64,
-    /// The client's own addressing, passed on unchanged.
-    pub ids: Vec<String>,
-}
 
 /// Whom a broadcast is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

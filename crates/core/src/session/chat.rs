@@ -16,7 +16,7 @@ use crate::limits::{
 use crate::preset::Preset;
 use crate::record::ChatMessage;
 use crate::session::rate::Limited;
-use crate::session::{Message, Refusal, Session};
+use crate::session::{ChatNews, Message, Refusal, Session};
 use crate::time::Timestamp;
 
 /// Whom a message is for.
@@ -25,16 +25,6 @@ pub enum ChatTo {
     Everyone,
     /// The people behind these peers, on all their devices, and the sender.
     Peers(Vec<PeerId>),
-}
-
-/// What peers are told about chat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChatNews {
-    Said(Arc<ChatMessage>),
-    Edited(Arc<ChatMessage>),
-    /// Pinned, or not any more.
-    Pinned(Arc<ChatMessage>),
-    Deleted(ChatId),
 }
 
 /// Which messages a page is of.

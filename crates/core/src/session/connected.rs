@@ -1,73 +1,19 @@
 //! Connected meetings (breakout rooms): who may make them and move between them, and who is told.
 //! A connected meeting is a meeting of its own with a session of its own; this is what each session knows of the others.
 //! Invariant: nobody is sent on twice while on the way, and who is elsewhere is told to those only who may go there.
-//! Next: `waiting_room.rs`, where people who were moved do not wait.
+//! Next: `admission.rs`, where people who were moved do not wait.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{EndReason, EventBody};
-use crate::ids::{MeetingId, ParticipantId, PeerId, PresetId};
+use crate::ids::{MeetingId, ParticipantId, PeerId};
 use crate::limits::{LEAVE_DELETED_WITHIN_MS, MAX_CONNECTED_MEETINGS, MAX_CONNECTED_TITLE_CHARS, MAX_MOVED, ON_THE_WAY_MS};
-use crate::preset::{ConnectedPermissions, Recorder};
-use crate::record::{self, Record};
+use crate::preset::ConnectedPermissions;
 use crate::session::broadcast::check_size;
 use crate::session::rate::Limited;
-use crate::session::{Broadcast, Message, Refusal, Session};
+use crate::session::{Broadcast, ConnectedNews, ConnectedView, Message, PersonView, Refusal, Session, Ticket, people_of};
 use crate::time::Timestamp;
-
-/// The meetings that belong together, and who is in each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectedView {
-    /// The one they were made in.
-    pub parent: RoomView,
-    /// The others, oldest first.
-    pub meetings: Vec<RoomView>,
-}
-
-/// A meeting among connected ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomView {
-    pub id: MeetingId,
-    pub title: String,
-    pub people: Vec<PersonView>,
-}
-
-/// Somebody in a connected meeting, once however many devices they came with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonView {
-    pub participant: ParticipantId,
-    pub custom_participant_id: String,
-    pub name: String,
-    pub picture: Option<String>,
-    pub preset: PresetId,
-}
-
-/// What lets a client into the meeting it is sent to. Made outside, and not to be written down.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Ticket(pub String);
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket(..)")
-    }
-}
-
-/// What peers are told of connected meetings.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ConnectedNews {
-    /// All of them, with the people in them.
-    Rooms(Arc<ConnectedView>),
-    /// These were made, or have another title.
-    Changed(Arc<Vec<(MeetingId, String)>>),
-    Deleted(Arc<Vec<(MeetingId, String)>>),
-    /// Leave, and come into that meeting with this.
-    Go {
-        meeting: MeetingId,
-        ticket: Ticket,
-    },
-}
 
 /// A wish to move people from one connected meeting to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,37 +25,6 @@ pub struct Move {
     pub people: Vec<ParticipantId>,
     /// Somebody is to have another preset there.
     pub changes_presets: bool,
-}
-
-impl ConnectedView {
-    /// What somebody in `own` sees who may not go elsewhere: which meetings there are, and who is in this one.
-    pub fn from_inside(&self, own: &MeetingId) -> Self {
-        let of = |room: &RoomView| match room.id == *own {
-            true => room.clone(),
-            false => RoomView { people: Vec::new(), ..room.clone() },
-        };
-        Self { parent: of(&self.parent), meetings: self.meetings.iter().map(of).collect() }
-    }
-}
-
-/// Those in a live session as others are told of them, in the order of joining: not hidden people, and no robots.
-pub fn people_of(record: &Record) -> Vec<PersonView> {
-    let mut known = BTreeSet::new();
-    let shown = record.present().filter(|peer| !peer.who.hidden && peer.who.recorder == Recorder::None);
-    shown.filter(|peer| known.insert(peer.who.participant.clone())).map(PersonView::of).collect()
-}
-
-impl PersonView {
-    fn of(peer: &record::Peer) -> Self {
-        let who = &peer.who;
-        Self {
-            participant: who.participant.clone(),
-            custom_participant_id: who.custom_participant_id.clone(),
-            name: who.name.clone(),
-            picture: who.picture.clone(),
-            preset: who.preset.clone(),
-        }
-    }
 }
 
 /// Whether somebody may see who is in other meetings: who may go there finds out anyway.

@@ -1,13 +1,12 @@
 //! Coming in and going out: join, come back, break off, leave.
 //! Invariant: after each call the roster and the record agree on who is connected.
-//! Next: `waiting_room.rs` for those who may not come in yet.
+//! Next: `admission.rs` for those who may not come in yet.
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
 use crate::limits::MAX_NAME_CHARS;
 use crate::preset::Preset;
 use crate::record::{Presence, Record};
-use crate::session::roster::is_announced;
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -54,7 +53,9 @@ impl Session {
         self.tick(now);
         self.permission_changes(&join.participant).apply(&mut join.preset);
         let known = self.live().and_then(|record| record.peers.get(&join.peer));
-        if known.is_some_and(|peer| peer.who.participant != join.participant) || self.waiting.is_taken(&join) {
+        if known.is_some_and(|peer| peer.who.participant != join.participant)
+            || self.waiting.is_taken(&join.peer, &join.participant)
+        {
             return Err(Refusal::PeerIdTaken);
         }
         match known.map(|peer| peer.presence) {
@@ -199,7 +200,7 @@ impl Session {
     /// Takes a present peer out, and tells the others. Someone who is not present is passed over.
     pub(super) fn remove(&mut self, peer: &PeerId, reason: LeaveReason) {
         let Some(found) = self.present(peer) else { return };
-        let view = is_announced(found).then(|| PeerView::of(&found.who));
+        let view = found.is_announced().then(|| PeerView::of(&found.who));
         self.unpublish_all(peer);
         self.tell_unpinned(peer);
         self.take_out(peer, reason);

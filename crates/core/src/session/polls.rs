@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use crate::event::{Actor, EventBody, PollCreated};
-use crate::ids::{ParticipantId, PeerId, PollId};
+use crate::ids::{PeerId, PollId};
 use crate::limits::{MAX_POLL_OPTION_CHARS, MAX_POLL_OPTIONS, MAX_POLL_QUESTION_CHARS, MAX_POLLS};
-use crate::record::Poll;
-use crate::session::{Message, Refusal, Session};
+use crate::session::{Message, PollView, Refusal, Session};
 use crate::time::Timestamp;
 
 /// A question that somebody wants to ask.
@@ -21,64 +20,6 @@ pub struct NewPoll {
     pub options: Vec<String>,
     pub anonymous: bool,
     pub hide_votes: bool,
-}
-
-/// A poll as one person may see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PollView {
-    pub id: PollId,
-    pub question: String,
-    pub options: Vec<OptionView>,
-    pub anonymous: bool,
-    pub hide_votes: bool,
-    /// Who asked; a name only for a call of the API.
-    pub by_name: String,
-    pub by: Option<ParticipantId>,
-    /// Those who voted. Of an anonymous poll nobody but the one who looks: a client finds itself here.
-    pub voted: Vec<ParticipantId>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OptionView {
-    pub text: String,
-    pub count: u64,
-    pub votes: Vec<(ParticipantId, String)>,
-}
-
-impl PollView {
-    /// What `viewer` may see.
-    fn of(poll: &Poll, viewer: Option<&ParticipantId>) -> Self {
-        let asked = &poll.asked;
-        let has_voted = viewer.is_some_and(|viewer| poll.votes.contains_key(viewer));
-        let counted = !asked.hide_votes || has_voted;
-        let named = counted && !asked.anonymous;
-        let mut options: Vec<OptionView> = asked
-            .options
-            .iter()
-            .zip(&poll.counts)
-            .map(|(text, count)| OptionView { text: text.clone(), count: if counted { *count } else { 0 }, votes: Vec::new() })
-            .collect();
-        if named {
-            for (voter, vote) in &poll.votes {
-                options[vote.option].votes.push((voter.clone(), vote.name.clone()));
-            }
-        }
-        let voted = if asked.anonymous {
-            viewer.filter(|_| has_voted).cloned().into_iter().collect()
-        } else {
-            poll.votes.keys().cloned().collect()
-        };
-        Self {
-            id: asked.poll.clone(),
-            question: asked.question.clone(),
-            options,
-            anonymous: asked.anonymous,
-            hide_votes: asked.hide_votes,
-            by_name: asked.by_name.clone(),
-            by: asked.by.clone(),
-            voted,
-        }
-    }
 }
 
 impl Session {

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::ids::{ParticipantId, PeerId};
+use crate::ids::ParticipantId;
 use crate::limits::{
     BROADCASTS_PER_SECOND, CHAT_FILES_PER_MINUTE, CHAT_TEXTS_PER_MINUTE, CONNECTED_CHANGES_PER_MINUTE,
     CONNECTED_LISTS_PER_MINUTE, LISTINGS_PER_MINUTE, PERMISSION_CHANGES_PER_MINUTE, PERMISSION_READS_PER_MINUTE,
     STORE_WRITES_PER_SECOND, UPLOADS_PER_MINUTE,
 };
-use crate::session::{Refusal, Session};
+use crate::session::refusal::Refusal;
 use crate::time::Timestamp;
 
 /// When something was done, as far back as its limit looks.
@@ -85,25 +85,12 @@ impl Limited {
 pub(super) struct Rates(BTreeMap<(ParticipantId, Limited), Rate>);
 
 impl Rates {
-    fn take(&mut self, now: Timestamp, who: &ParticipantId, what: Limited, times: usize) -> Result<(), Refusal> {
+    pub fn take(&mut self, now: Timestamp, who: &ParticipantId, what: Limited, times: usize) -> Result<(), Refusal> {
         let key = (who.clone(), what);
         if !self.0.contains_key(&key) {
             self.0.retain(|(_, what), rate| !rate.is_over(now, what.limit().1));
         }
         let (most, within_ms) = what.limit();
         self.0.entry(key).or_default().take(now, times, most, within_ms)
-    }
-}
-
-impl Session {
-    /// Counts something that a present caller does, so many times, against the limit of its participant.
-    pub(super) fn take_rate(&mut self, caller: &PeerId, what: Limited, times: usize) -> Result<(), Refusal> {
-        let who = self.present(caller).ok_or(Refusal::NotJoined)?.who.participant.clone();
-        self.take_rate_of(&who, what, times)
-    }
-
-    /// The same for a participant, whatever its connections.
-    pub(super) fn take_rate_of(&mut self, who: &ParticipantId, what: Limited, times: usize) -> Result<(), Refusal> {
-        self.rates.take(self.now, who, what, times)
     }
 }

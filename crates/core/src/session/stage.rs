@@ -3,50 +3,11 @@
 //! Invariant: a peer off stage publishes nothing; only those on it, or called up, or free to come, are on it.
 //! Next: the tests.
 
-use std::collections::BTreeMap;
-
 use crate::event::EventBody;
 use crate::ids::{ParticipantId, PeerId};
 use crate::preset::{CanProduce, Preset};
-use crate::session::{Message, Refusal, Session};
+use crate::session::{Message, Refusal, Session, Stage, StageNews, StageRequest};
 use crate::time::Timestamp;
-
-/// Where a peer is in relation to the stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    On,
-    /// Called up: it may step on.
-    Approved,
-    Requested,
-    Off,
-}
-
-/// What is told about the stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StageNews {
-    Status {
-        peer: PeerId,
-        participant: ParticipantId,
-        stage: Stage,
-    },
-    /// You may step on.
-    Granted,
-    /// You may not.
-    Denied,
-    /// All who ask, for those who decide.
-    Requests(Vec<StageRequest>),
-}
-
-/// Someone who asks for the stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageRequest {
-    pub peer: PeerId,
-    pub participant: ParticipantId,
-    pub name: String,
-}
-
-/// Those who have asked; `true` once they were called up.
-pub(super) type Asked = BTreeMap<PeerId, bool>;
 
 fn decides(preset: &Preset) -> bool {
     preset.has_stage() && (preset.accept_stage_requests || preset.accept_production_requests)
@@ -60,10 +21,10 @@ impl Session {
         if !preset.has_stage() || preset.stage_access() == CanProduce::NotAllowed {
             return Err(Refusal::NotAllowed);
         }
-        if self.is_on_stage(caller) || self.stage.contains_key(caller) {
+        if self.is_on_stage(caller) || self.stage_requests.contains_key(caller) {
             return Ok(());
         }
-        self.stage.insert(caller.clone(), false);
+        self.stage_requests.insert(caller.clone(), false);
         self.tell_stage(caller, Stage::Requested, None);
         self.tell_stage_requests();
         Ok(())
@@ -73,7 +34,7 @@ impl Session {
     pub fn cancel_stage_request(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
         self.tick(now);
         self.caller(caller)?;
-        if self.stage.remove(caller).is_some() {
+        if self.stage_requests.remove(caller).is_some() {
             self.tell_stage(caller, Stage::Off, None);
             self.tell_stage_requests();
         }
@@ -97,9 +58,9 @@ impl Session {
         for peer in wanted {
             let may = self.roster.get(&peer).is_some_and(|member| member.preset.has_stage());
             let news = if granted && may {
-                self.stage.insert(peer.clone(), true);
+                self.stage_requests.insert(peer.clone(), true);
                 (StageNews::Granted, Stage::Approved)
-            } else if !granted && self.stage.remove(&peer).is_some() {
+            } else if !granted && self.stage_requests.remove(&peer).is_some() {
                 (StageNews::Denied, Stage::Off)
             } else {
                 continue;
@@ -121,11 +82,11 @@ impl Session {
         if self.is_on_stage(caller) {
             return Ok(());
         }
-        let called_up = self.stage.get(caller) == Some(&true);
+        let called_up = self.stage_requests.get(caller) == Some(&true);
         if !preset.has_stage() || (preset.stage_access() != CanProduce::Allowed && !called_up) {
             return Err(Refusal::NotAllowed);
         }
-        self.stage.remove(caller);
+        self.stage_requests.remove(caller);
         self.emit(EventBody::StageChanged { peer: caller.clone(), on_stage: true });
         self.tell_stage(caller, Stage::On, Some(caller));
         self.tell_stage_requests();
@@ -175,7 +136,7 @@ impl Session {
 
     /// The connection starts anew, or is gone: it asks no more.
     pub(super) fn forget_stage_request(&mut self, peer: &PeerId) {
-        if self.stage.remove(peer).is_some() {
+        if self.stage_requests.remove(peer).is_some() {
             self.tell_stage_requests();
         }
     }
@@ -185,7 +146,7 @@ impl Session {
     }
 
     fn stage_request_list(&self) -> Vec<StageRequest> {
-        let asking = self.stage.iter().filter(|(_, called_up)| !**called_up);
+        let asking = self.stage_requests.iter().filter(|(_, called_up)| !**called_up);
         let who = asking.filter_map(|(peer, _)| self.present(peer));
         let request = |peer: &crate::record::Peer| StageRequest {
             peer: peer.who.peer.clone(),

@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::record::Stored;
 use crate::session::rate::Limited;
-use crate::session::{Message, Refusal, Session};
+use crate::session::{Message, Refusal, Session, StoreView};
 use crate::time::Timestamp;
 
 /// The store in which the web SDK keeps which plugins are open; a value of `null` closes one (read in 2.0.2).
@@ -22,13 +22,6 @@ const PLUGINS: &str = "__rtk_plugins__";
 
 /// What an absent value is to applications.
 const NULL: &str = "null";
-
-/// Keys of a store that changed, or that were asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreView {
-    pub store: String,
-    pub items: Vec<(String, Stored)>,
-}
 
 impl Session {
     /// Writes keys, and tells everyone else.

@@ -1,7 +1,7 @@
 //! What peers publish: who may, what is paused, what others may subscribe to.
 //! Invariant: only present peers have tracks, and a track id belongs to one of them. A peer whose socket broke is still
 //! heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media connections.
-//! Next: `selection.rs` orders those who talk.
+//! Next: `selecting.rs`, who of those who talk is shown first.
 
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
@@ -9,7 +9,6 @@ use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PE
 use crate::permission::Source;
 use crate::preset::MediaQuality;
 use crate::record::Record;
-use crate::session::roster::is_announced;
 use crate::session::{Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -114,7 +113,7 @@ impl Session {
     /// Whether `caller` may receive the tracks of `of`, and which.
     pub fn may_subscribe(&self, caller: &PeerId, of: &PeerId, track: &TrackId) -> Result<Track, Refusal> {
         self.caller(caller)?;
-        let peer = self.present(of).filter(|peer| is_announced(peer)).ok_or(Refusal::UnknownPeer)?;
+        let peer = self.present(of).filter(|peer| peer.is_announced()).ok_or(Refusal::UnknownPeer)?;
         peer.tracks.get(track).cloned().ok_or(Refusal::UnknownTrack)
     }
 

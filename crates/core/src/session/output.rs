@@ -1,0 +1,31 @@
+//! The four things a session asks of the world: remember, tell, change media, hang up.
+//! Next: `message.rs`, what is told.
+
+use crate::event::Event;
+use crate::ids::{PeerId, SessionId, TrackId};
+use crate::session::message::Message;
+
+/// What the world is asked to do. An output may leave only after the events emitted before it are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Append to the record of this session.
+    Remember { session: SessionId, event: Event },
+    /// Tell one peer.
+    Send { to: PeerId, message: Message },
+    /// Change what the media server forwards.
+    Media(Media),
+    /// This peer has no more business here: let it read what it was told, then close its socket for good. It may have
+    /// no socket, or one that has not joined yet.
+    Hangup { peer: PeerId },
+}
+
+/// What the media server is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// Stop taking this track in.
+    CloseTrack { track: TrackId },
+    /// Take it in, but pass nothing on (or pass on again).
+    PauseTrack { track: TrackId, paused: bool },
+    /// Take down all media connections of a peer.
+    CloseTransports { peer: PeerId },
+}

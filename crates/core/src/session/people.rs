@@ -1,0 +1,81 @@
+//! Who is here, as far as the one who asks may know, and who of them has media.
+//! Next: `entry.rs`.
+
+use crate::event::Track;
+use crate::ids::PeerId;
+use crate::record::{Peer, Record};
+use crate::session::rate::Limited;
+use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
+use crate::time::Timestamp;
+
+impl Session {
+    /// Everyone `caller` may know of, itself included, in the order of joining. People whose connection broke stay in
+    /// the picture until their grace is over.
+    pub fn peers(&self, caller: &PeerId) -> Result<Vec<PeerView>, Refusal> {
+        self.caller(caller)?;
+        let known = self.live().into_iter().flat_map(Record::present);
+        let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
+        Ok(known.map(|peer| PeerView::of(&peer.who)).collect())
+    }
+
+    /// The same for a caller that asks for the list, which it may do only so often. The first time after each join is
+    /// free: that is the client, not its application (seen in web SDK 2.0.2).
+    pub fn list_peers(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<PeerView>, Refusal> {
+        self.tick(now);
+        if self.caller(caller)?.listed {
+            self.take_rate(caller, Limited::Listing, 1)?;
+        }
+        if let Some(member) = self.roster.get_mut(caller) {
+            member.listed = true;
+        }
+        self.peers(caller)
+    }
+
+    /// One of [`Session::peers`].
+    pub fn peer(&self, caller: &PeerId, peer: &PeerId) -> Result<PeerView, Refusal> {
+        self.caller(caller)?;
+        let found = self.present(peer).filter(|found| found.is_announced() || peer == caller);
+        found.map(|found| PeerView::of(&found.who)).ok_or(Refusal::UnknownPeer)
+    }
+
+    /// The caller has its media connections ready: it is told of the others that have, with their tracks, and they of
+    /// it.
+    ///
+    /// A second call means that the client started its media anew: what it published before is gone.
+    pub fn complete_join(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<(PeerView, Vec<Track>)>, Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        self.unpublish_all(caller);
+        let has_media = |peer: &PeerId| self.roster.get(peer).is_some_and(|member| member.media);
+        let known = self.live().into_iter().flat_map(Record::present);
+        let others = known.filter(|peer| peer.is_announced() && peer.who.peer != *caller && has_media(&peer.who.peer));
+        let others = others.map(|peer| (PeerView::of(&peer.who), peer.tracks.values().cloned().collect())).collect();
+        if let Some(member) = self.roster.get_mut(caller) {
+            member.media = true;
+        }
+        if let Some(me) = self.present(caller).filter(|me| me.is_announced()) {
+            let message = Message::MediaJoined(PeerView::of(&me.who));
+            self.send_media(Some(caller), &message);
+        }
+        self.tell_former(caller);
+        Ok(others)
+    }
+
+    /// The caller gives up its media connections, but stays in the session.
+    pub fn leave_media(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        self.unpublish_all(caller);
+        let had = self.roster.get_mut(caller).is_some_and(|member| std::mem::replace(&mut member.media, false));
+        self.outputs.push(Output::Media(Media::CloseTransports { peer: caller.clone() }));
+        if had && self.is_shown(caller) {
+            self.send_media(Some(caller), &Message::MediaLeft(caller.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether others are told about this present peer.
+    pub(super) fn is_shown(&self, peer: &PeerId) -> bool {
+        self.present(peer).is_some_and(Peer::is_announced)
+    }
+}

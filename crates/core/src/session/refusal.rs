@@ -1,0 +1,84 @@
+//! Why something was not done.
+//! Invariant: ordered by what tells most, so that an unknown peer is not told what it may not do.
+
+use std::fmt;
+
+/// Why something was not done, most telling reason first: an unknown peer is not told what it may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// No session is live.
+    NoSession,
+    /// The caller has not joined, or is out again.
+    NotJoined,
+    /// The named peer is not here.
+    UnknownPeer,
+    /// The named person is not here.
+    UnknownParticipant,
+    /// The named track is not published by that peer.
+    UnknownTrack,
+    /// The named message of the chat is gone, never was, or is not the caller's to read.
+    UnknownMessage,
+    /// The named poll is not in this session, or has no such option.
+    UnknownPoll,
+    /// The named meeting is not one of those connected with this one.
+    UnknownMeeting,
+    /// The peer id belongs to another participant of this session.
+    PeerIdTaken,
+    /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
+    TrackIdTaken,
+    /// The meeting does not accept joins.
+    MeetingInactive,
+    /// The preset does not allow it.
+    NotAllowed,
+    /// It was settled when the person came in.
+    Settled,
+    /// Only people on stage may do this.
+    OffStage,
+    /// A host has forbidden people to switch their microphones on.
+    Muted,
+    /// A poll needs a question and at least two options, none of them blank.
+    Incomplete,
+    /// A connected meeting needs a title.
+    Untitled,
+    /// Each participant votes once in a poll.
+    AlreadyVoted,
+    /// They were just sent to another meeting.
+    OnTheWay,
+    /// The session has as many peers, or the peer as many tracks, as the limits allow.
+    Full,
+    /// Too much, or too long.
+    TooLarge,
+    /// More often than the product's limits allow.
+    TooOften,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::NoSession => "no session is live in this meeting",
+            Refusal::NotJoined => "join the meeting first",
+            Refusal::UnknownPeer => "no such peer in this session",
+            Refusal::UnknownParticipant => "no such participant in this session",
+            Refusal::UnknownTrack => "no such track in this session",
+            Refusal::UnknownMessage => "no such message in this session",
+            Refusal::UnknownPoll => "no such poll, or no such option",
+            Refusal::UnknownMeeting => "no such connected meeting",
+            Refusal::PeerIdTaken => "this peer id belongs to somebody else",
+            Refusal::TrackIdTaken => "this track id is in use",
+            Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
+            Refusal::NotAllowed => "the preset does not allow this",
+            Refusal::Settled => "who is hidden or a robot stays so while in the meeting",
+            Refusal::OffStage => "only people on stage may do this",
+            Refusal::Muted => "a host has muted everyone",
+            Refusal::Incomplete => "a poll needs a question and at least two options",
+            Refusal::Untitled => "a connected meeting needs a title",
+            Refusal::OnTheWay => "they are on the way to another meeting",
+            Refusal::AlreadyVoted => "you have voted in this poll",
+            Refusal::Full => "the limit of this session is reached",
+            Refusal::TooLarge => "the message is too large",
+            Refusal::TooOften => "too many of these in a short time; try again in a moment",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
