@@ -2,7 +2,7 @@
 //! Owns the tables, their migrations, and the stable names under which a session's events are kept.
 //! Invariant: a session's row is written in the transaction of its events, by the run that owns it.
 //! Never reads the clock, except the database's own where nodes share it.
-//! Next: `append.rs` and `ownership.rs`, the two that are more than tables.
+//! Next: `writer.rs` and `ownership.rs`, the two that are more than tables.
 
 mod api_keys;
 mod append;
@@ -19,8 +19,10 @@ mod participants;
 mod peer_quality;
 mod presets;
 mod record;
+mod run_id;
 mod sessions;
 mod settings;
+mod writer;
 
 pub use api_keys::ApiKey;
 pub use append::{Append, SessionAppend};
@@ -31,14 +33,27 @@ pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};
 pub use open::OpenOptions;
-pub use ownership::{Adoptable, NODE_DEAD_MS, RunId};
+pub use ownership::{Adoptable, NODE_DEAD_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
 pub use presets::Preset;
+pub use run_id::RunId;
 pub use sessions::{MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
 
 /// The database. Clones share its connections and its one writer of sessions.
 #[derive(Clone)]
 pub struct Store {
     db: engine::Db,
-    writer: append::Writer,
+    writer: writer::Writer,
+}
+
+impl Store {
+    /// Adds events to sessions, and brings their rows up to date with them.
+    ///
+    /// `NotOwner` if the session is another's, `Conflict(LiveSessionExists)` if one begins in a meeting that has one,
+    /// `Conflict(NotContiguous)` if events are missing in between, `Conflict(SessionEnded)` if it is over. After
+    /// `Unavailable` the events may be stored or not: the same append may be made again, and is `Ok` if they are.
+    /// Once begun, an append happens even if the caller stops waiting.
+    pub async fn append(&self, append: Append) -> Result<()> {
+        self.writer.append(append).await
+    }
 }

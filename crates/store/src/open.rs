@@ -13,9 +13,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::Store;
-use crate::append::Writer;
 use crate::engine::{Db, args, pause};
 use crate::error::{Error, Result};
+use crate::writer::Writer;
 
 /// Which database, and how hard to hold on to what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

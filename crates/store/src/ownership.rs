@@ -1,55 +1,18 @@
 //! Which run of which node hosts a session, and when another may take it over.
 //! Invariant: a session has one owner, named by run and epoch; every append names both, so a former owner's fail.
 //! A node shows that it lives by renewing its row; the row of a dead node frees its sessions.
-//! Next: `append.rs`, where epochs are checked.
+//! Next: `writer/batch.rs`, where epochs are checked.
 
 use salon_core::{MeetingId, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Arg, Column, Row, args, built, transaction};
+use crate::engine::{Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
+use crate::run_id::RunId;
 
 /// A node that has not renewed its row for this long is dead, in milliseconds. Nodes renew every 2 s; raising this
 /// leaves meetings of a dead node without a host for longer, lowering it takes meetings away from slow ones.
 pub const NODE_DEAD_MS: i64 = 8_000;
-
-/// One life of a node's process: made anew at every start, never reused.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RunId(String);
-
-impl RunId {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for RunId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::fmt::Debug for RunId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<&RunId> for Arg {
-    fn from(run: &RunId) -> Self {
-        run.as_str().into()
-    }
-}
-
-impl Column for RunId {
-    fn read(text: &str) -> Option<Self> {
-        Some(Self::new(text))
-    }
-}
 
 /// A live session whose owner is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]

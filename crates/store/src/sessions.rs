@@ -1,6 +1,6 @@
 //! Sessions as they are read: the row that sums one up, and the events that are its record.
 //! Invariant: events come back in order and without a gap, or as `Corrupt`.
-//! They are written in `append.rs`. Next: `record.rs`, how an event is kept.
+//! They are written by `writer.rs`. Next: `record.rs`, how an event is kept.
 
 use salon_core::{AppId, Event, MeetingId, Record, SessionId, Summary, Timestamp};
 
@@ -8,8 +8,9 @@ use crate::Store;
 use crate::engine::{Arg, Row, args, built};
 use crate::error::{Corrupt, Error, Result};
 use crate::list::{Filter, Listing, Page};
-use crate::ownership::{OWNER_SEEN, RunId};
+use crate::ownership::OWNER_SEEN;
 use crate::record;
+use crate::run_id::RunId;
 
 /// Most events one call of [`Store::events`] returns: what a page of reading holds in memory.
 pub const MAX_EVENTS: u32 = 1000;

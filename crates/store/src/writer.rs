@@ -1,42 +1,19 @@
-//! Appends: sessions' events on their way to the disk, many callers in one transaction.
+//! The writer: appends on their way to the disk, many callers in one transaction.
 //! Owns the one task that writes them.
 //! Invariant: an append that is answered `Ok` is committed; one that is refused left nothing, and no neighbour of it
 //! in the same transaction noticed.
-//! Next: `append/batch.rs`, what may be written; `append/write.rs`, how.
+//! Next: `writer/batch.rs`, what may be written; `writer/write.rs`, how.
 
 mod batch;
 mod write;
 
 use std::time::Duration;
 
-use salon_core::{Event, Summary};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Store;
+use crate::append::Append;
 use crate::engine::Db;
 use crate::error::{Error, Result};
-use crate::ownership::RunId;
-
-/// What one caller wants written, all or nothing: the events of a session, or the end of one and the start of the
-/// next of the same meeting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Append {
-    /// Who says so.
-    pub run: RunId,
-    /// In this order; an end comes before the start that it makes room for.
-    pub sessions: Vec<SessionAppend>,
-}
-
-/// The next events of one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionAppend {
-    /// The epoch at which `run` owns the session. A session that begins, begins with the epoch given here.
-    pub epoch: i64,
-    /// They follow the last one stored without a gap. Event 1 begins a session.
-    pub events: Vec<Event>,
-    /// What the record adds up to after the last of them.
-    pub summary: Summary,
-}
 
 /// Appends that may wait for the writer. A caller that finds the queue full waits outside of it.
 const MAX_QUEUED: usize = 1024;
@@ -47,18 +24,6 @@ const MAX_BATCH: usize = 256;
 /// How long a transaction of the writer may take before its callers hear `Unavailable`. Lowering it fails appends on
 /// a slow database that would have succeeded; raising it makes sessions wait longer for one that hangs.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-
-impl Store {
-    /// Adds events to sessions, and brings their rows up to date with them.
-    ///
-    /// `NotOwner` if the session is another's, `Conflict(LiveSessionExists)` if one begins in a meeting that has one,
-    /// `Conflict(NotContiguous)` if events are missing in between, `Conflict(SessionEnded)` if it is over. After
-    /// `Unavailable` the events may be stored or not: the same append may be made again, and is `Ok` if they are.
-    /// Once begun, an append happens even if the caller stops waiting.
-    pub async fn append(&self, append: Append) -> Result<()> {
-        self.writer.append(append).await
-    }
-}
 
 /// The callers' end of the writing task. The task ends with the last clone.
 #[derive(Clone)]

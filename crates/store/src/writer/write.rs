@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use salon_core::MeetingId;
 
-use crate::append::batch::{Begun, Plan, Stored, StoredSession, plan};
 use crate::append::{Append, SessionAppend};
 use crate::engine::{Arg, Db, Row, Tx, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::search_text;
-use crate::ownership::RunId;
 use crate::record;
+use crate::run_id::RunId;
+use crate::writer::batch::{Begun, Plan, Stored, StoredSession, plan};
 
 /// How many rows a statement holds. The longest binds 64 × 11 values, well below what either engine takes.
 const LENGTHS: [usize; 4] = [64, 16, 4, 1];

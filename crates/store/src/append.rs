@@ -1,0 +1,27 @@
+//! What a session has written: its next events, and what they add up to.
+//! Next: `writer.rs`, which writes it.
+
+use salon_core::{Event, Summary};
+
+use crate::run_id::RunId;
+
+/// What one caller wants written, all or nothing: the events of a session, or the end of one and the start of the
+/// next of the same meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Who says so.
+    pub run: RunId,
+    /// In this order; an end comes before the start that it makes room for.
+    pub sessions: Vec<SessionAppend>,
+}
+
+/// The next events of one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAppend {
+    /// The epoch at which `run` owns the session. A session that begins, begins with the epoch given here.
+    pub epoch: i64,
+    /// They follow the last one stored without a gap. Event 1 begins a session.
+    pub events: Vec<Event>,
+    /// What the record adds up to after the last of them.
+    pub summary: Summary,
+}
