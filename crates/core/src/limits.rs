@@ -5,6 +5,9 @@
 /// Longest display name, in characters. Longer names break layouts; the client truncates far earlier.
 pub const MAX_NAME_CHARS: usize = 256;
 
+/// Robots in one session at once: recorders and livestreamers, which have no part in the bounds of people.
+pub const MAX_ROBOTS: usize = 16;
+
 /// Longest `app_data` of a track, in bytes. The SDK sends about 60 (web SDK 2.0.2); it is passed on to everyone.
 pub const MAX_APP_DATA_BYTES: usize = 4096;
 
@@ -135,8 +138,8 @@ pub struct Limits {
     /// How long a peer whose connection broke may come back as the same peer, in milliseconds. Longer keeps
     /// ghosts in the picture, shorter makes people fall out of calls on bad lines.
     pub grace_ms: i64,
-    /// Peers in one session at once, waiting ones and those within their grace included. Each costs every other a push
-    /// on joining.
+    /// People's peers in one session at once, waiting ones and those within their grace included. Each costs every other
+    /// a push on joining.
     pub max_peers: usize,
     /// How often peers may come into one session, the same one again included. The record of them all is held in
     /// memory: this bounds it. It bounds the people admitted from the waiting room as well.

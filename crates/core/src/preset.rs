@@ -203,6 +203,11 @@ impl Preset {
         }
     }
 
+    /// Whether this is one of the product's own robots.
+    pub fn is_robot(&self) -> bool {
+        self.recorder != Recorder::None
+    }
+
     /// Whether this person sees a stage at all.
     pub fn has_stage(&self) -> bool {
         self.stage_enabled || matches!(self.view_type, ViewType::Webinar | ViewType::Livestream)

@@ -56,18 +56,20 @@ pub struct Record {
     pinned: Option<PeerId>,
     /// The most peers that ever counted at once.
     pub max_concurrent: u32,
-    /// When the last one left, while nobody is here.
+    /// When the last person left, while nobody but robots is here.
     pub emptied_at: Option<Timestamp>,
     pub ended: Option<Ended>,
     // What `peers` adds up to, so that no question walks over everyone who ever came.
     sums: summary::Share,
     /// Those who are present, by their order of first joining.
     present: BTreeMap<u64, PeerId>,
+    /// How many of them are people.
+    people: usize,
     /// When it was last held open no more.
     released_at: Timestamp,
     /// How often anyone came in.
     stays: usize,
-    /// The latest moment at which anyone left.
+    /// The latest moment at which a person left.
     last_left_at: Timestamp,
 }
 
@@ -101,6 +103,7 @@ impl Record {
             ended: None,
             sums: summary::Share::default(),
             present: BTreeMap::new(),
+            people: 0,
             released_at: Timestamp::default(),
             stays: 0,
             last_left_at: Timestamp::default(),
@@ -184,7 +187,6 @@ impl Record {
     }
 
     fn join(&mut self, who: &PeerJoined, at: Timestamp) {
-        self.emptied_at = None;
         self.stays += 1;
         let order = self.peers.len() as u64;
         self.peers.entry(who.peer.clone()).or_insert_with(|| Peer::new(who.clone(), order, at));
@@ -192,26 +194,30 @@ impl Record {
     }
 
     fn leave(&mut self, peer: &PeerId, left_at: Timestamp, reason: LeaveReason) {
-        if !self.peers.get(peer).is_some_and(Peer::is_present) {
-            return;
+        let Some(found) = self.peers.get(peer).filter(|peer| peer.is_present()) else { return };
+        if !found.is_robot() {
+            self.last_left_at = self.last_left_at.max(left_at);
         }
         self.change(peer, |peer| peer.leave(left_at, reason));
         if self.pinned.as_ref() == Some(peer) {
             self.pinned = None;
-        }
-        self.last_left_at = self.last_left_at.max(left_at);
-        if self.present.is_empty() {
-            // Not simply `left_at`: one who was lost left when last seen, and another may have left after that.
-            self.emptied_at = Some(self.last_left_at);
         }
     }
 
     /// Changes where a peer is: the one place where the sums follow.
     fn change(&mut self, id: &PeerId, change: impl FnOnce(&mut Peer)) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        let before = peer.share();
+        let is_here = |peer: &Peer| peer.is_present() && !peer.is_robot();
+        let (before, was_here) = (peer.share(), is_here(peer));
         change(peer);
         self.sums.exchange(before, peer.share());
+        self.people = self.people + usize::from(is_here(peer)) - usize::from(was_here);
+        // Not simply when the last one left: one who was lost left when last seen, and another may have left after that.
+        self.emptied_at = match self.people {
+            0 if was_here => Some(self.last_left_at),
+            0 => self.emptied_at,
+            _ => None,
+        };
         if peer.is_present() {
             self.present.insert(peer.order, id.clone());
         } else {
@@ -235,9 +241,14 @@ impl Record {
         self.present.values().filter_map(|peer| self.peers.get(peer))
     }
 
-    /// How many are connected or within their grace.
+    /// How many are connected or within their grace, robots among them.
     pub fn present_count(&self) -> usize {
         self.present.len()
+    }
+
+    /// How many people are connected or within their grace, hidden ones among them.
+    pub fn people_count(&self) -> usize {
+        self.people
     }
 
     /// How often anyone came in; what the record holds grows with it.
@@ -245,13 +256,13 @@ impl Record {
         self.stays
     }
 
-    /// When the session is over if nobody comes; `None` while somebody is here or in a connected meeting, or if it has
+    /// When the session is over if nobody comes; `None` while people are here or in a connected meeting, or if it has
     /// ended. That of a deleted meeting has an end in any case.
     pub fn over_at(&self) -> Option<Timestamp> {
         if self.ended.is_some() {
             return None;
         }
-        let emptied_at = self.present.is_empty().then(|| self.emptied_at.unwrap_or(self.created_at));
+        let emptied_at = (self.people == 0).then(|| self.emptied_at.unwrap_or(self.created_at));
         if let Some(leave_by) = self.leave_by {
             return Some(emptied_at.unwrap_or(leave_by));
         }

@@ -125,7 +125,12 @@ impl Session {
         let mut session = Self::new(facts, limits);
         let seen = seen.max(record.updated_at);
         session.now = now.max(seen);
-        let not_over_before = if record.present_count() > 0 { seen } else { Timestamp::default() };
+        let not_over_before = match (record.people_count(), record.present_count()) {
+            (0, 0) => Timestamp::default(),
+            // Records of earlier versions have robots that kept their sessions going: what is in them was so.
+            (0, _) => record.updated_at,
+            _ => seen,
+        };
         let patience_ms = session.limits.grace_ms.max(record.started.keep_alive_ms);
         session.record = Some(record);
         for peer in session.peers_where(|_| true) {

@@ -68,15 +68,22 @@ impl Peer {
         }
     }
 
-    /// Counts as live and consumes minutes: a person others can see, not a robot and not hidden.
+    /// One of the product's own robots, which record or stream what people do. It is nobody: no session begins, goes on
+    /// or is counted for its sake.
+    pub fn is_robot(&self) -> bool {
+        self.who.recorder != Recorder::None
+    }
+
+    /// Counts as live and consumes minutes: a person others can see. One who is hidden does not, but begins sessions and
+    /// keeps them going like anybody.
     pub fn counts(&self) -> bool {
-        !self.who.hidden && self.who.recorder == Recorder::None
+        !self.who.hidden && !self.is_robot()
     }
 
     /// Whether others are told about this peer: hidden people are not shown; hidden robots are, because clients tell
     /// from them that a recording or livestream runs (presets.md, web SDK 2.0.2).
     pub fn is_announced(&self) -> bool {
-        !self.who.hidden || self.who.recorder != Recorder::None
+        !self.who.hidden || self.is_robot()
     }
 
     pub fn is_connected(&self) -> bool {

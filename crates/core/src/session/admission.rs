@@ -8,17 +8,21 @@ use crate::preset::{Entry, Preset};
 use crate::session::{Join, Message, PeerView, Refusal, Session, WaitingView};
 use crate::time::Timestamp;
 
+/// Somebody whose presence lets those in who wait for that.
+fn is_host(preset: &Preset) -> bool {
+    preset.accept_waiting_requests && !preset.is_robot()
+}
+
 impl Session {
     pub(super) fn must_wait(&self, join: &Join) -> bool {
         if join.let_in || self.is_admitted(&join.participant) {
             return false;
         }
-        let host = |preset: &Preset| preset.accept_waiting_requests;
         match join.preset.entry {
             Entry::Skip => false,
             Entry::OnAccept => true,
             // A host would wait for nobody but itself.
-            Entry::OnPrivilegedEntry => !host(&join.preset) && !self.roster.iter().any(|(_, member)| host(&member.preset)),
+            Entry::OnPrivilegedEntry => !is_host(&join.preset) && !self.roster.iter().any(|(_, member)| is_host(&member.preset)),
         }
     }
 
@@ -125,7 +129,7 @@ impl Session {
 
     /// If `arrived` may let people in, those who wait for such a person may come, and it learns who else waits.
     pub(super) fn admit_those_waiting_for_a_host(&mut self, arrived: &PeerId) {
-        let host = self.roster.get(arrived).is_some_and(|member| member.preset.accept_waiting_requests);
+        let host = self.roster.get(arrived).is_some_and(|member| is_host(&member.preset));
         if !host || self.waiting.is_empty() {
             return;
         }

@@ -42,7 +42,7 @@ impl Session {
         self.live().map(people_of).unwrap_or_default()
     }
 
-    /// Everyone who is connected.
+    /// Everyone who is connected, but no robots: they go nowhere.
     pub fn everyone(&self) -> Vec<ParticipantId> {
         let all: BTreeSet<ParticipantId> = self.people_connected().into_iter().map(|(_, who)| who.participant).collect();
         all.into_iter().collect()
@@ -55,7 +55,7 @@ impl Session {
 
     /// Whether anyone is in who keeps the parent's session alive: connected, or within the grace.
     pub fn is_peopled(&self) -> bool {
-        self.live().is_some_and(|record| record.present_count() > 0)
+        self.live().is_some_and(|record| record.people_count() > 0)
     }
 
     /// Lets a caller ask for the connected meetings; answers with whether it may see who is in the others.
@@ -142,9 +142,9 @@ impl Session {
         }
     }
 
-    /// Every connection on the roster with whose it is; hidden people are people here.
+    /// Every connection on the roster with whose it is; hidden people are people here, robots are not.
     fn people_connected(&self) -> Vec<(PeerId, PersonView)> {
-        let here = self.roster.peers().filter_map(|peer| self.present(peer));
+        let here = self.roster.peers().filter_map(|peer| self.present(peer)).filter(|peer| !peer.is_robot());
         here.map(|peer| (peer.who.peer.clone(), PersonView::of(peer))).collect()
     }
 

@@ -4,7 +4,7 @@
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
-use crate::limits::MAX_NAME_CHARS;
+use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS};
 use crate::preset::Preset;
 use crate::record::{Presence, Record};
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
@@ -48,7 +48,8 @@ impl Session {
     /// Lets a peer in, back in, or into the waiting room.
     ///
     /// # Errors
-    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`.
+    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`; `NoSession` for a robot that comes
+    /// before the people.
     pub fn join(&mut self, now: Timestamp, mut join: Join) -> Result<Entered, Refusal> {
         self.tick(now);
         self.permission_changes(&join.participant).apply(&mut join.preset);
@@ -69,7 +70,10 @@ impl Session {
         if !join.meeting_active {
             return Err(Refusal::MeetingInactive);
         }
-        if self.is_full(&join.peer) {
+        if join.preset.is_robot() && self.live().is_none() {
+            return Err(Refusal::NoSession);
+        }
+        if self.is_full(&join) {
             return Err(Refusal::Full);
         }
         if self.must_wait(&join) {
@@ -104,10 +108,15 @@ impl Session {
     }
 
     /// Nobody else fits in. People within their grace keep their place, and one who waits has one.
-    fn is_full(&self, peer: &PeerId) -> bool {
+    fn is_full(&self, join: &Join) -> bool {
         let record = self.live();
-        let here = record.map_or(0, Record::present_count) + self.waiting.len() - usize::from(self.waiting.contains(peer));
-        here >= self.limits.max_peers || record.map_or(0, Record::stay_count) >= self.limits.max_peers_ever
+        let people = record.map_or(0, Record::people_count);
+        let is_full = if join.preset.is_robot() {
+            record.map_or(0, Record::present_count) - people >= MAX_ROBOTS
+        } else {
+            people + self.waiting.len() - usize::from(self.waiting.contains(&join.peer)) >= self.limits.max_peers
+        };
+        is_full || record.map_or(0, Record::stay_count) >= self.limits.max_peers_ever
     }
 
     /// A second connection with the same peer id: the first is dead, the server only does not know it yet.

@@ -2,10 +2,12 @@
 //! Invariant: a call that reaches nobody changes nothing.
 //! Next: `tracks.rs`, where muting lands.
 
+use std::collections::BTreeSet;
+
 use crate::event::{Actor, EndReason, EventBody, LeaveReason, Track};
 use crate::ids::{ParticipantId, PeerId};
 use crate::permission::Source;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::session::{Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -82,14 +84,14 @@ impl Session {
         self.outputs.push(Output::Hangup { peer: peer.clone() });
     }
 
-    /// Ends the session at once, for everyone who is in it or waits; answers with how many were in.
+    /// Ends the session at once, for everyone who is in it or waits; answers with how many people were in.
     pub fn kick_all(&mut self, now: Timestamp, by: &Actor) -> Result<usize, Refusal> {
         self.tick(now);
         if self.live().is_none() {
             return Err(Refusal::NoSession);
         }
         self.authorise(by, |preset| preset.kick_participant)?;
-        let kicked = self.peers_where(|_| true).len();
+        let kicked = self.live().map_or(0, Record::people_count);
         let waiting = self.waiting.clear();
         self.end_for_all(EndReason::Closed);
         self.put_out(waiting);
@@ -149,7 +151,7 @@ impl Session {
         muted
     }
 
-    /// Switches off every microphone; answers with how many participants that reached.
+    /// Switches off every microphone; answers with how many people that reached.
     ///
     /// Without `allow_unmute` nobody but those who may mute others can switch theirs on again, until the next call
     /// that allows it.
@@ -159,11 +161,13 @@ impl Session {
         if forbidden == allow_unmute {
             self.emit(EventBody::UnmuteForbidden { forbidden: !allow_unmute });
         }
-        let here = self.live().into_iter().flat_map(Record::present);
-        let mut participants: Vec<ParticipantId> = here.map(|peer| peer.who.participant.clone()).collect();
-        participants.sort();
-        participants.dedup();
-        Ok(self.mute_participants(now, &participants).len())
+        let here: Vec<&record::Peer> = self.live().into_iter().flat_map(Record::present).collect();
+        let all: BTreeSet<ParticipantId> = here.iter().map(|peer| peer.who.participant.clone()).collect();
+        let people: BTreeSet<&ParticipantId> =
+            here.iter().filter(|peer| !peer.is_robot()).map(|peer| &peer.who.participant).collect();
+        let reached = people.len();
+        self.mute_participants(now, &all.into_iter().collect::<Vec<_>>());
+        Ok(reached)
     }
 
     fn mute_peer(&mut self, peer: &PeerId, what: Mute, by: &Actor) {

@@ -10,7 +10,6 @@ use crate::event::{Actor, EventBody};
 use crate::ids::{ParticipantId, PeerId};
 use crate::limits::MAX_PERMISSION_TARGETS;
 use crate::permission::{Changes, Flag, Source};
-use crate::preset::Recorder;
 use crate::record::Record;
 use crate::session::rate::Limited;
 use crate::session::{Message, Refusal, Session};
@@ -43,7 +42,7 @@ impl Session {
             let peers = people.get(&new.participant).filter(|peers| self.may_know(caller, peers));
             let settled = peers.ok_or(Refusal::UnknownParticipant)?.iter().filter_map(|peer| self.present(peer)).all(|peer| {
                 new.hidden.is_none_or(|hidden| hidden == peer.who.hidden)
-                    && new.robot.is_none_or(|robot| robot == (peer.who.recorder != Recorder::None))
+                    && new.robot.is_none_or(|robot| robot == peer.is_robot())
             });
             if !settled {
                 return Err(Refusal::Settled);

@@ -13,6 +13,7 @@ mod minutes;
 mod permissions;
 mod pins;
 mod polls;
+mod robots;
 mod secrecy;
 mod selection;
 mod stage;

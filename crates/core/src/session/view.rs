@@ -197,7 +197,7 @@ impl ConnectedView {
 /// Those in a live session as others are told of them, in the order of joining: not hidden people, and no robots.
 pub fn people_of(record: &Record) -> Vec<PersonView> {
     let mut known = BTreeSet::new();
-    let shown = record.present().filter(|peer| !peer.who.hidden && peer.who.recorder == Recorder::None);
+    let shown = record.present().filter(|peer| !peer.who.hidden && !peer.is_robot());
     shown.filter(|peer| known.insert(peer.who.participant.clone())).map(PersonView::of).collect()
 }
 

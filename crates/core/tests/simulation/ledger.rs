@@ -7,6 +7,8 @@
 pub struct Line {
     pub peer: usize,
     counts: bool,
+    /// A robot's: nobody is here for the session's sake.
+    robot: bool,
     from: i64,
     /// Place of its begin among all begins and ends, because several may happen in one millisecond.
     from_place: usize,
@@ -70,9 +72,9 @@ impl Ledger {
         self.places
     }
 
-    pub fn joined(&mut self, now: i64, peer: usize, counts: bool) {
+    pub fn joined(&mut self, now: i64, peer: usize, counts: bool, robot: bool) {
         let from_place = self.place();
-        self.lines.push(Line { peer, counts, from: now, from_place, until: None, after: After::Nothing });
+        self.lines.push(Line { peer, counts, robot, from: now, from_place, until: None, after: After::Nothing });
     }
 
     pub fn broke_off(&mut self, seen: i64, peer: usize, may_return_until: i64) {
@@ -87,8 +89,8 @@ impl Ledger {
         let gone = self.lines.iter_mut().rfind(|line| line.peer == peer).expect("it was here");
         assert!(matches!(gone.after, After::MayReturn { .. }));
         gone.after = After::Returned { at: now };
-        let counts = gone.counts;
-        self.joined(now, peer, counts);
+        let (counts, robot) = (gone.counts, gone.robot);
+        self.joined(now, peer, counts, robot);
     }
 
     pub fn left(&mut self, now: i64, peer: usize) {
@@ -165,7 +167,7 @@ impl Ledger {
         !self.is_connected(peer) && self.present(now).contains(&peer)
     }
 
-    /// When the session was or will be over without another input; `None` while somebody is connected.
+    /// When the session was or will be over without another input; `None` while somebody is connected who is no robot.
     pub fn over_at(&self) -> Option<i64> {
         if let Some(closed) = self.closed {
             return Some(closed);
@@ -174,7 +176,7 @@ impl Ledger {
             return None;
         }
         let mut over = self.begun.max(self.released) + self.keep_alive_ms;
-        for line in &self.lines {
+        for line in self.lines.iter().filter(|line| !line.robot) {
             let (end, _) = line.until?;
             over = over.max(end + self.keep_alive_ms);
             if let After::MayReturn { until: at } | After::Lost { at } | After::Left { at } = line.after {

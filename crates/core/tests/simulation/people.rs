@@ -23,6 +23,7 @@ pub enum Done {
     Entered {
         peer: usize,
         counts: bool,
+        robot: bool,
         waits: bool,
     },
     Refused,
@@ -140,14 +141,15 @@ impl World {
 
     fn come(&mut self, now: Timestamp, peer: usize) -> Done {
         let preset = self.preset(peer);
-        let counts = !preset.hidden && preset.recorder == Recorder::None;
+        let robot = preset.recorder != Recorder::None;
+        let counts = !preset.hidden && !robot;
         let mut join = self.join(peer, preset);
         if self.dice.one_in(20) {
             return self.steal(join);
         }
         join.meeting_active = !self.dice.one_in(20);
         match self.enter(now, join) {
-            Ok(entered) => Done::Entered { peer, counts, waits: matches!(entered, Entered::Waiting(_)) },
+            Ok(entered) => Done::Entered { peer, counts, robot, waits: matches!(entered, Entered::Waiting(_)) },
             Err(_) => Done::Refused,
         }
     }
@@ -351,8 +353,8 @@ impl World {
             preset.entry = if peer == 7 { Entry::OnAccept } else { Entry::OnPrivilegedEntry };
         }
         if peer == 9 {
-            preset.recorder = Recorder::Recorder;
-            preset.hidden = true;
+            preset.recorder = self.dice.pick(&[Recorder::Recorder, Recorder::Livestreamer]);
+            preset.hidden = !self.dice.one_in(4);
         }
         preset
     }

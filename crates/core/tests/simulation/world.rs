@@ -139,7 +139,7 @@ impl World {
                 let by_time = matches!(
                     body,
                     EventBody::TrackUnpublished { .. }
-                        | EventBody::PeerLeft { reason: LeaveReason::Lost, .. }
+                        | EventBody::PeerLeft { reason: LeaveReason::Lost | LeaveReason::Ended, .. }
                         | EventBody::SessionEnded { .. }
                 );
                 assert!(by_time, "a refusal wrote {body:?} after {seq_before:?}");
@@ -173,8 +173,9 @@ impl World {
         match done {
             Done::Nothing | Done::Refused | Done::LeftMedia(_) => {}
             Done::Entered { waits: true, .. } => {}
-            Done::Entered { peer, counts, waits: false } => {
+            Done::Entered { peer, counts, robot, waits: false } => {
                 if !live {
+                    assert!(!robot, "a robot begins no session");
                     let session = format!("s{}", self.sessions);
                     self.ledger = Some(Ledger::new(&session, now, self.facts.keep_alive_ms));
                 }
@@ -184,7 +185,7 @@ impl World {
                 } else if ledger.may_return(now, peer) {
                     ledger.returned(now, peer);
                 } else {
-                    ledger.joined(now, peer, counts);
+                    ledger.joined(now, peer, counts, robot);
                 }
             }
             Done::Broke(peer) if live => {
@@ -325,9 +326,11 @@ impl World {
                 assert_ne!(leave, Some(&CanProduce::NotAllowed), "{} sends {track:?} without leave", peer.who.peer);
             }
         }
-        let present = record.map_or(0, |record| record.peers.values().filter(|peer| peer.is_present()).count());
-        assert!(present <= self.limits.max_peers, "the session is full");
-        assert_eq!(record.map_or(0, Record::present_count), present);
+        let present = || record.into_iter().flat_map(|record| record.peers.values()).filter(|peer| peer.is_present());
+        let people = present().filter(|peer| peer.who.recorder == Recorder::None).count();
+        assert!(people <= self.limits.max_peers, "the session is full");
+        assert_eq!(record.map_or(0, Record::people_count), people);
+        assert_eq!(record.map_or(0, Record::present_count), present().count());
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
         if self.dice.one_in(16) {
             self.check_asked(&connected);
