@@ -70,6 +70,10 @@ pub enum EventBody {
     ParticipantAdmitted {
         participant: ParticipantId,
     },
+    /// Someone was put out: whoever has to wait waits again, whether or not they were let in before.
+    ParticipantDismissed {
+        participant: ParticipantId,
+    },
     ChatSent(ChatSent),
     /// Said in an earlier session of this meeting, which keeps its chat. All of these follow the start.
     ChatKept(ChatKept),

@@ -38,8 +38,10 @@ pub struct Record {
     pub seq: u64,
     /// Everyone who ever joined, by connection. To be read only: the sums below are kept in step by [`Record::apply`].
     pub peers: BTreeMap<PeerId, Peer>,
-    /// People let in from the waiting room for the rest of the session.
+    /// People let in from the waiting room for the rest of the session, or until they are put out.
     pub admitted: BTreeSet<ParticipantId>,
+    /// People who were put out since they were last let in, and when.
+    pub dismissed: BTreeMap<ParticipantId, Timestamp>,
     /// People without leave to mute others may not switch their microphones on.
     pub unmute_forbidden: bool,
     /// What was changed of people's permissions.
@@ -90,6 +92,7 @@ impl Record {
             seq: first.seq,
             peers: BTreeMap::new(),
             admitted: BTreeSet::new(),
+            dismissed: BTreeMap::new(),
             unmute_forbidden: false,
             permissions: BTreeMap::new(),
             held_open: false,
@@ -153,7 +156,12 @@ impl Record {
             }
             EventBody::UnmuteForbidden { forbidden } => self.unmute_forbidden = *forbidden,
             EventBody::ParticipantAdmitted { participant } => {
+                self.dismissed.remove(participant);
                 self.admitted.insert(participant.clone());
+            }
+            EventBody::ParticipantDismissed { participant } => {
+                self.admitted.remove(participant);
+                self.dismissed.insert(participant.clone(), event.at);
             }
             EventBody::ChatSent(sent) => self.chat.send(sent, event.at),
             EventBody::ChatKept(kept) => self.chat.keep(kept),

@@ -5,6 +5,8 @@
 
 #[path = "simulation/dice.rs"]
 mod dice;
+#[path = "simulation/doors.rs"]
+mod doors;
 #[path = "simulation/ledger.rs"]
 mod ledger;
 #[path = "simulation/screens.rs"]

@@ -43,6 +43,9 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         EventBody::ParticipantAdmitted { participant } => {
             ("participant_admitted", json!({ "participant": participant.as_str() }))
         }
+        EventBody::ParticipantDismissed { participant } => {
+            ("participant_dismissed", json!({ "participant": participant.as_str() }))
+        }
         EventBody::ChatSent(sent) => ("chat_sent", encode_chat(sent)),
         EventBody::ChatKept(kept) => ("chat_kept", encode_kept(kept)),
         EventBody::ChatEdited { message, content } => {
@@ -116,6 +119,9 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
         "unmute_forbidden" => EventBody::UnmuteForbidden { forbidden: fields.flag("forbidden")? },
         "participant_admitted" => {
             EventBody::ParticipantAdmitted { participant: ParticipantId::parse(fields.text("participant")?).ok()? }
+        }
+        "participant_dismissed" => {
+            EventBody::ParticipantDismissed { participant: ParticipantId::parse(fields.text("participant")?).ok()? }
         }
         "chat_sent" => EventBody::ChatSent(decode_chat(&fields)?),
         "chat_kept" => EventBody::ChatKept(decode_kept(&fields)?),

@@ -15,14 +15,18 @@ fn is_host(preset: &Preset) -> bool {
 
 impl Session {
     pub(super) fn must_wait(&self, join: &Join) -> bool {
-        if join.let_in || self.is_admitted(&join.participant) {
+        let dismissed = self.dismissed_at(&join.participant);
+        let moved_here = join.let_in.is_some_and(|at| dismissed.is_none_or(|dismissed| at > dismissed));
+        if moved_here || self.is_admitted(&join.participant) {
             return false;
         }
         match join.preset.entry {
             Entry::Skip => false,
             Entry::OnAccept => true,
             // A host would wait for nobody but itself.
-            Entry::OnPrivilegedEntry => !is_host(&join.preset) && !self.roster.iter().any(|(_, member)| is_host(&member.preset)),
+            Entry::OnPrivilegedEntry if is_host(&join.preset) => false,
+            // The host who is there is the one who has put them out.
+            Entry::OnPrivilegedEntry => dismissed.is_some() || !self.roster.iter().any(|(_, member)| is_host(&member.preset)),
         }
     }
 
@@ -30,10 +34,23 @@ impl Session {
         self.live().is_some_and(|record| record.admitted.contains(participant))
     }
 
+    fn dismissed_at(&self, participant: &ParticipantId) -> Option<Timestamp> {
+        self.live()?.dismissed.get(participant).copied()
+    }
+
+    /// Somebody is put out: a word that let them in before is taken back.
+    pub(super) fn dismiss(&mut self, participant: &ParticipantId) {
+        let Some(record) = self.live() else { return };
+        let news = !record.dismissed.contains_key(participant) && record.dismissed.len() < self.limits.max_peers_ever;
+        if news || record.admitted.contains(participant) {
+            self.emit(EventBody::ParticipantDismissed { participant: participant.clone() });
+        }
+    }
+
     /// Someone who would wait but was moved here need not wait for the rest of the session.
     pub(super) fn note_let_in(&mut self, join: &Join) {
         let admitted = self.live().map_or(0, |record| record.admitted.len());
-        let news = join.let_in && join.preset.entry != Entry::Skip && !self.is_admitted(&join.participant);
+        let news = join.let_in.is_some() && join.preset.entry != Entry::Skip && !self.is_admitted(&join.participant);
         if news && admitted < self.limits.max_peers_ever {
             self.emit(EventBody::ParticipantAdmitted { participant: join.participant.clone() });
         }
@@ -50,7 +67,9 @@ impl Session {
             picture: who.picture.clone(),
             preset_name: who.preset_name.clone(),
         };
-        self.waiting.add(view, join.preset.entry);
+        // Those who were put out come in at a host's word, not at the sight of one.
+        let entry = self.dismissed_at(&join.participant).map_or(join.preset.entry, |_| Entry::OnAccept);
+        self.waiting.add(view, entry);
         self.tell_waiting_list();
         PeerView { waiting: true, ..PeerView::of(&who) }
     }

@@ -26,8 +26,8 @@ pub struct Join {
     pub meeting_active: bool,
     /// Of somebody moved here from a connected meeting: the participant there whom this one stands for.
     pub origin: Option<ParticipantId>,
-    /// Somebody who may has moved this person here just now: there is no waiting.
-    pub let_in: bool,
+    /// When somebody who may moved this person here, if that was just now: there is no waiting.
+    pub let_in: Option<Timestamp>,
     /// The id of the session that begins if none is live.
     pub fresh_session: SessionId,
 }

@@ -25,6 +25,9 @@ impl Session {
         self.tick(now);
         self.authorise(&Actor::Peer(caller.clone()), |preset| preset.kick_participant)?;
         for peer in peers {
+            if let Some(participant) = self.participant_of(peer) {
+                self.dismiss(&participant);
+            }
             self.expel(peer, LeaveReason::Kicked);
         }
         Ok(())
@@ -62,12 +65,21 @@ impl Session {
             peers.extend(self.waiting.peers_of(participant));
             if !peers.is_empty() && !removed.contains(participant) {
                 removed.push(participant.clone());
+                if reason == LeaveReason::Kicked {
+                    self.dismiss(participant);
+                }
             }
             for peer in peers {
                 self.expel(&peer, reason);
             }
         }
         removed
+    }
+
+    /// Whose connection this is, in or waiting.
+    fn participant_of(&self, peer: &PeerId) -> Option<ParticipantId> {
+        let here = self.present(peer).map(|peer| &peer.who.participant);
+        here.or_else(|| self.waiting.participant_of(peer)).cloned()
     }
 
     /// The record comes first: nobody is told that they are out before it is certain.

@@ -45,6 +45,10 @@ impl WaitingRoom {
         self.people.values().filter(of).map(|waiting| waiting.view.peer.clone()).collect()
     }
 
+    pub fn participant_of(&self, peer: &PeerId) -> Option<&ParticipantId> {
+        self.people.get(peer).map(|waiting| &waiting.view.participant)
+    }
+
     pub fn contains(&self, peer: &PeerId) -> bool {
         self.people.contains_key(peer)
     }

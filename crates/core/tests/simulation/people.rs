@@ -16,6 +16,10 @@ use super::World;
 
 pub const PEERS: usize = 12;
 
+/// The one who comes in when a host has said so, and the one who does when a host is there.
+pub const WAITS_FOR_A_WORD: usize = 7;
+pub const WAITS_FOR_A_HOST: usize = 8;
+
 /// What an input did, as its caller was told.
 pub enum Done {
     Nothing,
@@ -25,12 +29,22 @@ pub enum Done {
         counts: bool,
         robot: bool,
         waits: bool,
+        /// When it was moved here, if it was.
+        moved: Option<i64>,
     },
+    /// A host let this peer's person in, who waited.
+    LetIn(usize),
     Refused,
     Broke(usize),
     /// It is in, but without media.
     LeftMedia(usize),
     Left(Vec<usize>),
+    /// These were put out, as far as they were here.
+    Kicked {
+        peers: Vec<usize>,
+        /// Somebody was.
+        reached: bool,
+    },
     Closed,
     /// People are in connected meetings, or no longer.
     Held(bool),
@@ -64,19 +78,23 @@ impl World {
                 self.session.leave(now, &caller);
                 Done::Left(vec![peer])
             }
-            14 => match self.session.kick(now, &caller, &[id(other), id(other)]) {
-                Ok(()) => Done::Left(vec![other]),
-                Err(_) => Done::Refused,
-            },
+            14 => {
+                self.session.handle_timeout(now);
+                let reached = self.is_here_or_waits(&id(other));
+                match self.session.kick(now, &caller, &[id(other), id(other)]) {
+                    Ok(()) => Done::Kicked { peers: vec![other], reached },
+                    Err(_) => Done::Refused,
+                }
+            }
             15 => {
                 let participant = person(other);
-                let peers = (0..PEERS).filter(|peer| person(*peer) == participant).collect();
+                let peers: Vec<usize> = (0..PEERS).filter(|peer| person(*peer) == participant).collect();
                 if self.dice.one_in(2) {
                     self.session.delete_participant(now, &participant);
-                } else {
-                    self.session.kick_participants(now, &[participant]);
+                    return Done::Left(peers);
                 }
-                Done::Left(peers)
+                let kicked = self.session.kick_participants(now, &[participant]);
+                Done::Kicked { peers, reached: !kicked.is_empty() }
             }
             16 if self.dice.one_in(6) => {
                 let by = if self.dice.one_in(2) { Actor::Api } else { Actor::Peer(caller) };
@@ -86,8 +104,12 @@ impl World {
                 }
             }
             17 => {
-                let done = self.session.admit(now, &caller, &[person(other)]);
-                Done::or_refused(done.is_ok())
+                self.session.handle_timeout(now);
+                let waited = (0..PEERS).any(|peer| number(peer) == number(other) && self.session.is_waiting(&id(peer)));
+                match self.session.admit(now, &caller, &[person(other)]) {
+                    Ok(()) if waited => Done::LetIn(other),
+                    done => Done::or_refused(done.is_ok()),
+                }
             }
             18 => {
                 let done = self.session.deny(now, &caller, &[person(other)]);
@@ -148,10 +170,16 @@ impl World {
             return self.steal(join);
         }
         join.meeting_active = !self.dice.one_in(20);
+        let moved = join.let_in.map(|at| at.0);
         match self.enter(now, join) {
-            Ok(entered) => Done::Entered { peer, counts, robot, waits: matches!(entered, Entered::Waiting(_)) },
+            Ok(entered) => Done::Entered { peer, counts, robot, waits: matches!(entered, Entered::Waiting(_)), moved },
             Err(_) => Done::Refused,
         }
+    }
+
+    fn is_here_or_waits(&self, peer: &PeerId) -> bool {
+        let record = self.session.record().filter(|record| record.ended.is_none());
+        self.session.is_waiting(peer) || record.and_then(|record| record.peers.get(peer)).is_some_and(|peer| peer.is_present())
     }
 
     fn is_away(&self, peer: &PeerId) -> bool {
@@ -349,8 +377,10 @@ impl World {
             hidden: peer == 3 || (peer == 4 && self.dice.one_in(2)),
             ..named
         };
-        if peer == 7 || peer == 8 {
-            preset.entry = if peer == 7 { Entry::OnAccept } else { Entry::OnPrivilegedEntry };
+        match peer {
+            WAITS_FOR_A_WORD => preset.entry = Entry::OnAccept,
+            WAITS_FOR_A_HOST => preset.entry = Entry::OnPrivilegedEntry,
+            _ => {}
         }
         if peer == 9 {
             preset.recorder = self.dice.pick(&[Recorder::Recorder, Recorder::Livestreamer]);
@@ -370,7 +400,7 @@ impl World {
             preset,
             meeting_active: true,
             origin: None,
-            let_in: self.dice.one_in(10),
+            let_in: self.dice.one_in(10).then(|| Timestamp(self.now - self.dice.pick(&[0, 1_000, 60_000]))),
             fresh_session: SessionId::parse(&format!("s{}", self.sessions + 1)).unwrap(),
         }
     }
@@ -381,8 +411,12 @@ pub fn id(peer: usize) -> PeerId {
 }
 
 /// Two tabs each of some people.
-fn person(peer: usize) -> ParticipantId {
-    ParticipantId::parse(&format!("person-{}", peer % 10)).unwrap()
+pub fn number(peer: usize) -> usize {
+    peer % 10
+}
+
+pub fn person(peer: usize) -> ParticipantId {
+    ParticipantId::parse(&format!("person-{}", number(peer))).unwrap()
 }
 
 fn track(n: usize, kind: TrackKind, screen_share: bool) -> Track {

@@ -16,9 +16,10 @@ use salon_core::session::{ChatNews, ConnectedNews, MeetingFacts, Message, Output
 use salon_core::{AppId, MeetingId, PeerId, Record, Session, SessionId, Timestamp};
 
 use crate::dice::Dice;
+use crate::doors::Doors;
 use crate::ledger::Ledger;
 use crate::screens::Screens;
-use people::{Done, PEERS, id};
+use people::{Done, PEERS, WAITS_FOR_A_HOST, WAITS_FOR_A_WORD, id, number, person};
 
 const BEGIN: i64 = 1_770_000_000_000;
 
@@ -51,6 +52,7 @@ pub struct World {
     ledger: Option<Ledger>,
     answered: Option<Answer>,
     screens: Screens,
+    doors: Doors,
     /// What the caller of a media join is to be told, unless the server dies first.
     answer: Option<(PeerId, Selections)>,
     /// Everything that came out, for comparison between runs.
@@ -96,6 +98,7 @@ impl World {
             ledger: None,
             answered: None,
             screens: Screens::default(),
+            doors: Doors::default(),
             answer: None,
             journal: Vec::new(),
         }
@@ -161,7 +164,7 @@ impl World {
     fn tell_screens(&mut self, done: &Done) {
         match done {
             Done::Entered { peer, .. } | Done::Broke(peer) | Done::LeftMedia(peer) => self.screens.broke_off(&id(*peer)),
-            Done::Left(peers) => peers.iter().for_each(|peer| self.screens.closed(&id(*peer))),
+            Done::Left(peers) | Done::Kicked { peers, .. } => peers.iter().for_each(|peer| self.screens.closed(&id(*peer))),
             _ => {}
         }
     }
@@ -170,12 +173,16 @@ impl World {
     fn tell_ledger(&mut self, done: Done) {
         let now = self.now;
         let live = self.ledger.as_ref().is_some_and(|ledger| ledger.is_live(now));
+        if let Done::Kicked { peers, reached: true } = &done {
+            peers.iter().for_each(|peer| self.doors.put_out(now, number(*peer)));
+        }
         match done {
             Done::Nothing | Done::Refused | Done::LeftMedia(_) => {}
             Done::Entered { waits: true, .. } => {}
-            Done::Entered { peer, counts, robot, waits: false } => {
+            Done::Entered { peer, counts, robot, waits: false, moved } => {
                 if !live {
-                    assert!(!robot, "a robot begins no session");
+                    assert!(!robot || self.deaths == Deaths::AmongEvents, "a robot begins no session");
+                    self.doors = Doors::default();
                     let session = format!("s{}", self.sessions);
                     self.ledger = Some(Ledger::new(&session, now, self.facts.keep_alive_ms));
                 }
@@ -186,13 +193,15 @@ impl World {
                     ledger.returned(now, peer);
                 } else {
                     ledger.joined(now, peer, counts, robot);
+                    self.check_door(peer, moved);
                 }
             }
             Done::Broke(peer) if live => {
                 let ledger = self.ledger.as_mut().expect("it is live");
                 ledger.broke_off(now, peer, now + self.limits.grace_ms);
             }
-            Done::Left(peers) if live => {
+            Done::LetIn(peer) => self.doors.let_in(number(peer)),
+            Done::Left(peers) | Done::Kicked { peers, .. } if live => {
                 let ledger = self.ledger.as_mut().expect("it is live");
                 for peer in peers {
                     // One who waits is not in the ledger at all.
@@ -204,9 +213,24 @@ impl World {
             Done::Held(held) if live => self.ledger.as_mut().expect("it is live").held(now, held),
             Done::Held(_) => {}
             Done::Closed => self.ledger.as_mut().expect("a session was live").closed(now),
-            Done::Broke(_) | Done::Left(_) => {}
+            Done::Broke(_) | Done::Left(_) | Done::Kicked { .. } => {}
         }
         self.settle();
+    }
+
+    /// Whoever has to wait for a host's word, and has come in anew, had it.
+    fn check_door(&mut self, peer: usize, moved: Option<i64>) {
+        let changes = self.session.record().expect("somebody is in").permissions.get(&person(peer));
+        let waits = peer == WAITS_FOR_A_WORD || (peer == WAITS_FOR_A_HOST && self.doors.is_put_out(number(peer)));
+        if self.deaths != Deaths::BetweenInputs || !waits {
+            return;
+        }
+        match changes.and_then(|changes| changes.entry) {
+            None => self.doors.came_in(number(peer), moved),
+            // A host has changed how they come in: whether they needed a word is not known here.
+            Some(_) if moved.is_some() => self.doors.let_in(number(peer)),
+            Some(_) => {}
+        }
     }
 
     /// `kill -9` after an input and before all its events were remembered: nobody was told that it was done.

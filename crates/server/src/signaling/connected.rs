@@ -26,6 +26,11 @@ use crate::token::Bearer;
 /// is as any other.
 const LET_IN_FOR_MS: i64 = 10 * 60_000;
 
+/// When somebody was moved whose token lets them in until then.
+pub(super) fn moved_at(let_in_until: Timestamp) -> Timestamp {
+    let_in_until.plus_ms(-LET_IN_FOR_MS)
+}
+
 /// A host who closes the room it is in moves everyone out first, itself included, and only then asks for the deletion
 /// (seen in web SDK 2.0.2): it is sent on after this. Lower loses that request on slow lines and machines.
 const HOST_LEAVES_AFTER: Duration = Duration::from_secs(1);

@@ -35,7 +35,7 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         preset: crate::rest::presets::permissions(&admission.preset),
         meeting_active: admission.meeting.active && !deleted,
         origin: participant.origin,
-        let_in: caller.let_in_until.is_some_and(|until| caller.app.clock.now() < until),
+        let_in: caller.let_in_until.filter(|until| caller.app.clock.now() < *until).map(connected::moved_at),
         fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
     };
     let mut earlier = None;

@@ -91,7 +91,7 @@ impl TestApp {
             preset: salon_server::rest::presets::permissions(&admission.preset),
             meeting_active: admission.meeting.active,
             origin: admission.participant.origin,
-            let_in: false,
+            let_in: None,
             fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("an id"),
         };
         let facts = MeetingFacts {

@@ -160,6 +160,11 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             r#"{"participant":"u1"}"#,
         ),
         (
+            EventBody::ParticipantDismissed { participant: ParticipantId::parse("u1").expect("a plain id") },
+            "participant_dismissed",
+            r#"{"participant":"u1"}"#,
+        ),
+        (
             says(ChatKind::Text, &[]),
             "chat_sent",
             r#"{"author":"u1","content":{"kind":"text","payload":"a\n\"b\""},"message":"x1","name":"Änn","parties":[],"peer":"p1"}"#,
@@ -331,6 +336,7 @@ fn every_value_is_shown() {
             EventBody::TrackUnpublished { .. } => 16,
             EventBody::UnmuteForbidden { .. } => 17,
             EventBody::ParticipantAdmitted { .. } => 18,
+            EventBody::ParticipantDismissed { .. } => 48,
             EventBody::PollCreated(PollCreated { by: Some(_), .. }) => 28,
             EventBody::PollCreated(PollCreated { by: None, .. }) => 29,
             EventBody::PollVoted { .. } => 30,
@@ -356,7 +362,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=47));
+    assert!(seen.into_iter().eq(0..=48));
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn a_message_goes_where_its_sender_may_go() {
 fn somebody_who_was_moved_here_need_not_wait() {
     let mut meeting = Minutes::new();
     let mut gus = join("gus", &waits(Entry::OnAccept), "s1");
-    gus.let_in = true;
+    gus.let_in = Some(super::minutes::at(0));
     meeting.joins_with(0, "gus comes from another room", gus).unwrap();
     meeting.leaves(1, "gus");
     meeting.joins(2, "gus-2", &waits(Entry::OnAccept));

@@ -95,7 +95,7 @@ pub fn join(peer: &str, preset: &Preset, fresh_session: &str) -> Join {
         preset: preset.clone(),
         meeting_active: true,
         origin: None,
-        let_in: false,
+        let_in: None,
         fresh_session: SessionId::parse(fresh_session).unwrap(),
     }
 }

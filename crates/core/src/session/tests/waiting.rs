@@ -2,9 +2,10 @@
 
 use insta::assert_snapshot;
 
-use super::minutes::{Minutes, guest, host, id, participant, waits};
+use super::minutes::{Minutes, at, guest, host, id, join, participant, waits};
 use crate::event::Actor;
 use crate::preset::Entry;
+use crate::session::Entered;
 
 #[test]
 fn a_host_lets_one_in_and_turns_one_away() {
@@ -141,4 +142,95 @@ fn being_let_in_lasts_until_the_session_ends() {
     0:04 bo joins and has to wait
          = no session
     ");
+}
+
+/// Lets `bo` in through the waiting room.
+fn with_bo_let_in() -> Minutes {
+    let mut meeting = Minutes::new();
+    let knocks = waits(Entry::OnAccept);
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &knocks);
+    meeting.act(1, "hana admits bo", |session, now| session.admit(now, &id("hana"), &[participant("bo")])).unwrap();
+    meeting.joins(2, "bo", &knocks);
+    meeting
+}
+
+fn has_to_wait(meeting: &mut Minutes, second: i64, peer: &str, entry: Entry) -> bool {
+    matches!(meeting.tries_to_join(second, peer, &waits(entry)), Ok(Entered::Waiting(_)))
+}
+
+#[test]
+fn whoever_was_let_in_and_then_put_out_has_to_ask_again() {
+    type Kick = fn(&mut Minutes);
+    let by_a_host: Kick =
+        |meeting| meeting.act(3, "hana kicks bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+    let by_the_api: Kick = |meeting| {
+        meeting.does(3, "the API kicks bo", |session, now| session.kick_participants(now, &[participant("bo")]));
+    };
+    for kick in [by_a_host, by_the_api] {
+        let mut meeting = with_bo_let_in();
+        kick(&mut meeting);
+        assert!(has_to_wait(&mut meeting, 4, "bo", Entry::OnAccept), "on the same device");
+        assert!(has_to_wait(&mut meeting, 4, "bo-2", Entry::OnAccept), "and on another");
+        meeting.act(5, "hana denies bo", |session, now| session.deny(now, &id("hana"), &[participant("bo")])).unwrap();
+        assert!(meeting.text().contains("to bo, bo-2: Denied"), "a refusal reaches them: {}", meeting.text());
+        assert!(has_to_wait(&mut meeting, 6, "bo", Entry::OnAccept));
+        meeting.act(7, "hana admits bo", |session, now| session.admit(now, &id("hana"), &[participant("bo")])).unwrap();
+        assert!(!has_to_wait(&mut meeting, 8, "bo", Entry::OnAccept), "let in anew");
+        meeting.leaves(9, "bo");
+        assert!(!has_to_wait(&mut meeting, 10, "bo", Entry::OnAccept), "for the rest of the session");
+    }
+}
+
+#[test]
+fn being_put_out_outlasts_a_crash() {
+    let mut meeting = with_bo_let_in();
+    meeting.act(3, "hana kicks bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+    meeting.dies(4, 6);
+    meeting.joins(7, "hana", &host());
+    assert!(has_to_wait(&mut meeting, 8, "bo", Entry::OnAccept));
+}
+
+/// Kicked between the host's word and their coming in on it.
+#[test]
+fn a_word_that_let_somebody_in_is_taken_back_though_they_still_wait() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &waits(Entry::OnAccept));
+    meeting.act(1, "hana admits bo", |session, now| session.admit(now, &id("hana"), &[participant("bo")])).unwrap();
+    meeting.act(1, "hana kicks bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+    assert!(has_to_wait(&mut meeting, 2, "bo", Entry::OnAccept));
+}
+
+#[test]
+fn the_host_who_put_somebody_out_does_not_let_them_in_by_being_there() {
+    let mut meeting = Minutes::new();
+    let by_sight = Entry::OnPrivilegedEntry;
+    meeting.joins(0, "hana", &host());
+    assert!(!has_to_wait(&mut meeting, 1, "bo", by_sight));
+    meeting.act(2, "hana kicks bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+    assert!(has_to_wait(&mut meeting, 3, "bo", by_sight));
+    meeting.joins(4, "hana-2", &host());
+    assert!(!meeting.text().contains("to bo: Admitted"), "another host's coming is no word for bo: {}", meeting.text());
+    meeting.act(5, "hana admits bo", |session, now| session.admit(now, &id("hana"), &[participant("bo")])).unwrap();
+    assert!(!has_to_wait(&mut meeting, 6, "bo", by_sight));
+}
+
+/// A token that lets in whoever was moved is good for minutes.
+#[test]
+fn an_older_ticket_does_not_bring_back_whoever_was_put_out() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    let with_ticket = |of: i64| {
+        let mut join = join("bo", &waits(Entry::OnAccept), "s1");
+        join.let_in = Some(at(of));
+        join
+    };
+    let comes = |meeting: &mut Minutes, second, of| {
+        matches!(meeting.joins_with(second, "bo comes with a ticket", with_ticket(of)), Ok(Entered::Joined(_)))
+    };
+    assert!(comes(&mut meeting, 2, 1));
+    meeting.act(3, "hana kicks bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+    assert!(!comes(&mut meeting, 4, 1), "the ticket is from before");
+    assert!(comes(&mut meeting, 6, 5), "moved here again");
 }
