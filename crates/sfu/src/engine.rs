@@ -40,7 +40,7 @@ use str0m::net::DatagramSend;
 use self::address::Address;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
-use self::egress::{Run, keys};
+use self::egress::Run;
 use self::farewell::Farewell;
 use self::intake::{Rates, Verified};
 use self::producer::{Producer, ProducerKey};
@@ -125,7 +125,7 @@ impl Engine {
         limits: Limits,
         secret: Option<Secret>,
     ) -> Option<Self> {
-        let crypto = Arc::new(keys::crypto());
+        let crypto = Arc::new(salon_srtp::crypto());
         let began = (now, wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         let cert = crypto.dtls_provider.generate_certificate()?;
         let secret = match secret {

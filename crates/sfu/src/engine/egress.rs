@@ -2,18 +2,16 @@
 //! str0m does ICE and DTLS there and declares no streams, so each key stream has one writer: this. The cost of a packet
 //! does not depend on how many streams its subscriber has.
 //! Invariant: an (SSRC, index) pair names one plaintext for ever: a retransmission has an SSRC and numbers of its own.
-//! Next: `egress/srtp.rs` seals, `egress/feedback.rs` reads what subscribers say, `egress/keys.rs` has the keys.
+//! Next: the crate `srtp` seals and has the keys, `egress/feedback.rs` reads what subscribers say.
 
 pub(crate) mod feedback;
 mod header;
-pub(crate) mod keys;
-pub(crate) mod srtp;
 
 use std::time::{Duration, Instant};
 
+use salon_srtp::{End, RtcpOpener, Sealer, Slot};
+
 use self::header::{Header, extension};
-use self::keys::Slot;
-use self::srtp::{End, Opener, Sealer};
 use super::address::Address;
 use super::congestion::{Congestion, PADDING};
 use super::consumer::{Numbers, Packet};
@@ -106,7 +104,7 @@ const OVERHEAD: usize = 12 + 8 + 16;
 #[derive(Debug)]
 pub(crate) struct Egress {
     sealer: Sealer,
-    opener: Opener,
+    opener: RtcpOpener,
     audio: ExtensionIds,
     video: ExtensionIds,
     pub congestion: Congestion,
@@ -120,7 +118,7 @@ impl Egress {
         let (keys, profile) = slot.keys()?;
         Some(Self {
             sealer: Sealer::new(keys, *profile, End::DtlsServer)?,
-            opener: Opener::new(keys, *profile, End::DtlsClient)?,
+            opener: RtcpOpener::new(keys, *profile, End::DtlsClient)?,
             audio,
             video,
             congestion: Congestion::new(now),
@@ -130,7 +128,9 @@ impl Egress {
 
     /// Opens a report of the subscriber in place. False if it is not genuine.
     pub(crate) fn open(&mut self, report: &mut Vec<u8>) -> bool {
-        self.opener.open_rtcp(report)
+        let opened = self.opener.open(report).map(<[u8]>::len);
+        report.truncate(opened.unwrap_or(report.len()));
+        opened.is_some()
     }
 
     /// Appends a packet, sealed, to the buffer.

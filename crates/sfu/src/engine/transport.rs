@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
+use salon_srtp::Slot;
 use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
 use str0m::format::{Codec as CodecName, FormatParams};
@@ -20,7 +21,6 @@ use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
 use super::address::Address;
 use super::consumer::Consumer;
-use super::egress::keys::{self, Slot};
 use super::egress::{Egress, ExtensionIds};
 use super::farewell::Farewell;
 use super::guard::trap;
@@ -157,7 +157,7 @@ impl Transport {
             let (name, clock, channels) = described(codec.format);
             codecs.add_config(codec.pt.into(), codec.rtx.map(Pt::from), name, clock, channels, FormatParams::default());
         }
-        let (mut rtc, keys) = keys::overhear(|| config.build(now));
+        let (mut rtc, keys) = salon_srtp::overhear(|| config.build(now));
         for address in &identity.candidates {
             if let Ok(candidate) = Candidate::host(address.socket(), address.protocol()) {
                 rtc.add_local_candidate(candidate);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use salon_srtp::Slot;
 use str0m::crypto::dtls::{KeyingMaterial, SrtpProfile};
 use str0m::media::Mid;
 
@@ -14,7 +15,6 @@ use crate::engine::allocation::{Weight, Wish, allocate};
 use crate::engine::congestion::{Congestion, arrivals};
 use crate::engine::consumer::{Consumer, Numbers, Packet, Verdict};
 use crate::engine::demux::{self, Demux};
-use crate::engine::egress::keys::Slot;
 use crate::engine::egress::{Egress, ExtensionIds, Stream, feedback};
 use crate::engine::intake::{Intake, Rates};
 use crate::engine::layers::{Candidate, Rank};

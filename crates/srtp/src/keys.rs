@@ -1,7 +1,7 @@
-//! The SRTP keys of connections whose sending side is ours: overheard where the DTLS library hands them to str0m.
+//! The SRTP keys of connections whose media does not go through str0m: overheard where the DTLS library hands them to it.
 //! str0m keeps the keys to itself, but lets the DTLS library be replaced; this is the one it would use, with two
 //! differences: it notes the keys in a `Slot`, and it does not prove the crypto library anew for each connection.
-//! Next: `srtp.rs` seals with them.
+//! Next: `seal.rs` and `open.rs`, what is done with them.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,16 +16,15 @@ use str0m::crypto::dtls::{
 
 /// Where the keys of one connection appear when its handshake is done.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Slot(Arc<OnceLock<(KeyingMaterial, SrtpProfile)>>);
+pub struct Slot(Arc<OnceLock<(KeyingMaterial, SrtpProfile)>>);
 
 impl Slot {
     /// As after a handshake.
-    #[cfg(feature = "inside")]
-    pub(crate) fn with(keys: KeyingMaterial, profile: SrtpProfile) -> Self {
+    pub fn with(keys: KeyingMaterial, profile: SrtpProfile) -> Self {
         Self(Arc::new(OnceLock::from((keys, profile))))
     }
 
-    pub(crate) fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
+    pub fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
         self.0.get()
     }
 }
@@ -36,7 +35,7 @@ thread_local! {
 }
 
 /// Runs `build`; the keys of the connection that it makes will appear in the slot.
-pub(crate) fn overhear<R>(build: impl FnOnce() -> R) -> (R, Slot) {
+pub fn overhear<R>(build: impl FnOnce() -> R) -> (R, Slot) {
     let slot = Slot::default();
     LISTENING.set(Some(slot.clone()));
     let built = build();
@@ -45,7 +44,7 @@ pub(crate) fn overhear<R>(build: impl FnOnce() -> R) -> (R, Slot) {
 }
 
 /// The crypto library, with its DTLS overheard.
-pub(crate) fn crypto() -> CryptoProvider {
+pub fn crypto() -> CryptoProvider {
     static PROVIDER: OnceLock<Overheard> = OnceLock::new();
     let crypto = str0m::crypto::from_feature_flags();
     let dtls_provider = PROVIDER.get_or_init(|| Overheard { certificates: crypto.dtls_provider, common: Mutex::new(None) });
