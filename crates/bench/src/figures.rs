@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::floor::Floor;
 use crate::histogram::Histogram;
-use crate::media::Totals;
 use crate::plan::Plan;
 use crate::process::Used;
+use crate::totals::Totals;
 
 /// Below this share, what forwarding cost while people joined is small enough to be subtracted.
 const FORWARDING_SHARE: f64 = 0.5;

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use mio::{Events, Interest, Poll, Token};
+use salon_peer::kernel::{Batch, thread_cpu};
 use serde::Serialize;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::media::sockets::{Batch, Run, send_runs, thread_cpu};
 use crate::plan::{Plan, Rates};
+use crate::sockets::{Run, send_runs};
 
 /// Bytes of an RTP header with extensions, as packets of a run have.
 const HEADER: usize = 24;

@@ -1,5 +1,5 @@
 //! `salon bench`: a load generator for the media plane, with real signaling, ICE, DTLS and SRTP, in its own process.
-//! Reading order: `plan` (what a run is), `run` (carrying it out), `person` (a client), `media` (its packets),
+//! Reading order: `plan` (what a run is), `run` (carrying it out), `person` (somebody in it; the crate `peer` is the client),
 //! `figures` and `report` (what came of it), `floor` (the least it could cost), `targets`, `calibrate`.
 //! Invariant: the server is only ever seen from outside: its doors, its packets, and `/proc`.
 
@@ -8,19 +8,21 @@ mod calibrate;
 mod figures;
 mod floor;
 mod histogram;
-mod media;
 mod person;
 mod plan;
 mod process;
 mod progress;
+mod publisher;
 mod report;
 mod rest;
 mod run;
-mod sdp;
 mod server;
-mod signaling;
 mod soak;
+mod sockets;
+mod stamp;
+mod subscriber;
 mod targets;
+mod totals;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,7 +59,7 @@ impl std::error::Error for Mistake {}
 /// [`Mistake`] if the arguments make no sense, anything else if the load cannot be carried out.
 pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
     let plan = args.plan().map_err(Mistake)?;
-    let files = media::sockets::allow_many_files();
+    let files = sockets::allow_many_files();
     let clients = (plan.shape.meetings * plan.shape.people()) as u64;
     anyhow::ensure!(files > clients * FILES_PER_CLIENT, "{clients} clients need more open files than the {files} allowed here");
     let progress = Progress::new(!args.quiet);

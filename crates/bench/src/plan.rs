@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::media::rtp::{MIN_AUDIO, MIN_VIDEO};
+use crate::stamp::{MIN_AUDIO, MIN_VIDEO};
 
 /// What one publisher sends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

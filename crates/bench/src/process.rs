@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::media::sockets::ticks_per_second;
+use crate::sockets::ticks_per_second;
 
 /// Another process of this machine.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Meetings and participants, made over REST with plain HTTP/1.1 on a connection for each request.
 
 use anyhow::{Context, bail};
+use salon_peer::Ticket;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,14 +13,6 @@ pub struct Door {
     pub address: String,
     pub account: String,
     pub app: String,
-    pub token: String,
-}
-
-/// A participant: what a client needs to come in.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    pub meeting: String,
-    pub participant: String,
     pub token: String,
 }
 

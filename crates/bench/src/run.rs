@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use salon_peer::media::Taken;
+use salon_peer::sdp::Kind;
+use salon_peer::{Identity, Line, Media, Ticket, Track};
 use tokio::task::JoinSet;
 
 use crate::figures::{Figures, Readings};
 use crate::floor::Floor;
-use crate::media::connection::Identity;
-use crate::media::{Media, Totals};
-use crate::person::{Person, Track};
+use crate::person::Person;
 use crate::plan::{Plan, Shape};
 use crate::process::{Process, Used, full_buffers, machine_busy};
 use crate::progress::Progress;
-use crate::rest::Ticket;
+use crate::publisher::Publisher;
 use crate::server::Server;
+use crate::subscriber::Subscriber;
+use crate::totals::Totals;
 
 /// Publishers are few; they come in at this pace at most, so that their joins do not pile up.
 const PUBLISHERS_AT_ONCE: usize = 16;
@@ -29,8 +32,8 @@ pub struct Crowd<'a> {
     server: &'a Server,
     plan: Plan,
     identity: Arc<Identity>,
-    publishing: Arc<Media>,
-    watching: Arc<Media>,
+    publishing: Arc<Media<Publisher>>,
+    watching: Arc<Media<Subscriber>>,
     people: Vec<Person>,
 }
 
@@ -67,8 +70,8 @@ impl<'a> Crowd<'a> {
             server,
             plan,
             identity: Arc::new(Identity::new()?),
-            publishing: Arc::new(Media::start("publishers", plan.line, plan.open_every)?),
-            watching: Arc::new(Media::start("subscribers", plan.line, plan.open_every)?),
+            publishing: Arc::new(Media::start("publishers", Line::default())?),
+            watching: Arc::new(Media::start("subscribers", Line { loss: plan.line.loss, delay: plan.line.delay })?),
             people: Vec::new(),
         })
     }
@@ -133,7 +136,7 @@ impl<'a> Crowd<'a> {
             for (at, (ticket, rates)) in some.iter().cloned().enumerate() {
                 let (door, identity, media) = (self.server.door.clone(), self.identity.clone(), self.publishing.clone());
                 joining.spawn(async move {
-                    let person = Person::open(&door, ticket).await?;
+                    let person = Person::open(&door.address, ticket).await?;
                     let tracks = person.publish(&identity, &media, rates).await.context("a publisher cannot publish")?;
                     anyhow::Ok((at, person, tracks))
                 });
@@ -181,12 +184,13 @@ impl<'a> Crowd<'a> {
         for (_, watcher) in watchers {
             pace.tick().await;
             let (door, identity, media) = (self.server.door.clone(), self.identity.clone(), self.watching.clone());
+            let open_every = self.plan.open_every;
             joining.spawn(async move {
                 let (mut person, tracks, here) = match watcher {
                     Watcher::Here(person, tracks) => (person, tracks, true),
-                    Watcher::Comes(ticket, tracks) => (Person::open(&door, ticket).await?, tracks, false),
+                    Watcher::Comes(ticket, tracks) => (Person::open(&door.address, ticket).await?, tracks, false),
                 };
-                person.prepare_to_watch(&identity, &media, here).await?;
+                person.prepare_to_watch(&identity, &media, open_every, here).await?;
                 let join = person.watch(&tracks).await.context("a subscriber cannot watch")?;
                 anyhow::Ok((person, join))
             });
@@ -226,13 +230,13 @@ impl<'a> Crowd<'a> {
         let after = self.server.process.as_ref().and_then(|process| process.resident());
         readings.memory = readings.memory.zip(after).map(|((before, _), after)| (before, after));
         (readings.publishing_cpu, readings.watching_cpu) = (publishing.cpu, watching.cpu);
-        let mut totals = publishing;
-        totals += watching;
+        let mut totals = Totals::of(publishing);
+        totals += Totals::of(watching);
         readings.totals = totals;
         Ok(())
     }
 
-    async fn take(&self) -> anyhow::Result<(Totals, Totals)> {
+    async fn take(&self) -> anyhow::Result<(Taken<Totals>, Taken<Totals>)> {
         Ok((self.publishing.take().await?, self.watching.take().await?))
     }
 
@@ -256,6 +260,6 @@ enum Watcher {
 /// What everybody in a meeting takes: all voices, and as many videos as the shape says.
 fn taken(shape: &Shape, publishers: &[(Person, Vec<Track>)]) -> Vec<Track> {
     let all = publishers.iter().flat_map(|(_, tracks)| tracks);
-    let videos = all.clone().filter(|track| track.video).take(shape.streams + usize::from(shape.mutual));
-    videos.chain(all.filter(|track| !track.video)).cloned().collect()
+    let videos = all.clone().filter(|track| track.kind == Kind::Video).take(shape.streams + usize::from(shape.mutual));
+    videos.chain(all.filter(|track| track.kind == Kind::Audio)).cloned().collect()
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-use crate::media::sockets::ask_to_end;
 use crate::process::Process;
 use crate::rest::Door;
+use crate::sockets::ask_to_end;
 
 /// What `salon dev` calls its account, app and token.
 const DEV: &str = "dev";

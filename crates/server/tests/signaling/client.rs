@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
+use salon_peer::socket::{self, PING, PONG, Ticket};
 use salon_wire::event_id::{self, media, room};
 use salon_wire::signaling::media::{CreateTransportRequest, CreateTransportResponse, SessionDescription, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -38,13 +39,9 @@ impl Client {
     }
 
     pub async fn connect_over(person: &Person, stream: TcpStream) -> Result<Self, u16> {
-        let Person { address, meeting, peer, token, .. } = person;
-        let url = format!(
-            "ws://{address}/ws?roomID={meeting}&peerID={peer}&authToken={token}&useMediaV2=true&joinWithDetails=true\
-             &useCfWorker=true&useStartSession=true&ping=true&capabilities=2"
-        );
-        match tokio_tungstenite::client_async(url, stream).await {
-            Ok((socket, _)) => Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None }),
+        let Person { address, meeting, participant, token, .. } = person.clone();
+        match socket::open(stream, &address, &Ticket { meeting, participant, token }, &person.peer).await {
+            Ok(socket) => Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the socket cannot be opened: {error}"),
         }
@@ -99,16 +96,11 @@ impl Client {
     /// Sends an encoded request, and waits until it has been dealt with: refused, or not, whether or not it is answered.
     pub async fn verdict(&mut self, event: u32, payload: &[u8]) -> Result<(), String> {
         let id = format!("{}-{}", self.person.peer, fresh());
-        let message = SocketMessage { event, id: Some(id.clone()), payload: Some(payload.to_vec().into()), metadata: None };
-        self.send(Message::binary(message.encode_to_vec())).await;
+        self.send(socket::frame(event, &id, payload.to_vec())).await;
         self.catch_up().await;
         let Some(at) = self.collected.iter().position(|message| message.id.as_deref() == Some(&id)) else { return Ok(()) };
         let answer = self.collected.remove(at).expect("it was found there");
-        if answer.event != event_id::ERROR {
-            return Ok(());
-        }
-        let error = edge::ErrorResponse::decode(answer.payload.unwrap_or_default()).unwrap();
-        Err(error.error_message)
+        socket::refusal(&answer).map_or(Ok(()), |(_, why)| Err(why))
     }
 
     /// Says goodbye and waits until the server has heard it.
@@ -163,9 +155,9 @@ impl Client {
         match self.next().await? {
             Message::Binary(bytes) => Some(SocketMessage::decode(bytes).expect("the server sends messages only")),
             Message::Text(text) => {
-                assert_eq!(text.as_str(), "2", "no other text is expected");
+                assert_eq!(text.as_str(), PING, "no other text is expected");
                 self.pings += 1;
-                self.send(Message::text("3")).await;
+                self.send(Message::text(PONG)).await;
                 None
             }
             _ => None,
@@ -188,7 +180,7 @@ impl Client {
     pub async fn text(&mut self) -> String {
         loop {
             match self.next().await.expect("the socket is open") {
-                Message::Text(text) if text.as_str() != "2" => return text.to_string(),
+                Message::Text(text) if text.as_str() != PING => return text.to_string(),
                 _ => {}
             }
         }
@@ -217,14 +209,12 @@ impl Client {
         let name = event_id::name(event).unwrap_or("an unknown event");
         let answer = self.find(&format!("the answer to {name}"), |message| message.id.as_deref() == Some(id)).await;
         let Some(answer) = answer else { return Err("the server closed".to_owned()) };
-        let payload = answer.payload.unwrap_or_default();
-        if answer.event == event_id::ERROR {
-            let error = edge::ErrorResponse::decode(payload).unwrap();
-            assert_eq!(error.event_id, event as i32, "the error names the event it answers");
-            return Err(error.error_message);
+        if let Some((of, why)) = socket::refusal(&answer) {
+            assert_eq!(of, event, "the error names the event it answers");
+            return Err(why);
         }
         assert_eq!(answer.event, event, "an answer echoes the event of its request");
-        Ok(A::decode(payload).unwrap_or_else(|error| panic!("the answer to {name}: {error}")))
+        Ok(A::decode(answer.payload.unwrap_or_default()).unwrap_or_else(|error| panic!("the answer to {name}: {error}")))
     }
 
     /// The next push of this event.
@@ -366,12 +356,5 @@ pub fn described(kind: &str, sdp: String) -> SessionDescription {
 
 /// A frame as clients send them.
 pub fn frame(event: u32, id: &str, request: &impl prost::Message) -> Message {
-    let metadata = r#"{"TRACEPARENT":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#;
-    let message = SocketMessage {
-        event,
-        id: Some(id.to_owned()),
-        payload: Some(request.encode_to_vec().into()),
-        metadata: Some(metadata.as_bytes().to_vec().into()),
-    };
-    Message::binary(message.encode_to_vec())
+    socket::frame(event, id, request.encode_to_vec())
 }

@@ -1,28 +1,28 @@
 //! A camera and a microphone: packets in the rhythm of a browser, stamped with the moment they leave.
 //! Invariant: the number of packets follows from the time that passed, whatever the thread slept.
-//! Next: `rtp.rs`, what the packets look like.
+//! Next: `stamp.rs`, what is in the packets.
 
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::rtcp::{self, Heard};
-use super::rtp::{self, Outgoing, Picture};
-use super::sockets::wall_clock;
-use super::totals::Totals;
+use salon_peer::kernel::wall_clock;
+use salon_peer::rtcp::{self, Heard};
+use salon_peer::rtp::{self, Outgoing};
+use salon_peer::sdp::PLACEHOLDERS;
+use salon_peer::{Arrived, Connection, Role};
+use tokio::sync::oneshot;
+
 use crate::plan::Rates;
+use crate::stamp::{Picture, write_payload};
+use crate::totals::Totals;
 
 /// A sleep longer than this is not made up for: a burst of old packets would be no camera.
 const MOST_BEHIND: Duration = Duration::from_millis(200);
 
-/// Lines on which a publisher sends.
-#[derive(Clone, Debug, Default)]
-pub struct Lines {
-    pub video: Option<String>,
-    pub audio: Option<String>,
-}
-
 pub struct Publisher {
+    seed: u32,
     rates: Rates,
+    /// Comes when the server knows of the tracks.
+    start: Option<oneshot::Receiver<()>>,
     video: Option<Track>,
     audio: Option<Track>,
     transport_sequence: u16,
@@ -44,41 +44,33 @@ struct Track {
 }
 
 impl Publisher {
-    pub fn new(now: Instant, seed: u32, lines: &Lines, rates: Rates) -> Self {
-        let track = |mid: &Option<String>, ssrc: u32, after: Duration| {
-            mid.clone().map(|mid| Track {
-                mid,
-                ssrc,
-                count: 1,
-                next: now + after,
-                started: now,
-                picture: 0,
-                key_wanted: true,
-                owed: 0.0,
-            })
-        };
-        // Neither all cameras at once, nor a voice always behind a picture.
-        let spread = Duration::from_micros(u64::from(seed % 32) * 1_031);
-        let ssrc = 0x1000_0000 + seed * 2;
-        Self {
-            rates,
-            video: track(&lines.video, ssrc, spread),
-            audio: track(&lines.audio, ssrc + 1, spread + Duration::from_micros(7_300)),
-            transport_sequence: 0,
-            packet: Vec::with_capacity(1_500),
-        }
+    /// Publishes video, and sound if there is a rate for it, on the first sections behind the placeholders.
+    pub fn new(seed: u32, rates: Rates, start: oneshot::Receiver<()>) -> Self {
+        let packet = Vec::with_capacity(1_500);
+        Self { seed, rates, start: Some(start), video: None, audio: None, transport_sequence: 0, packet }
     }
 
-    /// When something is to be sent.
-    pub fn next(&self) -> Option<Instant> {
-        let video = self.video.as_ref().filter(|track| self.rates.video_pps > 0.0 || track.key_wanted);
-        let audio = self.audio.as_ref().filter(|_| self.rates.audio_pps > 0.0);
-        video.into_iter().chain(audio).map(|track| track.next).min()
+    fn begin(&mut self, now: Instant) {
+        let track = |at: usize, ssrc: u32, after: Duration| Track {
+            mid: (PLACEHOLDERS + at).to_string(),
+            ssrc,
+            count: 1,
+            next: now + after,
+            started: now,
+            picture: 0,
+            key_wanted: true,
+            owed: 0.0,
+        };
+        // Neither all cameras at once, nor a voice always behind a picture.
+        let spread = Duration::from_micros(u64::from(self.seed % 32) * 1_031);
+        let ssrc = 0x1000_0000 + self.seed * 2;
+        self.video = Some(track(0, ssrc, spread));
+        self.audio = (self.rates.audio_pps > 0.0).then(|| track(1, ssrc + 1, spread + Duration::from_micros(7_300)));
     }
 
     /// Sends what is due.
-    pub fn send(&mut self, now: Instant, connection: &mut Connection, totals: &mut Totals) {
-        let Self { rates, video, audio, transport_sequence, packet } = self;
+    fn send(&mut self, now: Instant, connection: &Connection, totals: &mut Totals) {
+        let Self { rates, video, audio, transport_sequence, packet, .. } = self;
         if let Some(track) = video {
             while track.next <= now && (rates.video_pps > 0.0 || track.key_wanted) {
                 let key = std::mem::take(&mut track.key_wanted);
@@ -102,9 +94,29 @@ impl Publisher {
             }
         }
     }
+}
 
-    /// Hears what the server wants. A wish for a key frame is met at once, as by an encoder that was waiting for it.
-    pub fn hear(&mut self, now: Instant, report: &[u8], totals: &mut Totals) {
+impl Role for Publisher {
+    type Tally = Totals;
+
+    fn due(&self) -> Option<Instant> {
+        let video = self.video.as_ref().filter(|track| self.rates.video_pps > 0.0 || track.key_wanted);
+        let audio = self.audio.as_ref().filter(|_| self.rates.audio_pps > 0.0);
+        video.into_iter().chain(audio).map(|track| track.next).min()
+    }
+
+    fn act(&mut self, now: Instant, connection: &mut Connection, totals: &mut Totals) {
+        if self.start.as_mut().is_some_and(|start| start.try_recv().is_ok()) {
+            self.start = None;
+            self.begin(now);
+        }
+        self.send(now, connection, totals);
+    }
+
+    fn take(&mut self, _: &Arrived, _: &Connection, _: &mut [u8], _: &mut Totals) {}
+
+    /// A wish for a key frame is met at once, as by an encoder that was waiting for it.
+    fn hear(&mut self, now: Instant, report: &[u8], totals: &mut Totals) {
         rtcp::read(report, |heard| {
             if let (Heard::KeyFrameWanted(ssrc), Some(track)) = (heard, &mut self.video)
                 && ssrc == track.ssrc
@@ -127,7 +139,6 @@ impl Track {
         marker: bool,
         size: usize,
     ) {
-        let Some(session) = &connection.session else { return };
         let video = picture.is_some();
         let since = self.next.saturating_duration_since(self.started);
         let clock = if video { 90_000.0 } else { 48_000.0 };
@@ -144,9 +155,8 @@ impl Track {
         *transport_sequence = transport_sequence.wrapping_add(1);
         rtp::write_header(packet, of);
         let header = packet.len();
-        rtp::write_payload(packet, picture, size, wall_clock(), self.count as u32);
-        session.sending.seal_rtp(packet, header, self.ssrc, self.count);
-        connection.send(packet);
+        write_payload(packet, picture, size, wall_clock(), self.count as u32);
+        connection.send_rtp(packet, header, self.ssrc, self.count);
         self.count += 1;
     }
 

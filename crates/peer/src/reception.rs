@@ -1,16 +1,13 @@
-//! Somebody who watches: counts all packets, opens some, and tells the server what a browser would tell.
-//! Invariant: feedback names only packets that came; lists are bounded by what fits between two reports.
+//! What a browser knows of the packets it gets, and tells the server of them: which are missing, when they came.
+//! Invariant: feedback names only packets that came or were skipped; lists are bounded by what fits between two reports.
 //! Next: `rtcp.rs`, how feedback is written.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::connection::Connection;
-use super::rtcp::{self, Arrival, Block, Heard};
-use super::rtp::{self, Header, Unroller};
-use super::totals::Totals;
+use crate::connection::Connection;
+use crate::rtcp::{self, Arrival, Block, Heard};
+use crate::rtp::{self, Header, Unroller};
 
 /// Browsers report arrival times about this often, and we everything else with them.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -21,18 +18,17 @@ const MOST_MISSING: u64 = 500;
 /// Between two wishes for a first key frame.
 const KEY_FRAME_WISH_EVERY: Duration = Duration::from_secs(1);
 
-pub struct Subscriber {
+/// All streams of one connection.
+pub struct Reception {
     ssrc: u32,
-    /// One packet in this many is opened.
-    open_every: u64,
     streams: Vec<Stream>,
     arrivals: Vec<Arrival>,
     transport_numbers: Unroller,
     untold: Option<u64>,
     feedback_count: u8,
     report_at: Instant,
-    /// Who waits for the first picture.
-    waiting: Option<oneshot::Sender<Instant>>,
+    /// A picture is waited for: pictures are asked to begin anew until it is not.
+    pub key_frame_wanted: bool,
     wish_at: Instant,
     packet: Vec<u8>,
 }
@@ -50,114 +46,68 @@ struct Stream {
     transit: Option<i64>,
     jitter: f64,
     sender_report: Option<(u32, Instant)>,
-    /// The key frame that is coming in: its time.
-    key_frame: Option<u32>,
 }
 
-/// A packet and when it came.
-pub struct Arrived {
-    pub now: Instant,
-    /// Wall-clock nanoseconds at which the kernel had it.
-    pub at: u64,
-    /// The same after the delay of the line that was asked for.
-    pub felt: u64,
+/// How a packet stands to those of its stream that came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The newest, this far ahead of the one that was: 1 if none was skipped.
+    Newest(u64),
+    /// It was missing.
+    Late,
+    Copy,
+    /// On a stream of retransmissions: another packet is inside.
+    Resent,
 }
 
-impl Subscriber {
-    pub fn new(now: Instant, seed: u32, open_every: u64, waiting: oneshot::Sender<Instant>) -> Self {
+impl Reception {
+    /// `seed` tells one client's feedback from another's.
+    pub fn new(now: Instant, seed: u32) -> Self {
         // Spread, so that not all report in the same millisecond.
         let report_at = now + REPORT_EVERY + Duration::from_micros(u64::from(seed % 97) * 1_013);
         Self {
             ssrc: 0x2000_0000 + seed,
-            open_every: open_every.max(1),
             streams: Vec::new(),
             arrivals: Vec::new(),
             transport_numbers: Unroller::default(),
             untold: None,
             feedback_count: 0,
             report_at,
-            waiting: Some(waiting),
+            key_frame_wanted: true,
             wish_at: now + KEY_FRAME_WISH_EVERY,
             packet: Vec::new(),
         }
     }
 
-    pub fn next(&self) -> Instant {
+    /// When a report is due.
+    pub fn due(&self) -> Instant {
         self.report_at
     }
 
-    /// Takes an RTP packet.
-    pub fn take(&mut self, arrived: &Arrived, connection: &Connection, packet: &mut [u8], totals: &mut Totals) {
-        let (Some(header), Some(session)) = (rtp::read(packet), &connection.session) else {
-            totals.bad += 1;
-            return;
-        };
-        totals.bytes += packet.len() as u64;
+    /// Notes a packet that was felt to arrive at these wall-clock nanoseconds; its number with roll-overs, and its order.
+    pub fn note(&mut self, header: &Header, felt: u64) -> (u64, Order) {
         if let Some(sequence) = header.transport_sequence {
-            let number = self.transport_numbers.unroll(sequence);
-            self.arrivals.push((number, arrived.felt / 1_000));
+            self.arrivals.push((self.transport_numbers.unroll(sequence), felt / 1_000));
         }
         let at = match self.streams.iter().position(|stream| stream.ssrc == header.ssrc) {
             Some(at) => at,
             None => {
-                self.streams.push(Stream::new(&header));
+                self.streams.push(Stream::new(header));
                 self.streams.len() - 1
             }
         };
-        let index = self.streams[at].numbers.unroll(header.sequence);
-        if header.payload_type == rtp::RTX {
-            totals.resent += 1;
-            let original = session.receiving.open_rtp(packet, header.length, header.ssrc, index);
-            match original {
-                Some(payload) => {
-                    totals.good += 1;
-                    if let Some(number) = payload.first_chunk() {
-                        self.recover(u16::from_be_bytes(*number), totals);
-                    }
-                }
-                None => totals.bad += 1,
-            }
-            return;
-        }
-        let video = header.payload_type == rtp::VP8;
         let stream = &mut self.streams[at];
-        stream.count(&header, index, arrived, totals);
-        *(if video { &mut totals.video } else { &mut totals.audio }) += 1;
-        let wanted = video && self.waiting.is_some();
-        if !wanted && !index.is_multiple_of(self.open_every) {
-            return;
-        }
-        let Some(payload) = session.receiving.open_rtp(packet, header.length, header.ssrc, index) else {
-            totals.bad += 1;
-            return;
-        };
-        totals.good += 1;
-        let Some(stamp) = rtp::read_stamp(payload, video) else { return };
-        let latency = if video { &mut totals.video_latency } else { &mut totals.audio_latency };
-        latency.record(arrived.at.saturating_sub(stamp.sent_at));
-        if wanted {
-            if stamp.begins_key_frame {
-                stream.key_frame = Some(header.timestamp);
-            }
-            if header.marker
-                && stream.key_frame == Some(header.timestamp)
-                && let Some(waiting) = self.waiting.take()
-            {
-                let _ = waiting.send(arrived.now);
-            }
-        }
+        let index = stream.numbers.unroll(header.sequence);
+        let order = if header.payload_type == rtp::RTX { Order::Resent } else { stream.note(header, index, felt) };
+        (index, order)
     }
 
-    fn recover(&mut self, original: u16, totals: &mut Totals) {
-        let missing = |stream: &&mut Stream| stream.payload_type == rtp::VP8 && !stream.missing.is_empty();
-        for stream in self.streams.iter_mut().filter(|stream| missing(stream)) {
+    /// A packet with this number has come as a retransmission. False if none of that number was missing.
+    pub fn recover(&mut self, original: u16) -> bool {
+        self.streams.iter_mut().filter(|stream| stream.payload_type == rtp::VP8).any(|stream| {
             let found = stream.missing.keys().copied().find(|number| *number as u16 == original);
-            if let Some(number) = found {
-                stream.missing.remove(&number);
-                totals.recovered += 1;
-                return;
-            }
-        }
+            found.is_some_and(|number| stream.missing.remove(&number).is_some())
+        })
     }
 
     /// Hears the server's RTCP, already in the clear.
@@ -177,7 +127,6 @@ impl Subscriber {
             return;
         }
         self.report_at = (self.report_at + REPORT_EVERY).max(now);
-        let Some(session) = &mut connection.session else { return };
         let mut out = std::mem::take(&mut self.packet);
         out.clear();
         let live = self.streams.iter_mut().filter(|stream| stream.payload_type != rtp::RTX);
@@ -189,7 +138,7 @@ impl Subscriber {
                 rtcp::write_nack(&mut out, self.ssrc, stream.ssrc, &wanted);
             }
         }
-        if self.waiting.is_some() && now >= self.wish_at {
+        if self.key_frame_wanted && now >= self.wish_at {
             self.wish_at = now + KEY_FRAME_WISH_EVERY;
             for stream in self.streams.iter().filter(|stream| stream.payload_type == rtp::VP8) {
                 rtcp::write_pli(&mut out, self.ssrc, stream.ssrc);
@@ -211,8 +160,7 @@ impl Subscriber {
             }
             self.arrivals.clear();
         }
-        session.sending.seal_rtcp(&mut out);
-        connection.send(&out);
+        connection.send_rtcp(&mut out, self.ssrc);
         self.packet = out;
     }
 }
@@ -231,16 +179,19 @@ impl Stream {
             transit: None,
             jitter: 0.0,
             sender_report: None,
-            key_frame: None,
         }
     }
 
-    fn count(&mut self, header: &Header, index: u64, arrived: &Arrived, totals: &mut Totals) {
+    fn note(&mut self, header: &Header, index: u64, felt: u64) -> Order {
+        let clock = if header.payload_type == rtp::OPUS { 48 } else { 90 };
+        let transit = (felt / 1_000) as i64 * clock / 1_000 - i64::from(header.timestamp);
+        if let Some(before) = self.transit.replace(transit) {
+            let change = ((transit - before) as i32).unsigned_abs();
+            self.jitter += (f64::from(change) - self.jitter) / 16.0;
+        }
         let ahead = index.wrapping_sub(self.highest) as i64;
         if ahead > 0 {
             let skipped = ahead as u64 - 1;
-            totals.expected += ahead as u64;
-            totals.came += 1;
             self.expected_since += ahead as u32;
             self.lost += skipped as u32;
             self.lost_since += skipped as u32;
@@ -250,19 +201,13 @@ impl Stream {
             while self.missing.first_key_value().is_some_and(|(number, _)| number + MOST_MISSING < index) {
                 self.missing.pop_first();
             }
+            Order::Newest(ahead as u64)
         } else if self.missing.remove(&index).is_some() {
-            totals.came += 1;
-            totals.reordered += 1;
             self.lost = self.lost.saturating_sub(1);
             self.lost_since = self.lost_since.saturating_sub(1);
+            Order::Late
         } else {
-            totals.duplicates += 1;
-        }
-        let clock = if header.payload_type == rtp::OPUS { 48 } else { 90 };
-        let transit = (arrived.felt / 1_000) as i64 * clock / 1_000 - i64::from(header.timestamp);
-        if let Some(before) = self.transit.replace(transit) {
-            let change = ((transit - before) as i32).unsigned_abs();
-            self.jitter += (f64::from(change) - self.jitter) / 16.0;
+            Order::Copy
         }
     }
 
@@ -308,20 +253,29 @@ mod tests {
     #[test]
     fn losses_late_packets_and_copies_are_told_apart() {
         let mut stream = Stream::new(&header(65_530));
-        let mut totals = Totals::default();
-        let arrived = Arrived { now: Instant::now(), at: 0, felt: 0 };
-        for sequence in [65_530, 65_531, 65_534, 65_533, 65_533, 65_535, 0, 2] {
-            let header = header(sequence);
+        let orders = [65_530, 65_531, 65_534, 65_533, 65_533, 65_535, 0, 2].map(|sequence| {
             let index = stream.numbers.unroll(sequence);
-            stream.count(&header, index, &arrived, &mut totals);
-        }
-        assert_eq!((totals.expected, totals.came), (9, 7));
-        assert_eq!((totals.reordered, totals.duplicates), (1, 1));
+            stream.note(&header(sequence), index, 0)
+        });
+        let newest = Order::Newest;
+        assert_eq!(orders, [newest(1), newest(1), newest(3), Order::Late, Order::Copy, newest(1), newest(1), newest(2)]);
         assert_eq!(stream.ask_again(), [65_532, 1]);
         assert_eq!(stream.block(Instant::now()).lost, 2);
         for _ in 1..TRIES {
             assert_eq!(stream.ask_again().len(), 2);
         }
         assert_eq!(stream.ask_again(), Vec::<u16>::new(), "it gives up");
+    }
+
+    #[test]
+    fn a_retransmission_is_no_longer_missing() {
+        let mut reception = Reception::new(Instant::now(), 0);
+        for sequence in [7, 9] {
+            reception.note(&header(sequence), 0);
+        }
+        let again = Header { payload_type: rtp::RTX, ssrc: 2, ..header(1) };
+        assert_eq!(reception.note(&again, 0), (1, Order::Resent));
+        assert!(reception.recover(8) && !reception.recover(8));
+        assert_eq!(reception.streams[0].ask_again(), Vec::<u16>::new());
     }
 }

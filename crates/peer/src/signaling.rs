@@ -1,5 +1,6 @@
 //! A client's websocket: asks and awaits answers by id, answers pings, passes over pushes.
 //! A task of its own reads it all the time, as a browser would, so that the server never finds it silent.
+//! Next: `socket.rs`, how a frame looks.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,20 +9,19 @@ use anyhow::{Context, anyhow};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use salon_wire::event_id;
-use salon_wire::signaling::media::edge;
 use salon_wire::signaling::message::v1::SocketMessage;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::rest::{Door, Ticket};
+use crate::socket::{self, PONG, Ticket};
 
-/// Longer than the web SDK waits for an answer: a run on a machine that is too small should say so, not break.
+/// Longer than the web SDK waits for an answer: on a machine that is too small a client should be late, not broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Questions on their way; a client asks one at a time.
-const QUESTIONS: usize = 4;
+/// Questions on their way to the socket; beyond these, who asks waits.
+const QUESTIONS: usize = 16;
 
 type Answer = Result<Vec<u8>, String>;
 
@@ -38,24 +38,24 @@ pub struct Signaling {
 }
 
 impl Signaling {
-    /// Opens a socket as the web SDK does.
-    pub async fn open(door: &Door, ticket: &Ticket) -> anyhow::Result<Self> {
+    /// Opens a socket at HOST:PORT as the web SDK does.
+    ///
+    /// # Errors
+    /// If the host cannot be reached, or refuses the ticket.
+    pub async fn open(host: &str, ticket: &Ticket) -> anyhow::Result<Self> {
         let peer = uuid::Uuid::new_v4().to_string();
-        let Door { address, .. } = door;
-        let Ticket { meeting, token, .. } = ticket;
-        let url = format!(
-            "ws://{address}/ws?roomID={meeting}&peerID={peer}&authToken={token}&useMediaV2=true&joinWithDetails=true\
-             &useCfWorker=true&useStartSession=true&ping=true&capabilities=2"
-        );
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot reach {address}"))?;
+        let stream = TcpStream::connect(host).await.with_context(|| format!("cannot reach {host}"))?;
         stream.set_nodelay(true)?;
-        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.context("the websocket is refused")?;
+        let socket = socket::open(stream, host, ticket, &peer).await.context("the websocket is refused")?;
         let (questions, inbox) = mpsc::channel(QUESTIONS);
         tokio::spawn(keep(socket, peer.clone(), inbox));
         Ok(Self { peer, questions })
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer. Several may be under way at once.
+    ///
+    /// # Errors
+    /// If the server refuses, closes, or says nothing.
     pub async fn ask<A: prost::Message + Default>(&self, event: u32, request: &impl prost::Message) -> anyhow::Result<A> {
         let name = event_id::name(event).unwrap_or("an unknown event");
         let (answer, answered) = oneshot::channel();
@@ -81,27 +81,24 @@ async fn keep(mut socket: WebSocketStream<TcpStream>, peer: String, mut inbox: m
                 };
                 count += 1;
                 let id = format!("{peer}-{count}");
-                let message = SocketMessage { event, id: Some(id.clone()), payload: Some(payload.into()), metadata: None };
+                let frame = socket::frame(event, &id, payload);
                 waiting.insert(id, answer);
-                if socket.send(Message::binary(message.encode_to_vec())).await.is_err() {
+                if socket.send(frame).await.is_err() {
                     return;
                 }
             }
             frame = socket.next() => match frame {
                 Some(Ok(Message::Text(_))) => {
-                    if socket.send(Message::text("3")).await.is_err() {
+                    if socket.send(Message::text(PONG)).await.is_err() {
                         return;
                     }
                 }
                 Some(Ok(Message::Binary(bytes))) => {
                     let Ok(message) = SocketMessage::decode(bytes) else { return };
                     let Some(answer) = message.id.as_ref().and_then(|id| waiting.remove(id)) else { continue };
-                    let payload = message.payload.unwrap_or_default();
-                    let _ = answer.send(match message.event {
-                        event_id::ERROR => {
-                            Err(edge::ErrorResponse::decode(payload).map(|error| error.error_message).unwrap_or_default())
-                        }
-                        _ => Ok(payload.to_vec()),
+                    let _ = answer.send(match socket::refusal(&message) {
+                        Some((_, why)) => Err(why),
+                        None => Ok(message.payload.unwrap_or_default().to_vec()),
                     });
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,

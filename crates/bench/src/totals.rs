@@ -1,7 +1,8 @@
 //! What the clients of a media thread have seen. Pure.
 
 use std::ops::AddAssign;
-use std::time::Duration;
+
+use salon_peer::media::Taken;
 
 use crate::histogram::Histogram;
 
@@ -36,13 +37,20 @@ pub struct Totals {
     pub video_latency: Histogram,
     pub audio_latency: Histogram,
 
-    // The thread.
-    pub connected: u64,
+    /// Connections that are gone.
     pub ended: u64,
-    pub cpu: Duration,
 }
 
 impl Totals {
+    /// What the roles of a thread counted, and the thread itself.
+    pub fn of(taken: Taken<Self>) -> Self {
+        let Taken { mut tally, lost_by_line, bad_reports, ended, .. } = taken;
+        tally.lost_by_line += lost_by_line;
+        tally.bad += bad_reports;
+        tally.ended = ended;
+        tally
+    }
+
     /// Packets that the server has forwarded.
     pub fn forwarded(&self) -> u64 {
         self.video + self.audio + self.resent
@@ -76,8 +84,6 @@ impl AddAssign for Totals {
         self.lost_by_line += other.lost_by_line;
         self.video_latency.add(&other.video_latency);
         self.audio_latency.add(&other.audio_latency);
-        self.connected += other.connected;
         self.ended += other.ended;
-        self.cpu = self.cpu.max(other.cpu);
     }
 }

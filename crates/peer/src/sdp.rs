@@ -1,12 +1,40 @@
 //! Session descriptions as the web SDK's browsers write them, cut down to what a server reads. Pure.
-//! Next: `media/rtp.rs` has the payload types and extension ids that stand in them.
+//! Next: `rtp.rs` has the payload types and extension ids that stand in them.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 
-use crate::media::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, RTX, TRANSPORT_CC_EXTENSION, VP8};
+use crate::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, RTX, TRANSPORT_CC_EXTENSION, VP8};
+
+/// What a track carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio,
+    Video,
+}
+
+impl Kind {
+    /// As the wire calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+
+    /// The type of what the web SDK's browsers publish.
+    pub fn mime_type(self) -> &'static str {
+        match self {
+            Self::Audio => "audio/opus",
+            Self::Video => "video/VP8",
+        }
+    }
+}
+
+/// The sections of the SDK's two placeholders: a track's section comes after them.
+pub const PLACEHOLDERS: usize = 2;
 
 /// One side's half of ICE and DTLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +51,14 @@ pub struct Remote {
     pub candidates: Vec<SocketAddr>,
 }
 
-/// An offer of the SDK's two placeholders, mids 0 and 1, and a section for each track, from mid 2 on: true is video.
-pub fn offer(credentials: &Credentials, tracks: &[bool]) -> String {
-    let sections: Vec<bool> = [false, true].iter().chain(tracks).copied().collect();
+/// An offer of the SDK's two placeholders, mids 0 and 1, and a section for each track, from mid 2 on.
+pub fn offer(credentials: &Credentials, tracks: &[Kind]) -> String {
+    let placeholders: [Kind; PLACEHOLDERS] = [Kind::Audio, Kind::Video];
+    let sections: Vec<Kind> = placeholders.iter().chain(tracks).copied().collect();
     let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
     let mut out = format!("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n", mids.join(" "));
-    for (mid, video) in sections.iter().enumerate() {
-        section(&mut out, credentials, mid, *video, mid < 2);
+    for (mid, kind) in sections.iter().enumerate() {
+        section(&mut out, credentials, mid, *kind, mid < PLACEHOLDERS);
     }
     out
 }
@@ -39,9 +68,12 @@ pub fn msid(mid: usize) -> String {
     format!("stream track-{mid}")
 }
 
-fn section(out: &mut String, credentials: &Credentials, mid: usize, video: bool, placeholder: bool) {
-    let (kind, codec) = if video { ("video", "VP8/90000") } else { ("audio", "opus/48000/2") };
-    let payload = if video { VP8 } else { OPUS };
+fn section(out: &mut String, credentials: &Credentials, mid: usize, kind: Kind, placeholder: bool) {
+    let (payload, codec) = match kind {
+        Kind::Audio => (OPUS, "opus/48000/2"),
+        Kind::Video => (VP8, "VP8/90000"),
+    };
+    let (video, kind) = (kind == Kind::Video, kind.name());
     // Chromium offers retransmission in the placeholder, which is what subscribers get, and none for what it publishes.
     let rtx = video && placeholder;
     let formats = if rtx { format!("{payload} {RTX}") } else { payload.to_string() };
@@ -92,6 +124,9 @@ pub fn answer(offer: &str, credentials: &Credentials) -> String {
 }
 
 /// Reads the server's half of a description.
+///
+/// # Errors
+/// If something is missing.
 pub fn read(description: &str) -> anyhow::Result<Remote> {
     let find = |name: &str| {
         let found = description.lines().find_map(|line| line.strip_prefix(name));
@@ -120,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_answer_turns_an_offer_around() {
-        let offered = offer(&credentials("server"), &[true]) + "a=candidate:0 1 udp 1 192.0.2.1 40000 typ host\r\n";
+        let offered = offer(&credentials("server"), &[Kind::Video]) + "a=candidate:0 1 udp 1 192.0.2.1 40000 typ host\r\n";
         let remote = read(&offered).unwrap();
         assert_eq!(remote.credentials, credentials("server"));
         assert_eq!(remote.candidates, ["192.0.2.1:40000".parse().unwrap()]);

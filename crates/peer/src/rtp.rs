@@ -1,4 +1,4 @@
-//! RTP packets as the load generator writes and reads them, and what it puts into their payloads.
+//! RTP headers as clients write and read them, and sequence numbers without roll-overs.
 //! Pure. Invariant: nothing here trusts a length in a packet.
 
 /// Payload types of our own offers.
@@ -10,19 +10,6 @@ pub const RTX: u8 = 97;
 pub const MID_EXTENSION: u8 = 4;
 pub const TRANSPORT_CC_EXTENSION: u8 = 3;
 pub const LEVEL_EXTENSION: u8 = 1;
-
-/// A VP8 payload descriptor with long picture id, TL0PICIDX and KEYIDX (RFC 7741 section 4.2).
-const DESCRIPTOR: usize = 6;
-/// The frame header of a VP8 key frame.
-const FRAME_HEADER: usize = 10;
-/// Where the stamp lies in a video payload.
-const STAMP_AT: usize = DESCRIPTOR + FRAME_HEADER;
-const MAGIC: [u8; 4] = *b"sbch";
-/// The stamp: a mark, when the packet was sent, and its number.
-const STAMP: usize = 16;
-/// The smallest payloads that hold a stamp.
-pub const MIN_AUDIO: usize = STAMP;
-pub const MIN_VIDEO: usize = STAMP_AT + STAMP;
 
 /// The parts of a header that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +72,7 @@ fn find(mut extensions: &[u8], id: u8) -> Option<&[u8]> {
     None
 }
 
-/// What a publisher says of a packet.
+/// What who sends says of a packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
     pub video: bool,
@@ -121,51 +108,6 @@ pub fn write_header(packet: &mut Vec<u8>, of: Outgoing<'_>) {
     packet[start - 1] = words as u8;
 }
 
-/// A picture of a video, of which a packet is a part.
-#[derive(Clone, Copy, Debug)]
-pub struct Picture {
-    pub number: u16,
-    pub key: bool,
-    /// The packet begins it.
-    pub begins: bool,
-}
-
-/// Writes a payload of `size` bytes with a stamp in it.
-pub fn write_payload(packet: &mut Vec<u8>, picture: Option<Picture>, size: usize, sent_at: u64, count: u32) {
-    let start = packet.len();
-    if let Some(picture) = picture {
-        let number = picture.number & 0x7fff;
-        packet.push(0x80 | u8::from(picture.begins) << 4);
-        packet.extend_from_slice(&[0xe0, 0x80 | (number >> 8) as u8, number as u8, number as u8, 0x20]);
-        let inter = u8::from(!picture.key);
-        // A shown frame, and for a key frame its start code and 640x360 (RFC 6386 section 9.1).
-        packet.extend_from_slice(&[0x10 | inter, 0, 1, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]);
-    }
-    packet.extend_from_slice(&MAGIC);
-    packet.extend_from_slice(&sent_at.to_be_bytes());
-    packet.extend_from_slice(&count.to_be_bytes());
-    packet.resize(packet.len().max(start + size), 0x5a);
-}
-
-/// What a publisher wrote into a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Wall-clock nanoseconds.
-    pub sent_at: u64,
-    pub begins_key_frame: bool,
-}
-
-/// Reads a stamp back. None if the payload was not written by a publisher of ours.
-pub fn read_stamp(payload: &[u8], video: bool) -> Option<Stamp> {
-    let stamp = payload.get(if video { STAMP_AT } else { 0 }..)?.first_chunk::<STAMP>()?;
-    if stamp[..4] != MAGIC {
-        return None;
-    }
-    let sent_at = u64::from_be_bytes(*stamp[4..].first_chunk()?);
-    let begins_key_frame = video && payload[0] & 0x10 != 0 && payload[DESCRIPTOR] & 1 == 0;
-    Some(Stamp { sent_at, begins_key_frame })
-}
-
 /// Sequence numbers without roll-overs, from the first one seen on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unroller(Option<u64>);
@@ -188,33 +130,31 @@ impl Unroller {
 mod tests {
     use super::*;
 
+    fn outgoing(video: bool) -> Outgoing<'static> {
+        Outgoing { video, marker: true, sequence: 9, timestamp: 77, ssrc: 5, mid: "2", transport_sequence: 300 }
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         for video in [true, false] {
             let mut packet = Vec::new();
-            let of = Outgoing { video, marker: true, sequence: 9, timestamp: 77, ssrc: 5, mid: "2", transport_sequence: 300 };
-            write_header(&mut packet, of);
-            let picture = video.then_some(Picture { number: 40_000, key: true, begins: true });
-            write_payload(&mut packet, picture, 100, 1 << 60, 1);
+            write_header(&mut packet, outgoing(video));
+            let length = packet.len();
+            packet.extend_from_slice(&[0x5a; 100]);
             let header = read(&packet).unwrap();
             assert_eq!((header.marker, header.sequence, header.timestamp, header.ssrc), (true, 9, 77, 5));
-            assert_eq!(header.transport_sequence, Some(300));
-            assert_eq!(packet.len() - header.length, 100);
-            let stamp = read_stamp(&packet[header.length..], video).unwrap();
-            assert_eq!(stamp, Stamp { sent_at: 1 << 60, begins_key_frame: video });
+            assert_eq!(header.payload_type, if video { VP8 } else { OPUS });
+            assert_eq!((header.transport_sequence, header.length), (Some(300), length));
         }
     }
 
     #[test]
     fn broken_packets_are_no_packets() {
         let mut packet = Vec::new();
-        let of = Outgoing { video: true, marker: false, sequence: 9, timestamp: 7, ssrc: 5, mid: "2", transport_sequence: 3 };
-        write_header(&mut packet, of);
+        write_header(&mut packet, outgoing(true));
         for length in 0..packet.len() {
             assert_eq!(read(&packet[..length]), None, "cut at {length}");
         }
-        assert_eq!(read_stamp(&[0; MIN_VIDEO], true), None);
-        assert_eq!(read_stamp(&[], false), None);
     }
 
     #[test]
