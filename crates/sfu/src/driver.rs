@@ -8,6 +8,7 @@ mod addresses;
 mod command;
 mod directory;
 mod neighbours;
+mod sent;
 mod tcp;
 mod udp;
 
@@ -25,10 +26,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use self::command::{Command, Line};
 use self::directory::Directory;
 use self::neighbours::{Neighbours, neighbours};
+use self::sent::SentCounts;
 use self::tcp::Tcp;
 use self::tcp::lobby::Lobby;
 use self::udp::{Sent, Udp};
-use crate::counters::{Counters, DropReason};
+use crate::counters::DropReason;
 use crate::engine::address::Address;
 use crate::engine::egress::Datagrams;
 use crate::engine::{Engine, Output};
@@ -328,11 +330,11 @@ impl Shard {
         // First: where a client is must be known before it is answered.
         self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
         let (udp, tcp, mut sent) = (&self.udp, &mut self.tcp, SentCounts::default());
-        self.engine.flush(now(), &mut |datagrams| sent.send(udp, tcp, datagrams));
+        self.engine.flush(now(), &mut |datagrams| send(udp, tcp, datagrams, &mut sent));
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Send { to, bytes } => {
-                    sent.send(&self.udp, &mut self.tcp, Datagrams { to, bytes: &bytes, each: bytes.len() });
+                    send(&self.udp, &mut self.tcp, Datagrams { to, bytes: &bytes, each: bytes.len() }, &mut sent);
                 }
                 Output::Event(event) => self.tell(event),
                 Output::Gone(gone) => self.directory.forget(&gone),
@@ -366,38 +368,20 @@ impl Shard {
     }
 }
 
-/// What became of the datagrams of one flush.
-#[derive(Default)]
-struct SentCounts {
-    datagrams: u64,
-    bytes: u64,
-    full: u64,
-    failed: u64,
-}
-
-impl SentCounts {
-    /// Packets may be lost; waiting would delay everyone else's.
-    fn send(&mut self, udp: &Udp, tcp: &mut Tcp, datagrams: Datagrams<'_>) {
-        let to = match datagrams.to {
-            Address::Udp(to) => to,
-            Address::Tcp(to) => return tcp.send(to, datagrams, self),
-        };
-        let count = datagrams.iter().count() as u64;
-        match udp.send(to, datagrams) {
-            Sent::Yes => {
-                self.datagrams += count;
-                self.bytes += datagrams.bytes.len() as u64;
-            }
-            Sent::BufferFull => self.full += count,
-            Sent::Failed => self.failed += count,
+/// Packets may be lost; waiting would delay everyone else's.
+fn send(udp: &Udp, tcp: &mut Tcp, datagrams: Datagrams<'_>, sent: &mut SentCounts) {
+    let to = match datagrams.to {
+        Address::Udp(to) => to,
+        Address::Tcp(to) => return tcp.send(to, datagrams, sent),
+    };
+    let count = datagrams.iter().count() as u64;
+    match udp.send(to, datagrams) {
+        Sent::Yes => {
+            sent.datagrams += count;
+            sent.bytes += datagrams.bytes.len() as u64;
         }
-    }
-
-    fn count(self, counters: &mut Counters) {
-        counters.datagrams_out += self.datagrams;
-        counters.bytes_out += self.bytes;
-        counters.drop_many(DropReason::SendBufferFull, self.full);
-        counters.drop_many(DropReason::SendFailed, self.failed);
+        Sent::BufferFull => sent.full += count,
+        Sent::Failed => sent.failed += count,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The mind of one media thread (sans-IO): datagrams, commands and time in; datagrams and events out.
 //! Owns all transports, producers and rooms. Invariants: only touched transports are polled, and after each call
 //! every touched one is drained; nothing outlives its transport.
-//! Never reads a clock or a socket. Next: `engine/transport.rs`, then `engine/room.rs` for the way of a packet.
+//! Never reads a clock or a socket. Next: `engine/transport.rs`, then `engine/forwarding.rs` for the way of a packet.
 
 pub(crate) mod address;
 pub(crate) mod allocation;
@@ -12,21 +12,29 @@ pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod farewell;
 pub(crate) mod intake;
+pub(crate) mod key;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
+mod ntp;
+pub(crate) mod packet;
 pub(crate) mod payload;
 pub(crate) mod producer;
 pub(crate) mod quality;
 pub(crate) mod rewrite;
-pub(crate) mod room;
+pub(crate) mod rooms;
 pub(crate) mod transport;
 
+mod forwarding;
 mod guard;
 mod hold;
+mod mirrors;
+mod one_port;
 mod requests;
+mod subscribers;
 #[cfg(test)]
 mod tests;
+mod trap;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -43,16 +51,13 @@ use self::demux::Demux;
 use self::egress::Run;
 use self::farewell::Farewell;
 use self::intake::{Rates, Verified};
-use self::producer::{Producer, ProducerKey};
-use self::room::Rooms;
+use self::key::{Key, ProducerKey};
+use self::producer::Producer;
+use self::rooms::Rooms;
 use self::transport::{Happened, Identity, Transport};
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{CONNECT_WITHIN, DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
 use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
-
-/// A transport inside the engine; unlike its id it is cheap to hash and never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key(pub u64);
 
 /// Something for the driver to do.
 #[derive(Debug)]
@@ -538,7 +543,7 @@ impl Engine {
             && self.deadlines.is_empty()
             && self.touched.is_empty()
             && self.demux.len() == 0
-            && self.addresses_elsewhere() == 0
+            && self.crossings.elsewhere() == 0
             && self.rooms.count() == 0
     }
 

@@ -7,6 +7,7 @@
 #[path = "engine/tests/bench.rs"]
 #[allow(dead_code)]
 mod bench;
+mod bytes;
 mod call;
 #[cfg(feature = "inside")]
 pub mod pieces;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use salon_srtp::{End, RtcpOpener, Sealer};
 use str0m::crypto::dtls::{KeyingMaterial, SrtpProfile};
 
+use self::bytes::Bytes;
 pub use self::call::call;
 
 use crate::engine::address::Address;
@@ -25,9 +27,11 @@ use crate::engine::demux;
 use crate::engine::egress::feedback::{self as feedback_reports, Feedback};
 use crate::engine::farewell::Farewell;
 use crate::engine::lines::Lines;
+use crate::engine::payload;
 use crate::engine::payload::dependency::Frame;
-use crate::engine::payload::pictures::{ALL_LAYERS, Ids, Pictures};
-use crate::engine::payload::{self, Descriptor};
+use crate::engine::payload::descriptor::Descriptor;
+use crate::engine::payload::ids::{ALL_LAYERS, Ids};
+use crate::engine::payload::pictures::Pictures;
 use crate::engine::rewrite::{Sequence, Timeline};
 
 use crate::sdp;
@@ -51,25 +55,6 @@ pub const TARGETS: [Target; 12] = [
     ("numbers", numbers),
     ("call", call),
 ];
-
-/// Takes numbers from the front of the bytes; zero when there are no more.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    fn number(&mut self, bytes: usize) -> u64 {
-        self.take(bytes).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// Compound RTCP of a subscriber, as it is after it was opened.
 pub fn feedback(bytes: &[u8]) {

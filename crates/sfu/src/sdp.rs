@@ -4,33 +4,16 @@
 //! Next: `parse.rs` reads, `write.rs` writes, `../engine/lines.rs` negotiates.
 
 pub(crate) mod codec;
+mod kind;
 pub(crate) mod parse;
 pub(crate) mod write;
 
 pub(crate) use codec::Format;
+pub use kind::Kind;
 pub(crate) use parse::parse;
 pub(crate) use write::{Local, write};
 
 use std::fmt;
-
-/// Audio or video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Sound.
-    Audio,
-    /// Pictures.
-    Video,
-}
-
-impl Kind {
-    /// Ticks a second of its RTP timestamps: Opus (RFC 7587 section 4.1), and all video codecs.
-    pub(crate) fn clock_rate(self) -> u32 {
-        match self {
-            Self::Audio => 48_000,
-            Self::Video => 90_000,
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {

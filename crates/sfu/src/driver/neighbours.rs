@@ -100,7 +100,7 @@ mod tests {
     use mio::{Events, Poll, Token};
 
     use super::*;
-    use crate::engine::producer::ProducerKey;
+    use crate::engine::key::ProducerKey;
 
     #[test]
     fn what_a_full_way_does_not_take_waits_and_comes_in_order() {

@@ -21,7 +21,7 @@ use socket2::SockRef;
 
 use self::framing::PREFIX;
 use self::lobby::{Lobby, Newcomer, Place};
-use super::SentCounts;
+use super::sent::SentCounts;
 use crate::counters::TcpEnd;
 use crate::engine::address::Address;
 use crate::engine::egress::Datagrams;

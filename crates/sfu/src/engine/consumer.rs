@@ -3,20 +3,17 @@
 //! decode garbage although they report frames as decoded. Only to a smaller layer of one stream it goes at any picture.
 //! Next: `rewrite.rs` and `payload/pictures.rs` keep the numbers continuous, `egress.rs` sends.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use str0m::media::Rid;
-use str0m::rtp::RtpPacket;
 
 use super::egress::{Rtx, Stream};
-use super::layers::{Candidate, choose};
-use super::payload::Descriptor;
-use super::payload::pictures::{ALL_LAYERS, Ids, Pictures};
-use super::producer::ProducerKey;
+use super::key::ProducerKey;
+use super::layers::{Candidate, Grant, choose};
+use super::lines::Sending;
+use super::packet::{Numbers, Packet};
+use super::payload::ids::{ALL_LAYERS, Ids};
+use super::payload::pictures::Pictures;
 use super::quality::outgoing::Outgoing as Quality;
-use super::rewrite::{Report, Sequence, Timeline};
-use super::transport::Outgoing;
+use super::rewrite::{Sequence, Timeline};
 use crate::sdp::Kind;
 
 /// First sequence numbers are below this, so that the first 16-bit wrap is some way off (RFC 3711 section 3.3.1).
@@ -42,17 +39,6 @@ pub(crate) struct Consumer {
     sequence: Sequence,
     timeline: Timeline,
     pictures: Pictures,
-}
-
-/// What the subscriber's line allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Grant {
-    /// Nothing is known of the line.
-    Any,
-    /// No better than this layer.
-    UpTo(usize),
-    /// Not even the smallest.
-    Nothing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,79 +74,6 @@ impl Limit {
     }
 }
 
-/// One incoming packet, looked at once for all consumers.
-#[derive(Clone, Debug)]
-pub(crate) struct Packet {
-    /// When it came.
-    pub at: Instant,
-    /// The layer it belongs to, and the one that stands for its stream: the same unless one stream has several layers.
-    pub layer: usize,
-    pub stream: usize,
-    /// Its stream has several layers.
-    pub scalable: bool,
-    pub ssrc: u32,
-    /// Its extended sequence number as it came.
-    pub index: u64,
-    pub timestamp: u32,
-    pub marker: bool,
-    pub payload: Arc<[u8]>,
-    /// The audio level as it stands in the header extension (RFC 6464 section 3).
-    pub level: Option<u8>,
-    /// The rotation as it stands in the header extension (3GPP TS 26.114 section 7.4.5).
-    pub orientation: Option<u8>,
-    pub report: Option<Report>,
-    pub descriptor: Option<Descriptor>,
-}
-
-impl Packet {
-    /// Its layer is for `Producer::see` to find.
-    pub(crate) fn new(at: Instant, rtp: &RtpPacket, descriptor: Option<Descriptor>) -> Self {
-        let extensions = &rtp.header.ext_vals;
-        let report = rtp.last_sender_info.as_ref().filter(|info| info.ssrc == rtp.header.ssrc);
-        let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
-        Self {
-            at,
-            layer: 0,
-            stream: 0,
-            scalable: false,
-            ssrc: *rtp.header.ssrc,
-            index: *rtp.seq_no,
-            timestamp: rtp.header.timestamp,
-            marker: rtp.header.marker,
-            payload: Arc::clone(&rtp.payload),
-            level: extensions.audio_level.map(|level| voice | level.unsigned_abs().min(127)),
-            orientation: extensions.video_orientation.map(|orientation| orientation as u8),
-            report: report.map(|info| Report { at: info.ntp_time, rtp: info.rtp_time.numer() as u32 }),
-            descriptor,
-        }
-    }
-
-    pub(crate) fn starts_key_frame(&self) -> bool {
-        self.descriptor.as_ref().is_some_and(|d| d.starts_key_frame)
-    }
-
-    fn ends_frame(&self) -> bool {
-        self.descriptor.as_ref().is_some_and(|d| d.ends_frame)
-    }
-
-    fn spatial(&self) -> u8 {
-        self.descriptor.as_ref().map_or(0, |d| d.spatial)
-    }
-}
-
-/// What a packet is called on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Numbers {
-    /// The extended sequence number.
-    pub index: u64,
-    pub timestamp: u32,
-    pub ids: Ids,
-    /// The last packet of a picture, as far as this subscriber gets it.
-    pub marker: bool,
-    /// It goes without its payload: the subscriber shall not have that, but the number must not be missing.
-    pub empty: bool,
-}
-
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -174,7 +87,7 @@ pub(crate) enum Verdict {
 }
 
 impl Consumer {
-    pub(crate) fn new(producer: ProducerKey, kind: Kind, line: &Outgoing, wanted: Option<Rid>) -> Self {
+    pub(crate) fn new(producer: ProducerKey, kind: Kind, line: &Sending, wanted: Option<Rid>) -> Self {
         let rtx = line.rtx.map(|(ssrc, pt)| Rtx::new(ssrc, pt));
         Self {
             producer,

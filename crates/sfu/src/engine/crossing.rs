@@ -2,7 +2,7 @@
 //! the other way. With one port for all threads also datagrams that the kernel gave to the wrong one.
 //! Owns what waits to cross. Invariants: news of producers arrive in order and are never lost; packets may be dropped.
 //! A mirror is an ordinary producer with another origin, so consumers do not know the difference.
-//! Next: `driver/neighbours.rs` carries this over.
+//! Next: `mirrors.rs` and `one_port.rs` act on it, `driver/neighbours.rs` carries it over.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,12 +10,9 @@ use std::time::Instant;
 
 use str0m::media::Rid;
 
-use super::address::Address;
-use super::consumer::Packet;
-use super::producer::{Mirror, Origin, Producer, ProducerKey};
-use super::{Engine, demux};
-use crate::counters::DropReason;
-use crate::limits::{ADDRESSES_PER_TRANSPORT, CROSSING_BACKLOG, MIRROR_IDLE_FOR, SILENT_FOR};
+use super::key::ProducerKey;
+use super::packet::Packet;
+use crate::limits::{CROSSING_BACKLOG, SILENT_FOR};
 use crate::sdp::Format;
 use crate::{ProducerId, RoomId};
 
@@ -117,208 +114,62 @@ impl Crossings {
         waiting.push(crossing);
         true
     }
-}
 
-impl Engine {
-    /// This thread is number `me` of several; `one_port` if all of them receive what comes to one port.
-    pub(crate) fn among(mut self, me: usize, of: usize, one_port: bool) -> Self {
-        self.crossings = Crossings::new(me, of, one_port);
-        self.identity.farewell.give_out_for(me);
-        // Keys cross with what they name, so no two threads may make the same.
-        self.next_key |= (me as u64) << 48;
-        self
+    /// Tells one sharing of a producer from an earlier one.
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
     }
 
-    pub(super) fn cross(&mut self, to: usize, crossing: Crossing) {
-        if !self.crossings.push(to, crossing) {
-            self.counters.dropped(DropReason::CrossingFull);
-        }
+    pub(super) fn is_one_port(&self) -> bool {
+        self.one_port
     }
 
-    /// Lets another thread have what comes in of a producer. Whoever is not there, or not in the room, is not shared:
-    /// the other thread then does not find it either.
-    pub(crate) fn share(&mut self, producer: &ProducerId, room: &RoomId, with: usize) {
-        let Some(key) = self.producer_keys.get(producer).copied() else { return };
-        let Some(producer) = self.producers.get_mut(&key) else { return };
-        if producer.room != *room || !matches!(producer.origin, Origin::Client { .. }) {
-            return;
-        }
-        self.crossings.serial += 1;
-        let serial = self.crossings.serial;
-        // The other thread may be giving its mirror up just now, so it is told again each time.
-        producer.mirrors.retain(|m| m.on != with);
-        producer.mirrors.push(Mirror { on: with, serial });
-        let begin = Begin {
-            key,
-            serial,
-            id: producer.id.clone(),
-            room: producer.room.clone(),
-            format: producer.format,
-            stream: producer.stream.clone(),
-            screen_share: producer.screen_share,
-            paused: producer.paused,
-            layers: producer.candidates().iter().filter(|l| l.alive).map(|l| l.rid).collect(),
-        };
-        self.cross(with, Crossing::Begin(Box::new(begin)));
-        // What people want there is not known here.
-        self.lift(key);
+    /// How many threads there are, us included.
+    pub(super) fn threads(&self) -> usize {
+        self.waiting.len()
     }
 
-    /// Something came over from another thread.
-    pub(crate) fn handle_crossing(&mut self, now: Instant, from: usize, crossing: Crossing) {
-        self.guard(now, None, |engine| engine.take_crossing(now, from, crossing));
+    /// Whether there is such a thread beside us.
+    pub(super) fn is_another(&self, thread: usize) -> bool {
+        thread != self.me && thread < self.waiting.len()
     }
 
-    fn take_crossing(&mut self, now: Instant, from: usize, crossing: Crossing) {
-        match crossing {
-            Crossing::Begin(begin) => self.begin_mirror(now, from, *begin),
-            Crossing::Packet { key, rid, mut packet } => {
-                // Its news may come after some of its packets: those are for nobody.
-                let Some(seen) = self.producers.get_mut(&key).and_then(|p| p.see(&mut packet, rid)) else { return };
-                self.arrive(now, key, rid, packet, seen.changed);
-            }
-            Crossing::Paused { key, paused } => self.set_paused(now, key, paused),
-            Crossing::Ended { key } => self.end_producer(now, key),
-            Crossing::KeyFrameWanted { key, rid } => {
-                if let Some(layer) = self.producers.get(&key).and_then(|p| p.stream_of(rid)) {
-                    self.ask_key_frame(now, key, layer);
-                }
-            }
-            Crossing::Unwatch { key, serial } => {
-                if let Some(producer) = self.producers.get_mut(&key) {
-                    producer.mirrors.retain(|m| m.on != from || m.serial != serial);
-                }
-            }
-            Crossing::Datagram { from: client, bytes } => {
-                self.hear(now, Address::Udp(client), &bytes, Some(from));
-                return;
-            }
-            Crossing::Learned { address } => self.learn_elsewhere(now, address, from),
-            Crossing::Forgotten { address } => {
-                let elsewhere = &mut self.crossings.elsewhere;
-                if elsewhere.get(&address).is_some_and(|(owner, _)| *owner == from) {
-                    elsewhere.remove(&address);
-                }
-            }
-        }
-        self.settle(now);
+    /// The thread that has the client at an address, if another.
+    pub(super) fn owner_of(&self, address: SocketAddr) -> Option<usize> {
+        self.elsewhere.get(&address).map(|(owner, _)| *owner)
     }
 
-    fn begin_mirror(&mut self, now: Instant, home: usize, begin: Begin) {
-        let origin = Origin::Thread { home, serial: begin.serial, since: now };
-        if let Some(mirror) = self.producers.get_mut(&begin.key) {
-            mirror.origin = origin;
-            self.set_paused(now, begin.key, begin.paused);
-            return;
-        }
-        if !self.free_name(now, &begin.id) {
-            return;
-        }
-        let mut mirror = Producer::new(begin.id.clone(), begin.room, begin.format, origin, begin.paused);
-        mirror.stream = begin.stream;
-        mirror.screen_share = begin.screen_share;
-        mirror.expect(now, &begin.layers);
-        self.producer_keys.insert(begin.id, begin.key);
-        self.producers.insert(begin.key, mirror);
+    /// The same for an address from which something came now.
+    pub(super) fn hear_of(&mut self, now: Instant, address: SocketAddr) -> Option<usize> {
+        let (owner, heard_at) = self.elsewhere.get_mut(&address)?;
+        *heard_at = now;
+        Some(*owner)
     }
 
-    /// Whether a producer may have this name. A mirror that has it is of one that ended: the news is on its way.
-    pub(super) fn free_name(&mut self, now: Instant, id: &ProducerId) -> bool {
-        let Some(key) = self.producer_keys.get(id).copied() else { return true };
-        if self.producers.get(&key).is_some_and(|p| p.line().is_some()) {
-            return false;
+    /// A client is at another thread. False if too many are known already.
+    pub(super) fn learn(&mut self, now: Instant, address: SocketAddr, owner: usize, most: usize) -> bool {
+        let fits = self.elsewhere.len() < most || self.elsewhere.contains_key(&address);
+        if fits {
+            self.elsewhere.insert(address, (owner, now));
         }
-        self.end_producer(now, key);
-        true
+        fits
     }
 
-    /// Gives up mirrors that nobody consumes, and addresses from which nothing came for long.
-    pub(super) fn tidy_crossings(&mut self, now: Instant) {
-        let mut idle = Vec::new();
-        for (key, producer) in &self.producers {
-            if let Origin::Thread { home, serial, since } = producer.origin
-                && producer.consumers.is_empty()
-                && now.saturating_duration_since(since) > MIRROR_IDLE_FOR
-            {
-                idle.push((*key, home, serial));
-            }
-        }
-        for (key, home, serial) in idle {
-            self.end_producer(now, key);
-            self.cross(home, Crossing::Unwatch { key, serial });
-        }
-        self.crossings.elsewhere.retain(|_, (_, heard_at)| now.saturating_duration_since(*heard_at) <= SILENT_FOR);
+    /// Nobody is there any more, or it is our client now.
+    pub(super) fn forget(&mut self, address: SocketAddr) {
+        self.elsewhere.remove(&address);
     }
 
-    // ---- one port for all threads ----
-
-    /// A datagram that is for none of our transports. True if it is on its way to another thread.
-    ///
-    /// A check from an address that nobody has proven crosses only if its password is right, so that strangers cannot fill
-    /// the way; where its address belongs is decided by the thread that has the transport. `at` is for the rates.
-    pub(super) fn hand_over(&mut self, now: Instant, at: u64, from: Address, name: Option<&str>, datagram: &[u8]) -> bool {
-        // A connection over TCP began at the right thread.
-        let Address::Udp(from) = from else { return false };
-        if !self.crossings.one_port {
-            return false;
-        }
-        let to = match name {
-            Some(name) => demux::thread_of(name).filter(|to| {
-                let another = *to != self.crossings.me && *to < self.crossings.waiting.len();
-                let proven = self.crossings.elsewhere.get(&from).is_some_and(|(owner, _)| owner == to);
-                another
-                    && (proven || self.verified.may(&self.rates, at, from) && self.identity.farewell.is_genuine(name, datagram))
-            }),
-            None => self.crossings.elsewhere.get_mut(&from).map(|(to, heard_at)| {
-                *heard_at = now;
-                *to
-            }),
-        };
-        let Some(to) = to else { return false };
-        self.cross(to, Crossing::Datagram { from, bytes: datagram.into() });
-        true
-    }
-
-    /// A transport's client proved that it is at an address.
-    pub(super) fn learn_address(&mut self, from: Address, key: super::Key, via: Option<usize>) {
-        let oldest = self.demux.learn(from, key);
-        self.forget_addresses(oldest.as_slice());
-        let Address::Udp(from) = from else { return };
-        self.crossings.elsewhere.remove(&from);
-        if let Some(via) = via {
-            self.cross(via, Crossing::Learned { address: from });
-        }
-    }
-
-    /// These addresses are no client's of ours any more. Any thread may have handed over what came from there.
-    pub(super) fn forget_addresses(&mut self, addresses: &[Address]) {
-        let threads = if self.crossings.one_port { self.crossings.waiting.len() } else { 0 };
-        for address in addresses {
-            let Address::Udp(address) = *address else { continue };
-            (0..threads).for_each(|thread| self.cross(thread, Crossing::Forgotten { address }));
-        }
-    }
-
-    fn learn_elsewhere(&mut self, now: Instant, address: SocketAddr, owner: usize) {
-        let elsewhere = &mut self.crossings.elsewhere;
-        let most = self.limits.transports.saturating_mul(ADDRESSES_PER_TRANSPORT);
-        if elsewhere.len() >= most && !elsewhere.contains_key(&address) {
-            self.counters.dropped(DropReason::CrossingFull);
-            return;
-        }
-        elsewhere.insert(address, (owner, now));
-        self.demux.unlearn(Address::Udp(address));
+    /// Forgets addresses from which nothing came for long.
+    pub(super) fn forget_silent(&mut self, now: Instant) {
+        self.elsewhere.retain(|_, (_, heard_at)| now.saturating_duration_since(*heard_at) <= SILENT_FOR);
     }
 
     /// How many addresses are known to belong to other threads.
     #[cfg(test)]
-    pub(super) fn addresses_elsewhere(&self) -> usize {
-        self.crossings.elsewhere.len()
-    }
-
-    #[cfg(test)]
-    pub(super) fn mirrors(&self) -> usize {
-        self.producers.values().filter(|p| p.line().is_none()).count()
+    pub(super) fn elsewhere(&self) -> usize {
+        self.elsewhere.len()
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Key;
 use super::address::Address;
+use super::key::Key;
 use crate::limits::{ADDRESSES_PER_TRANSPORT, THREADS_AT_MOST};
 
 #[derive(Debug, Default)]

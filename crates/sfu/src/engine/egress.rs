@@ -14,13 +14,11 @@ use salon_srtp::{End, RtcpOpener, Sealer, Slot};
 use self::header::{Header, extension};
 use super::address::Address;
 use super::congestion::{Congestion, PADDING};
-use super::consumer::{Numbers, Packet};
-use super::payload::pictures::Ids;
+use super::ntp::NTP_BEFORE_UNIX;
+use super::packet::{Numbers, Packet};
+use super::payload::ids::Ids;
 use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_DATAGRAMS};
 use crate::sdp::Kind;
-
-/// Where RTP and Unix time meet NTP, which starts in 1900 (RFC 3550 section 4).
-pub(super) const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
 /// Some datagrams to one address, for the driver to send at once.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,10 @@
 
 use std::time::Instant;
 
+use super::Engine;
+use super::key::{Key, ProducerKey};
 use super::layers::{Candidate, Rank, choose};
-use super::producer::{Producer, ProducerKey};
-use super::{Engine, Key};
+use super::producer::Producer;
 use crate::limits::{HOLD_AFTER, REMB_BITS_PER_SECOND};
 use crate::sdp::Kind;
 

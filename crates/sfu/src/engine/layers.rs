@@ -4,6 +4,8 @@
 
 use str0m::media::Rid;
 
+use crate::cap::Beyond;
+
 /// How good a layer is: 0 is the best. Also orders names nobody sends, as an asked-for layer may not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank(pub u8);
@@ -33,6 +35,27 @@ pub(crate) struct Candidate {
     pub spatial: u8,
 }
 
+/// What is known of one layer of a producer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub rid: Option<Rid>,
+    pub rank: Rank,
+    /// Packets come.
+    pub sent: bool,
+    pub beyond: Option<Beyond>,
+}
+
+/// What the subscriber's line allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// Nothing is known of the line.
+    Any,
+    /// No better than this layer.
+    UpTo(usize),
+    /// Not even the smallest.
+    Nothing,
+}
+
 /// The wanted layer if it is alive; else never better than asked; else the lowest there is. None if all are dead.
 /// Without a wish the best one.
 pub(crate) fn choose(layers: &[Candidate], wanted: Option<Rid>) -> Option<usize> {
@@ -50,7 +73,7 @@ pub(crate) fn choose(layers: &[Candidate], wanted: Option<Rid>) -> Option<usize>
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload::pictures::ALL_LAYERS;
+    use super::super::payload::ids::ALL_LAYERS;
     use super::*;
 
     /// `layers` such as "f h! q": the ones with a mark are dead.

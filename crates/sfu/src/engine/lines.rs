@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use str0m::media::Mid;
+
 use crate::limits::{CODECS_PER_LINE, SDP_LINES};
 use crate::sdp::write::Source;
 use crate::sdp::{BadSdp, Codec, Direction, Format, Kind, Local, Remote, RemoteLine};
@@ -37,6 +39,18 @@ pub(crate) enum Change {
     SendingBegins { mid: String },
     /// The client does not want it, has stopped it, or never saw the offer of it.
     SendingEnds { mid: String },
+}
+
+/// A new line that we send on, as its consumer needs it.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub mid: Mid,
+    pub pt: u8,
+    pub ssrc: u32,
+    /// SSRC and payload type of retransmissions.
+    pub rtx: Option<(u32, u8)>,
+    /// The CNAME.
+    pub name: String,
 }
 
 #[derive(Debug)]

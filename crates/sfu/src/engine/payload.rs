@@ -5,7 +5,9 @@
 
 pub(crate) mod av1;
 pub(crate) mod dependency;
+pub(crate) mod descriptor;
 pub(crate) mod h264;
+pub(crate) mod ids;
 pub(crate) mod pictures;
 pub(crate) mod vp8;
 pub(crate) mod vp9;
@@ -15,49 +17,20 @@ use std::sync::Arc;
 use str0m::rtp::RtpPacket;
 
 use self::dependency::{Carried, Frame, Structure};
-use self::pictures::{Form, Ids};
+use self::descriptor::Descriptor;
 use crate::sdp::Format;
 
-/// What a packet says. Most codecs say only some of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Descriptor {
-    /// The first packet of a key frame, from which a decoder can begin.
-    pub starts_key_frame: bool,
-    /// The last packet of a frame; a picture is a frame per spatial layer.
-    pub ends_frame: bool,
-    /// 0 is the smallest.
-    pub spatial: u8,
-    /// The picture's id, and where in the payload it stands.
-    pub picture: Option<(u8, u16, Form)>,
-    /// TL0PICIDX, and where in the payload it stands.
-    pub tl0: Option<(u8, u8)>,
-    /// What an AV1 packet says in its header extension.
-    pub frame: Option<Arc<Frame>>,
-}
-
-impl Descriptor {
-    /// `structure` is the last one that came on the packet's stream; a newer one comes back in `frame`. None for sound, and
-    /// for what cannot be read.
-    pub(crate) fn read(format: Format, rtp: &RtpPacket, structure: Option<&Arc<Structure>>) -> Option<Self> {
-        match format {
-            Format::Opus => None,
-            Format::Vp8 => vp8::read(&rtp.payload),
-            Format::Vp9 => vp9::read(&rtp.payload),
-            Format::H264(_) => h264::read(&rtp.payload),
-            Format::Av1 => {
-                let carried = rtp.header.ext_vals.user_values.get::<Carried>();
-                av1::read(&rtp.payload, carried.and_then(|carried| Frame::read(&carried.0, structure)))
-            }
-        }
-    }
-
-    /// Puts other numbers into a copy of the payload.
-    pub(crate) fn write(&self, payload: &mut [u8], ids: Ids) {
-        if let Some((at, _, form)) = self.picture {
-            form.write(payload, usize::from(at), ids.picture);
-        }
-        if let Some((at, _)) = self.tl0 {
-            payload[usize::from(at)] = ids.tl0;
+/// What a packet says. `structure` is the last one that came on the packet's stream; a newer one comes back in `frame`. None
+/// for sound, and for what cannot be read.
+pub(crate) fn read(format: Format, rtp: &RtpPacket, structure: Option<&Arc<Structure>>) -> Option<Descriptor> {
+    match format {
+        Format::Opus => None,
+        Format::Vp8 => vp8::read(&rtp.payload),
+        Format::Vp9 => vp9::read(&rtp.payload),
+        Format::H264(_) => h264::read(&rtp.payload),
+        Format::Av1 => {
+            let carried = rtp.header.ext_vals.user_values.get::<Carried>();
+            av1::read(&rtp.payload, carried.and_then(|carried| Frame::read(&carried.0, structure)))
         }
     }
 }

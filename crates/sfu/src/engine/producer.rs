@@ -1,5 +1,5 @@
 //! A track coming in: which of its layers are alive, and when a key frame may be asked for again.
-//! Owns its layers and the list of consumers it feeds; the packets themselves pass through `room.rs`.
+//! Owns its layers and the list of consumers it feeds; the packets themselves pass through `forwarding.rs`.
 //! Invariant: a layer keeps its index for the life of the producer.
 
 use std::cmp::Reverse;
@@ -9,26 +9,22 @@ use std::time::Instant;
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
-use super::Key;
-use super::consumer::Consumer;
-use super::consumer::Packet;
-use super::layers::{Candidate, Rank, choose};
+use super::key::Key;
+use super::layers::{Candidate, Known, Rank, choose};
 use super::loudness::Loudness;
-use super::payload::Descriptor;
+use super::packet::Packet;
+use super::payload;
 use super::payload::dependency::Structure;
-use super::payload::pictures::ALL_LAYERS;
+use super::payload::descriptor::Descriptor;
+use super::payload::ids::ALL_LAYERS;
 use super::quality::incoming::{Arrival, Incoming};
-use super::quality::{picture_size, reason::Known};
+use super::quality::picture_size;
 use crate::limits::{
     KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
 };
 use crate::quality::LayerQuality;
 use crate::sdp::{Format, Kind};
 use crate::{Cap, ProducerId, RoomId};
-
-/// A producer inside the engine; unlike its id it is cheap to hash and never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ProducerKey(pub u64);
 
 #[derive(Debug)]
 pub(crate) struct Producer {
@@ -133,10 +129,10 @@ impl Producer {
     /// What a packet says about its picture.
     pub(crate) fn read(&mut self, packet: &RtpPacket, rid: Option<Rid>) -> Option<Descriptor> {
         if self.format != Format::Av1 {
-            return Descriptor::read(self.format, packet, None);
+            return payload::read(self.format, packet, None);
         }
         let known = self.structures.iter().position(|(of, _)| *of == rid);
-        let descriptor = Descriptor::read(self.format, packet, known.map(|known| &self.structures[known].1))?;
+        let descriptor = payload::read(self.format, packet, known.map(|known| &self.structures[known].1))?;
         if let Some(frame) = descriptor.frame.as_ref().filter(|frame| frame.brings_structure()) {
             match known {
                 Some(known) => self.structures[known].1 = frame.structure().clone(),
@@ -320,11 +316,11 @@ impl Producer {
         self.layers.iter().zip(self.candidates()).map(known).collect()
     }
 
-    /// How many layers that come are better than what this consumer gets, and not better than it wants.
-    pub(crate) fn steps_below_wanted(&self, consumer: &Consumer) -> u8 {
+    /// How many layers that come are better than the one a consumer gets, and not better than it wants.
+    pub(crate) fn steps_below_wanted(&self, current: Option<usize>, wanted: Option<Rid>) -> u8 {
         let layers = self.known_layers();
-        let Some(current) = consumer.current_layer().and_then(|layer| layers.get(layer)) else { return 0 };
-        let wanted = consumer.wanted.map_or(Rank(0), |rid| Rank::of(&rid));
+        let Some(current) = current.and_then(|layer| layers.get(layer)) else { return 0 };
+        let wanted = wanted.map_or(Rank(0), |rid| Rank::of(&rid));
         layers.iter().filter(|l| l.sent && l.rank < current.rank && l.rank >= wanted).count() as u8
     }
 

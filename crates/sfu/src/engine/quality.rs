@@ -11,10 +11,12 @@ pub(crate) mod score;
 use std::time::{Duration, Instant};
 
 use self::outgoing::Reading;
+use super::Engine;
 use super::consumer::Consumer;
-use super::producer::{Producer, ProducerKey};
+use super::key::{Key, ProducerKey};
+use super::ntp::short_ntp;
+use super::producer::Producer;
 use super::transport::Transport;
-use super::{Engine, Key};
 use crate::RoomId;
 use crate::quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals};
 use crate::sdp::Kind;
@@ -83,7 +85,7 @@ impl Engine {
 
     /// A subscriber's report about one of its tracks.
     pub(super) fn hear_reception(&mut self, now: Instant, key: Key, report: &reception::Reception) {
-        let wall = reception::short_ntp(self.identity.wall(now));
+        let wall = short_ntp(self.identity.wall(now));
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let Some(Some(mid)) = transport.ssrcs.get(&report.ssrc) else { return };
         let Some(consumer) = transport.consumers.get_mut(mid) else { return };
@@ -187,7 +189,7 @@ fn score_of(
     Some(score::picture(score::Picture {
         frozen: reading.still,
         loss,
-        steps_down: layer.map_or(0, |_| producer.steps_below_wanted(consumer)),
+        steps_down: layer.map_or(0, |_| producer.steps_below_wanted(consumer.current_layer(), consumer.wanted)),
         bits_per_pixel: layer.and_then(|l| bits_per_pixel(reading.bitrate, l.size, reading.frames_per_second)),
     }))
 }

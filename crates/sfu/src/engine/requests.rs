@@ -9,10 +9,11 @@ use str0m::media::{Mid, Rid};
 
 use super::consumer::Consumer;
 use super::crossing::Crossing;
+use super::key::{Key, ProducerKey};
 use super::lines::Change;
-use super::producer::{Origin, Producer, ProducerKey};
+use super::producer::{Origin, Producer};
 use super::transport::Transport;
-use super::{Engine, Key, Output};
+use super::{Engine, Output};
 use crate::sdp::{self, BadSdp, Remote};
 use crate::{Consume, ConsumeError, Consumed, Error, Event, Produce, ProducerId, Role, RoomId, TransportId};
 

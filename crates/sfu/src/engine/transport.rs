@@ -2,7 +2,7 @@
 //! subscriber gets does not pass through it but through `egress.rs`.
 //! Owns the `Rtc`, the m-lines, and the maps from mid to producer or consumer.
 //! Invariant: each change to the `Rtc` is drained to its timeout before the call returns.
-//! Next: `room.rs` decides who receives what came in here.
+//! Next: `forwarding.rs` decides who receives what came in here.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -23,11 +23,11 @@ use super::address::Address;
 use super::consumer::Consumer;
 use super::egress::{Egress, ExtensionIds};
 use super::farewell::Farewell;
-use super::guard::trap;
 use super::intake::Intake;
-use super::lines::{self, Change, Lines};
+use super::key::ProducerKey;
+use super::lines::{self, Change, Lines, Sending};
 use super::payload::dependency::Carrier;
-use super::producer::ProducerKey;
+use super::trap;
 use crate::limits::{OVERDUE_ROUNDS, PATH_QUIET_FOR, STATS_EVERY};
 use crate::sdp::write::{Session, Source};
 use crate::sdp::{self, BadSdp, Codec, Format, Kind, Remote};
@@ -457,7 +457,7 @@ impl Transport {
     }
 
     /// Adds a line for a track to the next offer. None if the client cannot take it.
-    pub(crate) fn add_line(&mut self, format: Format, stream: &str, track: &str) -> Option<Outgoing> {
+    pub(crate) fn add_line(&mut self, format: Format, stream: &str, track: &str) -> Option<Sending> {
         trap::spring("consume");
         let takes = || self.lines.codecs().iter().filter(|c| c.format.takes(format));
         let codec = takes().find(|c| c.format == format).or_else(|| takes().next())?.clone();
@@ -468,7 +468,7 @@ impl Transport {
         let source = Source { ssrc, rtx: rtx.map(|(ssrc, _)| ssrc), stream: token(stream), track: name.clone() };
         let mid = Mid::from(self.lines.offer(&codec, source)?.as_str());
         self.ssrcs.insert(ssrc, Some(mid));
-        Some(Outgoing { mid, pt, ssrc, rtx, name })
+        Some(Sending { mid, pt, ssrc, rtx, name })
     }
 
     /// One that was never used on this connection: a second stream of that name would repeat what keys were used for.
@@ -554,17 +554,6 @@ impl Transport {
         let lines = if offer { self.lines.offering() } else { self.lines.answered() };
         sdp::write(&session, &lines)
     }
-}
-
-/// A new line of ours.
-pub(crate) struct Outgoing {
-    pub mid: Mid,
-    pub pt: u8,
-    pub ssrc: u32,
-    /// SSRC and payload type of retransmissions.
-    pub rtx: Option<(u32, u8)>,
-    /// The CNAME.
-    pub name: String,
 }
 
 fn offers(offer: &Remote, feedback: &str) -> bool {

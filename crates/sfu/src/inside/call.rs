@@ -6,8 +6,8 @@ use std::cell::RefCell;
 
 use str0m::media::Mid;
 
-use super::Bytes;
 use super::bench::{Bench, Way};
+use super::bytes::Bytes;
 use crate::engine::address::Address;
 use crate::{Kind, Role};
 

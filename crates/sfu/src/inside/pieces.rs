@@ -10,19 +10,21 @@ use str0m::crypto::dtls::{KeyingMaterial, SrtpProfile};
 use str0m::media::Mid;
 
 use super::bench::{Bench, Way};
+use crate::engine::Output;
 use crate::engine::address::Address;
 use crate::engine::allocation::{Weight, Wish, allocate};
 use crate::engine::congestion::{Congestion, arrivals};
-use crate::engine::consumer::{Consumer, Numbers, Packet, Verdict};
+use crate::engine::consumer::{Consumer, Verdict};
 use crate::engine::demux::{self, Demux};
 use crate::engine::egress::{Egress, ExtensionIds, Stream, feedback};
 use crate::engine::intake::{Intake, Rates};
+use crate::engine::key::{Key, ProducerKey};
 use crate::engine::layers::{Candidate, Rank};
-use crate::engine::payload::pictures::{ALL_LAYERS, Pictures};
+use crate::engine::lines::Sending;
+use crate::engine::packet::{Numbers, Packet};
+use crate::engine::payload::ids::ALL_LAYERS;
+use crate::engine::payload::pictures::Pictures;
 use crate::engine::payload::vp8;
-use crate::engine::producer::ProducerKey;
-use crate::engine::transport::Outgoing;
-use crate::engine::{Key, Output};
 use crate::limits::Limits;
 use crate::{Kind, Role};
 
@@ -145,7 +147,7 @@ fn parse_vp8() -> Piece {
 
 fn forward() -> Piece {
     let now = Instant::now();
-    let line = Outgoing { mid: Mid::from("0"), pt: 96, ssrc: 1, rtx: Some((2, 97)), name: "x".into() };
+    let line = Sending { mid: Mid::from("0"), pt: 96, ssrc: 1, rtx: Some((2, 97)), name: "x".into() };
     let mut consumer = Consumer::new(ProducerKey(1), Kind::Video, &line, None);
     consumer.choose(&[Candidate { rid: None, rank: Rank(0), alive: true, stream: 0, spatial: ALL_LAYERS }]);
     let mut packet = packet(now, 1, 100, true);

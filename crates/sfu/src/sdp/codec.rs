@@ -2,6 +2,8 @@
 //! We decode nothing, so a payload type is forwarded if its packets have a format that `../engine/payload.rs` can read.
 //! Taken once per codec name: VP9 and AV1 in profile 0 only, H.264 in the profiles browsers offer. Not taken: RED, FEC.
 
+use super::kind::Kind;
+
 /// What the payloads of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
@@ -105,10 +107,10 @@ impl Format {
         }
     }
 
-    pub(crate) fn kind(self) -> super::Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self {
-            Self::Opus => super::Kind::Audio,
-            Self::Vp8 | Self::Vp9 | Self::H264(_) | Self::Av1 => super::Kind::Video,
+            Self::Opus => Kind::Audio,
+            Self::Vp8 | Self::Vp9 | Self::H264(_) | Self::Av1 => Kind::Video,
         }
     }
 

@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::lobby::Lobby;
-use super::{SentCounts, Tcp, framing};
+use super::{Tcp, framing};
 use crate::counters::TcpEnd;
+use crate::driver::sent::SentCounts;
 use crate::engine::Engine;
 use crate::engine::address::Address;
 use crate::engine::egress::Datagrams;

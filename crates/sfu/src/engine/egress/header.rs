@@ -2,7 +2,7 @@
 //! Next: `../egress.rs`, which fills them.
 
 use super::super::payload::dependency::Frame;
-use super::super::payload::pictures::Ids;
+use super::super::payload::ids::Ids;
 
 /// The fields of an RTP header that differ from packet to packet.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::Descriptor;
 use super::dependency::Frame;
-use super::pictures::Form;
+use super::descriptor::Descriptor;
+use super::ids::Form;
 
 /// OBU types (AV1 specification, section 6.2.2).
 const SEQUENCE_HEADER: u8 = 1;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 
-use super::pictures::Ids;
+use super::ids::Ids;
 
 /// Bounds of the format: template ids have 6 bits, spatial ids 2, temporal ids 3 and decode targets are a 32-bit mask.
 const TEMPLATES: usize = 64;

@@ -1,7 +1,7 @@
 //! H.264 (RFC 6184): where key frames begin. Its packets carry no picture numbers.
 //! Next: `../payload.rs`.
 
-use super::Descriptor;
+use super::descriptor::Descriptor;
 
 /// NAL unit types (RFC 6184 section 5.2, ITU-T H.264 table 7-1).
 const IDR: u8 = 5;

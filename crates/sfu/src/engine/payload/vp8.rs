@@ -1,8 +1,8 @@
 //! VP8's payload descriptor (RFC 7741 section 4.2).
 //! Next: `../payload.rs`.
 
-use super::Descriptor;
-use super::pictures::Form;
+use super::descriptor::Descriptor;
+use super::ids::Form;
 
 /// None if the payload ends within the descriptor.
 pub(crate) fn read(payload: &[u8]) -> Option<Descriptor> {
@@ -33,7 +33,8 @@ pub(crate) fn read(payload: &[u8]) -> Option<Descriptor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pictures::{Ids, Pictures};
+    use super::super::ids::Ids;
+    use super::super::pictures::Pictures;
     use super::*;
 
     /// A payload with the long or short picture id, TL0PICIDX and a key frame bit.

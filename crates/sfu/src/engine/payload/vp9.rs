@@ -1,8 +1,8 @@
 //! VP9's payload descriptor (RFC 9628 section 4.2): picture ids, spatial layers, and where frames begin and end.
 //! Next: `../payload.rs`.
 
-use super::Descriptor;
-use super::pictures::Form;
+use super::descriptor::Descriptor;
+use super::ids::Form;
 
 /// None if the payload ends within the descriptor.
 pub(crate) fn read(payload: &[u8]) -> Option<Descriptor> {
@@ -67,7 +67,7 @@ fn after_structure(payload: &[u8], mut at: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pictures::Ids;
+    use super::super::ids::Ids;
     use super::*;
 
     fn check(what: &str, payload: &[u8], expected: Descriptor) {

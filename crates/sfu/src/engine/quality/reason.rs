@@ -2,20 +2,8 @@
 
 use str0m::media::Rid;
 
-use crate::cap::Beyond;
-use crate::engine::consumer::Grant;
-use crate::engine::layers::{Candidate, Rank, choose};
-use crate::engine::payload::pictures::ALL_LAYERS;
-
-/// One layer of the producer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
-    pub rid: Option<Rid>,
-    pub rank: Rank,
-    /// Packets come.
-    pub sent: bool,
-    pub beyond: Option<Beyond>,
-}
+use crate::engine::layers::{Candidate, Grant, Known, choose};
+use crate::engine::payload::ids::ALL_LAYERS;
 
 /// What the choice was made from.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +86,7 @@ fn name(layer: &Known) -> &'static str {
 mod tests {
     use super::*;
     use crate::cap::Cap;
+    use crate::engine::layers::Rank;
 
     /// `layers` such as "f h! q^": `!` is not sent, `^` is beyond what is allowed.
     fn check(layers: &str, wanted: &str, grant: Grant, current: Option<usize>, expected: &str) {

@@ -48,13 +48,6 @@ impl Reception {
     }
 }
 
-/// The middle 32 bits of an NTP timestamp, from the time since 1970.
-pub(crate) fn short_ntp(wall: Duration) -> u32 {
-    let seconds = (wall.as_secs() + super::super::egress::NTP_BEFORE_UNIX) as u32;
-    let fraction = (u64::from(wall.subsec_nanos()) << 16) / 1_000_000_000;
-    seconds << 16 | fraction as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +72,5 @@ mod tests {
         assert_eq!(report.rtt(0xffff_7fff), Some(Duration::ZERO), "rounded below nothing");
         assert_eq!(report.rtt(0xfff0_0000), None, "from the past");
         assert_eq!(Reception { sent: 0, ..report }.rtt(5), None, "it got no report of ours");
-        // 1 January 1970 is 0x83aa7e80 in NTP seconds.
-        assert_eq!(short_ntp(Duration::from_millis(1_500)), 0x7e81_8000);
     }
 }

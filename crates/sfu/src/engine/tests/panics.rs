@@ -3,7 +3,7 @@
 use std::panic;
 
 use super::bench::Bench;
-use crate::engine::guard::trap;
+use crate::engine::trap;
 use crate::{CloseReason, Consume, Event, Kind, Role, TransportId};
 
 /// A call of which each packet goes from Alice to Bob, with Carol and Dora beside them.

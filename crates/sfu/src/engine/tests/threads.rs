@@ -338,7 +338,7 @@ fn a_forged_check_leads_nobodys_datagrams_elsewhere() {
     let carol = bench.join_on(0, "r", Role::Receive);
     bench.connect();
     let mid = bench.subscribe(carol, &[("camera", None)]).0[0];
-    assert_eq!(bench.engine.addresses_elsewhere(), 1, "Bob's");
+    assert_eq!(bench.engine.crossings.elsewhere(), 1, "Bob's");
     // A stranger who knows Bob's name but not the password pretends to be Alice, and to be somebody new.
     let mut forged = checks.borrow()[0].clone();
     forged[10] ^= 1;
@@ -348,7 +348,7 @@ fn a_forged_check_leads_nobodys_datagrams_elsewhere() {
         bench.engine.handle_datagram(bench.now, from, &forged);
     }
     bench.cross();
-    assert_eq!(bench.engine.addresses_elsewhere(), 1);
+    assert_eq!(bench.engine.crossings.elsewhere(), 1);
     assert_eq!(dropped(&mut bench, 0, DropReason::Stranger), 2, "it does not even cross");
     assert_eq!(dropped(&mut bench, 1, DropReason::RefusedStun), 0);
     // A genuine check of a client that has left proves nothing either: its transport does not know it.
@@ -357,7 +357,7 @@ fn a_forged_check_leads_nobodys_datagrams_elsewhere() {
     bench.pump();
     bench.engine.handle_datagram(bench.now, nobody, &genuine);
     bench.cross();
-    assert_eq!(bench.engine.addresses_elsewhere(), 0);
+    assert_eq!(bench.engine.crossings.elsewhere(), 0);
     bench.loses = Box::new(|_, _, _, _| false);
     for _ in 0..30 {
         let asked = bench.clients[alice].key_frames_asked.drain(..).count() > 0;
@@ -384,7 +384,7 @@ fn a_client_that_claims_to_be_everywhere_takes_no_more_than_its_share() {
         bench.engine.handle_datagram(bench.now, Address::Udp(SocketAddr::from(([203, 0, 113, 9], port))), &check);
         bench.cross();
     }
-    assert_eq!(bench.engine.addresses_elsewhere(), ADDRESSES_PER_TRANSPORT);
+    assert_eq!(bench.engine.crossings.elsewhere(), ADDRESSES_PER_TRANSPORT);
 }
 
 #[test]
@@ -392,14 +392,14 @@ fn an_address_is_the_last_ones_that_proved_it_also_over_threads() {
     let (mut bench, alice, bob) = one_port();
     bench.connect();
     let address = bench.clients[bob].address;
-    assert_eq!(bench.engine.addresses_elsewhere(), 1);
+    assert_eq!(bench.engine.crossings.elsewhere(), 1);
     // Bob's browser uses its port for a new connection, on thread 0, and then for one on thread 1 again.
     let bobs = bench.join_on(0, "r", Role::Send);
     bench.clients[bob].closed = true;
     bench.clients[bobs].address = address;
     bench.run_ms(2_000);
     assert!(bench.clients[alice].connected_at.is_some());
-    assert_eq!(bench.engine.addresses_elsewhere(), 0, "it is here now");
+    assert_eq!(bench.engine.crossings.elsewhere(), 0, "it is here now");
 }
 
 #[test]
@@ -427,6 +427,6 @@ fn a_check_for_a_thread_that_only_an_earlier_run_had_is_refused_by_whoever_gets_
         assert!(answers(&mut after, usize::from(thread == 1)));
         assert!(!answers(&mut after, usize::from(thread != 1)));
         after.run_ms(Duration::from_secs(6).as_millis() as u64);
-        assert!(after.engine.addresses_elsewhere() == 0);
+        assert!(after.engine.crossings.elsewhere() == 0);
     }
 }

@@ -1,0 +1,186 @@
+//! The walk of packets to their subscribers.
+//! A packet is looked at once when it comes (`take`) and waits with others of its producer; then `flush`, the hot path,
+//! walks the subscribers once for all of them, so that those of one subscriber leave together.
+//! Invariant: a packet goes only to consumers of its own producer, and those are of the same room.
+//! Next: `consumer.rs` decides per subscriber, `egress.rs` sends, `subscribers.rs` hears what they say.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use str0m::media::{Mid, Rid};
+use str0m::rtp::RtpPacket;
+
+use super::consumer::Verdict;
+use super::crossing::Crossing;
+use super::egress::{Run, Sink};
+use super::key::{Key, ProducerKey};
+use super::packet::Packet;
+use super::{Engine, Output, quality, trap};
+use crate::counters::DropReason;
+use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET, LAYERS_PER_PRODUCER};
+use crate::sdp::Kind;
+use crate::{CloseReason, Event};
+
+impl Engine {
+    /// Takes a packet in that came on `from`; it goes to everyone who consumes it with the next `flush`.
+    pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
+        self.counters.packets_in += 1;
+        trap::spring("packet");
+        let key = self.transports.get(&from).and_then(|t| t.incoming.get(&mid)).copied();
+        let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(&key)?))) else {
+            self.counters.dropped(DropReason::NoProducer);
+            return;
+        };
+        let descriptor = producer.read(rtp, rid);
+        let mut packet = Packet::new(now, rtp, descriptor);
+        let Some(seen) = producer.see(&mut packet, rid) else {
+            self.counters.dropped(DropReason::Malformed);
+            return;
+        };
+        if seen.refused {
+            self.counters.dropped(DropReason::BeyondCap);
+            if seen.changed {
+                self.cut_stream(key, packet.stream);
+                self.choose_layers(now, key);
+            }
+            return;
+        }
+        if producer.paused {
+            self.counters.dropped(DropReason::Paused);
+            return;
+        }
+        if let Some(level) = rtp.header.ext_vals.audio_level
+            && let Some(heard) = producer.loudness.hear(now, level, rtp.payload.len())
+        {
+            let event =
+                Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: heard.speaking };
+            self.outputs.push_back(Output::Event(event));
+        }
+        self.arrive(now, key, rid, packet, seen.changed);
+    }
+
+    /// A packet of a producer is here, from its client or from another thread.
+    pub(super) fn arrive(&mut self, now: Instant, key: ProducerKey, rid: Option<Rid>, packet: Packet, changed: bool) {
+        if changed {
+            self.choose_layers(now, key);
+        }
+        let Some(producer) = self.producers.get_mut(&key) else { return };
+        for mirror in &producer.mirrors {
+            match self.crossings.push(mirror.on, Crossing::Packet { key, rid, packet: packet.clone() }) {
+                true => self.counters.packets_crossed += 1,
+                false => self.counters.dropped(DropReason::CrossingFull),
+            }
+        }
+        let layer = packet.layer;
+        let ask = producer.is_key_frame_due(now, packet.stream, packet.starts_key_frame());
+        producer.keep(&packet);
+        // Sound is not held back.
+        let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
+        if producer.waiting.is_empty() {
+            self.waiting.push(key);
+        }
+        producer.waiting.push(packet);
+        let at = self.flushed_at + patience;
+        self.flush_at = Some(self.flush_at.map_or(at, |before| before.min(at)));
+        if ask {
+            self.ask_key_frame(now, key, layer);
+        }
+    }
+
+    /// Sends what waits, if its time has come.
+    pub(crate) fn flush(&mut self, now: Instant, sink: Sink<'_>) {
+        if self.flush_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.flush_at = None;
+        self.flushed_at = now;
+        let before = self.counters.packets_out;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for key in waiting.drain(..) {
+            self.flush_producer(now, key, sink);
+        }
+        self.waiting = waiting;
+        self.run.send(sink);
+        let sent = u32::try_from(self.counters.packets_out - before).unwrap_or(u32::MAX);
+        self.gathering = GATHER_PER_PACKET.saturating_mul(sent).min(GATHER_AT_MOST);
+        self.settle(now);
+    }
+
+    fn flush_producer(&mut self, now: Instant, key: ProducerKey, sink: Sink<'_>) {
+        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let mut packets = std::mem::take(&mut producer.waiting);
+        let consumers = std::mem::take(&mut producer.consumers);
+        let mut asked = 0_u8;
+        let mut broken = Vec::new();
+        for (to, mid) in &consumers {
+            match catch_unwind(AssertUnwindSafe(|| self.send(now, *to, *mid, &packets, sink))) {
+                Ok(layers) => asked |= layers,
+                Err(_) => broken.push(*to),
+            }
+        }
+        packets.clear();
+        if let Some(producer) = self.producers.get_mut(&key) {
+            producer.consumers = consumers;
+            producer.waiting = packets;
+        }
+        for key in broken {
+            self.counters.panics += 1;
+            self.run = Run::default();
+            self.end_transport(now, key, Some(CloseReason::Panicked));
+        }
+        for layer in (0..LAYERS_PER_PRODUCER).filter(|layer| asked & (1 << layer) != 0) {
+            self.ask_key_frame(now, key, layer);
+        }
+    }
+
+    /// Some packets to one consumer. Returns the layers it waits for key frames of, a bit each.
+    fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
+        let Some(transport) = self.transports.get_mut(&to) else { return 0 };
+        let Some(client) = transport.client() else { return 0 };
+        let Some(egress) = &mut transport.egress else { return 0 };
+        let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return 0 };
+        trap::spring("flush");
+        let mut asked = 0;
+        for packet in packets {
+            match consumer.forward(packet) {
+                Verdict::Drop if packet.marker => consumer.quality.pass(),
+                Verdict::Drop => {}
+                Verdict::NeedsKeyFrame => {
+                    asked |= 1 << packet.layer;
+                    if packet.marker {
+                        consumer.quality.pass();
+                    }
+                }
+                Verdict::Send { numbers, switched } => {
+                    if consumer.kind == Kind::Video {
+                        if packet.starts_key_frame() {
+                            quality::thawed(&mut self.counters, consumer.quality.begin_anew(packet.at));
+                        }
+                        if packet.marker {
+                            quality::thawed(&mut self.counters, consumer.quality.show(packet.at));
+                        }
+                    }
+                    self.run.add(client, sink, |buffer, start| {
+                        egress.write(now, buffer, start, &mut consumer.stream, packet, &numbers);
+                    });
+                    self.counters.packets_out += 1;
+                    self.counters.layer_switches += u64::from(switched);
+                    // That the last packet of a picture is missing shows only when the next picture comes: too late.
+                    if packet.marker
+                        && egress.congestion.is_lossy()
+                        && let Some(sent) = consumer.stream.sent_as(numbers.index as u16).copied()
+                        && let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet)
+                    {
+                        self.outputs.push_back(Output::Send { to: client, bytes: again.into() });
+                    }
+                }
+            }
+        }
+        if consumer.stream.is_report_due(now) {
+            consumer.quality.sample(now, consumer.stream.sent_so_far().1);
+            let report = egress.report(&mut consumer.stream, now, self.identity.wall(now));
+            self.outputs.push_back(Output::Send { to: client, bytes: report.into() });
+        }
+        asked
+    }
+}
