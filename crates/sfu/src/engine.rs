@@ -11,6 +11,7 @@ pub(crate) mod crossing;
 pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod farewell;
+pub(crate) mod identity;
 pub(crate) mod intake;
 pub(crate) mod key;
 pub(crate) mod layers;
@@ -28,35 +29,41 @@ pub(crate) mod transport;
 mod forwarding;
 mod guard;
 mod hold;
+mod hungry;
+mod leaving;
 mod mirrors;
 mod one_port;
+mod producers;
 mod requests;
 mod subscribers;
 #[cfg(test)]
 mod tests;
+mod transports;
 mod trap;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use rustc_hash::FxHashMap;
 use str0m::net::DatagramSend;
 
 use self::address::Address;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
-use self::egress::Run;
 use self::farewell::Farewell;
+use self::hungry::Hungry;
+use self::identity::Identity;
 use self::intake::{Rates, Verified};
 use self::key::{Key, ProducerKey};
-use self::producer::Producer;
+use self::leaving::Leaving;
+use self::producers::Producers;
 use self::rooms::Rooms;
-use self::transport::{Happened, Identity, Transport};
+use self::transport::{Happened, Transport};
+use self::transports::Transports;
 use crate::counters::{Counters, DropReason, Snapshot};
-use crate::limits::{CONNECT_WITHIN, DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND, SILENT_FOR};
+use crate::limits::{DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND};
 use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
 
 /// Something for the driver to do.
@@ -71,7 +78,7 @@ pub(crate) enum Output {
     Gone(Gone),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Gone {
     Transport(TransportId),
     Producer(ProducerId),
@@ -83,38 +90,19 @@ pub(crate) struct Engine {
     rates: Rates,
     verified: Verified,
 
-    /// Boxed, as each is 11 KB and a map keeps many places free.
-    transports: FxHashMap<Key, Box<Transport>>,
-    transport_keys: HashMap<TransportId, Key>,
-    producers: FxHashMap<ProducerKey, Producer>,
-    producer_keys: HashMap<ProducerId, ProducerKey>,
+    transports: Transports,
+    producers: Producers,
     rooms: Rooms,
     demux: Demux,
     pub(crate) crossings: Crossings,
     next_key: u64,
 
-    /// When each transport wants to be woken, soonest first.
-    deadlines: BTreeSet<(Instant, Key)>,
     housekeeping_at: Instant,
-    /// Transports that were written to and not drained yet.
-    touched: Vec<Key>,
     outputs: VecDeque<Output>,
     /// Empty between calls; kept for its memory.
     happened: Vec<Happened>,
-
-    // What came in and goes out with the next `flush`.
-    /// The producers with packets that wait.
-    waiting: Vec<ProducerKey>,
-    /// When they have waited long enough.
-    flush_at: Option<Instant>,
-    flushed_at: Instant,
-    /// How long packets wait for each other: the more leave at once, the longer.
-    gathering: Duration,
-    run: Run,
-    /// Subscribers whose line does not carry what they want: looked at again without being asked, as a line on which
-    /// nothing is sent says nothing.
-    hungry: HashSet<Key>,
-    hungry_at: Option<Instant>,
+    leaving: Leaving,
+    hungry: Hungry,
     /// A subscriber's report is opened in here.
     report: Vec<u8>,
     pub(crate) counters: Counters,
@@ -149,26 +137,17 @@ impl Engine {
             rates: Rates::new(&limits),
             verified: Verified::new(seed),
             limits,
-            transports: FxHashMap::default(),
-            transport_keys: HashMap::new(),
-            producers: FxHashMap::default(),
-            producer_keys: HashMap::new(),
+            transports: Transports::default(),
+            producers: Producers::default(),
             rooms: Rooms::default(),
             demux: Demux::default(),
             crossings: Crossings::default(),
             next_key: 1,
-            deadlines: BTreeSet::new(),
             housekeeping_at: now + HOUSEKEEPING_EVERY,
-            touched: Vec::new(),
             outputs: VecDeque::new(),
             happened: Vec::new(),
-            waiting: Vec::new(),
-            flush_at: None,
-            flushed_at: now,
-            gathering: Duration::ZERO,
-            run: Run::default(),
-            hungry: HashSet::new(),
-            hungry_at: None,
+            leaving: Leaving::new(now),
+            hungry: Hungry::default(),
             report: Vec::new(),
             counters: Counters::default(),
         })
@@ -190,20 +169,18 @@ impl Engine {
         let to = self.local_address(from);
         let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
         let Some(key) = recipient else { return };
-        let subscribes = self.transports.get(&key).is_some_and(|t| t.role == Role::Receive);
+        let subscribes = self.transports.get(key).is_some_and(|t| t.role() == Role::Receive);
         if subscribes && demux::is_rtp_or_rtcp(datagram) {
             // The keys are ours there, not str0m's.
-            if let Some(transport) = self.transports.get_mut(&key) {
-                transport.heard_at = now;
+            if let Some(transport) = self.transports.get_mut(key) {
+                transport.heard(now);
             }
             self.guard(now, Some(key), |engine| engine.hear_subscriber(now, key, from, datagram));
             self.settle(now);
             return;
         }
-        let understood = self.run(now, key, |transport, _, happened| {
-            transport.heard_at = now;
-            transport.receive(now, from, to, datagram, happened)
-        });
+        let receive = |t: &mut Transport, _: &Identity, happened: &mut _| t.receive(now, from, to, datagram, happened);
+        let understood = self.run(now, key, receive);
         if understood == Some(false) {
             self.counters.dropped(DropReason::Malformed);
         }
@@ -217,7 +194,7 @@ impl Engine {
 
     /// A connection ended: nobody is reached there any more.
     pub(crate) fn disconnected(&mut self, address: Address) {
-        if let Some(transport) = self.demux.forget(address).and_then(|key| self.transports.get_mut(&key)) {
+        if let Some(transport) = self.demux.forget(address).and_then(|key| self.transports.get_mut(key)) {
             transport.leave(address);
         }
     }
@@ -225,15 +202,11 @@ impl Engine {
     /// Time has come.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         // Taken first, as a transport may want to be woken again at once: that is for the next call.
-        let due: Vec<Key> = self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| *key).collect();
-        for key in due {
-            self.touch(key);
+        for key in self.transports.due(now) {
+            self.transports.touch(key);
         }
-        if self.hungry_at.is_some_and(|at| now >= at) {
-            self.hungry_at = None;
-            for key in std::mem::take(&mut self.hungry) {
-                self.guard(now, Some(key), |engine| engine.allocate(now, key));
-            }
+        for key in self.hungry.due(now) {
+            self.guard(now, Some(key), |engine| engine.allocate(now, key));
         }
         if now >= self.housekeeping_at {
             self.housekeeping_at = now + HOUSEKEEPING_EVERY;
@@ -244,8 +217,8 @@ impl Engine {
 
     /// When `handle_timeout` or `flush` wants to be called. May lie in the past: then at once.
     pub(crate) fn next_timeout(&self) -> Instant {
-        let transport = self.deadlines.first().map(|(at, _)| *at);
-        transport.into_iter().chain(self.flush_at).chain(self.hungry_at).fold(self.housekeeping_at, Instant::min)
+        let parts = [self.transports.wakes_at(), self.leaving.wakes_at(), self.hungry.wakes_at()];
+        parts.into_iter().flatten().fold(self.housekeeping_at, Instant::min)
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -255,10 +228,10 @@ impl Engine {
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             rooms: self.rooms.count(),
-            transports: self.transports.len(),
-            connected_transports: self.transports.values().filter(|t| t.connected).count(),
-            producers: self.producers.values().filter(|p| p.line().is_some()).count(),
-            consumers: self.transports.values().map(|t| t.consumers.len()).sum(),
+            transports: self.transports.count(),
+            connected_transports: self.transports.iter().filter(|(_, t)| t.is_connected()).count(),
+            producers: self.producers.iter().filter(|(_, p)| p.line().is_some()).count(),
+            consumers: self.transports.iter().map(|(_, t)| t.subscribing.consumers().len()).sum(),
             ..self.counters.snapshot()
         }
     }
@@ -274,8 +247,8 @@ impl Engine {
                 }
                 return None;
             };
-            let transport = self.transports.get_mut(&key)?;
-            if let Err(reason) = transport.intake.admit(&self.rates, transport.role, at, datagram) {
+            let transport = self.transports.get_mut(key)?;
+            if let Err(reason) = transport.intake.admit(&self.rates, transport.role(), at, datagram) {
                 self.counters.dropped(reason);
                 return None;
             }
@@ -296,7 +269,7 @@ impl Engine {
             return None;
         };
         let known = self.demux.by_address(from) == Some(key);
-        let transport = self.transports.get_mut(&key)?;
+        let transport = self.transports.get_mut(key)?;
         if !transport.intake.may_check(&self.rates, at, known) {
             self.counters.dropped(if known { DropReason::OverRate } else { DropReason::Unverified });
             return None;
@@ -326,28 +299,20 @@ impl Engine {
         key: Key,
         f: impl FnOnce(&mut Transport, &Identity, &mut Vec<Happened>) -> R,
     ) -> Option<R> {
-        let transport = self.transports.get_mut(&key)?;
-        let before = transport.deadline;
         let mut happened = std::mem::take(&mut self.happened);
-        let result = catch_unwind(AssertUnwindSafe(|| f(transport, &self.identity, &mut happened)));
-        let Ok(result) = result else {
+        let done = self.transports.run(key, |transport| f(transport, &self.identity, &mut happened));
+        let Ok(result) = done? else {
             self.counters.panics += 1;
-            self.deadline_moved(key, before, None);
-            if let Some(transport) = self.transports.get_mut(&key) {
-                transport.deadline = None;
-            }
             self.end_transport(now, key, Some(CloseReason::Panicked));
             return None;
         };
-        let after = transport.deadline;
-        self.deadline_moved(key, before, after);
         let mut closed = None;
         for happened in happened.drain(..) {
             match happened {
                 Happened::Send(to, bytes) => self.outputs.push_back(Output::Send { to, bytes }),
                 Happened::Connected => {
                     let begun = self.guard(now, Some(key), |engine| {
-                        let usable = engine.transports.get_mut(&key).is_some_and(|t| t.begin_egress(now));
+                        let usable = engine.transports.get_mut(key).is_some_and(|t| t.begin_egress(now));
                         if usable {
                             engine.connected(now, key);
                         }
@@ -371,65 +336,35 @@ impl Engine {
         Some(result)
     }
 
-    fn deadline_moved(&mut self, key: Key, before: Option<Instant>, after: Option<Instant>) {
-        if before != after {
-            if let Some(before) = before {
-                self.deadlines.remove(&(before, key));
-            }
-            if let Some(after) = after {
-                self.deadlines.insert((after, key));
-            }
-        }
-    }
-
     fn connected(&mut self, now: Instant, key: Key) {
-        let Some(transport) = self.transports.get_mut(&key) else { return };
-        transport.connected = true;
-        let event = Event::TransportConnected { transport: transport.id.clone() };
-        let mids: Vec<_> = transport.consumers.keys().copied().collect();
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.came_up();
+        let event = Event::TransportConnected { transport: transport.id().clone() };
+        let mids: Vec<_> = transport.subscribing.consumers().map(|(mid, _)| mid).collect();
         self.outputs.push_back(Output::Event(event));
         for mid in mids {
             self.choose_layer(now, key, mid);
         }
     }
 
-    /// Marks a transport to be brought up to date before the current call ends.
-    fn touch(&mut self, key: Key) {
-        if let Some(transport) = self.transports.get_mut(&key)
-            && !std::mem::replace(&mut transport.touched, true)
-        {
-            self.touched.push(key);
-        }
-    }
-
     /// Drains what was touched. Draining one can touch others: a key frame request goes to the publisher.
     fn settle(&mut self, now: Instant) {
-        while let Some(key) = self.touched.pop() {
-            self.run(now, key, |transport, _, happened| {
-                transport.touched = false;
-                transport.catch_up(now, happened);
-            });
+        while let Some(key) = self.transports.next_touched() {
+            self.run(now, key, |transport, _, happened| transport.catch_up(now, happened));
         }
     }
 
     /// Ends what is dead and grants bitrates, for all transports; runs seldom.
     fn keep_house(&mut self, now: Instant) {
-        let mut dead = Vec::new();
-        for (key, transport) in &self.transports {
-            if transport.connected && now.saturating_duration_since(transport.heard_at) > SILENT_FOR {
-                dead.push((*key, CloseReason::Silent));
-            } else if !transport.connected && now.saturating_duration_since(transport.opened_at) > CONNECT_WITHIN {
-                dead.push((*key, CloseReason::NeverConnected));
-            }
-        }
+        let dead: Vec<_> = self.transports.iter().filter_map(|(key, t)| Some((key, t.is_over(now)?))).collect();
         for (key, reason) in dead {
             self.end_transport(now, key, Some(reason));
         }
         self.hold_back(now);
         let mut granted = Vec::new();
-        for producer in self.producers.values() {
+        for (_, producer) in self.producers.iter() {
             let Some((key, mid)) = producer.line() else { continue };
-            if self.transports.get(&key).is_some_and(|t| t.held_to.is_none()) {
+            if self.transports.get(key).is_some_and(|t| t.publishing.held_to().is_none()) {
                 granted.push((key, mid, producer.rids()));
             }
         }
@@ -440,7 +375,7 @@ impl Engine {
                 rids.into_iter().filter(|rid| transport.grant_bitrate(mid, *rid, REMB_BITS_PER_SECOND)).count() > 0
             };
             if self.run(now, key, |transport, _, _| grant(transport)) == Some(true) {
-                self.touch(key);
+                self.transports.touch(key);
             }
         }
     }
@@ -448,19 +383,17 @@ impl Engine {
     /// Takes a transport and all that came and went through it out of the engine. With a reason the server is told;
     /// without one it asked for this itself.
     fn end_transport(&mut self, now: Instant, key: Key, reason: Option<CloseReason>) {
-        let Some(mut transport) = self.transports.remove(&key) else { return };
-        self.deadline_moved(key, transport.deadline, None);
-        self.transport_keys.remove(&transport.id);
-        let addresses = self.demux.remove(key, &transport.ufrag);
+        let Some(mut transport) = self.transports.remove(key) else { return };
+        let addresses = self.demux.remove(key, transport.name());
         self.forget_addresses(&addresses);
-        self.hungry.remove(&key);
-        self.rooms.leave(&transport.room, key);
-        for producer in transport.incoming.values() {
-            self.end_producer(now, *producer);
+        self.hungry.forget(key);
+        self.rooms.leave(transport.room(), key);
+        for producer in transport.publishing.producers() {
+            self.end_producer(now, producer);
         }
-        for (mid, consumer) in &transport.consumers {
-            if let Some(producer) = self.producers.get_mut(&consumer.producer) {
-                producer.consumers.retain(|c| *c != (key, *mid));
+        for (mid, consumer) in transport.subscribing.consumers() {
+            if let Some(producer) = self.producers.get_mut(consumer.producer) {
+                producer.consumers.retain(|c| *c != (key, mid));
             }
         }
         let mut goodbye = Vec::new();
@@ -473,43 +406,41 @@ impl Engine {
                 self.outputs.push_back(Output::Send { to, bytes });
             }
         }
-        self.outputs.push_back(Output::Gone(Gone::Transport(transport.id.clone())));
+        self.outputs.push_back(Output::Gone(Gone::Transport(transport.id().clone())));
         if let Some(reason) = reason {
-            let event = Event::TransportClosed { transport: transport.id.clone(), reason };
+            let event = Event::TransportClosed { transport: transport.id().clone(), reason };
             self.outputs.push_back(Output::Event(event));
         }
     }
 
     /// Ends a producer. Its consumers' lines stay until their clients stop them, but carry nothing any more.
     fn end_producer(&mut self, now: Instant, key: ProducerKey) {
-        let Some(mut producer) = self.producers.remove(&key) else { return };
-        self.producer_keys.remove(&producer.id);
+        let Some(mut producer) = self.producers.remove(key) else { return };
         if let Some(heard) = producer.loudness.hush(now) {
             let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
             self.outputs.push_back(Output::Event(event));
         }
         if let Some((from, mid)) = producer.line() {
             self.outputs.push_back(Output::Gone(Gone::Producer(producer.id.clone())));
-            if let Some(transport) = self.transports.get_mut(&from) {
-                transport.incoming.remove(&mid);
+            if let Some(transport) = self.transports.get_mut(from) {
+                transport.publishing.end(mid);
             }
         }
         for mirror in &producer.mirrors {
             self.cross(mirror.on, Crossing::Ended { key });
         }
         for (to, mid) in producer.consumers {
-            let Some(transport) = self.transports.get_mut(&to) else { continue };
-            transport.consumers.remove(&mid);
-            transport.consumer_of.remove(&key);
+            if let Some(transport) = self.transports.get_mut(to) {
+                transport.subscribing.remove(mid);
+            }
         }
     }
 
     /// Takes one track off a subscriber.
     fn end_consumer(&mut self, of: Key, mid: str0m::media::Mid) {
-        let Some(transport) = self.transports.get_mut(&of) else { return };
-        let Some(consumer) = transport.consumers.remove(&mid) else { return };
-        transport.consumer_of.remove(&consumer.producer);
-        if let Some(producer) = self.producers.get_mut(&consumer.producer) {
+        let Some(transport) = self.transports.get_mut(of) else { return };
+        let Some(consumer) = transport.subscribing.remove(mid) else { return };
+        if let Some(producer) = self.producers.get_mut(consumer.producer) {
             producer.consumers.retain(|c| *c != (of, mid));
         }
     }
@@ -525,8 +456,8 @@ impl Engine {
 impl Engine {
     /// A report of this subscriber as it is after it was opened: nobody but its client can seal one.
     pub(crate) fn report_of(&mut self, now: Instant, transport: &str, report: &[u8]) {
-        let Some(key) = self.transport_keys.get(&TransportId::from(transport)).copied() else { return };
-        let Some(client) = self.transports.get(&key).and_then(|transport| transport.client()) else { return };
+        let Some(key) = self.transports.key_of(&TransportId::from(transport)) else { return };
+        let Some(client) = self.transports.get(key).and_then(|transport| transport.client()) else { return };
         self.hear_report(now, key, client, report);
         self.settle(now);
     }
@@ -537,18 +468,14 @@ impl Engine {
     /// Whether nothing is left of anything.
     fn is_empty(&self) -> bool {
         self.transports.is_empty()
-            && self.transport_keys.is_empty()
             && self.producers.is_empty()
-            && self.producer_keys.is_empty()
-            && self.deadlines.is_empty()
-            && self.touched.is_empty()
             && self.demux.len() == 0
             && self.crossings.elsewhere() == 0
             && self.rooms.count() == 0
     }
 
     fn panic_in(&mut self, now: Instant, transport: &str) {
-        let key = self.transport_keys[&TransportId::from(transport)];
+        let key = self.transports.key_of(&TransportId::from(transport)).expect("a transport");
         self.run(now, key, |_, _, _| panic!("a bug"));
     }
 }

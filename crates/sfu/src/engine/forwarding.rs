@@ -5,19 +5,19 @@
 //! Next: `consumer.rs` decides per subscriber, `egress.rs` sends, `subscribers.rs` hears what they say.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
 use super::consumer::Verdict;
 use super::crossing::Crossing;
-use super::egress::{Run, Sink};
+use super::egress::Sink;
 use super::key::{Key, ProducerKey};
 use super::packet::Packet;
 use super::{Engine, Output, quality, trap};
 use crate::counters::DropReason;
-use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET, LAYERS_PER_PRODUCER};
+use crate::limits::LAYERS_PER_PRODUCER;
 use crate::sdp::Kind;
 use crate::{CloseReason, Event};
 
@@ -26,8 +26,8 @@ impl Engine {
     pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
         self.counters.packets_in += 1;
         trap::spring("packet");
-        let key = self.transports.get(&from).and_then(|t| t.incoming.get(&mid)).copied();
-        let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(&key)?))) else {
+        let key = self.transports.get(from).and_then(|t| t.publishing.on(mid));
+        let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(key)?))) else {
             self.counters.dropped(DropReason::NoProducer);
             return;
         };
@@ -64,7 +64,7 @@ impl Engine {
         if changed {
             self.choose_layers(now, key);
         }
-        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
         for mirror in &producer.mirrors {
             match self.crossings.push(mirror.on, Crossing::Packet { key, rid, packet: packet.clone() }) {
                 true => self.counters.packets_crossed += 1,
@@ -74,14 +74,8 @@ impl Engine {
         let layer = packet.layer;
         let ask = producer.is_key_frame_due(now, packet.stream, packet.starts_key_frame());
         producer.keep(&packet);
-        // Sound is not held back.
-        let patience = if producer.kind == Kind::Audio { Duration::ZERO } else { self.gathering };
-        if producer.waiting.is_empty() {
-            self.waiting.push(key);
-        }
+        self.leaving.wait(key, producer.kind, producer.waiting.is_empty());
         producer.waiting.push(packet);
-        let at = self.flushed_at + patience;
-        self.flush_at = Some(self.flush_at.map_or(at, |before| before.min(at)));
         if ask {
             self.ask_key_frame(now, key, layer);
         }
@@ -89,25 +83,18 @@ impl Engine {
 
     /// Sends what waits, if its time has come.
     pub(crate) fn flush(&mut self, now: Instant, sink: Sink<'_>) {
-        if self.flush_at.is_none_or(|at| at > now) {
-            return;
-        }
-        self.flush_at = None;
-        self.flushed_at = now;
+        let Some(producers) = self.leaving.begin(now) else { return };
         let before = self.counters.packets_out;
-        let mut waiting = std::mem::take(&mut self.waiting);
-        for key in waiting.drain(..) {
-            self.flush_producer(now, key, sink);
+        for key in &producers {
+            self.flush_producer(now, *key, sink);
         }
-        self.waiting = waiting;
-        self.run.send(sink);
-        let sent = u32::try_from(self.counters.packets_out - before).unwrap_or(u32::MAX);
-        self.gathering = GATHER_PER_PACKET.saturating_mul(sent).min(GATHER_AT_MOST);
+        self.leaving.run.send(sink);
+        self.leaving.end(producers, self.counters.packets_out - before);
         self.settle(now);
     }
 
     fn flush_producer(&mut self, now: Instant, key: ProducerKey, sink: Sink<'_>) {
-        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
         let mut packets = std::mem::take(&mut producer.waiting);
         let consumers = std::mem::take(&mut producer.consumers);
         let mut asked = 0_u8;
@@ -119,13 +106,13 @@ impl Engine {
             }
         }
         packets.clear();
-        if let Some(producer) = self.producers.get_mut(&key) {
+        if let Some(producer) = self.producers.get_mut(key) {
             producer.consumers = consumers;
             producer.waiting = packets;
         }
         for key in broken {
             self.counters.panics += 1;
-            self.run = Run::default();
+            self.leaving.abandon();
             self.end_transport(now, key, Some(CloseReason::Panicked));
         }
         for layer in (0..LAYERS_PER_PRODUCER).filter(|layer| asked & (1 << layer) != 0) {
@@ -135,10 +122,9 @@ impl Engine {
 
     /// Some packets to one consumer. Returns the layers it waits for key frames of, a bit each.
     fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
-        let Some(transport) = self.transports.get_mut(&to) else { return 0 };
+        let Some(transport) = self.transports.get_mut(to) else { return 0 };
         let Some(client) = transport.client() else { return 0 };
-        let Some(egress) = &mut transport.egress else { return 0 };
-        let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return 0 };
+        let Some((egress, consumer)) = transport.subscribing.sending(mid).filter(|(_, c)| c.negotiated) else { return 0 };
         trap::spring("flush");
         let mut asked = 0;
         for packet in packets {
@@ -160,7 +146,7 @@ impl Engine {
                             quality::thawed(&mut self.counters, consumer.quality.show(packet.at));
                         }
                     }
-                    self.run.add(client, sink, |buffer, start| {
+                    self.leaving.run.add(client, sink, |buffer, start| {
                         egress.write(now, buffer, start, &mut consumer.stream, packet, &numbers);
                     });
                     self.counters.packets_out += 1;

@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::Engine;
-use super::egress::Run;
 use super::key::Key;
 use crate::{CloseReason, TransportId};
 
@@ -18,8 +17,7 @@ impl Engine {
             Ok(done) => Some(done),
             Err(_) => {
                 self.counters.panics += 1;
-                // A packet may have been half written.
-                self.run = Run::default();
+                self.leaving.abandon();
                 if let Some(key) = key {
                     self.end_transport(now, key, Some(CloseReason::Panicked));
                 }
@@ -30,7 +28,7 @@ impl Engine {
 
     /// Obeys a command that is about this transport, if it is about one. None after a panic.
     pub(crate) fn obey_for<R>(&mut self, now: Instant, id: Option<&TransportId>, f: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        let key = id.and_then(|id| self.transport_keys.get(id)).copied();
+        let key = id.and_then(|id| self.transports.key_of(id));
         self.guard(now, key, f)
     }
 }

@@ -83,8 +83,8 @@ impl Producer {
 impl Engine {
     /// What a connection that publishes may send at most.
     fn enough_of(&self, key: Key) -> Option<u64> {
-        let transport = self.transports.get(&key)?;
-        let producers = || transport.incoming.values().filter_map(|key| self.producers.get(key));
+        let transport = self.transports.get(key)?;
+        let producers = || transport.publishing.producers().filter_map(|key| self.producers.get(key));
         let mut pictures = producers().filter(|p| p.kind == Kind::Video);
         let camera = pictures.next().filter(|p| !p.screen_share && !p.paused)?;
         // What people want on other threads is not known here.
@@ -92,7 +92,7 @@ impl Engine {
             return None;
         }
         let wanted = camera.consumers.iter().filter_map(|(to, mid)| {
-            let consumer = self.transports.get(to)?.consumers.get(mid)?;
+            let consumer = self.transports.get(*to)?.subscribing.consumer(*mid)?;
             Some(consumer.wanted)
         });
         let wanted: Vec<_> = wanted.collect();
@@ -103,30 +103,30 @@ impl Engine {
     /// Looks at all connections that publish; runs seldom. What nobody has wanted since the last time is held back.
     pub(super) fn hold_back(&mut self, now: Instant) {
         let keys: Vec<Key> =
-            self.producers.values().filter(|p| p.kind == Kind::Video).filter_map(|p| Some(p.line()?.0)).collect();
+            self.producers.iter().filter(|(_, p)| p.kind == Kind::Video).filter_map(|(_, p)| Some(p.line()?.0)).collect();
         for key in keys {
             let enough = self.enough_of(key);
-            let Some(transport) = self.transports.get_mut(&key) else { continue };
-            let settled = now.saturating_duration_since(transport.opened_at) >= HOLD_AFTER;
-            let lately = std::mem::replace(&mut transport.holdable, enough.is_some());
-            if transport.held_to.is_some() && enough.is_none() {
+            let Some(transport) = self.transports.get_mut(key) else { continue };
+            let settled = transport.age(now) >= HOLD_AFTER;
+            let lately = transport.publishing.set_holdable(enough.is_some());
+            if transport.publishing.held_to().is_some() && enough.is_none() {
                 self.lift_limit(key);
                 continue;
             }
             let Some(enough) = enough.filter(|_| settled && lately) else { continue };
             // Said again each time: a report may be lost.
             if self.limit(key, enough)
-                && let Some(transport) = self.transports.get_mut(&key)
+                && let Some(transport) = self.transports.get_mut(key)
             {
-                transport.held_to = Some(enough);
+                transport.publishing.hold_to(Some(enough));
             }
         }
     }
 
     /// Somebody may want more of a producer, or it is not alone any more: takes the limit back if it is in the way.
     pub(super) fn lift(&mut self, producer: ProducerKey) {
-        let Some((key, _)) = self.producers.get(&producer).and_then(Producer::line) else { return };
-        let Some(held_to) = self.transports.get(&key).and_then(|t| t.held_to) else { return };
+        let Some((key, _)) = self.producers.get(producer).and_then(Producer::line) else { return };
+        let Some(held_to) = self.transports.get(key).and_then(|t| t.publishing.held_to()) else { return };
         if self.enough_of(key).is_some_and(|enough| enough <= held_to + BESIDE) {
             return;
         }
@@ -134,27 +134,27 @@ impl Engine {
     }
 
     fn lift_limit(&mut self, key: Key) {
-        let Some(transport) = self.transports.get_mut(&key) else { return };
-        transport.holdable = false;
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.publishing.set_holdable(false);
         let lifted = if transport.is_remb_only() { REMB_BITS_PER_SECOND } else { LIFTED };
         // Without a stream to say it on it holds until there is one.
         if self.limit(key, lifted)
-            && let Some(transport) = self.transports.get_mut(&key)
+            && let Some(transport) = self.transports.get_mut(key)
         {
-            transport.held_to = None;
+            transport.publishing.hold_to(None);
         }
     }
 
     /// Tells a publisher how much to send at most. False if nothing has come from it yet.
     fn limit(&mut self, key: Key, bits_per_second: u64) -> bool {
-        let Some(transport) = self.transports.get_mut(&key) else { return false };
-        let producers = transport.incoming.values().filter_map(|key| self.producers.get(key));
+        let Some(transport) = self.transports.get_mut(key) else { return false };
+        let producers = transport.publishing.producers().filter_map(|key| self.producers.get(key));
         let streams = producers.filter_map(|p| Some((p, p.line()?.1)));
         let streams: Vec<_> = streams.flat_map(|(p, mid)| p.rids().into_iter().map(move |rid| (mid, rid))).collect();
         // It is for the whole connection, so one stream of it may carry the word.
         let told = streams.into_iter().any(|(mid, rid)| transport.request_at_most(mid, rid, bits_per_second));
         if told {
-            self.touch(key);
+            self.transports.touch(key);
         }
         told
     }

@@ -31,8 +31,8 @@ impl Engine {
     /// Lets another thread have what comes in of a producer. Whoever is not there, or not in the room, is not shared:
     /// the other thread then does not find it either.
     pub(crate) fn share(&mut self, producer: &ProducerId, room: &RoomId, with: usize) {
-        let Some(key) = self.producer_keys.get(producer).copied() else { return };
-        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let Some(key) = self.producers.key_of(producer) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
         if producer.room != *room || !matches!(producer.origin, Origin::Client { .. }) {
             return;
         }
@@ -66,18 +66,18 @@ impl Engine {
             Crossing::Begin(begin) => self.begin_mirror(now, from, *begin),
             Crossing::Packet { key, rid, mut packet } => {
                 // Its news may come after some of its packets: those are for nobody.
-                let Some(seen) = self.producers.get_mut(&key).and_then(|p| p.see(&mut packet, rid)) else { return };
+                let Some(seen) = self.producers.get_mut(key).and_then(|p| p.see(&mut packet, rid)) else { return };
                 self.arrive(now, key, rid, packet, seen.changed);
             }
             Crossing::Paused { key, paused } => self.set_paused(now, key, paused),
             Crossing::Ended { key } => self.end_producer(now, key),
             Crossing::KeyFrameWanted { key, rid } => {
-                if let Some(layer) = self.producers.get(&key).and_then(|p| p.stream_of(rid)) {
+                if let Some(layer) = self.producers.get(key).and_then(|p| p.stream_of(rid)) {
                     self.ask_key_frame(now, key, layer);
                 }
             }
             Crossing::Unwatch { key, serial } => {
-                if let Some(producer) = self.producers.get_mut(&key) {
+                if let Some(producer) = self.producers.get_mut(key) {
                     producer.mirrors.retain(|m| m.on != from || m.serial != serial);
                 }
             }
@@ -97,7 +97,7 @@ impl Engine {
 
     fn begin_mirror(&mut self, now: Instant, home: usize, begin: Begin) {
         let origin = Origin::Thread { home, serial: begin.serial, since: now };
-        if let Some(mirror) = self.producers.get_mut(&begin.key) {
+        if let Some(mirror) = self.producers.get_mut(begin.key) {
             mirror.origin = origin;
             self.set_paused(now, begin.key, begin.paused);
             return;
@@ -105,18 +105,17 @@ impl Engine {
         if !self.free_name(now, &begin.id) {
             return;
         }
-        let mut mirror = Producer::new(begin.id.clone(), begin.room, begin.format, origin, begin.paused);
+        let mut mirror = Producer::new(begin.id, begin.room, begin.format, origin, begin.paused);
         mirror.stream = begin.stream;
         mirror.screen_share = begin.screen_share;
         mirror.expect(now, &begin.layers);
-        self.producer_keys.insert(begin.id, begin.key);
-        self.producers.insert(begin.key, mirror);
+        self.producers.add(begin.key, mirror);
     }
 
     /// Whether a producer may have this name. A mirror that has it is of one that ended: the news is on its way.
     pub(super) fn free_name(&mut self, now: Instant, id: &ProducerId) -> bool {
-        let Some(key) = self.producer_keys.get(id).copied() else { return true };
-        if self.producers.get(&key).is_some_and(|p| p.line().is_some()) {
+        let Some(key) = self.producers.key_of(id) else { return true };
+        if self.producers.get(key).is_some_and(|p| p.line().is_some()) {
             return false;
         }
         self.end_producer(now, key);
@@ -126,12 +125,12 @@ impl Engine {
     /// Gives up mirrors that nobody consumes, and addresses from which nothing came for long.
     pub(super) fn tidy_crossings(&mut self, now: Instant) {
         let mut idle = Vec::new();
-        for (key, producer) in &self.producers {
+        for (key, producer) in self.producers.iter() {
             if let Origin::Thread { home, serial, since } = producer.origin
                 && producer.consumers.is_empty()
                 && now.saturating_duration_since(since) > MIRROR_IDLE_FOR
             {
-                idle.push((*key, home, serial));
+                idle.push((key, home, serial));
             }
         }
         for (key, home, serial) in idle {
@@ -143,6 +142,6 @@ impl Engine {
 
     #[cfg(test)]
     pub(super) fn mirrors(&self) -> usize {
-        self.producers.values().filter(|p| p.line().is_none()).count()
+        self.producers.iter().filter(|(_, p)| p.line().is_none()).count()
     }
 }

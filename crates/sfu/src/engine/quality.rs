@@ -25,21 +25,21 @@ impl Engine {
     /// Everyone's connections in a room, in no order.
     pub(crate) fn quality(&self, now: Instant, room: &RoomId) -> Vec<LineQuality> {
         let lines = self.rooms.members(room);
-        lines.iter().filter_map(|key| Some(self.line_quality(now, self.transports.get(key)?))).collect()
+        lines.iter().filter_map(|key| Some(self.line_quality(now, self.transports.get(*key)?))).collect()
     }
 
     fn line_quality(&self, now: Instant, transport: &Transport) -> LineQuality {
-        let producers = transport.incoming.values().filter_map(|key| self.producers.get(key));
-        let consumers = transport.consumers.iter().filter_map(|(mid, consumer)| {
-            let producer = self.producers.get(&consumer.producer)?;
+        let producers = transport.publishing.producers().filter_map(|key| self.producers.get(key));
+        let consumers = transport.subscribing.consumers().filter_map(|(mid, consumer)| {
+            let producer = self.producers.get(consumer.producer)?;
             Some(consumer_quality(now, transport, &mid.to_string(), consumer, producer))
         });
         LineQuality {
-            transport: transport.id.clone(),
-            role: transport.role,
-            rtt: transport.rtt,
+            transport: transport.id().clone(),
+            role: transport.role(),
+            rtt: transport.rtt(),
             estimate: estimate(transport),
-            loss: transport.egress.as_ref().and_then(|e| e.congestion.loss()),
+            loss: transport.subscribing.egress().and_then(|e| e.congestion.loss()),
             producers: producers.map(|producer| producer_quality(now, transport, producer)).collect(),
             consumers: consumers.collect(),
         }
@@ -53,18 +53,18 @@ impl Engine {
             resent: self.counters.resent,
             ..QualityTotals::default()
         };
-        for transport in self.transports.values() {
-            totals.held_publishers += u64::from(transport.held_to.is_some());
-            if let Some(rtt) = transport.rtt.filter(|_| !transport.consumers.is_empty()) {
+        for (_, transport) in self.transports.iter() {
+            totals.held_publishers += u64::from(transport.publishing.held_to().is_some());
+            if let Some(rtt) = transport.rtt().filter(|_| transport.subscribing.consumers().len() > 0) {
                 totals.rtt.add(rtt.as_secs_f64());
             }
-            for consumer in transport.consumers.values() {
-                if let Some(producer) = self.producers.get(&consumer.producer) {
+            for (_, consumer) in transport.subscribing.consumers() {
+                if let Some(producer) = self.producers.get(consumer.producer) {
                     add(&mut totals, now, transport, consumer, producer);
                 }
             }
         }
-        for producer in self.producers.values() {
+        for (_, producer) in self.producers.iter() {
             totals.refused_layers += producer.known_layers().iter().filter(|l| l.sent && l.beyond.is_some()).count() as u64;
         }
         totals
@@ -72,10 +72,10 @@ impl Engine {
 
     /// A stream goes to nobody from now on: who got it needs a key frame of something before anything else.
     pub(super) fn cut_stream(&mut self, key: ProducerKey, stream: usize) {
-        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
         producer.waiting.retain(|packet| packet.stream != stream);
         for (to, mid) in &producer.consumers {
-            let consumer = self.transports.get_mut(to).and_then(|t| t.consumers.get_mut(mid));
+            let consumer = self.transports.get_mut(*to).and_then(|t| t.subscribing.consumer_mut(*mid));
             let current = |c: &&mut Consumer| c.current_layer().and_then(|layer| producer.stream_with(layer));
             if let Some(consumer) = consumer.filter(|c| current(c) == Some(stream)) {
                 consumer.restart();
@@ -86,18 +86,17 @@ impl Engine {
     /// A subscriber's report about one of its tracks.
     pub(super) fn hear_reception(&mut self, now: Instant, key: Key, report: &reception::Reception) {
         let wall = short_ntp(self.identity.wall(now));
-        let Some(transport) = self.transports.get_mut(&key) else { return };
-        let Some(Some(mid)) = transport.ssrcs.get(&report.ssrc) else { return };
-        let Some(consumer) = transport.consumers.get_mut(mid) else { return };
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let Some((_, consumer)) = transport.subscribing.sending_as(report.ssrc) else { return };
         consumer.quality.hear(report, wall);
         if let Some(rtt) = report.rtt(wall) {
-            transport.rtt = Some(outgoing::smoothed(transport.rtt, rtt));
+            transport.measured(outgoing::smoothed(transport.rtt(), rtt));
         }
     }
 }
 
 fn estimate(transport: &Transport) -> Option<u64> {
-    transport.egress.as_ref().and_then(|egress| egress.congestion.estimate())
+    transport.subscribing.egress().and_then(|egress| egress.congestion.estimate())
 }
 
 fn producer_quality(now: Instant, transport: &Transport, producer: &Producer) -> ProducerQuality {
@@ -105,7 +104,7 @@ fn producer_quality(now: Instant, transport: &Transport, producer: &Producer) ->
     let best = layers.iter().filter(|l| l.alive).max_by_key(|l| (l.size.map(pixels), l.bitrate));
     let score = best.map(|layer| match producer.kind {
         // What comes in has not gone to anyone yet: half of a way.
-        Kind::Audio => score::sound(layer.loss, transport.rtt.unwrap_or_default() / 2, layer.jitter),
+        Kind::Audio => score::sound(layer.loss, transport.rtt().unwrap_or_default() / 2, layer.jitter),
         Kind::Video => score::picture(score::Picture {
             frozen: 0.0,
             loss: layer.loss,
@@ -120,7 +119,7 @@ fn producer_quality(now: Instant, transport: &Transport, producer: &Producer) ->
         paused: producer.paused,
         score: score.filter(|_| !producer.paused),
         key_frame_requests: producer.key_frame_requests(),
-        held_to: transport.held_to,
+        held_to: transport.publishing.held_to(),
         layers,
     }
 }
@@ -182,7 +181,7 @@ fn score_of(
 ) -> Option<f32> {
     let loss = reading.loss.filter(|_| !producer.paused && consumer.negotiated)?;
     if producer.kind == Kind::Audio {
-        let rtt = consumer.quality.rtt.or(transport.rtt).unwrap_or_default();
+        let rtt = consumer.quality.rtt.or(transport.rtt()).unwrap_or_default();
         return layer.map(|_| score::sound(loss, rtt, reading.jitter.unwrap_or_default()));
     }
     // Without a layer it stands still, and the reading says so.

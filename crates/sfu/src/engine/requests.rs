@@ -27,17 +27,16 @@ impl Engine {
         role: Role,
         offer: &str,
     ) -> Result<String, Error> {
-        if self.transport_keys.contains_key(&id) {
+        if self.transports.key_of(&id).is_some() {
             return Err(Error::Refused("there is a transport of that name".into()));
         }
         let offer = sdp::parse(offer)?;
         let key = Key(self.next_key());
-        let (transport, answer) = Transport::open(now, key.0, &self.identity, id.clone(), room.clone(), role, &offer)?;
-        self.demux.add(key, transport.ufrag.clone());
+        let (transport, answer) = Transport::open(now, key.0, &self.identity, id, room.clone(), role, &offer)?;
+        self.demux.add(key, transport.name().to_owned());
         self.rooms.enter(&room, key);
-        self.transport_keys.insert(id, key);
-        self.transports.insert(key, Box::new(transport));
-        self.touch(key);
+        self.transports.add(key, transport);
+        self.transports.touch(key);
         self.settle(now);
         Ok(answer)
     }
@@ -51,16 +50,16 @@ impl Engine {
         let offer = sdp::parse(&request.offer)?;
         let line = find_line(&offer, &request).ok_or_else(|| BadSdp::new("no m-line of the wanted kind, mid or msid"))?;
         let mid = Mid::from(line);
-        let transport = self.transports.get(&key).ok_or(Error::UnknownTransport)?;
-        if transport.role != Role::Send {
+        let transport = self.transports.get(key).ok_or(Error::UnknownTransport)?;
+        if transport.role() != Role::Send {
             return Err(Error::Refused("the transport only receives".into()));
         }
-        let replaced = transport.incoming.get(&mid).copied();
-        if replaced.is_none() && transport.incoming.len() >= self.limits.producers_per_transport {
+        let replaced = transport.publishing.on(mid);
+        if replaced.is_none() && transport.publishing.count() >= self.limits.producers_per_transport {
             return Err(Error::Refused("too many producers on the transport".into()));
         }
         let answer = self.answer(now, key, &offer, &HashSet::new())?;
-        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
+        let transport = self.transports.get_mut(key).ok_or(Error::UnknownTransport)?;
         let Some(format) = transport.receiving(line, request.kind).map(|codec| codec.format) else {
             self.settle(now);
             return Err(Error::Refused("the m-line does not send, or with no codec of ours".into()));
@@ -70,24 +69,23 @@ impl Engine {
             self.end_producer(now, replaced);
         }
         let producer_key = ProducerKey(self.next_key());
-        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
-        transport.incoming.insert(mid, producer_key);
-        let room = transport.room.clone();
+        let transport = self.transports.get_mut(key).ok_or(Error::UnknownTransport)?;
+        transport.publishing.begin(mid, producer_key);
+        let room = transport.room().clone();
         let stream = match request.screen_share {
             true => format!("{}-screen", request.transport),
             false => request.transport.to_string(),
         };
         let origin = Origin::Client { transport: key, mid };
-        let mut producer = Producer::new(request.producer.clone(), room, format, origin, request.paused);
+        let mut producer = Producer::new(request.producer, room, format, origin, request.paused);
         producer.screen_share = request.screen_share;
         producer.cap = request.cap;
         producer.stream = stream;
-        self.producer_keys.insert(request.producer, producer_key);
-        self.producers.insert(producer_key, producer);
+        self.producers.add(producer_key, producer);
         for other in self.producers_on(key) {
             self.lift(other);
         }
-        self.touch(key);
+        self.transports.touch(key);
         self.settle(now);
         Ok(answer)
     }
@@ -102,8 +100,8 @@ impl Engine {
     ) -> Result<Option<String>, Error> {
         let key = self.transport_key(&transport)?;
         let offer = offer.map(sdp::parse).transpose()?;
-        let known = self.producer_keys.get(&producer).copied();
-        let known = known.filter(|p| self.producers.get(p).and_then(Producer::line).is_some_and(|(of, _)| of == key));
+        let known = self.producers.key_of(&producer);
+        let known = known.filter(|p| self.producers.get(*p).and_then(Producer::line).is_some_and(|(of, _)| of == key));
         if let Some(known) = known {
             self.end_producer(now, known);
         }
@@ -117,9 +115,9 @@ impl Engine {
     }
 
     pub(crate) fn pause_producer(&mut self, now: Instant, producer: &ProducerId, paused: bool) {
-        let Some(key) = self.producer_keys.get(producer).copied() else { return };
+        let Some(key) = self.producers.key_of(producer) else { return };
         self.set_paused(now, key, paused);
-        let mirrors = self.producers.get(&key).map(|p| p.mirrors.clone());
+        let mirrors = self.producers.get(key).map(|p| p.mirrors.clone());
         for mirror in mirrors.into_iter().flatten() {
             self.cross(mirror.on, Crossing::Paused { key, paused });
         }
@@ -127,7 +125,7 @@ impl Engine {
     }
 
     pub(super) fn set_paused(&mut self, now: Instant, key: ProducerKey, paused: bool) {
-        let Some(producer) = self.producers.get_mut(&key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
         if std::mem::replace(&mut producer.paused, paused) == paused {
             return;
         }
@@ -140,7 +138,7 @@ impl Engine {
             return;
         }
         for (to, mid) in &producer.consumers {
-            if let Some(consumer) = self.transports.get_mut(to).and_then(|t| t.consumers.get_mut(mid)) {
+            if let Some(consumer) = self.transports.get_mut(*to).and_then(|t| t.subscribing.consumer_mut(*mid)) {
                 consumer.restart();
                 consumer.quality.rest();
             }
@@ -151,7 +149,7 @@ impl Engine {
     /// Adds consumers to the transport's next offer.
     pub(crate) fn consume(&mut self, now: Instant, transport: TransportId, wanted: Vec<Consume>) -> Result<Consumed, Error> {
         let key = self.transport_key(&transport)?;
-        if self.transports.get(&key).is_some_and(|t| t.role != Role::Receive) {
+        if self.transports.get(key).is_some_and(|t| t.role() != Role::Receive) {
             return Err(Error::Refused("the transport only sends".into()));
         }
         let mut consumers = Vec::with_capacity(wanted.len());
@@ -159,21 +157,21 @@ impl Engine {
             let mid = self.consume_one(now, key, &want);
             consumers.push((want.producer, mid));
         }
-        let offer = self.run(now, key, |transport, identity, _| transport.is_offered().then(|| transport.write_offer(identity)));
+        let offer = self.run(now, key, |transport, identity, _| transport.write_offer(identity));
         self.settle(now);
         Ok(Consumed { offer: offer.ok_or(Error::UnknownTransport)?, consumers })
     }
 
     fn consume_one(&mut self, now: Instant, key: Key, want: &Consume) -> Result<String, ConsumeError> {
-        let producer_key = self.producer_keys.get(&want.producer).copied().ok_or(ConsumeError::NotFound)?;
-        let producer = self.producers.get_mut(&producer_key).ok_or(ConsumeError::NotFound)?;
-        let transport = self.transports.get_mut(&key).ok_or(ConsumeError::Backend)?;
-        if producer.room != transport.room {
+        let producer_key = self.producers.key_of(&want.producer).ok_or(ConsumeError::NotFound)?;
+        let producer = self.producers.get_mut(producer_key).ok_or(ConsumeError::NotFound)?;
+        let transport = self.transports.get_mut(key).ok_or(ConsumeError::Backend)?;
+        if producer.room != *transport.room() {
             return Err(ConsumeError::NotFound);
         }
         let rid = want.preferred_rid.as_deref().map(Rid::from);
-        if let Some(mid) = transport.consumer_of.get(&producer_key).copied() {
-            if let Some(consumer) = transport.consumers.get_mut(&mid)
+        if let Some(mid) = transport.subscribing.mid_of(producer_key) {
+            if let Some(consumer) = transport.subscribing.consumer_mut(mid)
                 && rid.is_some()
             {
                 consumer.wanted = rid;
@@ -186,8 +184,7 @@ impl Engine {
         }
         let line = transport.add_line(producer.format, &producer.stream, producer.id.as_str()).ok_or(ConsumeError::Backend)?;
         let mid = line.mid;
-        transport.consumers.insert(mid, Consumer::new(producer_key, producer.kind, &line, rid));
-        transport.consumer_of.insert(producer_key, mid);
+        transport.subscribing.add(mid, Consumer::new(producer_key, producer.kind, &line, rid));
         producer.consumers.push((key, mid));
         self.lift(producer_key);
         Ok(mid.to_string())
@@ -227,12 +224,12 @@ impl Engine {
         rid: &str,
     ) -> Result<(), Error> {
         let key = self.transport_key(&transport)?;
-        let producer = self.producer_keys.get(&producer).copied();
-        let transport = self.transports.get_mut(&key).ok_or(Error::UnknownTransport)?;
-        let by_producer = producer.and_then(|p| transport.consumer_of.get(&p).copied());
+        let producer = self.producers.key_of(&producer);
+        let transport = self.transports.get_mut(key).ok_or(Error::UnknownTransport)?;
+        let by_producer = producer.and_then(|p| transport.subscribing.mid_of(p));
         let mid = by_producer.or_else(|| mid.filter(|_| producer.is_none()).map(|m| Mid::from(m.as_str())));
         let mid = mid.ok_or(Error::UnknownProducer)?;
-        let consumer = transport.consumers.get_mut(&mid).ok_or(Error::UnknownProducer)?;
+        let consumer = transport.subscribing.consumer_mut(mid).ok_or(Error::UnknownProducer)?;
         consumer.wanted = Some(Rid::from(rid));
         self.choose_layer(now, key, mid);
         self.settle(now);
@@ -240,7 +237,7 @@ impl Engine {
     }
 
     pub(crate) fn close_transport(&mut self, now: Instant, transport: &TransportId) {
-        if let Some(key) = self.transport_keys.get(transport).copied() {
+        if let Some(key) = self.transports.key_of(transport) {
             self.end_transport(now, key, None);
             self.settle(now);
         }
@@ -255,18 +252,17 @@ impl Engine {
 
     /// Says goodbye to everyone, so that clients look for another server at once.
     pub(crate) fn close_all(&mut self, now: Instant) {
-        let keys: Vec<Key> = self.transports.keys().copied().collect();
-        for key in keys {
+        for key in self.transports.keys() {
             self.end_transport(now, key, None);
         }
     }
 
     fn producers_on(&self, key: Key) -> Vec<ProducerKey> {
-        self.transports.get(&key).map(|t| t.incoming.values().copied().collect()).unwrap_or_default()
+        self.transports.get(key).map(|t| t.publishing.producers().collect()).unwrap_or_default()
     }
 
     fn transport_key(&self, id: &TransportId) -> Result<Key, Error> {
-        self.transport_keys.get(id).copied().ok_or(Error::UnknownTransport)
+        self.transports.key_of(id).ok_or(Error::UnknownTransport)
     }
 
     fn answer(&mut self, now: Instant, key: Key, offer: &Remote, stop: &HashSet<String>) -> Result<String, Error> {
@@ -284,14 +280,14 @@ impl Engine {
                 Change::SendingEnds { mid } => self.end_consumer(key, Mid::from(mid.as_str())),
                 Change::ReceivingEnds { mid } => {
                     let mid = Mid::from(mid.as_str());
-                    let producer = self.transports.get(&key).and_then(|t| t.incoming.get(&mid)).copied();
+                    let producer = self.transports.get(key).and_then(|t| t.publishing.on(mid));
                     if let Some(producer) = producer {
                         self.end_producer(now, producer);
                     }
                 }
             }
         }
-        self.touch(key);
+        self.transports.touch(key);
     }
 }
 

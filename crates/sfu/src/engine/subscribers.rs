@@ -17,15 +17,15 @@ use super::layers::Grant;
 use super::producer::Origin;
 use super::{Output, trap};
 use crate::counters::DropReason;
-use crate::limits::{ALLOCATE_CALMLY, ALLOCATE_EVERY, ARRIVALS_PER_REPORT, COPIES_AT_MOST, HUNGRY_EVERY};
+use crate::limits::{ARRIVALS_PER_REPORT, COPIES_AT_MOST};
 use crate::sdp::Kind;
 
 impl Engine {
     /// A report of a subscriber came in: what it misses is sent again, what it cannot decode is asked for, and what its
     /// line carries is shared out anew.
     pub(super) fn hear_subscriber(&mut self, now: Instant, key: Key, from: Address, datagram: &[u8]) {
-        let Some(transport) = self.transports.get_mut(&key) else { return };
-        let Some(egress) = &mut transport.egress else { return };
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let Some(egress) = transport.subscribing.egress_mut() else { return };
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         report.extend_from_slice(datagram);
@@ -53,8 +53,8 @@ impl Engine {
 
     /// One thing a subscriber said. True if it told what arrived.
     fn obey(&mut self, now: Instant, key: Key, from: Address, wish: Feedback<'_>) -> bool {
-        let Some(transport) = self.transports.get_mut(&key) else { return false };
-        let Some(egress) = &mut transport.egress else { return false };
+        let Some(transport) = self.transports.get_mut(key) else { return false };
+        let Some(egress) = transport.subscribing.egress_mut() else { return false };
         let (ssrc, missing) = match wish {
             Feedback::Arrivals(body) => {
                 egress.congestion.hear(now, body);
@@ -67,8 +67,7 @@ impl Engine {
             Feedback::KeyFrameWanted { ssrc } => (ssrc, None),
             Feedback::Missing { ssrc, first, after } => (ssrc, Some((first, after))),
         };
-        let Some(Some(mid)) = transport.ssrcs.get(&ssrc) else { return false };
-        let Some(consumer) = transport.consumers.get_mut(mid) else { return false };
+        let Some((egress, consumer)) = transport.subscribing.sending_as(ssrc) else { return false };
         let Some((first, after)) = missing else {
             self.counters.key_frame_requests_in += 1;
             consumer.quality.stall(now);
@@ -79,7 +78,7 @@ impl Engine {
             return false;
         };
         self.counters.nacks_in += 1;
-        let Some(producer) = self.producers.get(&consumer.producer) else { return false };
+        let Some(producer) = self.producers.get(consumer.producer) else { return false };
         for number in Feedback::numbers(first, after) {
             let Some((sent, asked)) = consumer.stream.find(number) else { continue };
             let Some(packet) = producer.kept(now, sent.stream, sent.incoming) else { continue };
@@ -97,20 +96,18 @@ impl Engine {
 
     /// Shares a subscriber's line out among its tracks, and finds out whether it carries more if that is wanted.
     pub(super) fn allocate(&mut self, now: Instant, key: Key) {
-        let Some(transport) = self.transports.get_mut(&key) else { return };
+        let Some(transport) = self.transports.get_mut(key) else { return };
         let Some(client) = transport.client() else { return };
-        let Some(egress) = &mut transport.egress else { return };
-        trap::spring("allocate");
-        let Some(budget) = egress.congestion.estimate() else { return };
-        let pause = if transport.wanted.saturating_mul(2) <= budget { ALLOCATE_CALMLY } else { ALLOCATE_EVERY };
-        if transport.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < pause) {
+        let subscribing = &mut transport.subscribing;
+        if subscribing.egress().is_none() {
             return;
         }
-        transport.allocated_at = Some(now);
+        trap::spring("allocate");
+        let Some(budget) = subscribing.to_allocate(now) else { return };
         let mut audio = 0;
         let (mut mids, mut wishes) = (Vec::new(), Vec::new());
-        for (mid, consumer) in &transport.consumers {
-            let Some(producer) = self.producers.get(&consumer.producer).filter(|p| consumer.negotiated && !p.paused) else {
+        for (mid, consumer) in subscribing.consumers() {
+            let Some(producer) = self.producers.get(consumer.producer).filter(|p| consumer.negotiated && !p.paused) else {
                 continue;
             };
             if producer.kind == Kind::Audio {
@@ -124,27 +121,24 @@ impl Engine {
             };
             let layers = producer.options(consumer.wanted);
             if !layers.is_empty() {
-                mids.push(*mid);
+                mids.push(mid);
                 wishes.push(Wish { weight, layers, current: consumer.current_layer() });
             }
         }
         let allocation = allocate(budget, audio, &wishes);
-        transport.wanted = allocation.wanted;
+        subscribing.wants(allocation.wanted);
         let mut needed = Vec::new();
         for (mid, layer) in mids.iter().zip(&allocation.layers) {
-            let Some(consumer) = transport.consumers.get_mut(mid) else { continue };
-            let Some(producer) = self.producers.get(&consumer.producer) else { continue };
+            let Some(consumer) = subscribing.consumer_mut(*mid) else { continue };
+            let Some(producer) = self.producers.get(consumer.producer) else { continue };
             let grant = layer.map_or(Grant::Nothing, Grant::UpTo);
             needed.extend(consumer.grant(grant, &producer.candidates()).map(|layer| (consumer.producer, layer)));
         }
-        if allocation.wanted > budget {
-            self.hungry.insert(key);
-            self.hungry_at.get_or_insert(now + HUNGRY_EVERY);
+        for padding in subscribing.probe(now) {
+            self.outputs.push_back(Output::Send { to: client, bytes: padding.into() });
         }
-        if let Some(consumer) = transport.consumers.values_mut().find(|c| c.stream.may_probe()) {
-            for padding in egress.probe(now, &mut consumer.stream, allocation.wanted) {
-                self.outputs.push_back(Output::Send { to: client, bytes: padding.into() });
-            }
+        if allocation.wanted > budget {
+            self.hungry.add(now, key);
         }
         for (producer, layer) in needed {
             self.ask_key_frame(now, producer, layer);
@@ -154,13 +148,13 @@ impl Engine {
     /// Lets all consumers of a producer choose their layer anew.
     pub(super) fn choose_layers(&mut self, now: Instant, key: ProducerKey) {
         self.lift(key);
-        let Some(producer) = self.producers.get(&key) else { return };
+        let Some(producer) = self.producers.get(key) else { return };
         let layers = producer.candidates();
         let mut needed = HashSet::new();
         for (to, mid) in &producer.consumers {
-            let Some(transport) = self.transports.get_mut(to).filter(|t| t.connected) else { continue };
-            transport.wanted = u64::MAX;
-            if let Some(consumer) = transport.consumers.get_mut(mid).filter(|c| c.negotiated) {
+            let Some(transport) = self.transports.get_mut(*to).filter(|t| t.is_connected()) else { continue };
+            transport.subscribing.wants_anew();
+            if let Some(consumer) = transport.subscribing.consumer_mut(*mid).filter(|c| c.negotiated) {
                 needed.extend(consumer.choose(&layers));
             }
         }
@@ -171,13 +165,13 @@ impl Engine {
 
     /// One consumer begins, or wants another layer.
     pub(super) fn choose_layer(&mut self, now: Instant, of: Key, mid: Mid) {
-        let Some(transport) = self.transports.get_mut(&of).filter(|t| t.connected) else { return };
-        transport.wanted = u64::MAX;
-        let Some(consumer) = transport.consumers.get_mut(&mid).filter(|c| c.negotiated) else { return };
+        let Some(transport) = self.transports.get_mut(of).filter(|t| t.is_connected()) else { return };
+        transport.subscribing.wants_anew();
+        let Some(consumer) = transport.subscribing.consumer_mut(mid).filter(|c| c.negotiated) else { return };
         let key = consumer.producer;
         self.lift(key);
-        let Some(consumer) = self.transports.get_mut(&of).and_then(|t| t.consumers.get_mut(&mid)) else { return };
-        let Some(producer) = self.producers.get(&key) else { return };
+        let Some(consumer) = self.transports.get_mut(of).and_then(|t| t.subscribing.consumer_mut(mid)) else { return };
+        let Some(producer) = self.producers.get(key) else { return };
         if let Some(layer) = consumer.choose(&producer.candidates()) {
             self.ask_key_frame(now, key, layer);
         }
@@ -185,7 +179,7 @@ impl Engine {
 
     /// Asks a publisher for a key frame, unless it was asked just now.
     pub(super) fn ask_key_frame(&mut self, now: Instant, key: ProducerKey, layer: usize) {
-        let Some(producer) = self.producers.get_mut(&key).filter(|p| !p.paused) else { return };
+        let Some(producer) = self.producers.get_mut(key).filter(|p| !p.paused) else { return };
         let Some(rid) = producer.want_key_frame(now, layer) else { return };
         let (from, mid) = match producer.origin {
             Origin::Client { transport, mid } => (transport, mid),
@@ -193,7 +187,7 @@ impl Engine {
         };
         if self.run(now, from, |transport, _, _| transport.request_key_frame(mid, rid)) == Some(true) {
             self.counters.key_frame_requests_out += 1;
-            self.touch(from);
+            self.transports.touch(from);
         }
     }
 }

@@ -1,0 +1,47 @@
+//! Where a client is reached.
+//! Invariant: a path that was proven is left for one that is only checked when it has gone quiet.
+
+use std::time::Instant;
+
+use crate::engine::address::Address;
+use crate::limits::PATH_QUIET_FOR;
+
+/// Nowhere, until a genuine check came.
+#[derive(Debug, Default)]
+pub(crate) struct Path(Option<Place>);
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    client: Address,
+    /// Something came from there that cannot come from anyone else.
+    proven: bool,
+    heard_at: Instant,
+}
+
+impl Path {
+    /// Where the client wants what we send.
+    pub(crate) fn client(&self) -> Option<Address> {
+        self.0.map(|place| place.client)
+    }
+
+    /// A genuine connectivity check came from there; with `nominated` the client wants its media there. A check can be
+    /// caught and sent again from elsewhere, so a path that was proven is left for it only when it has gone quiet.
+    pub(crate) fn checked(&mut self, now: Instant, from: Address, nominated: bool) {
+        match &mut self.0 {
+            Some(place) if place.client == from => place.heard_at = now,
+            Some(place) if place.proven && now.saturating_duration_since(place.heard_at) < PATH_QUIET_FOR => {}
+            Some(_) if !nominated => {}
+            place => *place = Some(Place { client: from, proven: false, heard_at: now }),
+        }
+    }
+
+    /// A genuine packet or report came from there, which cannot be sent twice.
+    pub(crate) fn proven(&mut self, now: Instant, from: Address) {
+        self.0 = Some(Place { client: from, proven: true, heard_at: now });
+    }
+
+    /// Nobody is reached there any more. What it checks next is the client's new place.
+    pub(crate) fn leave(&mut self, address: Address) {
+        self.0 = self.0.filter(|place| place.client != address);
+    }
+}
