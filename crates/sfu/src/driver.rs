@@ -1,12 +1,13 @@
 //! The media threads: each its sockets, a command queue, an engine and the loop between them.
 //! Owns the clock and the sockets; decides nothing. Sleeps until a packet, a command or a deadline comes.
 //! Invariant: whatever the engine wants sent leaves before the thread sleeps, to other threads before to clients.
-//! Next: `driver/command.rs` for the way of a request, `driver/neighbours.rs` for the ways between threads, `driver/tcp.rs`,
+//! Next: `driver/handle.rs` for the way of a request, `driver/neighbours.rs` for the ways between threads, `driver/tcp.rs`,
 //! `driver/addresses.rs` for what clients are told.
 
 mod addresses;
 mod command;
 mod directory;
+mod handle;
 mod neighbours;
 mod sent;
 mod tcp;
@@ -23,8 +24,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use self::command::{Command, Line};
+use self::command::Command;
 use self::directory::Directory;
+use self::handle::Line;
 use self::neighbours::{Neighbours, neighbours};
 use self::sent::SentCounts;
 use self::tcp::Tcp;
@@ -38,7 +40,7 @@ use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST}
 use crate::{Config, Event, Secret};
 
 pub use self::addresses::addresses;
-pub use self::command::Sfu;
+pub use self::handle::Sfu;
 pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
@@ -307,10 +309,10 @@ impl Shard {
                     return Obeyed::Stop;
                 }
                 Ok(Command::Adopt(newcomer)) => self.tcp.adopt(now(), *newcomer, &mut self.engine),
-                Ok(command) => {
+                Ok(Command::Do(errand)) => {
                     // It may speak of what another thread shared before.
                     self.cross_over();
-                    command.apply(&mut self.engine, &self.directory, &self.neighbours, now());
+                    errand.carry_out(&mut self.engine, &self.directory, &self.neighbours, now());
                 }
                 Err(mpsc::error::TryRecvError::Empty) => return Obeyed::All,
                 // The last handle is gone: nobody can use the rooms any more.
