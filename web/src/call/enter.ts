@@ -4,6 +4,7 @@
  */
 
 import type Client from '@cloudflare/realtimekit';
+import { drawEachMessageOnce } from './each-message-once';
 import { BASE, keepSdkOnOwnOrigin } from './same-origin';
 import { keepKitLocal } from './stay-local';
 import { TokenRefused } from '../token-refused';
@@ -92,6 +93,7 @@ async function prepare(): Promise<typeof Client> {
   if (!pageReady) {
     keepSdkOnOwnOrigin();
     keepKitLocal();
+    drawEachMessageOnce();
     pageReady = true;
   }
   const [sdk, kit] = await Promise.all([
