@@ -37,8 +37,11 @@ async function entersCall({ page }) {
   await page.locator('rtk-controlbar').first().waitFor();
 }
 
+/** A figure of the live panel, which is closed until somebody wants it. */
 async function inPanel({ page }, figure) {
-  return page.locator('.figures div', { hasText: figure }).locator('dd').textContent();
+  const panel = page.getByRole('complementary', { name: 'Right now' });
+  if (!(await panel.isVisible())) await page.getByRole('button', { name: 'Details' }).click();
+  return panel.locator('.figures div', { hasText: figure }).locator('dd').textContent();
 }
 
 async function eventuallyInPanel(who, figure, wanted) {
