@@ -154,7 +154,7 @@ impl Store {
         let beside = "or (s.ended_ms is null and s.meeting_id in (select id from meetings where parent_id = $2))";
         let sql = format!(
             "select {} from {} where s.parent_session_id = $1 {} order by s.created_ms desc, s.id desc limit {MAX_BREAKOUTS}",
-            sessions::columns(),
+            sessions::columns(&self.db),
             sessions::TABLES,
             if live { beside } else { "and $2 = $2" },
         );

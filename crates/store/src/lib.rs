@@ -33,7 +33,7 @@ pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};
 pub use open::OpenOptions;
-pub use ownership::{Adoptable, NODE_DEAD_MS};
+pub use ownership::{Adoptable, NODE_DEAD_MS, VOUCHED_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
 pub use presets::Preset;
 pub use run_id::RunId;

@@ -6,13 +6,17 @@
 use salon_core::{MeetingId, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Row, args, built, transaction};
+use crate::engine::{Db, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::run_id::RunId;
 
 /// A node that has not renewed its row for this long is dead, in milliseconds. Nodes renew every 2 s; raising this
 /// leaves meetings of a dead node without a host for longer, lowering it takes meetings away from slow ones.
 pub const NODE_DEAD_MS: i64 = 8_000;
+
+/// For so long after a renewal the people of a node's sessions are taken to be seen, in milliseconds: up to then the node
+/// tells of them, and whoever takes them over counts them. It must be more than nodes leave between two renewals.
+pub const VOUCHED_MS: i64 = 2_000;
 
 /// A live session whose owner is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +29,29 @@ pub struct Adoptable {
     pub owner_seen_at: Timestamp,
 }
 
-/// When the run that owns a session `s` was last seen, with `n` the row of its node if there is one. A run that never
-/// registered was alive when it last wrote.
-pub(crate) const OWNER_SEEN: &str = "coalesce(s.owner_seen_ms, case when n.run = s.owner_run then n.seen_ms end, s.updated_ms)";
+/// When the run that owns a session `s` was last seen, by its own clock, with `n` the row of its node if there is one. Where
+/// nodes share the database a renewal vouches for a while, as far as that has gone by. A run that never registered was alive
+/// when it last wrote.
+pub(crate) fn owner_seen(db: &Db) -> String {
+    format!("coalesce(s.owner_seen_ms, case when n.run = s.owner_run then {} end, s.updated_ms)", run_seen(db))
+}
+
+/// When the run of a node `n` was last seen, by its own clock.
+fn run_seen(db: &Db) -> String {
+    let own = "coalesce(n.own_ms, n.seen_ms)";
+    match db {
+        Db::Sqlite { .. } => own.to_owned(),
+        Db::Postgres(_) => format!("{own} + least(greatest({} - n.seen_ms, 0), {VOUCHED_MS})", db.clock("")),
+    }
+}
 
 impl Store {
     /// Begins `run` as the node `name`. An earlier run of that name has ended: its heartbeats fail from now on, and
     /// its sessions may be taken over.
     pub async fn register_node(&self, name: &str, run: &RunId, now: Timestamp) -> Result<()> {
         transaction!(self.db, |tx| {
-            let sql = format!("select run, seen_ms from nodes where name = $1{}", self.db.for_update());
+            let sql =
+                format!("select n.run, {} as seen_ms from nodes n where n.name = $1{}", run_seen(&self.db), self.db.for_update());
             if let Some(former) = tx.one(built(sql), args![name]).await? {
                 // The node's row is about to forget when the former run was last seen; its sessions remember.
                 let sql = "update sessions set owner_seen_ms = $3 \
@@ -43,8 +60,8 @@ impl Store {
                 tx.run(sql, args![name, &former.id::<RunId>("run")?, former.time("seen_ms")?, run]).await?;
             }
             let sql = format!(
-                "insert into nodes (name, run, seen_ms) values ($1, $2, {}) \
-                 on conflict (name) do update set run = excluded.run, seen_ms = excluded.seen_ms",
+                "insert into nodes (name, run, own_ms, seen_ms) values ($1, $2, $3, {}) \
+                 on conflict (name) do update set run = excluded.run, own_ms = excluded.own_ms, seen_ms = excluded.seen_ms",
                 self.db.clock("$3")
             );
             tx.run(built(sql), args![name, run, now]).await?;
@@ -54,7 +71,7 @@ impl Store {
 
     /// Says that `run` is alive. `NotOwner` if another run has its name by now: it must stop hosting.
     pub async fn heartbeat(&self, run: &RunId, now: Timestamp) -> Result<()> {
-        let sql = format!("update nodes set seen_ms = {} where run = $1", self.db.clock("$2"));
+        let sql = format!("update nodes set own_ms = $2, seen_ms = {} where run = $1", self.db.clock("$2"));
         match self.db.run(built(sql), args![run, now]).await? {
             0 => Err(Error::NotOwner),
             _ => Ok(()),
@@ -74,9 +91,10 @@ impl Store {
             )
         };
         let sql = format!(
-            "select s.id, s.meeting_id, s.epoch, {OWNER_SEEN} as seen_ms \
+            "select s.id, s.meeting_id, s.epoch, {} as seen_ms \
              from sessions s left join nodes n on n.name = s.owner_node \
-             where s.ended_ms is null and s.owner_run <> $1 and {orphaned} order by s.created_ms, s.id"
+             where s.ended_ms is null and s.owner_run <> $1 and {orphaned} order by s.created_ms, s.id",
+            owner_seen(&self.db)
         );
         let read = |row: &Row| {
             Ok(Adoptable {
@@ -87,6 +105,23 @@ impl Store {
             })
         };
         self.db.all(built(sql), args![run, now]).await?.iter().map(read).collect()
+    }
+
+    /// The meetings whose live session `run` owns.
+    pub async fn live_meetings_of(&self, run: &RunId) -> Result<Vec<MeetingId>> {
+        let sql = "select meeting_id from sessions where ended_ms is null and owner_run = $1";
+        self.db.all(sql, args![run]).await?.iter().map(|row| row.id("meeting_id")).collect()
+    }
+
+    /// Ends `run` in good order: it is no node any more, and its live sessions are free. They remember when it was last seen.
+    pub async fn leave_node(&self, run: &RunId, now: Timestamp) -> Result<()> {
+        transaction!(self.db, |tx| {
+            let sql = "update sessions set owner_seen_ms = $2 \
+                       where owner_run = $1 and ended_ms is null and owner_seen_ms is null";
+            tx.run(sql, args![run, now]).await?;
+            tx.run("delete from nodes where run = $1", args![run]).await?;
+            Ok(())
+        })
     }
 
     /// Makes `run` the owner of a session that was seen at `from_epoch`, and returns the new epoch.

@@ -5,10 +5,10 @@
 use salon_core::{AppId, Event, MeetingId, Record, SessionId, Summary, Timestamp};
 
 use crate::Store;
-use crate::engine::{Arg, Row, args, built};
+use crate::engine::{Arg, Db, Row, args, built};
 use crate::error::{Corrupt, Error, Result};
 use crate::list::{Filter, Listing, Page};
-use crate::ownership::OWNER_SEEN;
+use crate::ownership::owner_seen;
 use crate::record;
 use crate::run_id::RunId;
 
@@ -62,12 +62,12 @@ const CONSUMED: &str = "s.settled_ms + case when s.live * ? > s.live_since_ms th
 
 impl Store {
     pub async fn session_row(&self, app: &AppId, id: &SessionId) -> Result<Option<SessionRow>> {
-        let sql = format!("select {} from {TABLES} where s.app_id = $1 and s.id = $2", columns());
+        let sql = format!("select {} from {TABLES} where s.app_id = $1 and s.id = $2", columns(&self.db));
         self.db.one(built(sql), args![app, id]).await?.as_ref().map(read_session).transpose()
     }
 
     pub async fn live_session_of(&self, meeting: &MeetingId) -> Result<Option<SessionRow>> {
-        let sql = format!("select {} from {TABLES} where s.meeting_id = $1 and s.ended_ms is null", columns());
+        let sql = format!("select {} from {TABLES} where s.meeting_id = $1 and s.ended_ms is null", columns(&self.db));
         self.db.one(built(sql), args![meeting]).await?.as_ref().map(read_session).transpose()
     }
 
@@ -103,7 +103,7 @@ impl Store {
             SessionSort::CreatedAt => (format!("s.created_ms{direction}, s.id{direction}"), None),
             SessionSort::MinutesConsumed => (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now))),
         };
-        sessions.list(&self.db, (&columns(), TABLES), (&order, order_value), page, read_session).await
+        sessions.list(&self.db, (&columns(&self.db), TABLES), (&order, order_value), page, read_session).await
     }
 
     /// The events after `after_seq`, in order, at most `limit` and at most [`MAX_EVENTS`].
@@ -146,11 +146,12 @@ fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {
     Ok(Event { seq, at: row.time("at_ms")?, body })
 }
 
-pub(crate) fn columns() -> String {
+pub(crate) fn columns(db: &Db) -> String {
     format!(
         "s.id, s.app_id, s.meeting_id, s.parent_session_id, s.title, s.keep_alive_ms, s.started_ms, s.created_ms, s.updated_ms, \
          s.ended_ms, s.live, s.max_concurrent, s.participants, s.settled_ms, s.live_since_ms, s.owner_node, \
-         s.owner_run, s.epoch, s.last_seq, {OWNER_SEEN} as owner_seen_ms"
+         s.owner_run, s.epoch, s.last_seq, {} as owner_seen_ms",
+        owner_seen(db)
     )
 }
 
