@@ -16,7 +16,7 @@ export function Page() {
     case 'door':
       return <Door />;
     case 'invited':
-      return <Invited meeting={here.meeting} seat={here.seat} />;
+      return <Invited meeting={here.meeting} />;
     case 'call':
       return <CallScreen call={here.call} />;
     case 'farewell':

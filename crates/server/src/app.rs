@@ -10,24 +10,28 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use salon_core::{AccountId, AppId, Timestamp};
+use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
+use salon_media::Owners;
 use salon_store::{ApiKey, OpenOptions, RunId, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Keys, digest};
-use crate::clock::Clock;
 use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
 use crate::files::{self, Files};
-use crate::heartbeat::{self, Heartbeat};
-use crate::hub::{Families, Hub, Shared};
+use crate::joint;
 use crate::listener::{self, Door, Port};
-use crate::media::Media;
 use crate::quality::{self, Quality};
+use crate::signaling::to_wire;
 use crate::telemetry::Metrics;
 use crate::token::Tokens;
 
-/// A node that cannot renew its claim in the store for this long can no longer be sure to own its sessions.
-const ABANDON_AFTER: Duration = Duration::from_secs(6);
+/// How long a node that starts may take to go on with sessions that were left behind, before it lets people in. Those that
+/// are left then follow in the background, or when somebody comes.
+const ADOPT_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long each of the last steps of stopping may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long open requests and sessions have to finish when the node is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -38,9 +42,10 @@ pub struct App {
     pub store: Store,
     pub clock: Clock,
     pub hub: Hub,
+    pub media: Arc<Owners>,
     pub keys: Keys,
     pub tokens: Tokens,
-    pub heartbeat: Heartbeat,
+    pub alive: Arc<Alive>,
     pub files: Files,
     pub metrics: Arc<Metrics>,
     pub quality: Quality,
@@ -61,9 +66,15 @@ pub struct Running {
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let running = start(config).await?;
     println!("salon ready http://{}", running.addr);
-    stop_signal().await;
+    let node = running.app.config.node.name.clone();
+    let taken = tokio::select! {
+        () = stop_signal() => false,
+        () = running.app.hub.taken() => true,
+    };
     tracing::info!("stopping");
-    running.stop().await
+    running.stop().await?;
+    anyhow::ensure!(!taken, "another Salon runs as node {node:?}: two that share a database need names of their own (node.name)");
+    Ok(())
 }
 
 /// Starts a node and answers when it accepts requests.
@@ -74,15 +85,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&options).await.context("cannot open the database")?;
     store.migrate().await.context("cannot bring the database up to date")?;
 
-    let (heartbeat, last_beat) =
-        Heartbeat::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
-    let clock = Clock::start(last_beat.unwrap_or_default());
+    let (alive, last_beat) =
+        Alive::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
+    let alive = Arc::new(alive);
+    let clock = Clock::start();
     if config.mode == Mode::Dev {
         prepare_dev(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
     let files = Files::open(&config)?;
     let secret = store.setting_or_insert("token_secret", &fresh_secret()).await?;
-    let metrics = Arc::new(Metrics::new());
+    let mut metrics = Metrics::new();
+    let figures = Figures::registered(metrics.registry());
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
@@ -98,27 +111,27 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         media_ports.push(port);
     }
     let (sfu, media_events) = start_media(&config, &secret, &listener::announced(&config, &tcp))?;
-    let run = RunId::new(uuid::Uuid::new_v4().to_string());
-    store.register_node(&config.node.name, &run, clock.now()).await?;
-    let hub = Hub::new(Shared {
+    let (media, media_news) = Owners::new(sfu.clone());
+    let media = Arc::new(media);
+    let parts = Parts {
         store: store.clone(),
-        media: Media::new(sfu),
-        clock,
-        metrics: metrics.clone(),
+        outlets: Outlets { media: Arc::new(joint::Media(media.clone())), frame: to_wire::frame },
+        clock: clock.clone(),
+        figures,
         limits: config.limits(),
         max_sockets_per_meeting: config.limits.sockets_per_meeting,
-        run: run.clone(),
-        node: config.node.name.clone(),
+        run: RunId::new(uuid::Uuid::new_v4().to_string()),
+        name: config.node.name.clone(),
         tasks: tasks.clone(),
-        families: Families::default(),
-    });
-    let adopted = hub.adopt_orphans(last_beat).await.context("cannot go on with the sessions of the last run")?;
+    };
+    let hub = Hub::register(parts, last_beat).await?;
+    hub.keep(alive.clone(), &stop);
+    let adopted = hub.adopt_orphans(ADOPT_WITHIN).await.context("cannot go on with the sessions of the last run")?;
     if adopted > 0 {
         tracing::info!(sessions = adopted, "going on with live sessions");
     }
 
     let http = http.open().with_context(in_use)?;
-    let sfu = &hub.media().sfu;
     for port in media_ports {
         tasks.spawn(listener::media_only(
             port.open().context("cannot open a port for media over TCP")?,
@@ -133,19 +146,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         config,
         store,
         clock,
-        hub,
-        heartbeat,
+        hub: hub.clone(),
+        media: media.clone(),
+        alive,
         files,
-        metrics,
+        metrics: Arc::new(metrics),
         quality: Quality::default(),
         stop: stop.clone(),
         tasks: tasks.clone(),
     });
-    app.heartbeat.beat(clock.now())?;
-    tasks.spawn(beat(app.clone(), run));
     tasks.spawn(files::sweep(app.clone()));
     tasks.spawn(quality::watch(app.clone()));
-    tasks.spawn(crate::media::listen(app.clone(), media_events));
+    tasks.spawn(salon_media::listen(media, media_events, stop.clone()));
+    tasks.spawn(joint::tell(hub, media_news, tasks.clone(), stop.clone()));
     let router = crate::rest::router(app.clone());
     let server = tokio::spawn(async move {
         axum::serve(door, router.into_make_service_with_connect_info::<SocketAddr>())
@@ -159,47 +172,20 @@ impl Running {
     /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.app.stop.cancel();
-        // A client that holds a connection open must not keep the node from stopping.
+        // A client that holds a connection open must not keep the node from stopping, nor must a store that hangs.
         let _ = tokio::time::timeout(STOP_WITHIN, self.server).await;
-        self.app.heartbeat.beat(self.app.clock.now())?;
+        let written = self.app.alive.tell(self.app.clock.now());
         self.app.hub.close();
         self.app.tasks.close();
         let _ = tokio::time::timeout(STOP_WITHIN, self.app.tasks.wait()).await;
-        self.app.hub.media().sfu.stop().await;
-        self.app.store.close().await;
-        Ok(())
-    }
-}
-
-/// Keeps the node known to be alive: in its file, in the store, and by adopting sessions of nodes that are not.
-async fn beat(app: Arc<App>, run: RunId) {
-    let mut file = tokio::time::interval(heartbeat::FILE_EVERY);
-    let mut store = tokio::time::interval(heartbeat::STORE_EVERY);
-    let mut renewed = tokio::time::Instant::now();
-    loop {
-        tokio::select! {
-            () = app.stop.cancelled() => return,
-            _ = file.tick() => {
-                if let Err(error) = app.heartbeat.beat(app.clock.now()) {
-                    tracing::error!(%error, "cannot write the heartbeat file");
-                }
-            }
-            _ = store.tick() => {
-                let sent = tokio::time::Instant::now();
-                match app.store.heartbeat(&run, app.clock.now()).await {
-                    Ok(()) => renewed = sent,
-                    Err(error) => tracing::warn!(%error, "cannot renew this node's claim in the store"),
-                }
-                if app.store.is_shared() {
-                    if renewed.elapsed() > ABANDON_AFTER {
-                        tracing::error!("letting go of all sessions: another node may take them over now");
-                        app.hub.abandon_all();
-                    } else if let Err(error) = app.hub.adopt_orphans(None).await {
-                        tracing::warn!(%error, "cannot look for sessions without an owner");
-                    }
-                }
-            }
+        match tokio::time::timeout(LEAVE_WITHIN, self.app.hub.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "other nodes will wait before they go on with this node's sessions"),
+            Err(_) => tracing::warn!("the store takes too long to hear that this node stops"),
         }
+        let _ = tokio::time::timeout(LEAVE_WITHIN, self.app.media.sfu.stop()).await;
+        let _ = tokio::time::timeout(LEAVE_WITHIN, self.app.store.close()).await;
+        written.map(drop).context("cannot note when this node stopped")
     }
 }
 

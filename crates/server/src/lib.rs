@@ -1,5 +1,5 @@
 //! The doors of Salon, and the one place where meetings, media, storage and wire meet.
-//! Reading order: `app` (start and stop), `hub` (live sessions), `signaling` and `rest` (the two doors), `media`.
+//! Reading order: `app` (start and stop), `signaling` and `rest` (the two doors), `joint` (live sessions and media).
 //! Invariant: nothing is acknowledged through any door before it is durable.
 
 pub mod app;
@@ -8,10 +8,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod files;
-pub mod heartbeat;
-pub mod hub;
+pub mod joint;
 pub mod listener;
-pub mod media;
 pub mod page;
 pub mod quality;
 pub mod rest;

@@ -65,7 +65,7 @@ impl Quality {
         }
         if let Some(kept) = self.peers().get_mut(&who) {
             kept.here = true;
-            kept.sums.add(now, lines, |track| app.hub.media().publisher(track));
+            kept.sums.add(now, lines, |track| app.media.publisher(track));
         }
         Ok(())
     }
@@ -116,9 +116,9 @@ pub async fn look(app: &App) -> salon_store::Result<()> {
     for kept in app.quality.peers().values_mut() {
         kept.here = false;
     }
-    let media = app.hub.media();
+    let media = &app.media;
     for meeting in media.meetings() {
-        let Some(session) = app.hub.summary(meeting.as_str()).map(|live| live.session.clone()) else { continue };
+        let Some(session) = app.hub.session_of(meeting.as_str()) else { continue };
         // A media thread with too much to do is asked again next time.
         let Ok(lines) = media.lines(&meeting).await else { continue };
         for (peer, lines) in lines {

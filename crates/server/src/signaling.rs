@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 use prost::bytes::Bytes;
 use salon_core::session::Refusal;
 use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
+use salon_live::{Handle, Removed, Unavailable};
 use salon_wire::event_id;
 use salon_wire::signaling::socket::livestreaming;
 
 use crate::app::App;
-use crate::hub::{Handle, Removed, Unavailable};
 
 /// Who a socket speaks for. The participant and peer are proven by its token; nothing in a message changes them.
 pub struct Caller {

@@ -2,19 +2,18 @@
 
 import { useState } from 'preact/hooks';
 import type { Meeting } from '../api';
-import type { Seat } from '../invite';
 import { joinMeeting } from '../place';
 import { hosts, rememberedName } from '../memory';
 import { LiveLine } from '../live/live-line';
 import { NameField } from '../parts/name-field';
 import { Stage } from '../parts/stage';
 
-export function Invited({ meeting, seat }: { meeting: Meeting; seat: Seat }) {
+export function Invited({ meeting }: { meeting: Meeting }) {
   const [name, setName] = useState(rememberedName);
 
   function submit(event: Event): void {
     event.preventDefault();
-    if (name.trim()) void joinMeeting(name.trim(), meeting.id, seat);
+    if (name.trim()) void joinMeeting(name.trim(), meeting.id);
   }
 
   return (
@@ -22,9 +21,7 @@ export function Invited({ meeting, seat }: { meeting: Meeting; seat: Seat }) {
       <p class="lead">
         {hosts(meeting.id)
           ? 'You started this meeting. Come back in as its host.'
-          : seat === 'viewer'
-            ? 'You are invited to watch and listen. Nobody sees or hears you.'
-            : 'You are invited. Camera and microphone are checked before anybody sees you.'}
+          : 'You are invited. Camera and microphone are checked before anybody sees you.'}
       </p>
       <form class="card" onSubmit={submit}>
         <NameField name={name} onName={setName} />

@@ -3,14 +3,14 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use salon_core::{AccountId, Timestamp};
+use salon_core::AccountId;
 use salon_store::{ApiKey, Error, Store};
 
 use super::database::{Missing, with_store};
 use super::settings::SettingsArgs;
 use super::{help, print};
 use crate::auth::digest;
-use crate::clock::{Clock, rfc3339};
+use crate::clock::rfc3339;
 use crate::config::{Config, Mode};
 
 /// What tokens begin with, so that people and scanners of leaked secrets know one when they see it.
@@ -68,7 +68,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
         TokenCommand::Create { account, label, email, settings } => {
             let config = Config::load(&settings.sources(Mode::Serve))?;
             let secret = fresh();
-            let created_at = Clock::start(Timestamp(0)).now();
+            let created_at = salon_live::Clock::start().now();
             let key = ApiKey { hash: digest(&secret), account, email, label, created_at };
             with_store(&config, Missing::Make, async |store| {
                 store.insert_api_key(&key).await.context("the token cannot be stored")

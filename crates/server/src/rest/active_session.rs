@@ -10,6 +10,7 @@ use salon_core::event::Actor;
 use salon_core::limits::MAX_POLL_QUESTION_CHARS;
 use salon_core::session::{NewPoll, PollView, Refusal};
 use salon_core::{MeetingId, ParticipantId};
+use salon_live::{Handle, Reading};
 use salon_store::Meeting;
 use salon_wire::rest::active_session as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
@@ -17,7 +18,6 @@ use salon_wire::rest::sessions::Session;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::hub::{Handle, Live};
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
@@ -39,41 +39,35 @@ const ASK_FOR_FAMILY_EVERY_MS: i64 = 1_000;
     responses((status = 200, body = Envelope<Session>), (status = 404, body = ErrorBody)))]
 pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<Session> {
     let now = app.clock.now();
-    if let Some(summary) = app.hub.summary(meeting.as_str()) {
-        if summary.app != caller.app {
+    if let Some(live) = app.hub.summary(meeting.as_str(), now)? {
+        if *live.app() != caller.app {
             return Err(ApiError::no_active_session(&meeting));
         }
-        let at = live::read_at(&summary, now);
-        if !has_family(&app, &summary).await? {
-            let at = live::told(&app, at)?;
-            return data(sessions::to_wire(&summary, summary.minutes_consumed(at)));
+        if !has_family(&app, &meeting, &live) {
+            let (summary, minutes) = live.tell(&live::told(&app, live.at(now))?);
+            return data(sessions::to_wire(summary, minutes));
         }
-        let (breakout_rooms, last) = sessions::breakouts(&app, &summary, now, at).await?;
-        live::told(&app, last)?;
-        return data(Session { breakout_rooms, ..sessions::to_wire(&summary, summary.minutes_consumed(at)) });
+        let breakout_rooms = sessions::breakouts(&app, (&meeting, live.session()), true, now).await?;
+        let (summary, minutes) = live.tell(&live::told(&app, live.at(now))?);
+        return data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) });
     }
     match app.store.live_session_of(&meeting).await? {
         Some(row) if row.summary.app == caller.app => {
-            let at = live::counted_until(&row, live::read_at(&row.summary, now));
-            let (breakout_rooms, last) = sessions::breakouts(&app, &row.summary, now, at).await?;
-            live::told(&app, last)?;
-            data(Session { breakout_rooms, ..sessions::to_wire(&row.summary, row.summary.minutes_consumed(at)) })
+            let breakout_rooms = sessions::breakouts(&app, (&meeting, &row.summary.session), true, now).await?;
+            data(Session { breakout_rooms, ..sessions::current(&app, &row, now)? })
         }
         _ => Err(ApiError::no_active_session(&meeting)),
     }
 }
 
-/// Whether meetings were connected with this one, answered from memory. What other nodes did is asked for once in a while.
-async fn has_family(app: &App, live: &Live) -> Result<bool, ApiError> {
-    let known = app.hub.has_family(live.meeting.as_str());
-    if known || !app.store.is_shared() || !live.takes_family_question(app.clock.now(), ASK_FOR_FAMILY_EVERY_MS) {
-        return Ok(known);
+/// Whether meetings were connected with this one, answered from memory. What other nodes did is looked for once in a while,
+/// and nobody waits for that.
+fn has_family(app: &App, meeting: &MeetingId, live: &Reading) -> bool {
+    let known = app.hub.has_family(meeting.as_str());
+    if !known && app.store.is_shared() && live.takes_family_question(app.clock.now(), ASK_FOR_FAMILY_EVERY_MS) {
+        app.hub.look_for_family(meeting);
     }
-    let found = app.store.has_connected_meetings(&live.meeting).await?;
-    if found {
-        app.hub.note_family(&live.meeting);
-    }
-    Ok(found)
+    known
 }
 
 /// Removes participants from the session. They may come back with the same token.
@@ -239,7 +233,7 @@ async fn find(app: &App, meeting: &Meeting, handle: &Handle, targets: &Targets) 
     let Targets { ids, custom_ids } = targets.clone();
     let ids = handle.call(move |session, _| session.find_participants(&ids, &custom_ids)).await?;
     if ids.is_empty() {
-        let live = app.hub.summary(meeting.id.as_str()).is_some();
+        let live = app.hub.session_of(meeting.id.as_str()).is_some();
         return Err(if live { targets.nobody() } else { ApiError::no_active_session(&meeting.id) });
     }
     let mut rows = Vec::with_capacity(ids.len());

@@ -11,10 +11,9 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use salon_core::MeetingId;
 use salon_core::session::Refusal;
+use salon_live::Unavailable;
 use salon_store::Error as StoreError;
 use salon_wire::rest::envelope::{ErrorBody, ErrorItem};
-
-use crate::hub::Unavailable;
 
 /// Read by both SDKs; overrides their rule of trying 409 and 5xx again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

@@ -19,12 +19,13 @@ const STORE_WITHIN: Duration = Duration::from_secs(2);
 pub async fn health(State(app): State<Arc<App>>) -> Response {
     let store = matches!(tokio::time::timeout(STORE_WITHIN, app.store.ping()).await, Ok(Ok(())));
     let stopping = app.stop.is_cancelled();
-    let status = if store && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let node = app.hub.holds();
+    let status = if store && !stopping && node { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |good, word: &'static str| if good { "ok" } else { word };
     let body = json!({
         "status": word(status == StatusCode::OK, "unavailable"),
         "store": word(store, "unavailable"),
-        "node": word(!stopping, "stopping"),
+        "node": if stopping { "stopping" } else { word(node, "not the owner of its sessions") },
         "version": env!("CARGO_PKG_VERSION"),
     });
     reply::json(status, &body)
@@ -32,11 +33,9 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
 
 /// Everything measured, as OpenMetrics text.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let sfu = &app.hub.media().sfu;
+    let sfu = &app.media.sfu;
     let (snapshot, totals) = (sfu.snapshot().await, sfu.quality_totals().await);
-    let (sessions, peers) = app.hub.census();
-    app.metrics.sessions_live.set(sessions as i64);
-    app.metrics.peers_live.set(peers.cast_signed());
+    app.hub.count();
     let quality = quality_readings(&totals);
     let mut readings = media_readings(&snapshot);
     readings.extend(quality.iter().map(|(name, help, value)| (name.as_str(), *help, *value)));

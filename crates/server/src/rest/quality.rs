@@ -35,7 +35,7 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
         })
         .await?;
     let (session, people) = people.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
-    let media = app.hub.media();
+    let media = &app.media;
     let mut lines = media
         .lines(&meeting.id)
         .await

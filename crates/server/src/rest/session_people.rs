@@ -147,8 +147,17 @@ async fn read(app: &App, row: &SessionRow) -> Result<(Record, Timestamp), ApiErr
     let id = &row.summary.session;
     let record = app.store.record(id).await?;
     let record = record.ok_or_else(|| ApiError::internal(format_args!("session {id} has a row and no record")))?;
-    let now = app.clock.now().max(record.updated_at);
-    Ok((record, live::told(app, live::counted_until(row, now))?))
+    let now = app.clock.now();
+    if record.ended.is_some() {
+        let at = now.max(record.updated_at);
+        return Ok((record, at));
+    }
+    let at = match app.hub.summary(row.summary.meeting.as_str(), now)? {
+        Some(here) if *here.session() == *id => here.at(now),
+        _ => app.hub.elsewhere(row)?,
+    };
+    let at = live::told(app, at)?.at().max(record.updated_at);
+    Ok((record, at))
 }
 
 fn matches(peer: &Peer, search: &str) -> bool {

@@ -25,7 +25,7 @@ use crate::rest::reply::{Answer, Listed, data, page};
 pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Listed<wire::SessionList> {
     let app = &rest.app;
     let (participants_min, participants_max) = range(&asked, "participants")?;
-    let now = live::told_now(app)?;
+    let now = app.clock.now();
     let mut filter = SessionFilter {
         page: asked.page(&app.config)?,
         sort: match asked.one_of::<wire::SessionSortBy>("sort_by")? {
@@ -45,14 +45,7 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
         filter.meeting = Some(meeting.ok_or_else(|| ApiError::invalid("associated_id", "must be a valid GUID"))?);
     }
     let found = app.store.sessions(&caller.app, &filter).await?;
-    let mut last = now;
-    let sessions = found.items.iter().map(|row| {
-        let (session, at) = current(app, row, now);
-        last = last.max(at);
-        session
-    });
-    let sessions: Vec<_> = sessions.collect();
-    live::told(app, last)?;
+    let sessions = found.items.iter().map(|row| current(app, row, now)).collect::<Result<Vec<_>, _>>()?;
     let paging = paging(&filter.page, sessions.len(), found.total);
     page(wire::SessionList { sessions }, paging)
 }
@@ -64,31 +57,25 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
 pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>, asked: Asked) -> Answer<wire::Session> {
     let row = find(&app, &caller, &id).await?;
     let now = app.clock.now();
-    let (mut session, mut at) = current(&app, &row, now);
+    let mut session = current(&app, &row, now)?;
     if asked.flag("include_breakout_rooms")? {
-        (session.breakout_rooms, at) = breakouts(&app, &row.summary, now, at).await?;
+        let of = &row.summary;
+        session.breakout_rooms = breakouts(&app, (&of.meeting, &of.session), of.ended_at.is_none(), now).await?;
     }
-    live::told(&app, at)?;
     data(session)
 }
 
 /// The sessions of meetings connected with that of a session, as far as they belong to it, each as of now; `None` if there
-/// are none. And the last moment that is told of them, or `at`.
+/// are none.
 pub async fn breakouts(
     app: &App,
-    of: &Summary,
+    (meeting, session): (&MeetingId, &SessionId),
+    is_live: bool,
     now: Timestamp,
-    at: Timestamp,
-) -> Result<(Option<Vec<wire::Session>>, Timestamp), ApiError> {
-    let rows = app.store.breakouts(&of.meeting, &of.session, of.ended_at.is_none()).await?;
-    let mut last = at;
-    let sessions = rows.iter().map(|row| {
-        let (session, at) = current(app, row, now);
-        last = last.max(at);
-        session
-    });
-    let sessions: Vec<_> = sessions.collect();
-    Ok((Some(sessions).filter(|sessions| !sessions.is_empty()), last))
+) -> Result<Option<Vec<wire::Session>>, ApiError> {
+    let rows = app.store.breakouts(meeting, session, is_live).await?;
+    let sessions = rows.iter().map(|row| current(app, row, now)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(sessions).filter(|sessions| !sessions.is_empty()))
 }
 
 /// The session of this id, if it is of the caller's app.
@@ -97,18 +84,22 @@ pub async fn find(app: &App, caller: &Caller, id: &SessionId) -> Result<SessionR
     found.ok_or_else(|| ApiError::not_found(format!("No session found with id {id}")))
 }
 
-/// A stored session as of now, and the moment that is told of it.
-fn current(app: &App, row: &SessionRow, now: Timestamp) -> (wire::Session, Timestamp) {
+/// A stored session as of now.
+pub fn current(app: &App, row: &SessionRow, now: Timestamp) -> Result<wire::Session, ApiError> {
+    let stored = &row.summary;
+    if stored.ended_at.is_some() {
+        return Ok(to_wire(stored, stored.minutes_consumed(now)));
+    }
     // The copy that is live here may be an event ahead of the row.
-    let here = app.hub.summary(row.summary.meeting.as_str()).filter(|here| here.session == row.summary.session);
+    let here = app.hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session);
     match here {
         Some(here) => {
-            let at = live::read_at(&here, now);
-            (to_wire(&here, here.minutes_consumed(at)), at)
+            let (summary, minutes) = here.tell(&live::told(app, here.at(now))?);
+            Ok(to_wire(summary, minutes))
         }
         None => {
-            let at = live::counted_until(row, live::read_at(&row.summary, now));
-            (to_wire(&row.summary, row.summary.minutes_consumed(at)), at)
+            let told = live::told(app, app.hub.elsewhere(row)?)?;
+            Ok(to_wire(stored, stored.minutes_consumed(told.at())))
         }
     }
 }

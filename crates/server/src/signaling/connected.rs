@@ -12,12 +12,12 @@ use salon_core::event::Actor;
 use salon_core::limits::{MAX_BROADCAST_IDS, MAX_CONNECTED_MEETINGS, MAX_MOVED};
 use salon_core::session::{ConnectedNews, ConnectedView, Move, PersonView, Refusal, RoomView, Ticket};
 use salon_core::{MeetingId, ParticipantId, PresetId, Session, Timestamp};
+use salon_live::Handle;
 use salon_store::{Brought, Meeting, Participant};
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::room as wire;
 
 use crate::app::App;
-use crate::hub::Handle;
 use crate::rest::path::fresh_id;
 use crate::signaling::{Answer, Caller, Trouble, answer, room};
 use crate::token::Bearer;

@@ -6,10 +6,10 @@ use prost::bytes::Bytes;
 use salon_core::event::{Actor, Parent};
 use salon_core::session::{Audience, Broadcast, EarlierChat, Entered, Join, MeetingFacts};
 use salon_core::{ParticipantId, PeerId, Session, SessionId};
+use salon_live::Unavailable;
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
-use crate::hub::Unavailable;
 use crate::signaling::{Answer, Caller, Trouble, answer, connected, to_wire};
 
 /// Peer and participant ids in one message at most.
@@ -71,14 +71,10 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
         Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
         // It is in; its client learns so when it will not publish into the void.
-        Entered::Joined(peer) => {
-            match caller.app.hub.media().cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
-                None => answer(&to_wire::peer_info(&peer)),
-                Some(until) => {
-                    Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into()))
-                }
-            }
-        }
+        Entered::Joined(peer) => match caller.app.media.cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
+            None => answer(&to_wire::peer_info(&peer)),
+            Some(until) => Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into())),
+        },
     }
 }
 
@@ -111,8 +107,8 @@ pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
 /// With the session of the parent that is live now, in which that of a connected meeting begins.
 async fn beside(caller: &Caller, mut facts: MeetingFacts) -> Result<MeetingFacts, Trouble> {
     let Some(parent) = &mut facts.parent else { return Ok(facts) };
-    parent.session = match caller.app.hub.summary(parent.meeting.as_str()) {
-        Some(live) => Some(live.session.clone()),
+    parent.session = match caller.app.hub.session_of(parent.meeting.as_str()) {
+        Some(session) => Some(session),
         None => caller.app.store.live_session_of(&parent.meeting).await?.map(|row| row.summary.session),
     };
     Ok(facts)

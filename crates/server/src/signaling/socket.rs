@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::{ParticipantId, PeerId};
+use salon_live::{Handle, Push, Removed, Unavailable};
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
 use serde::Deserialize;
@@ -20,7 +21,6 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
-use crate::hub::{Push, Removed, Unavailable};
 use crate::signaling::{Answer, Caller, dispatch, room, to_wire};
 use crate::telemetry::Metrics;
 use crate::token::Bearer;
@@ -163,10 +163,10 @@ async fn attach(
     peer: &PeerId,
     participant: &ParticipantId,
     (pushes, removed): (mpsc::Sender<Push>, Removed),
-) -> Result<Option<(crate::hub::Handle, u64)>, Unavailable> {
+) -> Result<Option<(Handle, u64)>, Unavailable> {
     let facts = room::facts(&admission.meeting);
     for _ in 0..3 {
-        let handle = app.hub.open(&facts).await?;
+        let handle = app.hub.open(&facts).await?.here()?;
         match handle.attach(peer.clone(), participant.clone(), pushes.clone(), removed.clone()).await {
             Ok(connection) => return Ok(connection.map(|connection| (handle, connection))),
             Err(Unavailable) => tokio::task::yield_now().await,

@@ -48,16 +48,9 @@ pub struct Metrics {
     registry: Registry,
     http_requests: Family<Request, Counter>,
     http_request_seconds: Histogram,
-    /// Sessions this node runs. Set at scrape, or kept up to date.
-    pub sessions_live: Gauge,
-    /// Peers in those sessions, waiting ones included.
-    pub peers_live: Gauge,
     sockets_open: Gauge,
-    sockets_slow: Counter,
     signaling_messages: Family<Event, Counter>,
     signaling_refused: Family<Reason, Counter>,
-    events_committed: Counter,
-    commit_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -73,14 +66,9 @@ impl Metrics {
             registry: Registry::default(),
             http_requests: Family::default(),
             http_request_seconds: Histogram::new(SECONDS),
-            sessions_live: Gauge::default(),
-            peers_live: Gauge::default(),
             sockets_open: Gauge::default(),
-            sockets_slow: Counter::default(),
             signaling_messages: Family::default(),
             signaling_refused: Family::default(),
-            events_committed: Counter::default(),
-            commit_seconds: Histogram::new(SECONDS),
         };
         metrics.registered()
     }
@@ -92,16 +80,16 @@ impl Metrics {
         registry.register("build", "The version of Salon that runs", build);
         registry.register("http_requests", "REST requests answered, by route", self.http_requests.clone());
         registry.register("http_request_seconds", "Time to answer a REST request", self.http_request_seconds.clone());
-        registry.register("sessions_live", "Sessions this node runs", self.sessions_live.clone());
-        registry.register("peers_live", "Peers in the sessions of this node", self.peers_live.clone());
         registry.register("sockets_open", "Signaling websockets open", self.sockets_open.clone());
-        registry.register("sockets_slow", "Websockets closed for not reading what they were sent", self.sockets_slow.clone());
         registry.register("signaling_messages", "Messages that came over websockets", self.signaling_messages.clone());
         registry.register("signaling_refused", "Messages and sockets refused", self.signaling_refused.clone());
-        registry.register("events_committed", "Session events made durable", self.events_committed.clone());
-        registry.register("commit_seconds", "Time to make a session's events durable", self.commit_seconds.clone());
         self.registry = registry;
         self
+    }
+
+    /// Where other parts of the node put their own figures, before it starts.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
     }
 
     /// A REST request was answered. `route` is the template that matched (`/meetings/{id}`), never the path itself.
@@ -131,11 +119,6 @@ impl Metrics {
         usize::try_from(self.sockets_open.get()).unwrap_or(0)
     }
 
-    /// A websocket was dropped because it does not read what it is told.
-    pub fn slow_socket(&self) {
-        self.sockets_slow.inc();
-    }
-
     /// A message came over a websocket. `event` is our name for its number, or `unknown`.
     pub fn message(&self, event: &'static str) {
         self.signaling_messages.get_or_create(&Event { event }).inc();
@@ -144,12 +127,6 @@ impl Metrics {
     /// A message or a socket was refused; `reason` is one word.
     pub fn refused(&self, reason: &'static str) {
         self.signaling_refused.get_or_create(&Reason { reason }).inc();
-    }
-
-    /// So many events were made durable, in one go.
-    pub fn committed(&self, events: u64, took: Duration) {
-        self.events_committed.inc_by(events);
-        self.commit_seconds.observe(took.as_secs_f64());
     }
 
     /// All metrics and `extra` as OpenMetrics text.
@@ -188,8 +165,6 @@ mod tests {
         metrics.http_request("BREW", None, 404, Duration::from_millis(2));
         metrics.message("room.joinRoom");
         metrics.refused("flood");
-        metrics.committed(3, Duration::from_millis(1));
-        metrics.slow_socket();
         assert!(metrics.socket_opens(1));
         assert!(!metrics.socket_opens(1), "a second one does not fit");
         let text = metrics.render(&[
@@ -203,9 +178,6 @@ mod tests {
             "salon_http_request_seconds_count 2",
             "salon_signaling_messages_total{event=\"room.joinRoom\"} 1",
             "salon_signaling_refused_total{reason=\"flood\"} 1",
-            "salon_events_committed_total 3",
-            "salon_commit_seconds_bucket{le=\"0.001\"} 1",
-            "salon_sockets_slow_total 1",
             "salon_sockets_open 1",
             "# TYPE salon_media_rooms gauge",
             "salon_media_rooms 2",
@@ -223,8 +195,8 @@ mod tests {
     #[test]
     fn two_nodes_of_one_process_count_apart() {
         let (one, other) = (Metrics::new(), Metrics::new());
-        one.slow_socket();
-        assert!(one.render(&[]).contains("salon_sockets_slow_total 1"));
-        assert!(other.render(&[]).contains("salon_sockets_slow_total 0"));
+        assert!(one.socket_opens(1));
+        assert!(one.render(&[]).contains("salon_sockets_open 1"));
+        assert!(other.render(&[]).contains("salon_sockets_open 0"));
     }
 }

@@ -183,14 +183,22 @@ async fn the_api_asks_everyone() {
 }
 
 #[tokio::test]
-async fn a_live_session_is_found_after_a_restart_of_its_task() {
+async fn a_session_that_was_let_go_of_is_gone_on_with_and_counts_nobody_who_is_gone() {
     let app = TestApp::dev().await;
     let meeting = app.meeting("Planning").await;
     app.enter(&meeting, "ada").await;
     let before = active(&app, &meeting).await.expect("live");
-    app.running.app.hub.abandon_all();
-    let after = active(&app, &meeting).await.expect("the store still knows it");
-    assert_eq!((&before["id"], counts(&before)), (&after["id"], counts(&after)));
+    app.running.app.hub.let_go();
+    let after = loop {
+        let said = app.get(&format!("/meetings/{meeting}/active-session")).await;
+        if said.status == 200 && said.json()["data"]["live_participants"] != 1 {
+            break said.json()["data"].clone();
+        }
+        assert!(said.status == 200 || said.status == 503, "nothing else is told meanwhile: {}", said.status);
+    };
+    assert_eq!((&before["id"], 0, 1), (&after["id"], counts(&after).0, counts(&after).1), "it goes on without whoever is gone");
+    let minutes = |session: &Value| session["minutes_consumed"].as_f64().expect("a number");
+    assert!(minutes(&after) >= minutes(&before), "{} after {}", minutes(&after), minutes(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,7 +173,9 @@ impl House {
 
     /// The live answer.
     pub fn live(&self, meeting: &MeetingId) -> Option<Summary> {
-        self.app.hub.summary(meeting.as_str()).map(|live| Summary::clone(&live))
+        let live = self.app.hub.summary(meeting.as_str(), self.app.clock.now()).ok().flatten()?;
+        let told = self.app.alive.tell(self.app.clock.now()).unwrap();
+        Some(live.tell(&told).0.clone())
     }
 
     /// How many the live answer counts; none if no session is live.

@@ -306,7 +306,7 @@ async fn a_socket_that_never_joined_frees_its_peer_id_in_time() {
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("the meeting is forgotten");
     let peer = PeerId::parse(&alice.peer).unwrap();
-    assert!(house.app.hub.media().own(&meeting, &peer, salon_sfu::Role::Send, None).is_none(), "and its transport closed");
+    assert!(house.app.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none(), "and its transport closed");
 }
 
 /// A node that is told to stop closes its sockets so that their clients come back, and keeps the session for them.

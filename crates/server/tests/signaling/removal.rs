@@ -62,7 +62,7 @@ async fn a_socket_left_open_after_the_kick_can_do_nothing_and_is_hung_up() {
     assert_eq!(host.heard(room::JOIN_ROOM).await, 0);
     assert_eq!(mallory.hung_up().await, Some(1000), "which tells the client not to come back by itself");
     let peer = PeerId::parse(&mallory.person.peer).unwrap();
-    assert!(house.app.hub.media().own(&meeting, &peer, salon_sfu::Role::Send, None).is_none());
+    assert!(house.app.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none());
 }
 
 /// Between the kick and the moment its socket hears of it a client may have asked for anything.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use salon_core::session::{Entered, Join, MeetingFacts};
 use salon_core::{AccountId, AppId, MeetingId, ParticipantId, PeerId, SessionId};
+use salon_live::Place;
 use salon_server::app::{Running, start};
 use salon_server::config::{Config, Mode};
 use serde_json::{Value, json};
@@ -101,11 +102,11 @@ impl TestApp {
             keep_alive_ms: admission.meeting.keep_alive_secs * 1_000,
             persist_chat: false,
             parent: admission.meeting.parent.map(|meeting| {
-                let session = app.hub.summary(meeting.as_str()).map(|live| live.session.clone());
+                let session = app.hub.session_of(meeting.as_str());
                 salon_core::event::Parent { meeting, session }
             }),
         };
-        let handle = app.hub.open(&facts).await.expect("a session's task");
+        let handle = app.hub.open(&facts).await.and_then(Place::here).expect("a session's task");
         let entered = handle.call(move |session, now| session.join(now, join)).await.expect("a live task");
         assert!(matches!(entered, Ok(Entered::Joined(_) | Entered::Waiting(_))), "{entered:?}");
         peer

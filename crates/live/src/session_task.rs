@@ -6,76 +6,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use prost::bytes::Bytes;
+use bytes::Bytes;
 use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
 use salon_store::{Append, SessionAppend};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{Handle, Hub, Live, Published};
-use crate::signaling::to_wire;
+use crate::answer::Live;
+use crate::families::Families;
+use crate::inbox::{Handle, Input, Published, Push, Release, Removed};
+use crate::node::Node;
 
 /// Inputs handled with one commit. More makes a burst cheaper and its first caller wait longer.
 const BATCH: usize = 128;
 
 /// How long saving is tried before the session is let go, in all.
 const SAVE_FOR: Duration = Duration::from_secs(5);
-
-/// Changes the session and answers with what to run once that is durable.
-pub type Act = Box<dyn FnOnce(&mut Session, Timestamp) -> Release + Send>;
-type Release = Box<dyn FnOnce() + Send>;
-
-/// What reaches a session's task.
-pub enum Input {
-    Act(Act),
-    Attach {
-        peer: PeerId,
-        participant: ParticipantId,
-        pushes: mpsc::Sender<Push>,
-        removed: Removed,
-        reply: oneshot::Sender<Option<u64>>,
-    },
-    Detach {
-        peer: PeerId,
-        connection: u64,
-        on_purpose: bool,
-    },
-    /// A peer that has not joined and whose socket is gone: forget its media if it has not come back.
-    Expire {
-        peer: PeerId,
-        connection: u64,
-    },
-}
-
-/// What a session's task tells a socket.
-#[derive(Debug, Clone)]
-pub enum Push {
-    /// A whole frame.
-    Frame(Bytes),
-    /// Nothing more will come: close for good.
-    Hangup,
-    /// Another socket speaks for this peer now.
-    Replaced,
-}
-
-/// A flag that a socket shares with its session's task, raised in the step that puts its peer out. The push that tells
-/// the socket comes later, and what it asked for in between must not bring the peer back.
-#[derive(Debug, Clone, Default)]
-pub struct Removed(Arc<AtomicBool>);
-
-impl Removed {
-    pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 struct Link {
     connection: u64,
@@ -85,11 +34,14 @@ struct Link {
     pushes: Option<mpsc::Sender<Push>>,
 }
 
-pub struct SessionTask {
-    hub: Hub,
+struct SessionTask {
+    node: Arc<Node>,
+    families: Families,
     session: Session,
     /// The epoch under which this node owns the live session.
     epoch: i64,
+    /// How much the session's time is ahead of the node's clock.
+    ahead_ms: i64,
     live: Published,
     let_go: CancellationToken,
     inputs: mpsc::Receiver<Input>,
@@ -97,27 +49,81 @@ pub struct SessionTask {
     next_connection: u64,
 }
 
-/// Takes the task off the hub however it ends, a panic included.
+/// Why a task ends.
+#[derive(Debug)]
+enum End {
+    /// There is nothing left to do, or the node takes no more callers.
+    Over,
+    /// The node has let go of all its sessions.
+    LetGo,
+    /// It cannot be saved.
+    Unsaved(salon_store::Error),
+}
+
+impl End {
+    /// Whether the session may be this node's still: its people come back by themselves; without any, nobody but us would
+    /// see it to its end.
+    fn leaves_it_ours(&self) -> bool {
+        match self {
+            End::Over => false,
+            End::LetGo => true,
+            // Somebody else has it, or has ended it.
+            End::Unsaved(error) => !matches!(error, salon_store::Error::NotOwner | salon_store::Error::Conflict(_)),
+        }
+    }
+}
+
+/// Takes the task off the map however it ends, a panic included.
 struct OffTheMap {
-    hub: Hub,
+    node: Arc<Node>,
+    families: Families,
     facts: MeetingFacts,
     live: Published,
-    /// It ended because there was nothing left to do, or because the hub let go of it.
-    in_order: bool,
+    ahead_ms: i64,
+    /// The session may be this node's still.
+    goes_on: bool,
+    /// It is not over, but this task is.
+    is_given_up: bool,
 }
 
 impl Drop for OffTheMap {
     fn drop(&mut self) {
-        self.live.store(None);
-        self.hub.drop_task(&self.facts.meeting, &self.live);
-        if let Some(parent) = self.hub.family_of(&self.facts) {
-            self.hub.family_changed(&parent);
+        if self.goes_on {
+            self.node.fallen.add(self.facts.clone(), self.node.seen().plus_ms(self.ahead_ms));
         }
-        if !self.in_order {
-            // Its people come back by themselves; without any, nobody but us would see the session to its end.
-            self.hub.reopen(self.facts.clone());
+        if self.is_given_up {
+            // Whoever goes on with it has other connections, and may put people out whom this node would pass on.
+            self.node.outlets.media.take_down(&self.facts.meeting);
+        }
+        self.live.store(None);
+        self.node.table.remove(&self.facts.meeting, &self.live);
+        if let Some(parent) = self.families.of(&self.facts) {
+            self.families.changed(&parent);
         }
     }
+}
+
+/// Starts a task, unless the meeting has one; answers with the one it has now. The session's time may be ahead of the node's.
+pub(crate) fn start(node: &Arc<Node>, families: &Families, session: Session, epoch: i64, ahead_ms: i64) -> Handle {
+    let (handle, inputs) = Handle::new();
+    handle.live.store(session.summary().map(|summary| Arc::new(Live::after(None, summary, ahead_ms, &node.told))));
+    if let Err(there) = node.table.insert(&session.facts().meeting, &handle) {
+        return there;
+    }
+    let task = SessionTask {
+        node: node.clone(),
+        families: families.clone(),
+        session,
+        epoch,
+        ahead_ms,
+        live: handle.live.clone(),
+        let_go: handle.let_go.clone(),
+        inputs,
+        links: HashMap::new(),
+        next_connection: 1,
+    };
+    node.tasks.spawn(task.run());
+    handle
 }
 
 /// One input's consequences.
@@ -150,32 +156,43 @@ impl Step {
 }
 
 impl SessionTask {
-    pub fn new(hub: Hub, session: Session, epoch: i64, handle: &Handle, inputs: mpsc::Receiver<Input>) -> Self {
-        let (live, let_go) = (handle.live.clone(), handle.let_go.clone());
-        live.store(session.summary().map(|summary| Arc::new(Live::after(None, summary))));
-        Self { hub, session, epoch, live, let_go, inputs, links: HashMap::new(), next_connection: 1 }
+    async fn run(mut self) {
+        let facts = self.session.facts().clone();
+        let (node, families, live) = (self.node.clone(), self.families.clone(), self.live.clone());
+        let mut off_the_map =
+            OffTheMap { node, families, facts, live, ahead_ms: self.ahead_ms, goes_on: true, is_given_up: true };
+        let end = self.serve().await;
+        if let End::Unsaved(error) = &end {
+            tracing::error!(meeting.id = %off_the_map.facts.meeting, %error, "a session cannot be saved and is let go");
+        }
+        off_the_map.goes_on = end.leaves_it_ours();
+        off_the_map.is_given_up = !matches!(end, End::Over);
     }
 
-    pub async fn run(mut self) {
+    async fn serve(&mut self) -> End {
         let meeting = self.session.facts().meeting.clone();
-        let facts = self.session.facts().clone();
-        let mut off_the_map = OffTheMap { hub: self.hub.clone(), facts, live: self.live.clone(), in_order: false };
         // What recovery found out is saved before anything else is said.
         let mut steps = vec![Step::take(&mut self.session, None)];
         loop {
-            if let Err(error) = self.settle(std::mem::take(&mut steps)).await {
-                tracing::error!(meeting.id = %meeting, %error, "a session cannot be saved and is let go");
-                return;
+            if let Err(end) = self.settle(std::mem::take(&mut steps)).await {
+                return end;
             }
-            if self.session.is_idle() && self.links.is_empty() && self.hub.retire(&meeting) {
-                off_the_map.in_order = true;
-                return;
+            if self.session.is_idle() && self.links.is_empty() && self.node.table.retire(&meeting) {
+                return End::Over;
             }
-            let Some(inputs) = self.wait().await else {
-                off_the_map.in_order = true;
-                return;
+            if self.ahead_ms > 0 && self.session.summary().is_none() {
+                // The next session of this meeting is not to begin in the other's time. Who waits comes again.
+                return End::Over;
+            }
+            let inputs = match self.wait().await {
+                Ok(inputs) => inputs,
+                Err(end) => return end,
             };
-            let now = self.hub.shared.clock.now();
+            let now = self.now();
+            if self.node.holds().is_none() {
+                // What it is now another node may know better; callers hear that it is not available.
+                return End::LetGo;
+            }
             if self.session.wake_at().is_some_and(|at| at <= now) {
                 self.session.handle_timeout(now);
                 steps.push(Step::take(&mut self.session, None));
@@ -199,21 +216,26 @@ impl SessionTask {
         }
     }
 
-    /// The next inputs, none if time alone changes something; `None` if the hub has let go of this task.
-    async fn wait(&mut self) -> Option<Vec<Input>> {
+    /// The session's time.
+    fn now(&self) -> Timestamp {
+        self.node.clock.now().plus_ms(self.ahead_ms)
+    }
+
+    /// The next inputs, none if time alone changes something.
+    async fn wait(&mut self) -> Result<Vec<Input>, End> {
         let mut inputs = Vec::new();
         let idle = self.session.is_idle() && self.links.is_empty();
         let wake = match self.session.wake_at() {
-            Some(at) => self.hub.shared.clock.instant(at),
+            Some(at) => self.node.clock.instant(at.plus_ms(-self.ahead_ms)),
             // An unused task that somebody still held a handle to looks again soon.
             None if idle => Instant::now() + Duration::from_secs(1),
             None => Instant::now() + Duration::from_secs(3_600),
         };
         tokio::select! {
             biased;
-            () = self.let_go.cancelled() => None,
-            received = self.inputs.recv_many(&mut inputs, BATCH) => (received > 0).then_some(inputs),
-            () = tokio::time::sleep_until(wake.into()) => Some(inputs),
+            () = self.let_go.cancelled() => Err(End::LetGo),
+            received = self.inputs.recv_many(&mut inputs, BATCH) => if received > 0 { Ok(inputs) } else { Err(End::Over) },
+            () = tokio::time::sleep_until(wake.into()) => Ok(inputs),
         }
     }
 
@@ -235,7 +257,7 @@ impl SessionTask {
                 if same {
                     self.links.remove(&peer);
                     if !self.is_present(&peer) {
-                        self.hub.shared.media.close_peer(&self.session.facts().meeting, &peer);
+                        self.node.outlets.media.forget(&self.session.facts().meeting, &peer);
                     }
                 }
                 None
@@ -249,7 +271,7 @@ impl SessionTask {
         if recorded.is_some_and(|known| known.who.participant != participant) {
             return None;
         }
-        if self.links.len() >= self.hub.shared.max_sockets_per_meeting && !self.links.contains_key(&peer) {
+        if self.links.len() >= self.node.max_sockets_per_meeting && !self.links.contains_key(&peer) {
             return None;
         }
         if let Some(link) = self.links.get(&peer) {
@@ -276,12 +298,12 @@ impl SessionTask {
         }
         if on_purpose {
             self.links.remove(peer);
-            self.hub.shared.media.close_peer(&self.session.facts().meeting, peer);
+            self.node.outlets.media.forget(&self.session.facts().meeting, peer);
             return;
         }
         // A client that has not joined keeps its media connections over a dropped socket too (seen in web SDK 2.0.2).
-        let Some(handle) = self.hub.find(self.session.facts().meeting.as_str()) else { return };
-        let grace = Duration::from_millis(self.hub.shared.limits.grace_ms.max(0) as u64 + 1_000);
+        let Some(handle) = self.node.table.find(self.session.facts().meeting.as_str()) else { return };
+        let grace = Duration::from_millis(self.node.limits.grace_ms.max(0) as u64 + 1_000);
         let peer = peer.clone();
         // Weak: a timer must not keep a task alive that the hub has let go of.
         let inbox = handle.inbox.downgrade();
@@ -299,18 +321,25 @@ impl SessionTask {
     }
 
     /// Saves what happened, shows it to readers, then lets answers and pushes go, in the order of the inputs.
-    async fn settle(&mut self, steps: Vec<Step>) -> Result<(), salon_store::Error> {
+    async fn settle(&mut self, steps: Vec<Step>) -> Result<(), End> {
         let sessions = self.appends(&steps);
         if !sessions.is_empty() {
-            self.save(sessions).await?;
             let before = self.live.load_full();
-            let after = self.session.summary().map(|summary| Live::after(before.as_deref(), summary));
+            if let Some(before) = &before {
+                before.saving(self.node.clock.now());
+            }
+            self.save(sessions).await?;
+            let summary = self.session.summary();
+            let after = summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, &self.node.told));
             self.live.store(after.map(Arc::new));
+            if let Some(before) = &before {
+                before.saved();
+            }
         }
         if steps.iter().any(Step::changes_who_is_here)
-            && let Some(parent) = self.hub.family_of(self.session.facts())
+            && let Some(parent) = self.families.of(self.session.facts())
         {
-            self.hub.note_family(&parent);
+            self.families.note(&parent);
         }
         for step in steps {
             if let Some(release) = step.release {
@@ -345,23 +374,25 @@ impl SessionTask {
         appends
     }
 
-    async fn save(&mut self, sessions: Vec<SessionAppend>) -> Result<(), salon_store::Error> {
+    async fn save(&mut self, sessions: Vec<SessionAppend>) -> Result<(), End> {
         let count = sessions.iter().map(|append| append.events.len() as u64).sum();
-        let append = Append { run: self.hub.shared.run.clone(), sessions };
+        let append = Append { run: self.node.run.clone(), sessions };
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            match self.hub.shared.store.append(append.clone()).await {
+            // What was begun happens even if the node lets go meanwhile; whoever goes on shuts it out by its epoch.
+            let saved = self.let_go.run_until_cancelled(self.node.store.append(append.clone())).await;
+            match saved.ok_or(End::LetGo)? {
                 Ok(()) => break,
                 Err(error) if error.is_unavailable() && began.elapsed() < SAVE_FOR => {
                     tracing::warn!(meeting.id = %self.session.facts().meeting, %error, "saving a session failed, trying again");
-                    tokio::time::sleep(pause).await;
+                    self.let_go.run_until_cancelled(tokio::time::sleep(pause)).await.ok_or(End::LetGo)?;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(End::Unsaved(error)),
             }
         }
-        self.hub.shared.metrics.committed(count, began.elapsed());
+        self.node.figures.committed(count, began.elapsed());
         Ok(())
     }
 
@@ -375,14 +406,14 @@ impl SessionTask {
                     let frame = match &encoded {
                         Some((same, frame)) if *same == message => frame.clone(),
                         _ => {
-                            let frame = to_wire::frame(&message, self.session.facts());
+                            let frame = (self.node.outlets.frame)(&message, self.session.facts());
                             encoded = Some((message, frame.clone()));
                             frame
                         }
                     };
                     self.push(&to, Push::Frame(frame));
                 }
-                Output::Media(order) => self.hub.shared.media.obey(&self.session.facts().meeting, order),
+                Output::Media(order) => self.node.outlets.media.obey(&self.session.facts().meeting, order),
                 Output::Hangup { peer } => self.push(&peer, Push::Hangup),
             }
         }
@@ -394,7 +425,7 @@ impl SessionTask {
         if let Err(mpsc::error::TrySendError::Full(_)) = pushes.try_send(push) {
             // It does not read what it is told: its socket sees the channel close, hangs up, and the client comes back.
             tracing::debug!(peer.id = %to, "a socket that does not keep up is dropped");
-            self.hub.shared.metrics.slow_socket();
+            self.node.figures.slow_socket();
             link.pushes = None;
         }
     }

@@ -1,19 +1,15 @@
 //! Introduces people's tracks (core) to producers and consumers (sfu): who owns which media connection.
 //! Owns the list of each peer's transports; the media server itself knows rooms and packets only.
 //! Invariant: a transport is used only by the peer that opened it, and is closed when that peer is out.
-//! Next: `signaling/media.rs`, what clients ask for.
-
-pub mod cap;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
-use salon_core::session::Media as Order;
 use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
-use salon_sfu::{Event, Kind, LineQuality, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
+use salon_sfu::{Kind, LineQuality, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
+use tokio::sync::mpsc;
 
-use crate::app::App;
-use crate::hub::Hub;
+use crate::news::News;
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
@@ -23,9 +19,13 @@ const MAX_TRANSPORTS_PER_PEER: usize = 8;
 /// Lower risks what `cut_off_until` prevents, higher keeps people apart longer.
 const REPLACED_AFTER_MS: i64 = 11_500;
 
+/// News that may wait to be told. When there are more whoever has to tell of a lost track waits.
+const NEWS: usize = 1_024;
+
 /// The media side of a node.
-pub struct Media {
+pub struct Owners {
     pub sfu: Sfu,
+    news: mpsc::Sender<News>,
     peers: Mutex<Peers>,
     tracks: Mutex<HashMap<ProducerId, Source>>,
     /// Peers whose connections died with a server that said no goodbye, and when.
@@ -47,33 +47,16 @@ pub struct Opened {
     pub transport: TransportId,
     /// The server's SDP answer.
     pub answer: String,
-    /// What came on a transport that had to make room.
-    pub lost: Vec<Lost>,
-}
-
-/// A track whose transport is gone: nothing will come of it any more, and its session has to know.
-#[derive(Debug, Clone)]
-pub struct Lost {
-    meeting: MeetingId,
-    peer: PeerId,
-    track: TrackId,
-}
-
-impl Lost {
-    /// Takes the track out of its session. A client whose socket is gone publishes anew when it is back, and its tracks
-    /// end then.
-    pub async fn report(self, hub: &Hub) {
-        let Self { meeting, peer, track } = self;
-        let Some(session) = hub.find(meeting.as_str()) else { return };
-        let _ = session.call(move |session, now| session.unpublish(now, &peer, &track)).await;
-    }
 }
 
 type Peers = HashMap<(MeetingId, PeerId), Vec<(TransportId, Role)>>;
 
-impl Media {
-    pub fn new(sfu: Sfu) -> Self {
-        Self { sfu, peers: Mutex::default(), tracks: Mutex::default(), cut_off: Mutex::default() }
+impl Owners {
+    /// And where to hear what sessions have to know.
+    pub fn new(sfu: Sfu) -> (Self, mpsc::Receiver<News>) {
+        let (news, told) = mpsc::channel(NEWS);
+        let owners = Self { sfu, news, peers: Mutex::default(), tracks: Mutex::default(), cut_off: Mutex::default() };
+        (owners, told)
     }
 
     /// These peers published on connections that died at `at` with the server that had them.
@@ -111,12 +94,11 @@ impl Media {
             own.push((transport.clone(), role));
             (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0)
         };
-        let mut lost = Vec::new();
         if let Some(oldest) = oldest {
-            lost = self.tracks_on(&oldest);
+            self.tell_lost(&oldest).await;
             self.sfu.close_transport(oldest);
         }
-        Ok(Opened { transport, answer, lost })
+        Ok(Opened { transport, answer })
     }
 
     /// The peer's own transport of that name and direction; without a name, its latest.
@@ -168,23 +150,47 @@ impl Media {
         }
     }
 
-    /// The media server gave this transport up by itself; answers with the tracks that came on it.
-    pub fn transport_closed(&self, transport: &TransportId) -> Vec<Lost> {
+    /// Takes down everything of a meeting, whose session is another's from now on, or nobody's.
+    pub fn take_down(&self, meeting: &MeetingId) {
+        let of_meeting: Vec<_> = self.peers().extract_if(|(of, _), _| of == meeting).collect();
+        self.tracks().retain(|_, source| source.meeting != *meeting);
+        for (transport, _) in of_meeting.into_iter().flat_map(|(_, own)| own) {
+            self.sfu.close_transport(transport);
+        }
+    }
+
+    /// The media server gave this transport up by itself.
+    pub(crate) async fn transport_closed(&self, transport: &TransportId) {
         self.peers().retain(|_, own| {
             own.retain(|(id, _)| id != transport);
             !own.is_empty()
         });
-        self.tracks_on(transport)
+        self.tell_lost(transport).await;
     }
 
-    fn tracks_on(&self, transport: &TransportId) -> Vec<Lost> {
-        let tracks = self.tracks();
-        let on = tracks.iter().filter(|(_, source)| source.transport == *transport);
-        on.filter_map(|(producer, source)| {
-            let track = TrackId::parse(producer.as_str()).ok()?;
-            Some(Lost { meeting: source.meeting.clone(), peer: source.peer.clone(), track })
-        })
-        .collect()
+    /// Tells of the tracks that came on a transport that is gone.
+    async fn tell_lost(&self, transport: &TransportId) {
+        let lost: Vec<News> = {
+            let mut tracks = self.tracks();
+            let on = tracks.extract_if(|_, source| source.transport == *transport);
+            on.filter_map(|(producer, source)| {
+                let track = TrackId::parse(producer.as_str()).ok()?;
+                Some(News::Lost { meeting: source.meeting, peer: source.peer, track })
+            })
+            .collect()
+        };
+        for news in lost {
+            // Nobody listens any more when the node stops.
+            let _ = self.news.send(news).await;
+        }
+    }
+
+    /// Something is heard of a track.
+    pub(crate) fn speaks(&self, producer: &ProducerId) {
+        let source = self.tracks().get(producer).cloned();
+        if let Some(Source { meeting, peer, voice: true, .. }) = source {
+            let _ = self.news.try_send(News::Speaks { meeting, peer });
+        }
     }
 
     /// Takes a track in; answers with the server's SDP answer.
@@ -209,40 +215,9 @@ impl Media {
         }
     }
 
-    /// Does what a session decided.
-    pub fn obey(&self, meeting: &MeetingId, order: Order) {
-        match order {
-            Order::CloseTrack { track } => self.drop_producer(&ProducerId::from(track.as_str())),
-            Order::PauseTrack { track, paused } => self.sfu.pause_producer(ProducerId::from(track.as_str()), paused),
-            Order::CloseTransports { peer } => self.close_peer(meeting, &peer),
-        }
-    }
-}
-
-/// Hears what the media server says, until it or the node stops.
-pub async fn listen(app: Arc<App>, mut events: tokio::sync::mpsc::Receiver<Event>) {
-    while let Some(Some(event)) = app.stop.run_until_cancelled(events.recv()).await {
-        match event {
-            Event::TransportConnected { .. } => {}
-            Event::TransportClosed { transport, reason } => {
-                tracing::debug!(transport.id = %transport, ?reason, "a transport closed");
-                for lost in app.hub.media().transport_closed(&transport) {
-                    let hub = app.hub.clone();
-                    app.tasks.spawn(async move { lost.report(&hub).await });
-                }
-            }
-            Event::AudioLevel { producer, speaking: true, .. } => {
-                let source = app.hub.media().tracks().get(&producer).cloned();
-                let Some(Source { meeting, peer, .. }) = source.filter(|source| source.voice) else { continue };
-                if let Some(session) = app.hub.find(meeting.as_str()) {
-                    session.tell(move |session, now| {
-                        // Someone who has left meanwhile does not speak.
-                        let _ = session.handle_voice(now, &peer);
-                    });
-                }
-            }
-            Event::AudioLevel { .. } => {}
-        }
+    /// Takes a track in without passing it on, or passes it on again.
+    pub fn pause(&self, track: &TrackId, paused: bool) {
+        self.sfu.pause_producer(ProducerId::from(track.as_str()), paused);
     }
 }
 
@@ -254,7 +229,7 @@ mod tests {
     async fn who_was_cut_off_by_a_crash_comes_back_when_its_client_has_noticed() {
         let (sfu, _events) =
             salon_sfu::start(salon_sfu::Config { bind: "127.0.0.1:0".parse().unwrap(), ..salon_sfu::Config::default() }).unwrap();
-        let media = Media::new(sfu);
+        let (media, _news) = Owners::new(sfu);
         let (meeting, ada, bob) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap(), PeerId::parse("bob").unwrap());
         let crash = Timestamp(1_000_000);
         media.cut_off(&meeting, [ada.clone()], crash);

@@ -13,7 +13,8 @@ use salon_core::MeetingId;
 use salon_core::session::{ConnectedNews, ConnectedView, MeetingFacts, PersonView, RoomView, people_of};
 use salon_store::Meeting;
 
-use crate::hub::{Hub, Unavailable};
+use crate::inbox::Unavailable;
+use crate::node::Node;
 
 /// The shortest time from a change to its round: people who are moved leave and come in one after the other.
 const ROUND_AFTER_MS: u64 = 300;
@@ -25,8 +26,11 @@ const PAIRS_PER_MS: u64 = 500;
 const TRY_AGAIN_AFTER_MS: u64 = 1_000;
 
 /// The families that have a meeting open here, by their parent.
-#[derive(Default)]
-pub struct Families(Mutex<HashMap<MeetingId, Arc<Family>>>);
+#[derive(Clone)]
+pub(crate) struct Families {
+    node: Arc<Node>,
+    open: Arc<Mutex<HashMap<MeetingId, Arc<Family>>>>,
+}
 
 #[derive(Default)]
 struct Family {
@@ -38,50 +42,61 @@ struct Family {
 }
 
 impl Families {
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, open: Arc::default() }
+    }
+
     fn get(&self, parent: &str) -> Option<Arc<Family>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(parent).cloned()
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(parent).cloned()
     }
 
     fn ensure(&self, parent: &MeetingId) -> Arc<Family> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(parent.clone()).or_default().clone()
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(parent.clone()).or_default().clone()
     }
 
     fn forget(&self, parent: &MeetingId) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(parent);
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(parent);
     }
-}
 
-impl Hub {
     /// Whether this meeting has, or had, connected ones, as far as this node knows.
-    pub fn has_family(&self, parent: &str) -> bool {
-        self.shared.families.get(parent).is_some()
+    pub fn has(&self, parent: &str) -> bool {
+        self.get(parent).is_some()
     }
 
     /// The parent of the family that a meeting belongs to; `None` if it stands alone.
-    pub fn family_of(&self, facts: &MeetingFacts) -> Option<MeetingId> {
+    pub fn of(&self, facts: &MeetingFacts) -> Option<MeetingId> {
         match &facts.parent {
             Some(parent) => Some(parent.meeting.clone()),
-            None => self.has_family(facts.meeting.as_str()).then(|| facts.meeting.clone()),
+            None => self.has(facts.meeting.as_str()).then(|| facts.meeting.clone()),
         }
     }
 
     /// A meeting of a family is opened here, or made.
-    pub fn note_family(&self, parent: &MeetingId) {
-        self.shared.families.ensure(parent);
-        self.family_changed(parent);
+    pub fn note(&self, parent: &MeetingId) {
+        self.ensure(parent);
+        self.changed(parent);
     }
 
     /// The parent of a meeting's family, asked before the meeting opens here.
-    pub(super) async fn stored_family(&self, facts: &MeetingFacts) -> Result<Option<MeetingId>, salon_store::Error> {
+    pub async fn stored(&self, facts: &MeetingFacts) -> Result<Option<MeetingId>, salon_store::Error> {
         match &facts.parent {
             Some(parent) => Ok(Some(parent.meeting.clone())),
-            None => Ok(self.shared.store.has_connected_meetings(&facts.meeting).await?.then(|| facts.meeting.clone())),
+            None => Ok(self.node.store.has_connected_meetings(&facts.meeting).await?.then(|| facts.meeting.clone())),
+        }
+    }
+
+    /// Asks the store whether a meeting has connected ones.
+    pub async fn look_for(&self, parent: &MeetingId) {
+        match self.node.store.has_connected_meetings(parent).await {
+            Ok(true) => self.note(parent),
+            Ok(false) => {}
+            Err(error) => tracing::debug!(meeting.id = %parent, %error, "cannot look for connected meetings"),
         }
     }
 
     /// Somebody came, went or was renamed, or a meeting of the family was made, renamed or deleted: a round will follow.
-    pub fn family_changed(&self, parent: &MeetingId) {
-        let Some(family) = self.shared.families.get(parent.as_str()) else { return };
+    pub fn changed(&self, parent: &MeetingId) {
+        let Some(family) = self.get(parent.as_str()) else { return };
         family.changes.fetch_add(1, Ordering::SeqCst);
         if family.is_watched.swap(true, Ordering::SeqCst) {
             return;
@@ -93,7 +108,7 @@ impl Hub {
     async fn watch(self, parent: MeetingId, family: Arc<Family>) {
         let (mut pause, mut told) = (ROUND_AFTER_MS, None);
         let is_told = |told: Option<u64>| told == Some(family.changes.load(Ordering::SeqCst));
-        while !self.shared.tasks.is_closed() {
+        while !self.node.tasks.is_closed() {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             if is_told(told) {
                 family.is_watched.store(false, Ordering::SeqCst);
@@ -117,18 +132,18 @@ impl Hub {
     async fn round(&self, parent: &MeetingId, family: &Family) -> Result<(u64, u64), Unavailable> {
         let (version, view) = self.look(parent, family).await?;
         let rooms = [&view.parent].into_iter().chain(&view.meetings);
-        let here: Vec<_> = rooms.filter_map(|room| self.find(room.id.as_str())).collect();
+        let here: Vec<_> = rooms.filter_map(|room| self.node.table.find(room.id.as_str())).collect();
         if here.is_empty() {
             // Nobody is left here to be told; whoever opens one of the meetings again finds the family anew.
-            self.shared.families.forget(parent);
+            self.forget(parent);
             return Ok((version, 0));
         }
         let mut held = false;
         for room in &view.meetings {
-            let Some(handle) = self.find(room.id.as_str()) else { continue };
+            let Some(handle) = self.node.table.find(room.id.as_str()) else { continue };
             held |= handle.call(|session, _| session.is_peopled()).await.unwrap_or(false);
         }
-        if let Some(handle) = self.find(parent.as_str()) {
+        if let Some(handle) = self.node.table.find(parent.as_str()) {
             handle.call(move |session, now| session.hold_open(now, held)).await?;
         }
         for handle in here {
@@ -141,8 +156,8 @@ impl Hub {
     }
 
     /// The family as it is now.
-    pub async fn connected_view(&self, parent: &MeetingId) -> Result<Arc<ConnectedView>, Unavailable> {
-        let family = self.shared.families.ensure(parent);
+    pub async fn view(&self, parent: &MeetingId) -> Result<Arc<ConnectedView>, Unavailable> {
+        let family = self.ensure(parent);
         Ok(self.look(parent, &family).await?.1)
     }
 
@@ -151,14 +166,14 @@ impl Hub {
         let mut last = family.view.lock().await;
         let version = family.changes.load(Ordering::SeqCst);
         // What happens on other nodes is not counted here.
-        if let Some((_, view)) = last.as_ref().filter(|(seen, _)| *seen == version && !self.shared.store.is_shared()) {
+        if let Some((_, view)) = last.as_ref().filter(|(seen, _)| *seen == version && !self.node.store.is_shared()) {
             return Ok((version, view.clone()));
         }
         let unavailable = |error: salon_store::Error| {
             tracing::warn!(meeting.id = %parent, %error, "cannot look for connected meetings");
             Unavailable
         };
-        let store = &self.shared.store;
+        let store = &self.node.store;
         let row = store.meeting_of(parent).await.map_err(unavailable)?.ok_or(Unavailable)?;
         let rooms = store.connected_meetings(parent).await.map_err(unavailable)?;
         let mut meetings = Vec::with_capacity(rooms.len());
@@ -176,37 +191,37 @@ impl Hub {
     }
 
     async fn people_in(&self, meeting: &Meeting) -> Result<Vec<PersonView>, Unavailable> {
-        if let Some(handle) = self.find(meeting.id.as_str()) {
+        if let Some(handle) = self.node.table.find(meeting.id.as_str()) {
             match handle.call(|session, _| session.people()).await {
                 // It retired meanwhile, and was empty then.
-                Err(Unavailable) if self.find(meeting.id.as_str()).is_none() => {}
+                Err(Unavailable) if self.node.table.find(meeting.id.as_str()).is_none() => {}
                 people => return people,
             }
         }
-        if !self.shared.store.is_shared() {
+        if !self.node.store.is_shared() {
             return Ok(Vec::new());
         }
         let elsewhere = async {
-            let Some(row) = self.shared.store.live_session_of(&meeting.id).await? else { return Ok(Vec::new()) };
-            let record = self.shared.store.record(&row.summary.session).await?;
+            let Some(row) = self.node.store.live_session_of(&meeting.id).await? else { return Ok(Vec::new()) };
+            let record = self.node.store.record(&row.summary.session).await?;
             Ok::<_, salon_store::Error>(record.as_ref().map(people_of).unwrap_or_default())
         };
         elsewhere.await.map_err(|_| Unavailable)
     }
 
     /// Tells everyone in the family at once that connected meetings were made, renamed or deleted.
-    pub async fn tell_family(&self, parent: &MeetingId, news: ConnectedNews) -> Result<(), Unavailable> {
-        let rooms = self.shared.store.connected_meetings(parent).await.map_err(|_| Unavailable)?;
+    pub async fn tell(&self, parent: &MeetingId, news: ConnectedNews) -> Result<(), Unavailable> {
+        let rooms = self.node.store.connected_meetings(parent).await.map_err(|_| Unavailable)?;
         let deleted = match &news {
             ConnectedNews::Deleted(gone) => gone.iter().map(|(id, _)| id.clone()).collect(),
             _ => Vec::new(),
         };
         let all = [parent.clone()].into_iter().chain(rooms.into_iter().map(|room| room.id)).chain(deleted);
-        for handle in all.filter_map(|id| self.find(id.as_str())) {
+        for handle in all.filter_map(|id| self.node.table.find(id.as_str())) {
             let news = news.clone();
             let _ = handle.call(move |session, _| session.tell_connected_news(&news)).await;
         }
-        self.family_changed(parent);
+        self.changed(parent);
         Ok(())
     }
 }

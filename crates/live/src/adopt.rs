@@ -1,0 +1,203 @@
+//! Opening sessions: new ones, and those that live in the store without a task here. The latter were left behind by a run
+//! that died, let go of by this one, or belong to a node that is dead.
+//! Invariant: a session goes on only after its record was read and the store has made this run its owner, under a new
+//! epoch that shuts out whoever had it before, a lost task of this very run included.
+//! Next: `Session::recover`, which says what an outage means for the people in it.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use salon_core::session::MeetingFacts;
+use salon_core::{MeetingId, Session};
+use salon_store::{Error, Rule, SessionRow};
+use tokio::task::JoinSet;
+
+use crate::clock::OUTAGE_MS;
+use crate::families::Families;
+use crate::inbox::{Handle, Unavailable};
+use crate::node::Node;
+use crate::seen::Evidence;
+use crate::session_task;
+
+/// Sessions taken over at once. More is faster and leaves the store less time for those that are live already.
+const AT_ONCE: usize = 4;
+
+/// Locks for all meetings: two that share one wait for each other, and nothing else happens.
+const LOCKS: usize = 64;
+
+/// Where a meeting's session is.
+pub enum Place {
+    Here(Handle),
+    There(Remote),
+}
+
+/// A session that another node runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    pub node: String,
+}
+
+impl Place {
+    /// # Errors
+    /// It is elsewhere, and nodes do not pass calls on.
+    pub fn here(self) -> Result<Handle, Unavailable> {
+        match self {
+            Place::Here(handle) => Ok(handle),
+            Place::There(_) => Err(Unavailable),
+        }
+    }
+}
+
+/// Opens sessions.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    node: Arc<Node>,
+    families: Families,
+    /// Held while a session is taken over, so that two who come for it at once do not take it from each other.
+    taking: Arc<[tokio::sync::Mutex<()>; LOCKS]>,
+}
+
+impl Opener {
+    pub fn new(node: Arc<Node>, families: Families) -> Self {
+        Self { node, families, taking: Arc::new(std::array::from_fn(|_| tokio::sync::Mutex::default())) }
+    }
+
+    /// The task of a meeting; begins one if need be. A session that lives on another node is not taken from it.
+    pub async fn open(&self, facts: &MeetingFacts) -> Result<Place, Error> {
+        if let Some(handle) = self.node.table.find(facts.meeting.as_str()) {
+            return Ok(Place::Here(handle));
+        }
+        // A session that this node does not know may still be live in the store: left by a run that died, or elsewhere.
+        let row = self.node.store.live_session_of(&facts.meeting).await?;
+        let family = self.families.stored(facts).await?;
+        let place = match row {
+            None => {
+                self.node.fallen.remove(facts.meeting.as_str());
+                self.node.fallen.is_readable(facts.meeting.as_str());
+                let session = Session::new(facts.clone(), self.node.limits.clone());
+                Place::Here(session_task::start(&self.node, &self.families, session, 1, 0))
+            }
+            Some(_) => self.take_over(&facts.meeting).await?,
+        };
+        if let Some(parent) = family {
+            self.families.note(&parent);
+        }
+        Ok(place)
+    }
+
+    /// Takes over every live session that has no living owner, for at most so long; answers with how many.
+    pub async fn adopt_orphans(&self, within: Duration) -> Result<usize, Error> {
+        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now()).await?;
+        self.take_all(orphans.into_iter().map(|orphan| orphan.meeting), Instant::now() + within).await
+    }
+
+    /// Takes over what is this run's own and has no task: one that was let go of, or that was begun by a save whose answer
+    /// was lost. And looks which of what was hidden need not be.
+    pub async fn adopt_own(&self, within: Duration) -> Result<usize, Error> {
+        let until = Instant::now() + within;
+        let mut live: HashSet<MeetingId> = self.node.store.live_meetings_of(&self.node.run).await?.into_iter().collect();
+        let lost: Vec<MeetingId> =
+            live.iter().filter(|meeting| self.node.table.find(meeting.as_str()).is_none()).cloned().collect();
+        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now()).await?;
+        live.extend(orphans.into_iter().map(|orphan| orphan.meeting));
+        self.node.fallen.unreadable_are_among(&live);
+        self.take_all(lost.into_iter(), until).await
+    }
+
+    async fn take_all(&self, mut meetings: impl Iterator<Item = MeetingId>, until: Instant) -> Result<usize, Error> {
+        let (mut taking, mut taken) = (JoinSet::new(), 0);
+        loop {
+            while taking.len() < AT_ONCE && Instant::now() < until {
+                let Some(meeting) = meetings.next() else { break };
+                let opener = self.clone();
+                taking.spawn(async move { opener.take_over(&meeting).await });
+            }
+            match taking.join_next().await {
+                None => return Ok(taken),
+                Some(Ok(Ok(Place::Here(_)))) => taken += 1,
+                // Another node was faster, it is over, or what is wrong with it was said where it was found.
+                Some(Ok(Ok(Place::There(_)) | Err(Error::NotFound | Error::Corrupt(_) | Error::Conflict(_))) | Err(_)) => {}
+                Some(Ok(Err(error))) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes the live session of a meeting over if its owner is this node or dead. `NotFound` if there is none.
+    pub async fn take_over(&self, meeting: &MeetingId) -> Result<Place, Error> {
+        let mut hasher = DefaultHasher::new();
+        meeting.hash(&mut hasher);
+        let _taking = self.taking[hasher.finish() as usize % LOCKS].lock().await;
+        if let Some(handle) = self.node.table.find(meeting.as_str()) {
+            return Ok(Place::Here(handle));
+        }
+        let row = self.node.store.live_session_of(meeting).await?.ok_or(Error::NotFound)?;
+        match self.take(&row).await {
+            Err(Error::NotOwner | Error::Conflict(Rule::OwnerAlive)) => {
+                // Whoever has it sees it to its end.
+                self.node.fallen.remove(meeting.as_str());
+                Ok(Place::There(Remote { node: row.owner_node }))
+            }
+            Err(Error::Corrupt(corrupt)) => {
+                let session = &row.summary.session;
+                if self.node.fallen.is_unreadable(meeting) {
+                    tracing::error!(session.id = %session, %corrupt, "the record of a live session cannot be read; `salon session end {session}` ends it");
+                }
+                Err(Error::Corrupt(corrupt))
+            }
+            outcome => outcome.map(Place::Here),
+        }
+    }
+
+    async fn take(&self, row: &SessionRow) -> Result<Handle, Error> {
+        let (store, run) = (&self.node.store, &self.node.run);
+        let session = &row.summary.session;
+        let mut record = store.record(session).await?.ok_or(Error::NotFound)?;
+        let epoch = store.take_over(session, row.epoch, run, self.node.clock.now()).await?;
+        // Its former owner may have written to the last moment, and cannot any more.
+        for event in store.events(session, record.seq, salon_store::MAX_EVENTS).await? {
+            record.apply(&event);
+        }
+        let facts = MeetingFacts {
+            meeting: record.started.meeting.clone(),
+            app: record.started.app.clone(),
+            title: record.started.title.clone(),
+            keep_alive_ms: record.started.keep_alive_ms,
+            // Asked when a session begins, with facts of that moment; this one has begun.
+            persist_chat: false,
+            parent: record.started.parent.clone(),
+        };
+        let family = self.families.stored(&facts).await?;
+        let now = self.node.clock.now();
+        let is_here = row.owner_node == self.node.name;
+        let let_go = self.node.fallen.get(facts.meeting.as_str()).map(|fall| fall.at).filter(|_| row.owner_run == *run);
+        let evidence = Evidence {
+            now,
+            updated_at: record.updated_at,
+            let_go,
+            beat: self.node.last_beat.filter(|_| is_here),
+            owner_seen: row.owner_seen_at,
+        };
+        let goes_on = evidence.weigh();
+        let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
+        // Their media connections died with the server that had them, or were taken down with the task.
+        let cut_off_at = goes_on.seen.plus_ms(-goes_on.ahead_ms);
+        self.node.outlets.media.cut_off(&facts.meeting, published.map(|peer| peer.who.peer.clone()).collect(), cut_off_at);
+        let outage_ms = now.since(cut_off_at);
+        tracing::info!(meeting.id = %facts.meeting, session.id = %session, outage_ms, "going on with a session");
+        if goes_on.ahead_ms > OUTAGE_MS {
+            tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");
+        }
+        let (limits, ahead_ms) = (self.node.limits.clone(), goes_on.ahead_ms);
+        let session = Session::recover(facts.clone(), limits, record, now.plus_ms(ahead_ms), goes_on.seen);
+        let handle = session_task::start(&self.node, &self.families, session, epoch, ahead_ms);
+        self.node.fallen.is_readable(facts.meeting.as_str());
+        self.node.fallen.remove(facts.meeting.as_str());
+        // What it was before the outage may not be so any more.
+        if let Some(parent) = family {
+            self.families.note(&parent);
+        }
+        Ok(handle)
+    }
+}

@@ -1,0 +1,206 @@
+//! The live sessions of this node, as doors see them.
+//! Reads of the live answer take a published copy: no inbox, no database.
+//! Invariant: nothing of a session is given out while this node cannot prove that it owns it.
+//! Next: `session_task.rs`, the driver of one session; `adopt.rs`, how sessions open.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use salon_core::session::{ConnectedNews, ConnectedView, MeetingFacts};
+use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_store::SessionRow;
+use tokio_util::sync::CancellationToken;
+
+use crate::adopt::{Opener, Place};
+use crate::alive::Alive;
+use crate::answer::{Reading, ToldOf};
+use crate::clock::{OUTAGE_MS, SinceBoot};
+use crate::fallen::Fallen;
+use crate::families::Families;
+use crate::inbox::{Handle, Unavailable};
+use crate::keeper;
+use crate::lease::Lease;
+use crate::node::{Node, Parts};
+use crate::table::Table;
+
+/// The live sessions of this node.
+#[derive(Clone)]
+pub struct Hub {
+    node: Arc<Node>,
+    families: Families,
+    opener: Opener,
+}
+
+impl Hub {
+    /// Registers this run as its node, from when on it owns what it opens.
+    ///
+    /// `last_beat` is the last moment the previous run of this node is known to have been alive, as its own file has it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn register(parts: Parts, last_beat: Option<Timestamp>) -> salon_store::Result<Self> {
+        let lease = if parts.store.is_shared() { Lease::shared() } else { Lease::alone() };
+        let (sent, at) = (SinceBoot::now(), parts.clock.now());
+        if let Some(ahead_ms) = last_beat.map(|beat| beat.since(at)).filter(|ahead| *ahead > OUTAGE_MS) {
+            tracing::warn!(ahead_ms, "this node was last alive in the future: the system's time is wrong, or was");
+        }
+        parts.store.register_node(&parts.name, &parts.run, at).await?;
+        lease.renewed(sent, at);
+        let node = Arc::new(Node {
+            parts,
+            last_beat,
+            table: Table::default(),
+            lease,
+            fallen: Fallen::default(),
+            told: ToldOf::default(),
+            taken: CancellationToken::new(),
+            beaten: AtomicI64::new(at.0),
+        });
+        let families = Families::new(node.clone());
+        let opener = Opener::new(node.clone(), families.clone());
+        Ok(Self { node, families, opener })
+    }
+
+    /// Begins what keeps sessions this node's own. To come before anything that may take long.
+    pub fn keep(&self, alive: Arc<Alive>, stop: &CancellationToken) {
+        let tasks = &self.node.tasks;
+        tasks.spawn(keeper::renew(self.node.clone(), stop.clone()));
+        tasks.spawn(keeper::beat(self.node.clone(), alive, stop.clone()));
+        tasks.spawn(keeper::watch(self.node.clone(), self.opener.clone(), stop.clone()));
+    }
+
+    /// Takes over every live session that has no living owner, for at most so long; answers with how many.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn adopt_orphans(&self, within: Duration) -> salon_store::Result<usize> {
+        self.opener.adopt_orphans(within).await
+    }
+
+    /// The task of a meeting, if it has one here.
+    pub fn find(&self, meeting: &str) -> Option<Handle> {
+        self.node.table.find(meeting)
+    }
+
+    /// The live answer about a meeting, as of its last change; none if its session is not here.
+    ///
+    /// # Errors
+    /// `Unavailable` if the session is this node's, which cannot prove it at this moment, cannot save what has happened in
+    /// it, or has yet to go on with it.
+    pub fn summary(&self, meeting: &str, now: Timestamp) -> Result<Option<Reading>, Unavailable> {
+        match self.node.table.live(meeting) {
+            Some(live) => {
+                let held = self.node.holds().ok_or(Unavailable)?;
+                Reading::new(live, held, now).map(Some).ok_or(Unavailable)
+            }
+            None if self.node.fallen.hides(meeting) => Err(Unavailable),
+            None => Ok(None),
+        }
+    }
+
+    /// The moment up to which a live session that is not here may be told of: for so long whoever takes it over counts its
+    /// people, and so does its owner.
+    ///
+    /// # Errors
+    /// `Unavailable` if it is this node's, which has yet to go on with it.
+    pub fn elsewhere(&self, row: &SessionRow) -> Result<Timestamp, Unavailable> {
+        if row.owner_node == self.node.name || !self.node.store.is_shared() {
+            return Err(Unavailable);
+        }
+        Ok(row.owner_seen_at.max(row.summary.updated_at))
+    }
+
+    /// The session that is live in a meeting here.
+    pub fn session_of(&self, meeting: &str) -> Option<SessionId> {
+        self.node.table.live(meeting).map(|live| live.session().clone())
+    }
+
+    /// Where the session of a meeting is; begins one here if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store does not answer, the session's record cannot be read, or this node owns nothing.
+    pub async fn open(&self, facts: &MeetingFacts) -> Result<Place, Unavailable> {
+        self.node.holds().ok_or(Unavailable)?;
+        self.opener.open(facts).await.map_err(|error| {
+            tracing::warn!(meeting.id = %facts.meeting, %error, "cannot open a session");
+            Unavailable
+        })
+    }
+
+    /// Lets go of every session at once: sockets close, and their clients look for the new owner.
+    pub fn let_go(&self) {
+        self.node.let_go("it was told to");
+    }
+
+    /// Returns when another run has taken this node's name: then this one can do nothing any more.
+    pub async fn taken(&self) {
+        self.node.taken.cancelled().await;
+    }
+
+    /// Whether this node may own sessions at this moment.
+    pub fn holds(&self) -> bool {
+        self.node.holds().is_some()
+    }
+
+    /// Takes no more callers: each session ends when the last of those it has is gone.
+    pub fn close(&self) {
+        self.node.table.clear();
+    }
+
+    /// Gives up what this run still owns, so that other nodes need not wait until they take it for dead.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn leave(&self) -> salon_store::Result<()> {
+        self.node.store.leave_node(&self.node.run, self.node.seen()).await
+    }
+
+    /// Brings the figures up to date.
+    pub fn count(&self) {
+        let (sessions, peers) = self.node.table.census();
+        self.node.figures.live(sessions, peers);
+    }
+
+    /// Whether this meeting has, or had, connected ones, as far as this node knows.
+    pub fn has_family(&self, parent: &str) -> bool {
+        self.families.has(parent)
+    }
+
+    /// The parent of the family that a meeting belongs to; `None` if it stands alone.
+    pub fn family_of(&self, facts: &MeetingFacts) -> Option<MeetingId> {
+        self.families.of(facts)
+    }
+
+    /// Looks in the background whether other nodes have made connected meetings in this one, and notes it.
+    pub fn look_for_family(&self, parent: &MeetingId) {
+        let (families, parent) = (self.families.clone(), parent.clone());
+        self.node.tasks.spawn(async move { families.look_for(&parent).await });
+    }
+
+    /// A meeting of a family is opened here, or made.
+    pub fn note_family(&self, parent: &MeetingId) {
+        self.families.note(parent);
+    }
+
+    /// Somebody came, went or was renamed, or a meeting of the family was made, renamed or deleted: a round will follow.
+    pub fn family_changed(&self, parent: &MeetingId) {
+        self.families.changed(parent);
+    }
+
+    /// The family as it is now.
+    ///
+    /// # Errors
+    /// The store or one of its sessions does not answer.
+    pub async fn connected_view(&self, parent: &MeetingId) -> Result<Arc<ConnectedView>, Unavailable> {
+        self.families.view(parent).await
+    }
+
+    /// Tells everyone in the family at once that connected meetings were made, renamed or deleted.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn tell_family(&self, parent: &MeetingId, news: ConnectedNews) -> Result<(), Unavailable> {
+        self.families.tell(parent, news).await
+    }
+}

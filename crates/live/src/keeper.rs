@@ -1,0 +1,133 @@
+//! What keeps a node's sessions its own: tasks that note that it is alive, renew its claim, and bring back what fell.
+//! Invariant: the renewing task does nothing else, so that nothing else can keep it from renewing.
+//! Next: `lease.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use salon_store::Error;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::adopt::{Opener, Place};
+use crate::alive::Alive;
+use crate::clock::{Drift, OUTAGE_MS, SinceBoot};
+use crate::node::Node;
+
+/// How often the file is brought up to date without any answer. Lower bounds the error of a crash tighter at about
+/// 2 µs each time.
+const FILE_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the claim is renewed. It must stay well below the time for which a renewal holds (6 s), and below that for which
+/// it vouches (2 s).
+const RENEW_EVERY: Duration = Duration::from_millis(1_500);
+
+/// How long one renewal may take before it is tried anew.
+const RENEW_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often sessions without an owner are looked for, and a session that fell is tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// In how many of these looks this run's own rows are compared with its tasks: a read of all of them.
+const OWN_IN: u32 = 10;
+
+/// How long one look for sessions without an owner may take: others that fell wait so long.
+const ADOPT_FOR: Duration = Duration::from_secs(5);
+
+/// A clock that is wrong is complained of every so many looks at it.
+const COMPLAIN_IN: u32 = 600;
+
+/// Notes that this node is alive, lets go of everything once its claim has run out, and follows a wall that has run ahead.
+pub(crate) async fn beat(node: Arc<Node>, alive: Arc<Alive>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(FILE_EVERY);
+    let mut complained = 0_u32;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if node.holds().is_none() {
+            node.let_go("another node may take them over now");
+        }
+        match node.clock.drift() {
+            Drift::None => complained = 0,
+            Drift::Behind(ms) => {
+                if ms > OUTAGE_MS {
+                    tracing::warn!(by_ms = ms, "the system's time has leapt ahead, or the machine slept");
+                    // Nobody was seen meanwhile. They fall by the time before the leap.
+                    node.let_go("this node was away");
+                    node.is_let_go().await;
+                }
+                node.clock.leap(ms);
+            }
+            Drift::Ahead(ms) => {
+                if complained.is_multiple_of(COMPLAIN_IN) {
+                    tracing::warn!(by_ms = ms, "the system's time was set back; this node goes on without following it");
+                }
+                complained = complained.wrapping_add(1);
+            }
+        }
+        let now = node.clock.now();
+        node.beaten.store(now.0, Ordering::Relaxed);
+        if let Err(error) = alive.tell(now) {
+            tracing::error!(%error, "cannot write the heartbeat file");
+        }
+    }
+}
+
+/// Renews this run's claim until the node stops, or another run has its name.
+pub(crate) async fn renew(node: Arc<Node>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(RENEW_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let (sent, at) = (SinceBoot::now(), node.clock.now());
+        match tokio::time::timeout(RENEW_WITHIN, node.store.heartbeat(&node.run, at)).await {
+            Ok(Ok(())) => node.lease.renewed(sent, at),
+            Ok(Err(Error::NotOwner)) => {
+                tracing::error!(node = node.name, "another Salon runs under this node's name: this one owns nothing any more");
+                node.lease.lose();
+                node.taken.cancel();
+                return;
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "cannot renew this node's claim in the store"),
+            Err(_) => tracing::warn!("the store takes too long to renew this node's claim"),
+        }
+    }
+}
+
+/// Goes on with what fell, and takes over what has no owner, until the node stops.
+pub(crate) async fn watch(node: Arc<Node>, opener: Opener, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = 0_u32;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if node.holds().is_none() {
+            continue;
+        }
+        looks = looks.wrapping_add(1);
+        let look = look(&node, &opener, looks.is_multiple_of(OWN_IN));
+        // What is begun may be left: a session is taken over whole or not at all.
+        match stop.run_until_cancelled(look).await {
+            Some(Err(error)) => tracing::warn!(%error, "cannot go on with sessions that have no owner yet"),
+            Some(Ok(())) => {}
+            None => return,
+        }
+    }
+}
+
+async fn look(node: &Node, opener: &Opener, own: bool) -> salon_store::Result<()> {
+    for fall in node.fallen.all() {
+        match opener.take_over(&fall.facts.meeting).await {
+            Ok(Place::Here(_) | Place::There(_)) | Err(Error::Corrupt(_)) => {}
+            Err(Error::NotFound) => node.fallen.remove(fall.facts.meeting.as_str()),
+            Err(error) => return Err(error),
+        }
+    }
+    if own {
+        opener.adopt_own(ADOPT_FOR).await?;
+        if node.fallen.all().is_empty() {
+            node.told.forget_idle();
+        }
+    }
+    if node.store.is_shared() {
+        opener.adopt_orphans(ADOPT_FOR).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What every session's task needs of the node.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use salon_core::Timestamp;
+use salon_core::limits::Limits;
+use salon_store::{RunId, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer::ToldOf;
+use crate::clock::{Clock, SinceBoot};
+use crate::fallen::Fallen;
+use crate::figures::Figures;
+use crate::lease::{Held, Lease};
+use crate::outlets::Outlets;
+use crate::table::Table;
+
+/// How late the noting task may be without the node having stood still.
+const PAUSE_MS: i64 = 5_000;
+
+/// What a node is made of, as whoever starts it gives it.
+pub struct Parts {
+    pub store: Store,
+    pub outlets: Outlets,
+    pub clock: Clock,
+    pub figures: Figures,
+    pub limits: Limits,
+    pub max_sockets_per_meeting: usize,
+    /// This run of this node, the owner of its sessions in the store.
+    pub run: RunId,
+    /// The lasting name of this node.
+    pub name: String,
+    pub tasks: TaskTracker,
+}
+
+/// A node that runs.
+pub(crate) struct Node {
+    pub parts: Parts,
+    /// The last moment the previous run of this node is known to have been alive.
+    pub last_beat: Option<Timestamp>,
+    pub table: Table,
+    pub lease: Lease,
+    pub fallen: Fallen,
+    pub told: ToldOf,
+    /// Cancelled when another run has this node's name.
+    pub taken: CancellationToken,
+    /// The moment at which the node last noted that it runs.
+    pub beaten: AtomicI64,
+}
+
+impl std::ops::Deref for Node {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Node {
+    /// Proof that this run owns its sessions at this moment.
+    pub fn holds(&self) -> Option<Held> {
+        self.lease.holds(SinceBoot::now())
+    }
+
+    /// The last moment at which this node is sure to have seen its people: a process that was stopped for a while has not.
+    pub fn seen(&self) -> Timestamp {
+        let beaten = Timestamp(self.beaten.load(Ordering::Relaxed));
+        self.clock.now().min(beaten.plus_ms(PAUSE_MS))
+    }
+
+    /// Lets go of every session at once, because this node cannot prove any more that it owns them, or saw their people.
+    pub fn let_go(&self, why: &str) {
+        let sessions: Vec<_> = self.table.all().into_iter().filter(|handle| !handle.let_go.is_cancelled()).collect();
+        if !sessions.is_empty() {
+            tracing::error!(sessions = sessions.len(), why, "letting go of all sessions");
+        }
+        for handle in sessions {
+            handle.let_go.cancel();
+        }
+    }
+
+    /// Waits until the tasks that were let go of have ended, for a second at most.
+    pub async fn is_let_go(&self) {
+        let ended = async {
+            while self.table.all().iter().any(|handle| handle.let_go.is_cancelled()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
+    }
+}

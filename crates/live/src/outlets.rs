@@ -1,0 +1,27 @@
+//! All that a session's task knows of the world outside.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use salon_core::session::{Media, MeetingFacts, Message};
+use salon_core::{MeetingId, PeerId, Timestamp};
+
+/// Where what a session decides goes.
+#[derive(Clone)]
+pub struct Outlets {
+    pub media: Arc<dyn Orders>,
+    /// A message as it is sent to sockets. One to many is encoded once.
+    pub frame: fn(&Message, &MeetingFacts) -> Bytes,
+}
+
+/// What the media side is told.
+pub trait Orders: Send + Sync {
+    /// Does what a session decided.
+    fn obey(&self, meeting: &MeetingId, order: Media);
+    /// Takes down everything that a peer has.
+    fn forget(&self, meeting: &MeetingId, peer: &PeerId);
+    /// Takes down everything of a meeting.
+    fn take_down(&self, meeting: &MeetingId);
+    /// These peers published on connections that died at `at`.
+    fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, at: Timestamp);
+}

@@ -1,0 +1,250 @@
+//! One run of a node: its clock, its claim, and the task of the meeting's session if it has one.
+//! As thin as the drivers: what to believe is asked of the crate, what happens in a session of core.
+
+use std::sync::Arc;
+
+use salon_core::limits::Limits;
+use salon_core::session::{MeetingFacts, Output};
+use salon_core::{Event, Session, Timestamp};
+use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf};
+
+use crate::store::{Store, Trouble};
+
+/// How long saving is tried.
+const SAVE_FOR_MS: i64 = 5_000;
+const RENEW_EVERY_MS: i64 = 1_500;
+const LOOK_EVERY_MS: i64 = 1_000;
+
+pub struct Task {
+    pub session: Session,
+    epoch: i64,
+    ahead_ms: i64,
+    live: Option<Arc<Live>>,
+    /// What waits to be saved, and since when.
+    unsaved: Vec<Event>,
+    since: i64,
+}
+
+pub struct Node {
+    pub me: usize,
+    pub run: u64,
+    /// What its clock is before the true time.
+    behind_ms: i64,
+    alive: Alive,
+    last_beat: Option<Timestamp>,
+    lease: Lease,
+    pub task: Option<Task>,
+    fall: Option<Timestamp>,
+    told: ToldOf,
+    renewed_at: i64,
+    looked_at: i64,
+    facts: MeetingFacts,
+    limits: Limits,
+}
+
+impl Node {
+    /// None if the store cannot be reached.
+    pub fn start(
+        me: usize,
+        run: u64,
+        now: i64,
+        behind_ms: i64,
+        path: &std::path::Path,
+        store: &mut Store,
+        facts: MeetingFacts,
+        limits: Limits,
+    ) -> Option<Self> {
+        let (alive, last_beat) = Alive::open(path).expect("the file can be opened");
+        store.register(me, run, now, now - behind_ms).ok()?;
+        let lease = Lease::shared();
+        lease.renewed(SinceBoot(now), Timestamp(now - behind_ms));
+        let (task, fall, told) = (None, None, ToldOf::default());
+        Some(Self { me, run, behind_ms, alive, last_beat, lease, task, fall, told, renewed_at: now, looked_at: 0, facts, limits })
+    }
+
+    pub fn clock(&self, now: i64) -> Timestamp {
+        Timestamp(now - self.behind_ms)
+    }
+
+    /// It finds out that the wall is ahead, because its machine slept or learned the time.
+    pub fn leap(&mut self, now: i64) {
+        if self.behind_ms > 60_000 {
+            self.let_go(now);
+        }
+        if self.behind_ms > 2_000 {
+            self.behind_ms = 0;
+        }
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.unsaved.is_empty())
+    }
+
+    pub fn stands_behind(&mut self, ms: i64) {
+        self.behind_ms += ms;
+    }
+
+    /// What a task says last: its session is to be gone on with.
+    fn let_go(&mut self, now: i64) {
+        if let Some(task) = self.task.take() {
+            self.fall.get_or_insert(self.clock(now).plus_ms(task.ahead_ms));
+        }
+    }
+
+    /// A bug in the session.
+    pub fn panic(&mut self, now: i64) {
+        self.let_go(now);
+    }
+
+    /// A tenth of a second of what goes on by itself.
+    pub fn tick(&mut self, now: i64, store: &mut Store) {
+        if self.lease.holds(SinceBoot(now)).is_none() {
+            self.let_go(now);
+        }
+        self.alive.tell(self.clock(now)).expect("the file takes it");
+        if now - self.renewed_at >= RENEW_EVERY_MS {
+            self.renewed_at = now;
+            match store.renew(self.me, self.run, now, self.clock(now).0) {
+                Ok(()) => self.lease.renewed(SinceBoot(now), self.clock(now)),
+                Err(Trouble::NotOwner) => self.lease.lose(),
+                Err(_) => {}
+            }
+        }
+        let at = self.clock(now);
+        if let Some(task) = &mut self.task {
+            let at = at.plus_ms(task.ahead_ms);
+            if task.unsaved.is_empty() && task.session.wake_at().is_some_and(|due| due <= at) {
+                task.session.handle_timeout(at);
+            }
+        }
+        self.save(now, store);
+        if now - self.looked_at >= LOOK_EVERY_MS && self.lease.holds(SinceBoot(now)).is_some() {
+            self.looked_at = now;
+            let _ = self.open(now, store, false);
+        }
+    }
+
+    /// Saves what happened, or gives the session up.
+    fn save(&mut self, now: i64, store: &mut Store) {
+        let at = self.clock(now);
+        let Some(task) = &mut self.task else { return };
+        let news: Vec<Event> = task
+            .session
+            .take_outputs()
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Remember { event, .. } => Some(event),
+                _ => None,
+            })
+            .collect();
+        if task.unsaved.is_empty() {
+            if news.is_empty() {
+                return;
+            }
+            task.since = now;
+            if let Some(live) = &task.live {
+                live.saving(at);
+            }
+        }
+        task.unsaved.extend(news);
+        if task.unsaved.iter().any(|event| event.seq == 1) {
+            task.epoch = 1;
+        }
+        match store.append(self.me, self.run, task.epoch, &task.unsaved) {
+            Ok(()) => {
+                task.unsaved.clear();
+                let before = task.live.take();
+                if let Some(before) = &before {
+                    before.saved();
+                }
+                let summary = task.session.summary();
+                task.live = summary.map(|summary| Arc::new(Live::after(before.as_deref(), summary, task.ahead_ms, &self.told)));
+                if task.live.is_none() {
+                    self.task = None;
+                }
+            }
+            Err(Trouble::Away) if now - task.since < SAVE_FOR_MS => {}
+            Err(Trouble::Away) => self.let_go(now),
+            Err(_) => self.task = None,
+        }
+    }
+
+    /// The task of the meeting; a session that lives in the store is gone on with, and `fresh` begins one.
+    pub fn open(&mut self, now: i64, store: &mut Store, fresh: bool) -> Result<&mut Task, Trouble> {
+        if self.lease.holds(SinceBoot(now)).is_none() {
+            return Err(Trouble::Away);
+        }
+        if self.task.is_none() {
+            let task = match store.live(self.me)? {
+                None if !fresh => {
+                    self.fall = None;
+                    return Err(Trouble::NotOwner);
+                }
+                None => {
+                    self.fall = None;
+                    let session = Session::new(self.facts.clone(), self.limits.clone());
+                    Task { session, epoch: 1, ahead_ms: 0, live: None, unsaved: Vec::new(), since: 0 }
+                }
+                Some((row, record)) => {
+                    let evidence = Evidence {
+                        now: self.clock(now),
+                        updated_at: record.updated_at,
+                        let_go: self.fall.filter(|_| row.run == self.run),
+                        beat: self.last_beat.filter(|_| row.owner == self.me),
+                        owner_seen: store.owner_seen(&row, now),
+                    };
+                    let epoch = match store.take_over(self.me, self.run, row.epoch, now) {
+                        Err(Trouble::OwnerAlive | Trouble::NotOwner) => {
+                            self.fall = None;
+                            return Err(Trouble::OwnerAlive);
+                        }
+                        outcome => outcome?,
+                    };
+                    let goes_on = evidence.weigh();
+                    let at = self.clock(now).plus_ms(goes_on.ahead_ms);
+                    let session = Session::recover(self.facts.clone(), self.limits.clone(), record, at, goes_on.seen);
+                    let live =
+                        session.summary().map(|summary| Arc::new(Live::after(None, summary, goes_on.ahead_ms, &self.told)));
+                    self.fall = None;
+                    Task { session, epoch, ahead_ms: goes_on.ahead_ms, live, unsaved: Vec::new(), since: 0 }
+                }
+            };
+            self.task = Some(task);
+            self.save(now, store);
+        }
+        self.task.as_mut().ok_or(Trouble::NotOwner)
+    }
+
+    /// Something is done in the session and answered when it is saved; false if that is not so yet.
+    pub fn call(&mut self, now: i64, store: &mut Store, fresh: bool, act: impl FnOnce(&mut Session, Timestamp)) -> bool {
+        let at = self.clock(now);
+        let Ok(task) = self.open(now, store, fresh) else { return false };
+        if !task.unsaved.is_empty() {
+            return false;
+        }
+        act(&mut task.session, at.plus_ms(task.ahead_ms));
+        self.save(now, store);
+        self.task.as_ref().is_none_or(|task| task.unsaved.is_empty())
+    }
+
+    /// The live answer: session, live participants, minutes. `None` if nothing can be said at this moment.
+    pub fn ask(&self, now: i64, store: &Store) -> Option<Option<(String, u32, f64, bool)>> {
+        let at = self.clock(now);
+        if let Some(live) = self.task.as_ref().and_then(|task| task.live.clone()) {
+            let reading = Reading::new(live, self.lease.holds(SinceBoot(now))?, at)?;
+            let told = self.alive.tell(reading.at(at)).expect("the file takes it");
+            let (summary, minutes) = reading.tell(&told);
+            return Some(Some((summary.session.to_string(), summary.live, minutes, true)));
+        }
+        if self.fall.is_some() {
+            return None;
+        }
+        let Some((row, record)) = store.live(self.me).ok()? else { return Some(None) };
+        if row.owner == self.me {
+            return None;
+        }
+        let until = store.owner_seen(&row, now).max(record.updated_at);
+        let summary = record.summary();
+        Some(Some((summary.session.to_string(), summary.live, summary.minutes_consumed(until), false)))
+    }
+}

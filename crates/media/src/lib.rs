@@ -1,0 +1,13 @@
+//! Where tracks of people (core) meet producers of packets (sfu).
+//! Owns who has which media connection, and what a preset's quality means for packets.
+//! Invariant: knows neither sessions nor doors; what they must hear goes out as `News`.
+//! Next: `owners.rs`.
+
+pub mod cap;
+mod listen;
+mod news;
+mod owners;
+
+pub use listen::listen;
+pub use news::News;
+pub use owners::{Opened, Owners};
