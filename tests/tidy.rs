@@ -70,6 +70,51 @@ fn packages_import_only_what_the_map_allows() {
     assert_eq!(seen.len(), EDGES.len(), "EDGES has a package that does not exist");
 }
 
+/// Whether a source names this crate, in code rather than in a comment.
+fn names(text: &str, krate: &str) -> bool {
+    let part_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.into_iter().any(|line| {
+        line.match_indices(krate).any(|(at, _)| {
+            let (before, after) = (&line[..at], &line[at + krate.len()..]);
+            !before.ends_with(part_of_word) && !after.starts_with(part_of_word)
+        })
+    })
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let metadata = metadata();
+    let mut declared = BTreeSet::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let manifest = PathBuf::from(package["manifest_path"].as_str().expect("a path"));
+        let folder = manifest.parent().expect("a manifest lies in a folder").to_path_buf();
+        let sources: Vec<(PathBuf, String)> = tracked("*.rs")
+            .into_iter()
+            .filter_map(|path| Some((path.strip_prefix(&folder).ok()?.to_path_buf(), std::fs::read_to_string(&path).ok()?)))
+            .collect();
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let name = dependency["name"].as_str().expect("a name");
+            declared.insert(name.to_string());
+            let krate = dependency["rename"].as_str().unwrap_or(name).replace('-', "_");
+            // What only tests, benches or the build use belongs to their own lists.
+            let reads = |path: &Path| match dependency["kind"].as_str() {
+                None => path.starts_with("src"),
+                Some("build") => path.ends_with("build.rs"),
+                Some(_) => true,
+            };
+            let used = sources.iter().any(|(path, text)| reads(path) && names(text, &krate));
+            assert!(used, "{}: {name} is not used; take it out of {}", package["name"], manifest.display());
+        }
+    }
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("the workspace has a manifest");
+    let shared = manifest.split_once("[workspace.dependencies]").expect("a list of dependencies").1;
+    for line in shared.lines().take_while(|line| !line.starts_with('[')) {
+        let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
+        assert!(declared.contains(name), "Cargo.toml offers {name}, which no package takes");
+    }
+}
+
 #[test]
 fn core_needs_nothing() {
     let metadata = metadata();

@@ -37,8 +37,11 @@ async function entersCall({ page }) {
   await page.locator('rtk-controlbar').first().waitFor();
 }
 
+/** A figure of the live panel, which is closed until somebody wants it. */
 async function inPanel({ page }, figure) {
-  return page.locator('.figures div', { hasText: figure }).locator('dd').textContent();
+  const panel = page.getByRole('complementary', { name: 'Right now' });
+  if (!(await panel.isVisible())) await page.getByRole('button', { name: 'Details' }).click();
+  return panel.locator('.figures div', { hasText: figure }).locator('dd').textContent();
 }
 
 async function eventuallyInPanel(who, figure, wanted) {
@@ -162,6 +165,34 @@ test('the chat panel sends text, an image and a file, and shows them to both', {
   const chunks = await (await download.createReadStream()).toArray();
   assert.equal(Buffer.concat(chunks).toString(), '%PDF-1.4 not really');
   assert.deepEqual(refusals, []);
+});
+
+test('what is said while the chat panel opens is read once', { timeout: 60_000 }, async () => {
+  const ada = await visitor('Ada');
+  await ada.page.goto(stage.salon.origin);
+  await ada.page.getByLabel('name').fill('Ada');
+  await ada.page.getByRole('button', { name: 'Start a meeting' }).click();
+  await entersCall(ada);
+  // The panel listens, and asks for what was said so far a moment later: this is said in between.
+  await ada.page.evaluate(() => {
+    const { chat } = document.querySelector('rtk-meeting').meeting;
+    const listens = chat.addListener;
+    chat.addListener = function (...args) {
+      const chained = listens.apply(this, args);
+      if (args[0] === 'chatUpdate') {
+        chat.addListener = listens;
+        void chat.sendTextMessage('Just now');
+      }
+      return chained;
+    };
+  });
+  await ada.page.locator('rtk-chat-toggle').first().click();
+  const said = () => ada.page.locator('rtk-chat rtk-text-message-view').evaluateAll((all) => all.map(({ text }) => text));
+  await eventually('it is read', async () => assert.ok((await said()).includes('Just now')));
+  await ada.page.locator('rtk-chat textarea').fill('And later');
+  await ada.page.locator('rtk-chat textarea').press('Enter');
+  await eventually('what follows is read', async () => assert.ok((await said()).includes('And later')));
+  assert.deepEqual(await said(), ['Just now', 'And later']);
 });
 
 /** With the panel's buttons for attachments. */

@@ -66,6 +66,8 @@ test('a host takes a screen down, which can be shared again when that is allowed
   await ada.eventuallySees(bob, { source: 'screen', colour: 'magenta' });
   await permits(ada, bob, { media: { screenshare: { canProduce: NOT_ALLOWED } } });
   await knows(bob, { screen: 'NOT_ALLOWED' });
+  // The SDK stops the screen by itself, one producer after the other, and refuses to share anything until it is done.
+  await bob.eventuallyNotes('screen', false);
   await ada.eventuallyShows(bob, { screen: false, camera: true });
   await bob.does(({ self }) => self.enableScreenShare());
   await ada.eventuallySeesNoPictureOf(bob, 'screen');

@@ -34,9 +34,11 @@ export interface Meeting {
   id: string;
   title: string;
   keepAliveSecs: number;
+  /** Whether it lets people in. */
+  open: boolean;
 }
 
-export type PresetName = 'group_call_host' | 'group_call_participant';
+export type PresetName = 'group_call_host' | 'group_call_participant' | 'webinar_viewer';
 
 export interface ActiveSession {
   id: string;
@@ -58,6 +60,7 @@ interface WireMeeting {
   id: string;
   title: string | null;
   session_keep_alive_time_in_secs?: number;
+  status?: string;
 }
 
 interface WireActiveSession {
@@ -163,6 +166,7 @@ function meetingFromWire(wire: WireMeeting): Meeting {
     id: wire.id,
     title: wire.title ?? '',
     keepAliveSecs: wire.session_keep_alive_time_in_secs ?? 60,
+    open: wire.status !== 'INACTIVE',
   };
 }
 

@@ -33,6 +33,15 @@ export function rememberToken(meetingId: string, token: string | null): void {
   write(() => sessionStorage, `salon.token.${meetingId}`, token);
 }
 
+/** The token of a link that was opened in this tab. It is taken out of the address, so a reload finds it here. */
+export function rememberedLink(meetingId: string): string | null {
+  return read(() => sessionStorage, `salon.link.${meetingId}`);
+}
+
+export function rememberLink(meetingId: string, token: string | null): void {
+  write(() => sessionStorage, `salon.link.${meetingId}`, token);
+}
+
 function hosted(): string[] {
   try {
     const ids: unknown = JSON.parse(read(() => localStorage, 'salon.hosted') ?? '[]');

@@ -16,7 +16,7 @@ export function Page() {
     case 'door':
       return <Door />;
     case 'invited':
-      return <Invited meeting={here.meeting} />;
+      return <Invited meeting={here.meeting} seat={here.seat} />;
     case 'call':
       return <CallScreen call={here.call} />;
     case 'farewell':

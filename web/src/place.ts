@@ -6,8 +6,9 @@
 import { signal } from '@preact/signals';
 import type { Call, Ending } from './call/enter';
 import * as api from './api';
-import { destination, inviteLink, meetingOfToken } from './invite';
+import { destination, inviteLink, meetingOfToken, type Seat } from './invite';
 import * as memory from './memory';
+import { problemOf, type Problem } from './problems';
 import { TokenRefused } from './token-refused';
 
 /** What lets a person back into a call they were in. */
@@ -16,19 +17,10 @@ export interface Ticket {
   meetingId: string;
 }
 
-export type Problem =
-  | { kind: 'unreachable' }
-  | { kind: 'unknown-meeting' }
-  | { kind: 'bad-token' }
-  | { kind: 'stale' }
-  | { kind: 'not-secure' }
-  | { kind: 'needs-token' }
-  | { kind: 'failed'; why: string };
-
 export type Place =
   | { at: 'loading'; what: string }
   | { at: 'door' }
-  | { at: 'invited'; meeting: api.Meeting }
+  | { at: 'invited'; meeting: api.Meeting; seat: Seat }
   | { at: 'call'; call: Call; ticket: Ticket }
   | { at: 'farewell'; how: Ending; title: string; ticket: Ticket }
   | { at: 'problem'; problem: Problem };
@@ -52,13 +44,16 @@ export async function arrive(): Promise<void> {
       case 'nowhere':
         return go({ at: 'door' });
       case 'token':
-        return enter(ticketOf(to.token), go);
+        return enterByLink(ticketOf(to.token), go);
       case 'meeting': {
+        const link = memory.rememberedLink(to.meetingId);
+        if (link) return enterByLink({ token: link, meetingId: to.meetingId }, go);
         const { keys } = config.value;
-        if (!keys) return go({ at: 'problem', problem: { kind: 'needs-token' } });
+        if (!keys) return go({ at: 'problem', problem: 'needs-token' });
         const found = await api.findMeeting(keys, to.meetingId);
+        if (!found.open) return go({ at: 'problem', problem: 'inactive' });
         meeting.value = found;
-        return go({ at: 'invited', meeting: found });
+        return go({ at: 'invited', meeting: found, seat: to.seat });
       }
     }
   });
@@ -73,19 +68,27 @@ export async function startMeeting(name: string): Promise<void> {
     memory.rememberHosting(started.id);
     meeting.value = started;
     history.pushState(null, '', inviteLink('', started.id));
-    await enterAs(name, keys, started.id, go);
+    await enterAs(name, keys, started.id, 'member', go);
   });
 }
 
-export async function joinMeeting(name: string, id: string): Promise<void> {
+export async function joinMeeting(name: string, id: string, seat: Seat): Promise<void> {
   const keys = config.value?.keys;
   if (!keys) return;
-  await travel('Joining the meeting', (go) => enterAs(name, keys, id, go));
+  await travel('Joining the meeting', (go) => enterAs(name, keys, id, seat, go));
 }
 
 /** Back into the call just left, as the same participant. */
 export async function rejoin(ticket: Ticket): Promise<void> {
   await travel('Joining again', (go) => enter(ticket, go));
+}
+
+/** Gives up before anybody has let the person in. */
+export function stopWaiting(): void {
+  const here = place.value;
+  if (here.at !== 'call') return;
+  place.value = { at: 'farewell', how: 'left', title: here.call.title, ticket: here.ticket };
+  void here.call.leave();
 }
 
 /** Follows a link or id that was typed instead of clicked. */
@@ -117,14 +120,14 @@ async function travel(what: string, way: (go: Go) => Promise<void>): Promise<voi
   }
 }
 
-async function enterAs(name: string, keys: api.Keys, meetingId: string, go: Go): Promise<void> {
+async function enterAs(name: string, keys: api.Keys, meetingId: string, seat: Seat, go: Go): Promise<void> {
   // A token goes with a name: whoever changes it is added anew.
   const held = name === memory.rememberedName() ? memory.rememberedToken(meetingId) : null;
   if (name) memory.rememberName(name);
   const add = async (): Promise<Ticket> => {
     const token = await api.addParticipant(keys, meetingId, {
       name: name || 'Host',
-      preset: memory.hosts(meetingId) ? 'group_call_host' : 'group_call_participant',
+      preset: memory.hosts(meetingId) ? 'group_call_host' : PRESETS[seat],
       customId: `page-${randomId()}`,
     });
     memory.rememberToken(meetingId, token);
@@ -140,9 +143,23 @@ async function enterAs(name: string, keys: api.Keys, meetingId: string, go: Go):
   }
 }
 
-async function enter(ticket: Ticket, go: Go): Promise<void> {
+const PRESETS = { member: 'group_call_participant', viewer: 'webinar_viewer' } as const;
+
+/** A link's token that the server refuses will not be found again by a reload. */
+async function enterByLink(ticket: Ticket, go: Go): Promise<void> {
+  try {
+    await enter(ticket, go, true);
+  } catch (error) {
+    if (error instanceof TokenRefused) memory.rememberLink(ticket.meetingId, null);
+    throw error;
+  }
+}
+
+async function enter(ticket: Ticket, go: Go, byLink = false): Promise<void> {
   // Browsers hand out camera and microphone on https and localhost only.
-  if (!window.isSecureContext) return go({ at: 'problem', problem: { kind: 'not-secure' } });
+  if (!window.isSecureContext) return go({ at: 'problem', problem: 'not-secure' });
+  const known = await lookUp(ticket.meetingId);
+  if (known && !known.open) return go({ at: 'problem', problem: 'inactive' });
   const { enterCall } = await import('./call/enter');
   const call = await enterCall(ticket.token, {
     onEnding(how) {
@@ -151,37 +168,43 @@ async function enter(ticket: Ticket, go: Go): Promise<void> {
         place.value = { at: 'farewell', how, title: call.title, ticket };
       }
     },
-    onMoved: (meetingId) => void watchAlso(meetingId, ''),
+    onRefused(error, said) {
+      if (place.value.at === 'call' && place.value.call === call) {
+        place.value = { at: 'problem', problem: problemOf(error, said) };
+      }
+    },
+    onJoined() {
+      if (byLink && place.value.at === 'call' && place.value.call === call) hideToken(ticket);
+    },
+    onMoved: async (meetingId) => watch(meetingId, await lookUp(meetingId), ''),
   });
-  await watchAlso(call.meetingId, call.title);
+  watch(call.meetingId, known, call.title);
   go({ at: 'call', call, ticket });
 }
 
-/** The live panel needs the meeting's title and keep-alive time; a call goes on without them. */
-async function watchAlso(meetingId: string, title: string): Promise<void> {
+/** The address of a call is seen by whoever looks at the screen, and stays in the history. */
+function hideToken(ticket: Ticket): void {
+  if (destination(new URL(location.href)).kind !== 'token') return;
+  memory.rememberLink(ticket.meetingId, ticket.token);
+  history.replaceState(null, '', inviteLink('', ticket.meetingId));
+}
+
+/** What the API says of a meeting, where this page may ask; a call goes on without it. */
+async function lookUp(meetingId: string): Promise<api.Meeting | null> {
   const keys = config.value?.keys;
-  if (!keys || meeting.value?.id === meetingId) return;
-  meeting.value = await api
-    .findMeeting(keys, meetingId)
-    .catch(() => ({ id: meetingId, title, keepAliveSecs: 60 }));
+  if (!keys) return null;
+  if (meeting.value?.id === meetingId && place.value.at === 'invited') return meeting.value;
+  return api.findMeeting(keys, meetingId).catch(() => null);
+}
+
+function watch(id: string, known: api.Meeting | null, title: string): void {
+  if (config.value?.keys) meeting.value = known ?? { id, title, keepAliveSecs: 60, open: true };
 }
 
 function ticketOf(token: string): Ticket {
   const meetingId = meetingOfToken(token);
   if (!meetingId) throw new TokenRefused();
   return { token, meetingId };
-}
-
-function problemOf(error: unknown): Problem {
-  if (error instanceof TokenRefused) return { kind: 'bad-token' };
-  if (error instanceof api.ApiError) {
-    if (error.trouble === 'unreachable') return { kind: 'unreachable' };
-    if (error.trouble === 'missing') return { kind: 'unknown-meeting' };
-    return { kind: 'failed', why: error.message };
-  }
-  // A lazy part of the page that could not be fetched; each browser has its own words for it.
-  if (error instanceof TypeError && /import|module/i.test(error.message)) return { kind: 'stale' };
-  return { kind: 'failed', why: error instanceof Error ? error.message : String(error) };
 }
 
 /** `crypto.randomUUID` exists on secure pages only; this one may still be on its way to saying so. */

@@ -240,6 +240,7 @@ function listen({ self, meta, participants, connectedMeetings }) {
   self.on('waitlisted', () => note('waits'));
   self.on('audioUpdate', ({ audioEnabled }) => note('microphone', audioEnabled));
   self.on('videoUpdate', ({ videoEnabled }) => note('camera', videoEnabled));
+  self.on('screenShareUpdate', ({ screenShareEnabled }) => note('screen', screenShareEnabled));
   meta.on('socketConnectionUpdate', ({ state }) => note('socket', state));
   meta.on('mediaConnectionUpdate', ({ transport, state }) => note('media', transport, state));
   participants.joined.on('participantJoined', ({ name }) => note('sees come', name));

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { CELLS, COLOURS, FRAMES, cellsOf } from '../page/pattern.js';
 
+/** Unless a test asks for something else. */
 const FRAMES_PER_SECOND = 15;
 const SAMPLE_RATE = 48_000;
 /** Sound comes in beeps: noise suppression takes a steady tone away. */
@@ -17,20 +18,20 @@ const PAUSE_SECS = 0.1;
 let folder;
 
 /** The files for Chromium's fake devices. */
-export function fakeDevices({ colour, tone, width = 320, height = 240 }) {
+export function fakeDevices({ colour, tone, width = 320, height = 240, rate = FRAMES_PER_SECOND }) {
   if (!folder) {
     folder = mkdtempSync(join(tmpdir(), 'salon-e2e-devices-'));
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   }
-  const camera = join(folder, `${colour}-${width}x${height}.y4m`);
+  const camera = join(folder, `${colour}-${width}x${height}-${rate}.y4m`);
   const microphone = join(folder, `${tone}.wav`);
-  if (!existsSync(camera)) writeFileSync(camera, y4m(COLOURS[colour], width, height));
+  if (!existsSync(camera)) writeFileSync(camera, y4m(COLOURS[colour], width, height, rate));
   if (!existsSync(microphone)) writeFileSync(microphone, wav(tone));
   return { camera, microphone };
 }
 
-function y4m(rgb, width, height) {
-  const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n`)];
+function y4m(rgb, width, height, rate) {
+  const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${rate}:1 Ip A1:1 C420jpeg\n`)];
   const [y, cb, cr] = yuv(rgb);
   for (let frame = 0; frame < FRAMES; frame++) {
     const luma = Buffer.alloc(width * height, y);

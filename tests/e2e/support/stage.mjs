@@ -53,7 +53,7 @@ export class Stage {
 
   /**
    * Somebody of the cast, added to the meeting through the API, in front of the setup screen.
-   * `through` is the origin by which their client reaches the server; `camera` the size of their picture; `withoutUdp`
+   * `through` is the origin by which their client reaches the server; `camera` the size and rate of their picture; `withoutUdp`
    * whether their network lets none out.
    */
   async invites(name, meeting, { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare } = {}) {
@@ -113,7 +113,7 @@ export class Stage {
   }
 
   async #page(name, wanted = {}) {
-    const key = [name, wanted.width, wanted.withoutUdp && 'without UDP'].filter(Boolean).join(' ');
+    const key = [name, wanted.width, wanted.rate, wanted.withoutUdp && 'without UDP'].filter(Boolean).join(' ');
     const browser = await this.#browser(key, () => openChromium({ ...CAST[name], ...wanted }));
     const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
     this.#pages.push(context);

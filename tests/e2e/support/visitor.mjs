@@ -58,9 +58,9 @@ export class Visitor {
     return panel;
   }
 
-  /** A panel that is open. Where it covers the call, the kit draws it twice, and the last is on top. */
+  /** A panel that is open. At some sizes the kit draws it twice, of which people see one. */
   panel(element) {
-    return this.locator(element).last();
+    return this.locator(element).filter({ visible: true }).last();
   }
 
   async reads(text, within = 'rtk-meeting') {

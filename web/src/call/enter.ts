@@ -4,6 +4,11 @@
  */
 
 import type Client from '@cloudflare/realtimekit';
+import { signal, type ReadonlySignal } from '@preact/signals';
+import { keepBarInReach } from './bar-in-reach';
+import { drawEachMessageOnce } from './each-message-once';
+import { NOTHING_YET, happenings, type Happening } from './happenings';
+import { hearRefusals, lastRefusal } from './refusals';
 import { BASE, keepSdkOnOwnOrigin } from './same-origin';
 import { keepKitLocal } from './stay-local';
 import { TokenRefused } from '../token-refused';
@@ -16,11 +21,19 @@ export interface Call {
   element: HTMLElement;
   meetingId: string;
   title: string;
+  /** What the page shows of the call beside the kit. */
+  now: ReadonlySignal<Happening>;
+  /** Lets these people in from the waiting room. */
+  admit(ids: string[]): void;
+  deny(id: string): void;
   leave(): Promise<void>;
 }
 
 export interface CallNews {
   onEnding(how: Ending): void;
+  /** Joining failed; `said` is why the server refused it, if it did. */
+  onRefused(error: unknown, said: string | null): void;
+  onJoined(): void;
   /** A breakout room is another meeting; the call goes on there. */
   onMoved(meetingId: string): void;
 }
@@ -49,7 +62,10 @@ export async function enterCall(token: string, news: CallNews): Promise<Call> {
 
   const element = document.createElement('rtk-meeting') as KitElement;
   element.setAttribute('mode', 'fill');
+  keepBarInReach(element);
+  const now = signal<Happening>(NOTHING_YET);
   let current = meeting;
+  let stop = (): void => {};
   show(meeting);
 
   function show(next: Client): void {
@@ -57,6 +73,10 @@ export async function enterCall(token: string, news: CallNews): Promise<Call> {
     drawWithLocalFonts(element, next);
     element.meeting = next;
     watchEnding(next, news.onEnding);
+    tellRefusals(next, news.onRefused);
+    next.self.on('roomJoined', () => news.onJoined());
+    stop();
+    stop = happenings(next, (happening) => (now.value = happening));
     // The SDK leaves this meeting for a breakout room and hands over the new one; its type is not published.
     const moves = next.connectedMeetings as unknown as {
       once(event: 'meetingChanged', listener: (moved: Client) => void): void;
@@ -71,7 +91,13 @@ export async function enterCall(token: string, news: CallNews): Promise<Call> {
     element,
     meetingId: meeting.meta.meetingId,
     title: meeting.meta.meetingTitle,
-    leave: () => leave(current),
+    now,
+    admit: (ids) => void current.participants.acceptAllWaitingRoomRequest(ids),
+    deny: (id) => void current.participants.rejectWaitingRoomRequest(id),
+    leave: () => {
+      stop();
+      return leave(current);
+    },
   };
 }
 
@@ -92,6 +118,8 @@ async function prepare(): Promise<typeof Client> {
   if (!pageReady) {
     keepSdkOnOwnOrigin();
     keepKitLocal();
+    drawEachMessageOnce();
+    hearRefusals();
     pageReady = true;
   }
   const [sdk, kit] = await Promise.all([
@@ -107,6 +135,20 @@ function drawWithLocalFonts(element: HTMLElement, meeting: Client): void {
   const look = meeting.self.config as { designTokens?: { fontFamily?: string; googleFont?: string } };
   const wanted = look?.designTokens?.fontFamily ?? look?.designTokens?.googleFont;
   element.style.setProperty('--rtk-font-family', wanted ? `${wanted}, ${LOCAL_FONTS}` : LOCAL_FONTS);
+}
+
+/** The kit says the same of every failed join, so the page says why. */
+function tellRefusals(meeting: Client, onRefused: CallNews['onRefused']): void {
+  const join = meeting.join.bind(meeting);
+  meeting.join = async () => {
+    try {
+      await join();
+    } catch (error) {
+      onRefused(error, lastRefusal());
+      void leave(meeting);
+      throw error;
+    }
+  };
 }
 
 function watchEnding(meeting: Client, onEnding: (how: Ending) => void): void {

@@ -65,11 +65,23 @@ function answerFonts(): void {
   });
 }
 
-/** After a failed join the setup screen links to its makers' test site with the participant token in the address. */
+/**
+ * After a failed join the setup screen links to its makers' test site with the participant token in the address. Such a
+ * link is stripped as it is drawn: there is nothing to click, to copy or to drag.
+ */
 function stopOutsideLinks(): void {
-  const stop = (event: Event): void => {
-    const link = event.composedPath().find((target) => target instanceof HTMLAnchorElement);
-    if (link && OUTSIDE.test(link.href)) event.preventDefault();
+  const href = Object.getOwnPropertyDescriptor(HTMLAnchorElement.prototype, 'href');
+  if (href?.set) {
+    const { set } = href;
+    Object.defineProperty(HTMLAnchorElement.prototype, 'href', {
+      ...href,
+      set(this: HTMLAnchorElement, address: string) {
+        if (!OUTSIDE.test(address)) set.call(this, address);
+      },
+    });
+  }
+  const { setAttribute } = HTMLAnchorElement.prototype;
+  HTMLAnchorElement.prototype.setAttribute = function (name, value) {
+    if (name.toLowerCase() !== 'href' || !OUTSIDE.test(value)) setAttribute.call(this, name, value);
   };
-  for (const kind of ['click', 'auxclick']) document.addEventListener(kind, stop, { capture: true });
 }

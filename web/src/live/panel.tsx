@@ -1,8 +1,9 @@
 /**
- * "What is happening in this meeting right now": the live `active-session` answer beside the call, for people and,
- * below, as the API gives it. On a phone it is a drawer whose handle shows the summary.
+ * "What is happening in this meeting right now": the live `active-session` answer, for people and, below, as the API
+ * gives it. Laid over the call where it covers none of its controls, and asked for only while it is open.
  */
 
+import { useEffect, useRef } from 'preact/hooks';
 import type { Keys, Meeting } from '../api';
 import { Answer } from './answer';
 import { Facts } from './facts';
@@ -12,32 +13,29 @@ import { useWatch } from './use-watch';
 interface Props {
   keys: Keys;
   meeting: Meeting;
-  open: boolean;
-  onToggle(): void;
+  onClose(): void;
 }
 
-export function LivePanel({ keys, meeting, open, onToggle }: Props) {
+export function LivePanel({ keys, meeting, onClose }: Props) {
   const watched = useWatch(keys, meeting.id);
   const mood = moodOf(watched);
+  const close = useRef<HTMLButtonElement>(null);
+  useEffect(() => close.current?.focus(), []);
   return (
-    <aside class={`panel ${open ? 'open' : ''}`} aria-label="Live session">
-      <button
-        type="button"
-        class="live-handle"
-        aria-expanded={open}
-        aria-controls="live-body"
-        onClick={onToggle}
-      >
-        <span class={`dot ${mood}`} aria-hidden="true" />
-        <span class="live-handle-text">{summary(watched)}</span>
-        <span class="unseen">{open ? 'Hide details' : 'Show details'}</span>
-        <Chevron />
-      </button>
-      <div id="live-body" class="live-body" hidden={!open}>
-        <div class="live-title">
-          <h2>What is happening in this meeting right now</h2>
-          <span class={`pill ${mood}`}>{MOOD_WORDS[mood]}</span>
-        </div>
+    <aside
+      id="live"
+      class="panel"
+      aria-label="Right now"
+      onKeyDown={(event) => event.key === 'Escape' && onClose()}
+    >
+      <div class="live-title">
+        <h2>Right now</h2>
+        <span class={`pill ${mood}`}>{MOOD_WORDS[mood]}</span>
+        <button ref={close} type="button" class="button tiny" onClick={onClose}>
+          Close
+        </button>
+      </div>
+      <div class="live-body">
         {/* Only changes of state are announced; numbers that tick every second would never stop talking. */}
         <p class="unseen" role="status">
           {summary(watched)}
@@ -62,13 +60,5 @@ export function LivePanel({ keys, meeting, open, onToggle }: Props) {
         <Answer keys={keys} meetingId={meeting.id} look={watched.look} />
       </div>
     </aside>
-  );
-}
-
-function Chevron() {
-  return (
-    <svg class="chevron" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-      <path d="m4 10 4-4 4 4" fill="none" stroke="currentColor" stroke-width="1.8" />
-    </svg>
   );
 }

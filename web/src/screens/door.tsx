@@ -49,7 +49,7 @@ function JoinByLink() {
     event.preventDefault();
     const to = destinationFromText(text);
     setWrong(to.kind === 'nowhere');
-    if (to.kind === 'meeting') follow(inviteLink('', to.meetingId));
+    if (to.kind === 'meeting') follow(inviteLink('', to.meetingId, to.seat));
     if (to.kind === 'token') follow(`/#token=${to.token}`);
   }
 

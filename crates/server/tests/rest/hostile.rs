@@ -86,7 +86,8 @@ async fn addresses_of_every_wrong_kind() {
     for (method, path) in [("DELETE", "/meetings"), ("PATCH", "/presets"), ("BREW", "/meetings"), ("OPTIONS", "/meetings")] {
         app.call(method, path).send().await.refused(405);
     }
-    app.call("HEAD", "/meetings").send().await;
+    let head = app.call("HEAD", "/meetings").send().await;
+    assert_eq!((head.status, head.header("content-type"), head.body.len()), (200, Some("application/json"), 0));
 }
 
 #[tokio::test]

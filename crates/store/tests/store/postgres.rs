@@ -1,5 +1,6 @@
 //! A Postgres for the tests: the one named in SALON_TEST_POSTGRES, or a private server that dies with this process.
-//! Without either the Postgres half is skipped, unless SALON_TEST_REQUIRE_POSTGRES=1 says that it must not be.
+//! Without either, and with SALON_TEST_POSTGRES=none, the Postgres half is skipped, unless
+//! SALON_TEST_REQUIRE_POSTGRES=1 says that it must not be.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,6 +65,9 @@ async fn wait_until_ready(server: &Server) {
 
 fn start() -> Result<Server, String> {
     if let Ok(url) = std::env::var("SALON_TEST_POSTGRES") {
+        if url == "none" {
+            return Err("SALON_TEST_POSTGRES=none says so".to_owned());
+        }
         let (url, query) = url.split_once('?').map_or((url.as_str(), String::new()), |(url, q)| (url, format!("?{q}")));
         let authority = url.find("://").map_or(0, |at| at + 3);
         let base = url[authority..].find('/').map_or(url, |slash| &url[..authority + slash]);
