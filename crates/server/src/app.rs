@@ -3,13 +3,14 @@
 //! Invariant: the node is ready only when the sessions it found are live again.
 //! Next: `hub.rs`, `rest.rs`, `signaling.rs`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use salon_core::{AccountId, AppId, Timestamp};
+use salon_edge::{Aside, Door, Port, aside_only};
 use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_store::{ApiKey, OpenOptions, RunId, Store};
@@ -18,13 +19,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Keys, digest};
 use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
-use crate::files::{self, Files};
-use crate::joint;
-use crate::listener::{self, Door, Port};
+use crate::doors::Doors;
 use crate::quality::{self, Quality};
 use crate::signaling::to_wire;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, scrape};
 use crate::token::Tokens;
+use crate::{joint, rest, signaling};
+use salon_files::{self as files, Files};
 
 /// How long a node that starts may take to go on with sessions that were left behind, before it lets people in. Those that
 /// are left then follow in the background, or when somebody comes.
@@ -36,27 +37,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long open requests and sessions have to finish when the node is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// The handles every door shares.
-pub struct App {
-    pub config: Config,
-    pub store: Store,
-    pub clock: Clock,
-    pub hub: Hub,
-    pub media: Arc<Owners>,
-    pub keys: Keys,
-    pub tokens: Tokens,
-    pub alive: Arc<Alive>,
-    pub files: Files,
-    pub metrics: Arc<Metrics>,
-    pub quality: Quality,
-    /// Cancelled when the node stops: sockets close and ask their clients to come back.
-    pub stop: CancellationToken,
-    pub tasks: TaskTracker,
-}
-
 /// A node that runs; tests start several in one process.
 pub struct Running {
-    pub app: Arc<App>,
+    pub doors: Doors,
     /// Where it accepts requests.
     pub addr: SocketAddr,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -64,12 +47,13 @@ pub struct Running {
 
 /// Runs a node until it is told to stop by SIGINT or SIGTERM.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    let node = config.node.name.clone();
     let running = start(config).await?;
     println!("salon ready http://{}", running.addr);
-    let node = running.app.config.node.name.clone();
+    let hub = running.doors.hub.clone();
     let taken = tokio::select! {
         () = stop_signal() => false,
-        () = running.app.hub.taken() => true,
+        () = hub.taken() => true,
     };
     tracing::info!("stopping");
     running.stop().await?;
@@ -92,10 +76,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.mode == Mode::Dev {
         prepare_dev(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
-    let files = Files::open(&config)?;
+    let files = Files::open(&config.files_settings())?;
     let secret = store.setting_or_insert("token_secret", &fresh_secret()).await?;
     let mut metrics = Metrics::new();
     let figures = Figures::registered(metrics.registry());
+    let metrics = Arc::new(metrics);
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
@@ -110,12 +95,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         tcp.push(at);
         media_ports.push(port);
     }
-    let (sfu, media_events) = start_media(&config, &secret, &listener::announced(&config, &tcp))?;
+    let (sfu, media_events) = start_media(&config, &secret, &crate::start::announced::announced(&config, &tcp))?;
     let (media, media_news) = Owners::new(sfu.clone());
     let media = Arc::new(media);
     let parts = Parts {
         store: store.clone(),
-        outlets: Outlets { media: Arc::new(joint::Media(media.clone())), frame: to_wire::frame },
+        outlets: Outlets { media: Arc::new(joint::Media(media.clone())), frame: to_wire::pushes::frame },
         clock: clock.clone(),
         figures,
         limits: config.limits(),
@@ -132,61 +117,85 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     }
 
     let http = http.open().with_context(in_use)?;
+    let aside = media_aside(sfu.clone());
     for port in media_ports {
-        tasks.spawn(listener::media_only(
-            port.open().context("cannot open a port for media over TCP")?,
-            sfu.clone(),
-            stop.clone(),
-        ));
+        let port = port.open().context("cannot open a port for media over TCP")?;
+        tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
     }
-    let door = Door::new(http, shares.then(|| sfu.clone())).tap_io(|_| {});
-    let app = Arc::new(App {
+    let door = Door::new(http, shares.then_some(aside)).tap_io(|_| {});
+    let doors = Doors {
         keys: Keys::new(store.clone()),
         tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
-        config,
+        scrape: scrape(metrics.clone(), hub.clone(), sfu),
         store,
-        clock,
+        clock: clock.clone(),
         hub: hub.clone(),
         media: media.clone(),
         alive,
         files,
-        metrics: Arc::new(metrics),
+        metrics,
         quality: Quality::default(),
         stop: stop.clone(),
         tasks: tasks.clone(),
-    });
-    tasks.spawn(files::sweep(app.clone()));
-    tasks.spawn(quality::watch(app.clone()));
+    };
+    tasks.spawn(files::sweep(
+        doors.files.clone(),
+        doors.store.clone(),
+        {
+            let clock = clock.clone();
+            move || clock.now()
+        },
+        stop.clone(),
+    ));
+    tasks.spawn(quality::watch(
+        doors.quality.clone(),
+        media.clone(),
+        doors.hub.clone(),
+        doors.store.clone(),
+        clock,
+        stop.clone(),
+    ));
     tasks.spawn(salon_media::listen(media, media_events, stop.clone()));
     tasks.spawn(joint::tell(hub, media_news, tasks.clone(), stop.clone()));
-    let router = crate::rest::router(app.clone());
+    let socket = signaling::door(&doors, config.signaling_settings());
+    let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
     let server = tokio::spawn(async move {
         axum::serve(door, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move { stop.cancelled().await })
             .await
     });
-    Ok(Running { app, addr, server })
+    Ok(Running { doors, addr, server })
 }
 
 impl Running {
     /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.app.stop.cancel();
+        let Doors { store, hub, media, clock, alive, stop, tasks, .. } = self.doors;
+        stop.cancel();
         // A client that holds a connection open must not keep the node from stopping, nor must a store that hangs.
         let _ = tokio::time::timeout(STOP_WITHIN, self.server).await;
-        let written = self.app.alive.tell(self.app.clock.now());
-        self.app.hub.close();
-        self.app.tasks.close();
-        let _ = tokio::time::timeout(STOP_WITHIN, self.app.tasks.wait()).await;
-        match tokio::time::timeout(LEAVE_WITHIN, self.app.hub.leave()).await {
+        let written = alive.tell(clock.now());
+        hub.close();
+        tasks.close();
+        let _ = tokio::time::timeout(STOP_WITHIN, tasks.wait()).await;
+        match tokio::time::timeout(LEAVE_WITHIN, hub.leave()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "other nodes will wait before they go on with this node's sessions"),
             Err(_) => tracing::warn!("the store takes too long to hear that this node stops"),
         }
-        let _ = tokio::time::timeout(LEAVE_WITHIN, self.app.media.sfu.stop()).await;
-        let _ = tokio::time::timeout(LEAVE_WITHIN, self.app.store.close()).await;
+        let _ = tokio::time::timeout(LEAVE_WITHIN, media.sfu.stop()).await;
+        let _ = tokio::time::timeout(LEAVE_WITHIN, store.close()).await;
         written.map(drop).context("cannot note when this node stopped")
     }
+}
+
+/// Connections over TCP that are for the media server.
+fn media_aside(sfu: salon_sfu::Sfu) -> Aside {
+    let take = move |stream| {
+        let sfu = sfu.clone();
+        tokio::spawn(async move { sfu.adopt(stream).await });
+    };
+    Aside { begins: salon_sfu::begins_media, take: Arc::new(take) }
 }
 
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
@@ -220,7 +229,7 @@ async fn prepare_dev(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     let app = AppId::parse(DEV_APP)?;
     if store.app(&app).await?.is_none() {
         let row = salon_store::App { id: app.clone(), account: account.clone(), name: DEV_APP.to_string(), created_at: now };
-        store.create_app(&row, &crate::rest::presets::defaults(&app, now)).await?;
+        store.create_app(&row, &crate::flows::presets::defaults(&app, now)).await?;
     }
     let key = ApiKey { hash: digest(DEV_TOKEN), account, email: None, label: "salon dev".to_string(), created_at: now };
     store.insert_api_key(&key).await?;
@@ -250,13 +259,5 @@ async fn stop_signal() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
-    }
-}
-
-/// Whether an address can be reached from this machine only.
-pub fn is_loopback(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip: Ipv4Addr| ip.is_loopback()),
     }
 }

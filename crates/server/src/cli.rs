@@ -6,23 +6,19 @@
 
 mod database;
 mod help;
+mod process;
 mod settings;
 mod token;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Runtime;
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
+use process::{print, runtime};
 use settings::{DevArgs, SettingsArgs};
 use token::TokenCommand;
-
-/// More threads than this only get in each other's way: media has its own, and a session is one task.
-const MAX_WORKERS: usize = 8;
 
 /// An open, self-hosted meetings server that speaks the language of Cloudflare RealtimeKit.
 #[derive(Debug, Parser)]
@@ -99,25 +95,6 @@ fn serve(config: Config) -> anyhow::Result<()> {
     // What still runs in the background has had its time to finish.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.min(MAX_WORKERS))
-        .thread_name("salon")
-        .enable_all()
-        .build()
-        .context("the threads cannot be started")
-}
-
-/// Writes an answer. A reader that has gone, as in `salon check-config | head`, is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err).context("the answer cannot be written"),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

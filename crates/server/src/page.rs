@@ -8,19 +8,16 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::{Embed, EmbeddedFile};
 use serde_json::json;
-
-use crate::app::{App, is_loopback};
-use crate::config::{Config, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode};
 
 #[derive(Embed)]
 #[folder = "../../web/dist"]
@@ -47,16 +44,35 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <h1>Salon is running</h1><p>Its meeting page has not been built. <code>scripts/dev</code> builds it and starts Salon; \
     the REST API and signaling work without it.</p></html>";
 
+/// What operators decide about the page.
+#[derive(Clone)]
+pub struct Settings {
+    pub enabled: bool,
+    /// What opens the API of a server to try things on; none of one that serves.
+    pub dev: Option<Dev>,
+}
+
+/// The account of `salon dev`.
+#[derive(Clone)]
+pub struct Dev {
+    pub account: &'static str,
+    pub app: &'static str,
+    pub token: &'static str,
+}
+
 /// The files with their compressed copies.
-#[derive(Default)]
-pub struct Page {
+#[derive(Clone)]
+pub struct Page(Arc<Shelf>);
+
+struct Shelf {
+    settings: Settings,
     /// By the hash of the whole file.
     compressed: RwLock<HashMap<[u8; 32], Bytes>>,
 }
 
 /// The file at a path of the page; `None` if there is none, or the page is switched off.
-pub async fn serve(page: &Page, config: &Config, request: &Parts) -> Option<Response> {
-    if !config.page.enabled || !matches!(request.method, Method::GET | Method::HEAD) {
+pub async fn serve(page: &Page, request: &Parts) -> Option<Response> {
+    if !page.0.settings.enabled || !matches!(request.method, Method::GET | Method::HEAD) {
         return None;
     }
     let path = match request.uri.path().trim_start_matches('/') {
@@ -70,18 +86,16 @@ pub async fn serve(page: &Page, config: &Config, request: &Parts) -> Option<Resp
 }
 
 /// How the page finds its way: how this server runs, and in `salon dev` what opens its API.
-pub async fn config(
-    State(app): State<Arc<App>>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    headers: HeaderMap,
-) -> Response {
-    let local = peer.is_some_and(|Extension(ConnectInfo(peer))| is_loopback(peer.ip())) && is_local_name(&headers);
-    let body = match app.config.mode {
-        Mode::Dev if local => json!({ "mode": "dev", "account_id": DEV_ACCOUNT, "app_id": DEV_APP, "api_token": DEV_TOKEN }),
-        Mode::Dev => json!({ "mode": "dev", "account_id": DEV_ACCOUNT, "app_id": DEV_APP, "api_token": null }),
-        Mode::Serve => json!({ "mode": "serve", "account_id": null, "app_id": null, "api_token": null }),
+pub async fn config(State(page): State<Page>, peer: Option<Extension<ConnectInfo<SocketAddr>>>, headers: HeaderMap) -> Response {
+    let local =
+        peer.is_some_and(|Extension(ConnectInfo(peer))| peer.ip().to_canonical().is_loopback()) && is_local_name(&headers);
+    let body = match &page.0.settings.dev {
+        Some(Dev { account, app, token }) => {
+            json!({ "mode": "dev", "account_id": account, "app_id": app, "api_token": local.then_some(token) })
+        }
+        None => json!({ "mode": "serve", "account_id": null, "app_id": null, "api_token": null }),
     };
-    crate::rest::json(StatusCode::OK, &body)
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 /// Whether the page was opened as this machine. A stranger's name that was made to point here is not one of these, so
@@ -100,6 +114,10 @@ fn is_local_name(headers: &HeaderMap) -> bool {
 }
 
 impl Page {
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(Shelf { settings, compressed: RwLock::default() }))
+    }
+
     async fn answer(&self, path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         let hash = file.metadata.sha256_hash();
         let worth_it = file.data.len() >= MIN_COMPRESSED_BYTES && is_text(path);
@@ -127,14 +145,14 @@ impl Page {
 
     /// The compressed copy of a file, made when it is first wanted.
     async fn compressed(&self, hash: [u8; 32], file: EmbeddedFile) -> Bytes {
-        if let Some(copy) = self.compressed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash) {
+        if let Some(copy) = self.0.compressed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash) {
             return copy.clone();
         }
         let whole: Bytes = file.data.into_owned().into();
         let input = whole.clone();
         // Tens of milliseconds for the largest file: not on a thread that serves others.
         let Ok(copy) = tokio::task::spawn_blocking(move || gzip(&input)).await else { return whole };
-        let mut copies = self.compressed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut copies = self.0.compressed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if copies.len() >= MAX_COPIES {
             copies.clear();
         }

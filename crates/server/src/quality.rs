@@ -1,9 +1,8 @@
 //! What is kept of the quality of people's calls after they are over: sums and samples for each peer of a session.
 //! A task looks at all calls of this node every few seconds, adds up, and saves: once in a while, when a peer has gone, and
 //! when the node stops. Invariant: what was saved is never lost; a crash loses what came since the last time.
-//! Next: `quality/sums.rs` adds up, `quality/report.rs` tells it as the contract has it.
+//! Next: `quality/sums.rs` adds up, `rest/peer_report.rs` tells it as the contract has it.
 
-pub mod report;
 mod sums;
 
 use std::collections::HashMap;
@@ -11,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use salon_core::{PeerId, SessionId, Timestamp};
+use salon_media::Owners;
 use salon_sfu::LineQuality;
 use salon_store::Store;
+use tokio_util::sync::CancellationToken;
 
-pub use self::sums::Sums;
-use crate::app::App;
+pub use self::sums::{Role, Sample, Sum, Sums, Values};
+use salon_live::Clock;
+use salon_live::Hub;
 
 /// How often all calls are looked at. Lower sees shorter troubles, higher costs the media thread less: about a microsecond
 /// for each track of each person.
@@ -30,9 +32,9 @@ const SAVED_AT_ONCE: usize = 100;
 type Who = (SessionId, PeerId);
 
 /// What is known of the peers that are in.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Quality {
-    peers: Mutex<HashMap<Who, Kept>>,
+    peers: Arc<Mutex<HashMap<Who, Kept>>>,
 }
 
 struct Kept {
@@ -57,15 +59,22 @@ impl Quality {
     }
 
     /// Adds what a peer's lines are like now.
-    async fn add(&self, app: &App, who: Who, lines: &[LineQuality], now: Timestamp) -> salon_store::Result<()> {
+    async fn add(
+        &self,
+        media: &Owners,
+        store: &Store,
+        who: Who,
+        lines: &[LineQuality],
+        now: Timestamp,
+    ) -> salon_store::Result<()> {
         if !self.peers().contains_key(&who) {
             // It may have been here before: it went and came back, or the node did.
-            let sums = stored(&app.store, &who.0, &who.1).await?.unwrap_or_default();
+            let sums = stored(store, &who.0, &who.1).await?.unwrap_or_default();
             self.peers().insert(who.clone(), Kept { sums, saved_at: now, here: true });
         }
         if let Some(kept) = self.peers().get_mut(&who) {
             kept.here = true;
-            kept.sums.add(now, lines, |track| app.media.publisher(track));
+            kept.sums.add(now, lines, |track| media.publisher(track));
         }
         Ok(())
     }
@@ -98,32 +107,31 @@ async fn stored(store: &Store, session: &SessionId, peer: &PeerId) -> salon_stor
 }
 
 /// Looks at all calls of this node until it stops.
-pub async fn watch(app: Arc<App>) {
+pub async fn watch(quality: Quality, media: Arc<Owners>, hub: Hub, store: Store, clock: Clock, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while app.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Err(error) = look(&app).await {
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = look(&quality, &media, &hub, &store, &clock).await {
             tracing::warn!(%error, "cannot keep the quality of calls; trying again");
         }
     }
-    if let Err(error) = app.quality.save(&app.store, app.clock.now(), true).await {
+    if let Err(error) = quality.save(&store, clock.now(), true).await {
         tracing::warn!(%error, "the quality of the last calls is not saved");
     }
 }
 
 /// Looks at all calls once, and saves what is due.
-pub async fn look(app: &App) -> salon_store::Result<()> {
-    for kept in app.quality.peers().values_mut() {
+pub async fn look(quality: &Quality, media: &Owners, hub: &Hub, store: &Store, clock: &Clock) -> salon_store::Result<()> {
+    for kept in quality.peers().values_mut() {
         kept.here = false;
     }
-    let media = &app.media;
     for meeting in media.meetings() {
-        let Some(session) = app.hub.session_of(meeting.as_str()) else { continue };
+        let Some(session) = hub.session_of(meeting.as_str()) else { continue };
         // A media thread with too much to do is asked again next time.
         let Ok(lines) = media.lines(&meeting).await else { continue };
         for (peer, lines) in lines {
-            app.quality.add(app, (session.clone(), peer), &lines, app.clock.now()).await?;
+            quality.add(media, store, (session.clone(), peer), &lines, clock.now()).await?;
         }
     }
-    app.quality.save(&app.store, app.clock.now(), false).await
+    quality.save(store, clock.now(), false).await
 }

@@ -15,14 +15,16 @@ mod edits;
 mod error;
 mod health;
 mod here;
+mod host_names;
 mod internals;
 mod live;
 mod meetings;
 mod missing;
 mod openapi;
 mod participants;
-pub(crate) mod path;
-pub mod presets;
+mod path;
+mod peer_report;
+mod presets;
 mod quality;
 mod query;
 mod rate;
@@ -30,9 +32,9 @@ mod reply;
 mod session_chat;
 mod session_people;
 mod sessions;
+mod settings;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -40,15 +42,30 @@ use axum::extract::{FromRef, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use salon_media::Owners;
+use salon_store::Store;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::doors::Doors;
 use crate::page::{self, Page};
+use crate::quality::Quality;
+use crate::rest::auth::Gate;
+use crate::rest::chat_files::FileDesk;
+use crate::rest::door::Porter;
+use crate::rest::edits::Edits;
+use crate::rest::error::ApiError;
+use crate::rest::host_names::HostNames;
+use crate::rest::live::Teller;
+use crate::rest::rate::Rates;
+use crate::rest::settings::{BodyBytes, PerPage, PublicUrl};
+use crate::token::Tokens;
+use salon_live::Clock;
+use salon_live::Hub;
 
-pub use check::is_web_address;
-use error::ApiError;
-pub use reply::json;
+pub use crate::rest::health::Scrape;
+pub use crate::rest::settings::{FileRules, Ice, KeepAlive, Settings};
 
 /// Where the resources of an app are, as the official SDKs have it and without their prefix. The older host has them
 /// under `/v2`, the app being in the credential.
@@ -60,33 +77,59 @@ const ACCOUNT: &str = "/accounts/{account_id}/realtime/kit";
 /// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
 const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
 
-/// What the handlers share.
+/// Where handlers get what they take. No handler sees it: each names the handles it uses.
 #[derive(Clone)]
-pub struct Rest(Arc<Shared>);
+pub struct Rest(Arc<Parts>);
 
-/// See [`Rest`].
-pub struct Shared {
-    pub app: Arc<App>,
-    rates: rate::Rates,
-    edits: edits::Edits,
+struct Parts {
+    doors: Doors,
+    gate: Gate,
+    teller: Teller,
+    edits: Edits,
     page: Page,
-    openapi: Bytes,
-    /// Tells the ids of this run's requests from those of others.
-    run: String,
-    next_request: AtomicU64,
+    keep_alive: KeepAlive,
+    per_page: PerPage,
+    body_bytes: BodyBytes,
+    public_url: PublicUrl,
+    files: Arc<FileDesk>,
+    ice: Arc<Ice>,
+    openapi: Document,
 }
 
-impl std::ops::Deref for Rest {
-    type Target = Shared;
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
+/// The OpenAPI document, as JSON.
+#[derive(Clone)]
+struct Document(Bytes);
+
+macro_rules! hands_out {
+    ($($type:ty: $($part:ident).+;)*) => {$(
+        impl FromRef<Rest> for $type {
+            fn from_ref(Rest(parts): &Rest) -> Self {
+                parts.$($part).+.clone()
+            }
+        }
+    )*};
 }
 
-impl FromRef<Rest> for Arc<App> {
-    fn from_ref(rest: &Rest) -> Self {
-        rest.app.clone()
-    }
+hands_out! {
+    Store: doors.store;
+    Hub: doors.hub;
+    Clock: doors.clock;
+    Arc<Owners>: doors.media;
+    Teller: teller;
+    Tokens: doors.tokens;
+    Quality: doors.quality;
+    Scrape: doors.scrape;
+    CancellationToken: doors.stop;
+    Gate: gate;
+    Edits: edits;
+    Page: page;
+    KeepAlive: keep_alive;
+    PerPage: per_page;
+    BodyBytes: body_bytes;
+    PublicUrl: public_url;
+    Arc<FileDesk>: files;
+    Arc<Ice>: ice;
+    Document: openapi;
 }
 
 /// The resources of an app.
@@ -159,21 +202,42 @@ fn node() -> Router<Rest> {
         .route("/health", get(health::health))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi_json))
-        .route("/ws", get(crate::signaling::socket::upgrade))
         .route("/page/config", get(page::config))
 }
 
-/// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours.
-pub fn router(app: Arc<App>) -> Router {
+/// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
+/// what others serve at addresses of their own.
+pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
     let (kit, account) = (kit(), account());
     let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account)]);
-    let openapi = serde_json::to_vec(&document).expect("the document is plain data").into();
-    let rates = rate::Rates::new(app.config.limits.api_requests_per_5_minutes);
-    let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-    let (edits, page) = (edits::Edits::new(), Page::default());
-    let rest = Rest(Arc::new(Shared { app, rates, edits, page, openapi, run, next_request: AtomicU64::new(1) }));
+    let openapi = Document(serde_json::to_vec(&document).expect("the document is plain data").into());
+    let porter = Porter::new(HostNames(settings.hosts), doors.metrics.clone());
+    let rest = Rest(Arc::new(Parts {
+        gate: Gate::new(doors.keys.clone(), Rates::new(settings.requests_per_5_minutes)),
+        teller: Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() },
+        edits: Edits::new(),
+        page: Page::new(page),
+        keep_alive: settings.keep_alive,
+        per_page: PerPage(settings.per_page_max),
+        body_bytes: BodyBytes(settings.body_bytes),
+        public_url: PublicUrl(settings.public_url.into()),
+        files: Arc::new(FileDesk {
+            files: doors.files.clone(),
+            store: doors.store.clone(),
+            clock: doors.clock.clone(),
+            tokens: doors.tokens.clone(),
+            rules: settings.files,
+            tasks: doors.tasks.clone(),
+        }),
+        ice: Arc::new(settings.ice),
+        openapi,
+        doors,
+    }));
 
     let mut router = client().merge(node());
+    for (path, route) in beside {
+        router = router.route_service(path, route.clone());
+    }
     for prefix in ["/client/v4", ""] {
         router = serve(router, &format!("{prefix}{KIT}"), &kit);
         router = serve(router, &format!("{prefix}{ACCOUNT}"), &account);
@@ -188,7 +252,7 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .fallback(elsewhere)
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(axum::middleware::from_fn_with_state(rest.clone(), door::pass))
+        .layer(axum::middleware::from_fn_with_state(porter, door::pass))
         .with_state(rest)
 }
 
@@ -198,17 +262,17 @@ fn serve(router: Router<Rest>, prefix: &str, routes: &[UtoipaMethodRouter<Rest>]
     routes.fold(router, |router, (path, route)| router.route(&format!("{prefix}{path}"), route.clone()))
 }
 
-async fn openapi_json(State(rest): State<Rest>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], rest.openapi.clone()).into_response()
+async fn openapi_json(State(Document(json)): State<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 /// What no route takes: the client's question where it is, the page, or nothing.
-async fn elsewhere(State(rest): State<Rest>, request: Request) -> Response {
+async fn elsewhere(State(page): State<Page>, request: Request) -> Response {
     if request.uri().path() == "/" && door::is_location_host(&request) {
         return internals::location().await;
     }
     let (request, _) = request.into_parts();
-    match page::serve(&rest.page, &rest.app.config, &request).await {
+    match page::serve(&page, &request).await {
         Some(page) => page,
         None => ApiError::no_route().into_response(),
     }

@@ -1,213 +1,38 @@
 //! The websocket door: what clients say becomes calls of a session or of the media server, and answers go back.
-//! A file per wire service; `socket` holds the loop, `to_wire` the pushes.
 //! Invariant: every message is judged by the session or by ownership on the server; what a client claims about itself
 //! counts for nothing. Malformed, unknown and oversize messages are answered or dropped, and counted.
-//! Next: `signaling/socket.rs`.
+//! Next: `signaling/socket.rs` has the loop, `signaling/dispatch.rs` all messages, `signaling/to_wire.rs` the pushes.
 
-pub(crate) mod chat;
+mod caller;
+mod chat;
 mod chat_content;
-pub(crate) mod connected;
+mod connected;
+mod dispatch;
 mod later;
 mod media;
-pub(crate) mod polls;
+mod polls;
 mod presets;
-pub(crate) mod room;
-pub mod socket;
+mod room;
+mod socket;
 mod stage;
 mod stores;
 pub mod to_wire;
+mod trouble;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use prost::bytes::Bytes;
-use salon_core::session::Refusal;
-use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
-use salon_live::{Handle, Removed, Unavailable};
-use salon_wire::event_id;
-use salon_wire::signaling::socket::livestreaming;
+use axum::routing::{MethodRouter, get};
 
-use crate::app::App;
+use crate::doors::Doors;
+use crate::flows::travel::Travel;
+use crate::signaling::socket::Porch;
 
-/// Who a socket speaks for. The participant and peer are proven by its token; nothing in a message changes them.
-pub struct Caller {
-    pub app: Arc<App>,
-    pub handle: Handle,
-    pub meeting: MeetingId,
-    pub participant: ParticipantId,
-    pub peer: PeerId,
-    /// Until then its token opens the door of a waiting room.
-    pub let_in_until: Option<Timestamp>,
-    /// Raised when the peer is put out: what its socket asks for after that does not happen.
-    pub removed: Removed,
-}
+pub use crate::signaling::socket::Settings;
 
-/// Something to be done in a session.
-pub type Act = Box<dyn FnOnce(&mut Session, Timestamp) + Send>;
-
-/// What goes back to the sender.
-pub enum Answer {
-    /// Nothing: the client does not wait, or hears of it by a push.
-    None,
-    /// The event of the request, with this payload.
-    Payload(Bytes),
-    /// The same, but not before then; other requests are dealt with meanwhile.
-    Later(Instant, Bytes),
-    /// Another event with the request's id, with this payload.
-    Under(u32, Bytes),
-    /// The event of the request, with this payload; and this happens so long after that is said.
-    Then { payload: Bytes, after: Duration, act: Act },
-}
-
-/// Why a message was not obeyed; told to its sender.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Unavailable(#[from] Unavailable),
-    #[error("the message cannot be read: {0}")]
-    Malformed(&'static str),
-    #[error("this server does not know event {0}")]
-    UnknownEvent(u32),
-    #[error("{0} is not available on this server yet")]
-    NotYet(&'static str),
-    #[error("the participant does not exist any more")]
-    Gone,
-    #[error("you were removed from this meeting")]
-    Removed,
-    #[error("no such transport; open a new one")]
-    UnknownTransport,
-    #[error("{0}")]
-    Media(salon_sfu::Error),
-}
-
-impl From<salon_sfu::Error> for Trouble {
-    fn from(error: salon_sfu::Error) -> Self {
-        match error {
-            salon_sfu::Error::UnknownTransport => Trouble::UnknownTransport,
-            other => Trouble::Media(other),
-        }
-    }
-}
-
-impl From<salon_store::Error> for Trouble {
-    fn from(error: salon_store::Error) -> Self {
-        tracing::warn!(%error, "the store did not answer a signaling request");
-        Trouble::Unavailable(Unavailable)
-    }
-}
-
-impl Trouble {
-    /// A word for the metrics.
-    fn reason(&self) -> &'static str {
-        match self {
-            Trouble::Refused(_) => "refused",
-            Trouble::Unavailable(_) => "unavailable",
-            Trouble::Malformed(_) => "malformed",
-            Trouble::UnknownEvent(_) => "unknown_event",
-            Trouble::NotYet(_) => "not_yet",
-            Trouble::Gone => "gone",
-            Trouble::Removed => "removed",
-            Trouble::UnknownTransport => "unknown_transport",
-            Trouble::Media(_) => "media",
-        }
-    }
-
-    /// The text the client's promise is rejected with.
-    ///
-    /// Where subscribing failed because the connection is not there, it is the JSON that makes the client throw its
-    /// receive transport away and open a new one (read in web SDK 2.0.2).
-    fn message(&self, event: u32) -> String {
-        let transport_is_lost = matches!(self, Trouble::UnknownTransport);
-        if event == event_id::media::CONSUME && transport_is_lost {
-            return r#"{"errorCode":"internal_error","errorDescription":"Backend error"}"#.to_string();
-        }
-        self.to_string()
-    }
-}
-
-/// Obeys one message.
-pub(crate) async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
-    use event_id::{chat as c, media as m, plugins, polls as pl, presets as p, room as r};
-    // A client that was removed still takes its media down before it closes.
-    if caller.removed.is_raised() && event != m::LEAVE_ROOM {
-        return Err(Trouble::Removed);
-    }
-    match event {
-        r::JOIN_ROOM => room::join(caller, read(payload)?).await,
-        r::LEAVE_ROOM => room::leave(caller).await,
-        r::GET_ROOM_INFO => room::info(caller).await,
-        r::GET_ROOM_PEERS_INFO => room::peers(caller, read(payload)?).await,
-        r::GET_PEER_INFO => room::peer(caller, read(payload)?).await,
-        r::KICK => room::kick(caller, read(payload)?).await,
-        r::KICK_ALL => room::kick_all(caller, read(payload)?).await,
-        r::GET_WAITING_ROOM_REQUESTS => room::waiting_list(caller).await,
-        r::ACCEPT_WAITING_ROOM_REQUESTS => room::admit(caller, read(payload)?).await,
-        r::DENY_WAITING_ROOM_REQUESTS => room::deny(caller, read(payload)?).await,
-        r::BROADCAST_MESSAGE => room::broadcast(caller, read(payload.clone())?, payload).await,
-        r::BROADCAST_TO_ENTITY => room::broadcast_to(caller, read(payload)?).await,
-        r::REQUEST_STAGE_ACCESS => stage::request(caller).await,
-        r::CANCEL_STAGE_REQUEST => stage::cancel(caller).await,
-        r::GRANT_STAGE_ACCESS => {
-            let request: livestreaming::GrantStageAccessRequest = read(payload)?;
-            stage::decide(caller, &request.user_ids, true).await
-        }
-        r::DENY_STAGE_ACCESS => {
-            let request: livestreaming::DenyStageAccessRequest = read(payload)?;
-            stage::decide(caller, &request.user_ids, false).await
-        }
-        r::JOIN_STAGE => stage::join(caller).await,
-        r::LEAVE_STAGE => stage::leave(caller, read(payload)?).await,
-        r::GET_STAGE_REQUESTS => stage::requests(caller).await,
-        r::GET_CONNECTED_ROOMS_DUMP => connected::list(caller).await,
-        r::CREATE_CONNECTED_ROOMS => connected::create(caller, read(payload)?).await,
-        r::DELETE_CONNECTED_ROOMS => connected::delete(caller, read(payload)?).await,
-        r::MOVE_PEERS => connected::move_people(caller, read(payload)?).await,
-
-        m::JOIN_ROOM => Ok(Answer::Payload(Bytes::new())),
-        m::LEAVE_ROOM => media::leave(caller).await,
-        m::SELF_JOIN_COMPLETE => media::complete_join(caller).await,
-        m::CREATE_WEBRTC_TRANSPORT => media::open_transport(caller, read(payload)?).await,
-        m::PRODUCE => media::produce(caller, read(payload)?).await,
-        m::TOGGLE_PRODUCER => media::toggle(caller, read(payload)?).await,
-        m::CLOSE_PRODUCER => media::close_producer(caller, read(payload)?).await,
-        m::CONSUME => media::consume(caller, read(payload)?).await,
-        m::RENEGOTIATE_SESSION_DESCRIPTION => media::renegotiate(caller, read(payload)?).await,
-        m::CLOSE_CONSUMER => media::close_consumers(caller, read(payload)?).await,
-        m::UPDATE_CONSUMERS_SIMULCAST_CONFIG => media::set_layers(caller, read(payload)?).await,
-        m::CHANGE_DISPLAY_NAME => media::rename(caller, read(payload)?).await,
-        m::GLOBAL_PIN_PEER => media::pin(caller, read(payload)?).await,
-        m::HOST_CONTROL_PEER => media::mute_peer(caller, read(payload)?).await,
-        m::HOST_CONTROL_ALL_PEERS => media::mute_all(caller, read(payload)?).await,
-        // Who speaks is heard on the server, from the packets themselves; a client's own word is not needed.
-        m::AUDIO_ACTIVITY => Ok(Answer::None),
-
-        c::GET_MESSAGES => chat::history(caller).await,
-        c::SEND_MESSAGE_TO_ROOM => chat::say_to_all(caller, read(payload)?).await,
-        c::SEND_MESSAGE_TO_PEERS => chat::say_to_some(caller, read(payload)?).await,
-        c::EDIT_MESSAGE => chat::edit(caller, read(payload)?).await,
-        c::DELETE_MESSAGE => chat::delete(caller, read(payload)?).await,
-        c::PIN_MESSAGE => chat::pin(caller, read(payload)?).await,
-        c::GET_PAGINATED_MESSAGES => chat::page(caller, read(payload)?).await,
-        c::SEARCH_CHANNEL_MESSAGES => chat::search(caller, read(payload)?).await,
-        pl::CREATE_POLL => polls::create(caller, read(payload)?).await,
-        pl::GET_POLLS => polls::all(caller).await,
-        pl::VOTE_POLL => polls::vote(caller, read(payload)?).await,
-        plugins::STORE_INSERT_KEYS => stores::insert(caller, read(payload)?).await,
-        plugins::STORE_GET_KEYS => stores::get(caller, read(payload)?).await,
-        plugins::STORE_DELETE_KEYS => stores::delete_keys(caller, read(payload)?).await,
-        plugins::STORE_DELETE => stores::delete(caller, read(payload)?).await,
-        p::GET_USER_PRESETS => presets::read(caller, read(payload)?).await,
-        p::UPDATE_USER_PRESET => presets::change(caller, read(payload)?).await,
-        event => Err(later::refuse(event)),
-    }
-}
-
-fn read<M: prost::Message + Default>(payload: Bytes) -> Result<M, Trouble> {
-    M::decode(payload).map_err(|_| Trouble::Malformed("its payload does not decode as the message of its event"))
-}
-
-fn answer(message: &impl prost::Message) -> Result<Answer, Trouble> {
-    Ok(Answer::Payload(message.encode_to_vec().into()))
+/// What takes websockets.
+pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
+    let Doors { store, hub, media, clock, tokens, metrics, stop, tasks, .. } = doors.clone();
+    let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
+    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, stop, tasks };
+    get(socket::upgrade).with_state(Arc::new(porch))
 }

@@ -8,14 +8,33 @@ mod metrics;
 mod quality;
 
 use std::io;
+use std::sync::Arc;
 
+use salon_sfu::Sfu;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
+use crate::rest::Scrape;
+use media::media_readings;
+use quality::quality_readings;
+use salon_live::Hub;
 
-pub use media::media_readings;
-pub use metrics::{CONTENT_TYPE, Metrics, Reading};
-pub use quality::quality_readings;
+pub use metrics::Metrics;
+
+/// Reads all metrics, those of the media server as of now.
+pub fn scrape(metrics: Arc<Metrics>, hub: Hub, sfu: Sfu) -> Scrape {
+    Arc::new(move || {
+        let (metrics, hub, sfu) = (metrics.clone(), hub.clone(), sfu.clone());
+        Box::pin(async move {
+            let (snapshot, totals) = (sfu.snapshot().await, sfu.quality_totals().await);
+            hub.count();
+            let quality = quality_readings(&totals);
+            let mut readings = media_readings(&snapshot);
+            readings.extend(quality.iter().map(|(name, help, value)| (name.as_str(), *help, *value)));
+            metrics.render(&readings)
+        })
+    })
+}
 
 /// Sends the log to standard error, as configured. Standard output belongs to the answers of commands.
 ///

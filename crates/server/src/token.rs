@@ -3,12 +3,17 @@
 //! Invariant: the payload is ASCII ids and numbers only, so its base64url never holds `-` or `_` (web SDK 2.0.2 decodes
 //! it with a plain base64 decoder).
 
+use std::sync::Arc;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Makes and checks tokens.
-pub struct Tokens {
+#[derive(Clone)]
+pub struct Tokens(Arc<Secrets>);
+
+struct Secrets {
     encoding: EncodingKey,
     decoding: DecodingKey,
     links: aws_lc_rs::hmac::Key,
@@ -41,12 +46,12 @@ struct Claims {
 impl Tokens {
     /// `secret` signs; tokens live for `days`.
     pub fn new(secret: &[u8], days: u32) -> Self {
-        Self {
+        Self(Arc::new(Secrets {
             encoding: EncodingKey::from_secret(secret),
             decoding: DecodingKey::from_secret(secret),
             links: aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret),
             life_secs: i64::from(days) * 86_400,
-        }
+        }))
     }
 
     pub fn sign(&self, bearer: &Bearer, preset: &PresetId, now: Timestamp) -> String {
@@ -57,10 +62,10 @@ impl Tokens {
             participant_id: bearer.participant.to_string(),
             preset_id: preset.to_string(),
             iat,
-            exp: iat + self.life_secs,
+            exp: iat + self.0.life_secs,
             let_in_until: bearer.let_in_until.map(|until| until.0 / 1_000),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.0.encoding)
             .expect("claims of plain text and numbers can be signed")
     }
 
@@ -70,7 +75,7 @@ impl Tokens {
         // Expiry is compared with the node's own clock, like every other time.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.0.decoding, &validation).ok()?.claims;
         if claims.exp <= now.0 / 1_000 {
             return None;
         }
@@ -84,7 +89,7 @@ impl Tokens {
 
     /// The signature of a link to `what`. A token's payload begins otherwise, so neither can stand for the other.
     pub fn sign_link(&self, what: &str) -> String {
-        let tag = aws_lc_rs::hmac::sign(&self.links, format!("link\n{what}").as_bytes());
+        let tag = aws_lc_rs::hmac::sign(&self.0.links, format!("link\n{what}").as_bytes());
         tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 

@@ -101,9 +101,9 @@ async fn files_go_to_the_bucket_and_come_back() {
     let (_, uploads) = bucket.holds();
     assert_eq!(uploads, 0);
     // Days later.
-    let state = &app.running.app;
+    let state = &app.running.doors;
     let never = links(&app, "never.png").await.0;
-    salon_server::files::sweep_once(state, state.clock.now().plus_ms(86_400_000)).await.expect("a sweep");
+    salon_files::sweep_once(&state.files, &state.store, state.clock.now().plus_ms(86_400_000)).await.expect("a sweep");
     put(&app, &never, b"x").send().await.refused(404);
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow, bail};
 use salon_store::{Error, OpenOptions, Store};
 
-use super::{print, runtime};
+use super::process::{print, runtime};
 use crate::config::Config;
 
 /// Whether a command makes a database that is not there.

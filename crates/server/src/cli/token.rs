@@ -7,11 +7,12 @@ use salon_core::AccountId;
 use salon_store::{ApiKey, Error, Store};
 
 use super::database::{Missing, with_store};
+use super::help;
+use super::process::print;
 use super::settings::SettingsArgs;
-use super::{help, print};
 use crate::auth::digest;
-use crate::clock::rfc3339;
 use crate::config::{Config, Mode};
+use crate::rfc3339::rfc3339;
 
 /// What tokens begin with, so that people and scanners of leaked secrets know one when they see it.
 const PREFIX: &str = "salon_";

@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use super::load::{Origins, env_name};
-use super::table::Setting;
-use super::{Config, SECTIONS, SETTINGS};
+use super::env::env_name;
+use super::mistakes::Origins;
+use super::settings::{Config, SECTIONS, SETTINGS, Setting};
 
 const HEAD: &str = "\
 # Every setting of Salon with its default. Made from the code; do not edit this copy.

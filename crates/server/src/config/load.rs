@@ -1,23 +1,20 @@
 //! From the sources, in rising order (defaults, file, environment, `--set`, flags), to one `Config`.
 //! Invariant: every mistake in every source is reported at once, each naming the setting, its source and what to give.
 //! Never prints a value that may hold a secret.
-//! Next: `check.rs`, for what settings demand of each other.
+//! Next: `together.rs`, for what settings demand of each other.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::env::{ENV_PREFIX, env_name};
+use super::mistakes::{ConfigError, ConfigErrors, Origin, Origins};
 use super::nearest::nearest;
-use super::table::Setting;
+use super::settings::{Config, Mode, SECTIONS, SETTINGS, Setting};
+use super::together::together;
 use super::value::Given;
-use super::{Config, Mode, SECTIONS, SETTINGS, check};
-
-/// What stands before the name of every setting in the environment.
-const ENV_PREFIX: &str = "SALON_";
 
 /// Where settings are looked for.
 #[derive(Debug, Clone, Default)]
@@ -38,72 +35,6 @@ pub struct Flag {
     pub flag: &'static str,
     pub key: &'static str,
     pub value: String,
-}
-
-/// Where a setting's value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    Default,
-    /// The default of `salon dev`.
-    Dev,
-    File {
-        path: PathBuf,
-        line: usize,
-    },
-    Env(String),
-    Set,
-    Flag(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::Dev => f.write_str("default of salon dev"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Env(name) => f.write_str(name),
-            Self::Set => f.write_str("--set"),
-            Self::Flag(flag) => f.write_str(flag),
-        }
-    }
-}
-
-/// Where each setting's value came from; what is missing is a default.
-#[derive(Debug, Clone, Default)]
-pub struct Origins(BTreeMap<&'static str, Origin>);
-
-impl Origins {
-    pub fn of(&self, key: &str) -> Origin {
-        self.0.get(key).cloned().unwrap_or(Origin::Default)
-    }
-}
-
-/// One mistake, as a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub String);
-
-/// All mistakes in the settings; never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, error) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
-
-/// The variable that gives a setting: `SALON_DATABASE_URL` for `database.url`.
-pub fn env_name(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 impl Sources {
@@ -138,20 +69,6 @@ impl Config {
         }
         load.finish()
     }
-
-    /// Fills in what is worked out from other things.
-    pub(super) fn resolve(&mut self) {
-        if self.node.name.is_empty() {
-            self.node.name = host_name().unwrap_or_else(|| "salon".to_owned());
-        }
-    }
-}
-
-/// The name of this computer, if it can be a node's.
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).ok()?;
-    let name = name.trim().to_owned();
-    (!name.is_empty() && check::node_name(&name).is_ok()).then_some(name)
 }
 
 /// A `Config` in the making.
@@ -167,7 +84,7 @@ impl Load {
         let mut origins = Origins::default();
         if mode == Mode::Dev {
             config.limits.api_requests_per_5_minutes = 0;
-            origins.0.insert("limits.api_requests_per_5_minutes", Origin::Dev);
+            origins.set("limits.api_requests_per_5_minutes", Origin::Dev);
         }
         Self { config, origins, errors: Vec::new() }
     }
@@ -177,7 +94,7 @@ impl Load {
         self.config.media.port_is_default = self.origins.of("media.port") == Origin::Default;
         if self.errors.is_empty() {
             // Only then: a value that was not taken would be blamed for what its default does.
-            self.errors = check::together(&self.config, &self.origins);
+            self.errors = together(&self.config, &self.origins);
         }
         if self.errors.is_empty() { Ok((self.config, self.origins)) } else { Err(ConfigErrors(self.errors)) }
     }
@@ -194,7 +111,7 @@ impl Load {
         };
         match (setting.assign)(&mut self.config, given) {
             Ok(()) => {
-                self.origins.0.insert(setting.key, origin);
+                self.origins.set(setting.key, origin);
             }
             Err(expected) if setting.is_secret => self.error(format!("{key} ({origin}) must be {expected}")),
             Err(expected) => self.error(format!("{key} is {given} ({origin}), but must be {expected}")),
@@ -288,11 +205,4 @@ fn is_foreign(name: &str) -> bool {
     name == "CONFIG"
         || name == "PORT"
         || ["TEST_", "PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|theirs| name.starts_with(theirs))
-}
-
-impl Setting {
-    /// The setting with this key.
-    pub fn find(key: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.key == key)
-    }
 }

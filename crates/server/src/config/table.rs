@@ -1,12 +1,11 @@
 //! The macro behind the table of settings, and one row of it.
-//! Invariant: everything known about a setting is said once, in the table of `config.rs`.
+//! Invariant: everything known about a setting is said once, in the table of `settings.rs`.
 //! Next: `value.rs` for how a type is read and written.
 
-use super::Config;
-use super::value::{Given, Value};
+use super::value::{Expected, Given, Value};
 
 /// One row of the table: a setting with all that is known about it.
-pub struct Setting {
+pub struct Setting<C: 'static> {
     /// As in `--set`: `section.name`, or `name` at the top.
     pub key: &'static str,
     /// Empty at the top.
@@ -14,14 +13,11 @@ pub struct Setting {
     pub name: &'static str,
     /// The lines of its doc comment.
     pub doc: &'static [&'static str],
-    pub(super) assign: fn(&mut Config, &Given) -> Result<(), Expected>,
-    pub(super) show: fn(&Config) -> String,
+    pub(super) assign: fn(&mut C, &Given) -> Result<(), Expected>,
+    pub(super) show: fn(&C) -> String,
     /// Its value may hold a secret, so that no message may repeat what was given.
     pub(super) is_secret: bool,
 }
-
-/// What should have been given instead, as in "a whole number".
-pub(super) type Expected = String;
 
 /// A section, for `salon.example.toml`.
 pub(super) struct Section {
@@ -101,7 +97,7 @@ macro_rules! settings {
         )*
 
         /// The settings, in the order of the table.
-        pub static SETTINGS: &[$crate::config::table::Setting] = &[
+        pub static SETTINGS: &[$crate::config::table::Setting<Config>] = &[
             $( $crate::config::table::Setting {
                 key: stringify!($root),
                 section: "",
@@ -124,7 +120,7 @@ macro_rules! settings {
             }, )* )*
         ];
 
-        static SECTIONS: &[$crate::config::table::Section] = &[
+        pub(super) static SECTIONS: &[$crate::config::table::Section] = &[
             $( $crate::config::table::Section { name: stringify!($section), doc: &[$($section_doc),*] }, )*
         ];
     };

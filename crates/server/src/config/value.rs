@@ -56,6 +56,9 @@ impl fmt::Display for Given {
     }
 }
 
+/// What should have been given instead, as in "a whole number".
+pub(super) type Expected = String;
+
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
     /// Values of this type may hold secrets.

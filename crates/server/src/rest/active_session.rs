@@ -3,29 +3,29 @@
 //! `show` is the hot path: the published summary and arithmetic, no inbox, no database.
 //! Next: `live.rs` finds the session; `salon_core::session` decides.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use salon_core::event::Actor;
 use salon_core::limits::MAX_POLL_QUESTION_CHARS;
 use salon_core::session::{NewPoll, PollView, Refusal};
-use salon_core::{MeetingId, ParticipantId};
-use salon_live::{Handle, Reading};
-use salon_store::Meeting;
+use salon_core::{MeetingId, ParticipantId, Timestamp};
+use salon_store::{Meeting, Store};
 use salon_wire::rest::active_session as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::sessions::Session;
 
-use crate::app::App;
-use crate::clock::rfc3339;
+use crate::flows::kick::end_others;
+use crate::flows::live_task::live_task;
+use crate::ids::random_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
 use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
 use crate::rest::path::At;
 use crate::rest::reply::{Answer, created, data};
-use crate::rest::{live, sessions};
-use crate::signaling::{connected, polls};
+use crate::rest::sessions;
+use crate::rfc3339::rfc3339;
+use salon_live::{Handle, Hub, Reading};
 
 /// Ids in one call. More would keep the session's task from its other callers.
 const MAX_TARGETS: usize = 1_000;
@@ -37,24 +37,29 @@ const ASK_FOR_FAMILY_EVERY_MS: i64 = 1_000;
 #[utoipa::path(get, path = "/meetings/{meeting_id}/active-session", tag = "active_session",
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<Session>), (status = 404, body = ErrorBody)))]
-pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<Session> {
-    let now = app.clock.now();
-    if let Some(live) = app.hub.summary(meeting.as_str(), now)? {
+pub async fn show(
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+) -> Answer<Session> {
+    let now = teller.clock.now();
+    if let Some(live) = teller.hub.summary(meeting.as_str(), now)? {
         if *live.app() != caller.app {
             return Err(ApiError::no_active_session(&meeting));
         }
-        if !has_family(&app, &meeting, &live) {
-            let (summary, minutes) = live.tell(&live::told(&app, live.at(now))?);
+        if !has_family(&teller.hub, &store, &meeting, &live, now) {
+            let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
             return data(sessions::to_wire(summary, minutes));
         }
-        let breakout_rooms = sessions::breakouts(&app, (&meeting, live.session()), true, now).await?;
-        let (summary, minutes) = live.tell(&live::told(&app, live.at(now))?);
+        let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, live.session()), true, now).await?;
+        let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
         return data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) });
     }
-    match app.store.live_session_of(&meeting).await? {
+    match store.live_session_of(&meeting).await? {
         Some(row) if row.summary.app == caller.app => {
-            let breakout_rooms = sessions::breakouts(&app, (&meeting, &row.summary.session), true, now).await?;
-            data(Session { breakout_rooms, ..sessions::current(&app, &row, now)? })
+            let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, &row.summary.session), true, now).await?;
+            data(Session { breakout_rooms, ..sessions::current(&teller, &row, now)? })
         }
         _ => Err(ApiError::no_active_session(&meeting)),
     }
@@ -62,10 +67,10 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
 
 /// Whether meetings were connected with this one, answered from memory. What other nodes did is looked for once in a while,
 /// and nobody waits for that.
-fn has_family(app: &App, meeting: &MeetingId, live: &Reading) -> bool {
-    let known = app.hub.has_family(meeting.as_str());
-    if !known && app.store.is_shared() && live.takes_family_question(app.clock.now(), ASK_FOR_FAMILY_EVERY_MS) {
-        app.hub.look_for_family(meeting);
+fn has_family(hub: &Hub, store: &Store, meeting: &MeetingId, live: &Reading, now: Timestamp) -> bool {
+    let known = hub.has_family(meeting.as_str());
+    if !known && store.is_shared() && live.takes_family_question(now, ASK_FOR_FAMILY_EVERY_MS) {
+        hub.look_for_family(meeting);
     }
     known
 }
@@ -75,14 +80,15 @@ fn has_family(app: &App, meeting: &MeetingId, live: &Reading) -> bool {
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Affected>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn kick(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::Targets>,
 ) -> Answer<wire::Affected> {
     let targets = Targets::of(body)?;
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
-    let found = find(&app, &meeting, &handle, &targets).await?;
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
+    let found = find(&hub, &store, &meeting, &handle, &targets).await?;
     let ids = found.ids.clone();
     let kicked = handle.call(move |session, now| session.kick_participants(now, &ids)).await?;
     data(wire::Affected { action: "kick".to_owned(), participants: found.those(&kicked, &targets)? })
@@ -92,14 +98,18 @@ pub async fn kick(
 #[utoipa::path(post, path = "/meetings/{meeting_id}/active-session/kick-all", tag = "active_session",
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::KickedAll>), (status = 404, body = ErrorBody)))]
-pub async fn kick_all(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<wire::KickedAll> {
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+pub async fn kick_all(
+    State(store): State<Store>,
+    State(hub): State<Hub>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+) -> Answer<wire::KickedAll> {
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let kicked = handle.call(|session, now| session.kick_all(now, &Actor::Api)).await?;
     let mut count = kicked.map_err(|_| ApiError::no_active_session(&meeting.id))?;
-    if meeting.parent.is_none() && app.hub.has_family(meeting.id.as_str()) {
-        count += connected::end_others(&app, &meeting.id, &meeting.id).await.map_err(|trouble| {
-            ApiError::unavailable("The session is ended, those of its connected meetings may not be; try again")
-                .because(trouble.to_string())
+    if meeting.parent.is_none() && hub.has_family(meeting.id.as_str()) {
+        count += end_others(&hub, &store, &meeting.id, &meeting.id).await.map_err(|failed| {
+            ApiError::unavailable("The session is ended, those of its connected meetings may not be; try again").because(failed)
         })?;
     }
     data(wire::KickedAll { action: "kick-all".to_owned(), kicked_participants_count: count as u64 })
@@ -110,14 +120,15 @@ pub async fn kick_all(State(app): State<Arc<App>>, caller: Caller, At(meeting): 
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Affected>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn mute(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::Targets>,
 ) -> Answer<wire::Affected> {
     let targets = Targets::of(body)?;
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
-    let found = find(&app, &meeting, &handle, &targets).await?;
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
+    let found = find(&hub, &store, &meeting, &handle, &targets).await?;
     let ids = found.ids.clone();
     let muted = handle.call(move |session, now| session.mute_participants(now, &ids)).await?;
     data(wire::Affected { action: "mute".to_owned(), participants: found.those(&muted, &targets)? })
@@ -128,12 +139,13 @@ pub async fn mute(
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::MutedAll>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn mute_all(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::MuteAllBody>,
 ) -> Answer<wire::MutedAll> {
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let muted = handle.call(move |session, now| session.mute_all(now, body.allow_unmute)).await?;
     let count = muted.map_err(|_| ApiError::no_active_session(&meeting.id))?;
     data(wire::MutedAll { action: "mute-all".to_owned(), muted_participants_count: count as u64 })
@@ -144,7 +156,8 @@ pub async fn mute_all(
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 201, body = Envelope<wire::PollCreated>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub async fn poll(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::PollBody>,
@@ -153,9 +166,9 @@ pub async fn poll(
     if body.options.len() < 2 {
         return Err(ApiError::invalid("options", "must contain at least 2 items"));
     }
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let new = NewPoll {
-        id: polls::fresh_id(),
+        id: random_id(),
         question: body.question,
         options: body.options,
         anonymous: body.anonymous.unwrap_or(false),
@@ -229,17 +242,17 @@ impl Found {
 }
 
 /// Asks the session who of the targets is in, and the store about them, before anything is done.
-async fn find(app: &App, meeting: &Meeting, handle: &Handle, targets: &Targets) -> Result<Found, ApiError> {
+async fn find(hub: &Hub, store: &Store, meeting: &Meeting, handle: &Handle, targets: &Targets) -> Result<Found, ApiError> {
     let Targets { ids, custom_ids } = targets.clone();
     let ids = handle.call(move |session, _| session.find_participants(&ids, &custom_ids)).await?;
     if ids.is_empty() {
-        let live = app.hub.session_of(meeting.id.as_str()).is_some();
+        let live = hub.session_of(meeting.id.as_str()).is_some();
         return Err(if live { targets.nobody() } else { ApiError::no_active_session(&meeting.id) });
     }
     let mut rows = Vec::with_capacity(ids.len());
     for id in &ids {
         // Whoever is being deleted this moment may have no row any more.
-        let Some(row) = app.store.participant(&meeting.id, id).await? else { continue };
+        let Some(row) = store.participant(&meeting.id, id).await? else { continue };
         rows.push(wire::AffectedParticipant {
             id: id.to_string(),
             name: row.participant.name,
@@ -253,9 +266,9 @@ async fn find(app: &App, meeting: &Meeting, handle: &Handle, targets: &Targets) 
 }
 
 /// The task of a meeting of the caller's app.
-pub(super) async fn task(app: &App, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
+pub(super) async fn task(hub: &Hub, store: &Store, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
     let none = || ApiError::no_active_session(meeting);
-    let meeting = app.store.meeting(&caller.app, meeting).await?.ok_or_else(none)?;
-    let handle = live::task(app, &meeting).await?.ok_or_else(none)?;
+    let meeting = store.meeting(&caller.app, meeting).await?.ok_or_else(none)?;
+    let handle = live_task(hub, store, &meeting).await?.ok_or_else(none)?;
     Ok((meeting, handle))
 }

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use salon_core::{AccountId, AppId};
 use salon_store::{Admission, ApiKey};
 
-use crate::rest::Rest;
+use crate::auth::Keys;
 use crate::rest::error::ApiError;
+use crate::rest::rate::Rates;
+use crate::token::Tokens;
+use salon_live::Clock;
+use salon_store::Store;
 
 const AUTH_EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
 const AUTH_KEY: HeaderName = HeaderName::from_static("x-auth-key");
@@ -35,49 +39,83 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct Guest(pub Admission);
 
-impl FromRequestParts<Rest> for Caller {
+/// Who holds which key, and how often it may be used.
+#[derive(Clone)]
+pub struct Gate(Arc<(Keys, Rates)>);
+
+impl Gate {
+    pub fn new(keys: Keys, rates: Rates) -> Self {
+        Self(Arc::new((keys, rates)))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.0
+    }
+
+    fn limit(&self, account: &AccountId) -> Result<(), ApiError> {
+        self.0.1.take(account, Instant::now()).map_err(|wait| {
+            // Whole seconds, rounded up: a caller who waits that long succeeds.
+            ApiError::too_many_requests(wait.as_secs() + 1)
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Gate: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
-        let params = match RawPathParams::from_request_parts(parts, rest).await {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let gate = Gate::from_ref(state);
+        let params = match RawPathParams::from_request_parts(parts, state).await {
             Ok(params) => Some(params),
             Err(RawPathParamsRejection::MissingPathParams(_)) => None,
             Err(_) => return Err(ApiError::bad_request("the address is not valid UTF-8")),
         };
         let param = |wanted: &str| params.as_ref()?.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let (account, app) = match (param("account_id"), param("app_id")) {
-            (Some(account), Some(app)) => (key_account(&parts.headers, rest, account).await?, AppId::parse(app).ok()),
-            _ => return basic(&parts.headers, rest).await,
+            (Some(account), Some(app)) => (key_account(&parts.headers, &gate, account).await?, AppId::parse(app).ok()),
+            _ => return basic(&parts.headers, &gate).await,
         };
-        limit(rest, &account)?;
+        gate.limit(&account)?;
         let Some(app) = app else { return Err(no_app()) };
-        match rest.app.keys.account_of(&app).await? {
+        match gate.keys().account_of(&app).await? {
             Some(owner) if owner == account => Ok(Self { app }),
             _ => Err(no_app()),
         }
     }
 }
 
-impl FromRequestParts<Rest> for Owner {
+impl<S: Send + Sync> FromRequestParts<S> for Owner
+where
+    Gate: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, rest).await.map_err(|_| ApiError::forbidden())?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let gate = Gate::from_ref(state);
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::forbidden())?;
         let account = params.iter().find(|(name, _)| *name == "account_id").map_or("", |(_, value)| value);
-        let account = key_account(&parts.headers, rest, account).await?;
-        limit(rest, &account)?;
+        let account = key_account(&parts.headers, &gate, account).await?;
+        gate.limit(&account)?;
         Ok(Self { account })
     }
 }
 
-impl FromRequestParts<Rest> for Guest {
+impl<S: Send + Sync> FromRequestParts<S> for Guest
+where
+    Tokens: FromRef<S>,
+    Store: FromRef<S>,
+    Clock: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| after_scheme(value.to_str().ok()?, "bearer"));
-        let bearer = token.and_then(|token| rest.app.tokens.verify(token, rest.app.clock.now()));
+        let bearer = token.and_then(|token| Tokens::from_ref(state).verify(token, Clock::from_ref(state).now()));
         let bearer = bearer.ok_or_else(ApiError::unauthorized)?;
-        let admission = rest.app.store.admission(&bearer.participant).await?;
+        let admission = Store::from_ref(state).admission(&bearer.participant).await?;
         // A deleted participant is not admitted however good the token is.
         let admission = admission.filter(|found| found.meeting.id == bearer.meeting && found.meeting.app == bearer.app);
         admission.map(Self).ok_or_else(ApiError::unauthorized)
@@ -85,7 +123,7 @@ impl FromRequestParts<Rest> for Guest {
 }
 
 /// The account of the first valid credential, if it is the one in the address.
-async fn key_account(headers: &HeaderMap, rest: &Rest, account: &str) -> Result<AccountId, ApiError> {
+async fn key_account(headers: &HeaderMap, gate: &Gate, account: &str) -> Result<AccountId, ApiError> {
     let mut malformed = false;
     let mut text = |name: &HeaderName| {
         let value = headers.get(name)?;
@@ -99,13 +137,13 @@ async fn key_account(headers: &HeaderMap, rest: &Rest, account: &str) -> Result<
     malformed |= email.is_some() != secret.is_some();
 
     if let Some(token) = bearer
-        && let Some(key) = rest.app.keys.key(token).await?
+        && let Some(key) = gate.keys().key(token).await?
         && key.account.as_str() == account
     {
         return Ok(key.account.clone());
     }
     if let (Some(email), Some(secret)) = (email, secret)
-        && let Some(key) = rest.app.keys.key(secret).await?
+        && let Some(key) = gate.keys().key(secret).await?
         && key.account.as_str() == account
         && belongs_to(&key, email)
     {
@@ -119,28 +157,21 @@ fn belongs_to(key: &Arc<ApiKey>, email: &str) -> bool {
 }
 
 /// The older host: user is the app, password the key.
-async fn basic(headers: &HeaderMap, rest: &Rest) -> Result<Caller, ApiError> {
+async fn basic(headers: &HeaderMap, gate: &Gate) -> Result<Caller, ApiError> {
     let encoded = headers.get(header::AUTHORIZATION).and_then(|value| after_scheme(value.to_str().ok()?, "basic"));
     let decoded = encoded.and_then(|encoded| String::from_utf8(decode_base64(encoded)?).ok());
     let Some((user, secret)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) else {
         return Err(ApiError::unauthorized());
     };
     let app = AppId::parse(user).map_err(|_| ApiError::unauthorized())?;
-    let key = rest.app.keys.key(secret).await?.ok_or_else(ApiError::unauthorized)?;
-    match rest.app.keys.account_of(&app).await? {
+    let key = gate.keys().key(secret).await?.ok_or_else(ApiError::unauthorized)?;
+    match gate.keys().account_of(&app).await? {
         Some(owner) if owner == key.account => {
-            limit(rest, &key.account)?;
+            gate.limit(&key.account)?;
             Ok(Caller { app })
         }
         _ => Err(ApiError::unauthorized()),
     }
-}
-
-fn limit(rest: &Rest, account: &AccountId) -> Result<(), ApiError> {
-    rest.rates.take(account, Instant::now()).map_err(|wait| {
-        // Whole seconds, rounded up: a caller who waits that long succeeds.
-        ApiError::too_many_requests(wait.as_secs() + 1)
-    })
 }
 
 fn no_app() -> ApiError {

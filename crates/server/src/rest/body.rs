@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::HttpBody;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::header;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::rest::Rest;
 use crate::rest::error::ApiError;
+use crate::rest::settings::BodyBytes;
 
 /// How long a body may take to arrive. Longer lets slow senders hold connections.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
@@ -26,20 +26,26 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct JsonObject(pub Map<String, Value>);
 
-impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T>
+where
+    BodyBytes: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, rest: &Rest) -> Result<Self, ApiError> {
-        let bytes = receive(request, rest.app.config.limits.body_bytes).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = receive(request, BodyBytes::from_ref(state).0).await?;
         parse(&bytes).map(Body)
     }
 }
 
-impl FromRequest<Rest> for JsonObject {
+impl<S: Send + Sync> FromRequest<S> for JsonObject
+where
+    BodyBytes: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, rest: &Rest) -> Result<Self, ApiError> {
-        let bytes = receive(request, rest.app.config.limits.body_bytes).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = receive(request, BodyBytes::from_ref(state).0).await?;
         parse(&bytes).map(JsonObject)
     }
 }

@@ -1,7 +1,7 @@
 //! Files for the chat: leave to upload one, the upload, and handing it out. The links are their own credentials.
 //! Invariant: nothing that was uploaded can run in a browser as part of this origin, whatever its sender calls it; a file
 //! is uploaded once.
-//! Next: `files.rs`, where they lie; `salon_core::session`, who may upload.
+//! Next: `salon_files`, where they lie; `salon_core::session`, who may upload.
 
 use std::sync::Arc;
 
@@ -9,23 +9,27 @@ use axum::body::Body as AnyBody;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use object_store::GetRange;
-use salon_core::{FileId, Timestamp};
-use salon_store::{ChatFile, Uploaded};
+use salon_core::{FileId, MeetingId, Timestamp};
+use salon_files::{Cut, Files, GetRange, folder_of};
+use salon_store::{ChatFile, Store, Uploaded};
 use salon_wire::rest::internals as wire;
 use serde_json::json;
+use tokio_util::task::TaskTracker;
 
-use crate::app::App;
-use crate::config;
-use crate::files::{Cut, folder_of};
+use crate::content_type::is_content_type;
+use crate::flows::live_task::live_task;
+use crate::ids::random_id;
 use crate::rest::auth::Guest;
 use crate::rest::body::{Body, discard};
 use crate::rest::check;
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
-use crate::rest::live;
 use crate::rest::query::Asked;
 use crate::rest::reply::{self, Answer, data};
+use crate::rest::settings::FileRules;
+use crate::token::Tokens;
+use salon_live::Clock;
+use salon_live::Hub;
 
 /// How long after it was allowed an upload may begin. Clients begin at once.
 const UPLOAD_WITHIN_MS: i64 = 15 * 60 * 1_000;
@@ -50,9 +54,20 @@ const SHOWN: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", 
 /// script or a style.
 const NAMED: [&str; 5] = ["application/pdf", "application/zip", "application/json", "text/plain", "text/csv"];
 
+/// What files are taken in and handed out with.
+pub struct FileDesk {
+    pub files: Files,
+    pub store: Store,
+    pub clock: Clock,
+    pub tokens: Tokens,
+    pub rules: FileRules,
+    pub tasks: TaskTracker,
+}
+
 /// Lets the caller upload one file to the meeting it is in.
 pub async fn allow(
-    State(app): State<Arc<App>>,
+    State(hub): State<Hub>,
+    State(desk): State<Arc<FileDesk>>,
     Guest(admission): Guest,
     Here(here): Here,
     Body(body): Body<wire::ChatUploadBody>,
@@ -62,28 +77,28 @@ pub async fn allow(
     if body.meeting_id != meeting.id.as_str() {
         return Err(ApiError::not_allowed("The token is for another meeting"));
     }
-    let now = app.clock.now();
+    let now = desk.clock.now();
     let good_until = match body.expiry {
         None => None,
         Some(secs) if (1.0..=MAX_EXPIRY_SECS).contains(&secs) => Some(now.plus_ms((secs * 1_000.0) as i64)),
         Some(_) => return Err(ApiError::invalid("expiry", format_args!("must be from 1 to {MAX_EXPIRY_SECS} seconds"))),
     };
     let participant = admission.participant.id;
-    let handle = live::task(&app, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
+    let handle = live_task(&hub, &desk.store, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
     let who = participant.clone();
     handle.call(move |session, now| session.upload(now, &who)).await??;
-    has_room(&app, &meeting.id).await?;
+    desk.has_room(&meeting.id).await?;
 
     // Where guessing matters an id is random.
-    let id = FileId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id");
+    let id: FileId = random_id();
     let upload_until = Timestamp((now.0 + UPLOAD_WITHIN_MS) / 1_000 * 1_000);
     let (name, uploaded) = (body.filename, None);
     let file = ChatFile { id, meeting: meeting.id, participant, name, created_at: now, upload_until, good_until, uploaded };
-    app.store.create_chat_file(&file).await?;
+    desk.store.create_chat_file(&file).await?;
     // The name is for people, and for what saves the file under the end of its address.
     let name = if file.name.chars().all(|c| c == '.') { "file" } else { &file.name };
     let address = format!("{here}/files/chat/{}/{}", file.id, percent_encoded(name));
-    let (get, put) = (app.tokens.sign_link(&readable(&file.id)), app.tokens.sign_link(&writable(&file.id, upload_until)));
+    let (get, put) = (desk.tokens.sign_link(&readable(&file.id)), desk.tokens.sign_link(&writable(&file.id, upload_until)));
     data(wire::ChatUpload {
         get_location: format!("{address}?signature={get}"),
         put_location: format!("{address}?expires={}&signature={put}", upload_until.0),
@@ -92,13 +107,13 @@ pub async fn allow(
 
 /// Takes the file.
 pub async fn upload(
-    State(app): State<Arc<App>>,
+    State(desk): State<Arc<FileDesk>>,
     Path((id, _)): Path<(String, String)>,
     asked: Asked,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let wanted = match may_upload(&app, &id, &asked, &parts.headers).await {
+    let wanted = match desk.may_upload(&id, &asked, &parts.headers).await {
         Ok(wanted) => wanted,
         Err(refused) => {
             // What is wrong with the rest of it is of no interest.
@@ -106,14 +121,11 @@ pub async fn upload(
             return Err(refused);
         }
     };
-    let place = app.files.place().ok_or_else(|| ApiError::unavailable("Too many uploads at once; try again"))?;
+    let place = desk.files.place().ok_or_else(|| ApiError::unavailable("Too many uploads at once; try again"))?;
     // A task of its own: it cleans up even if the sender hangs up.
-    let upload = app.tasks.spawn({
-        let app = app.clone();
-        async move {
-            let _place = place;
-            receive(&app, wanted, body).await
-        }
+    let upload = desk.tasks.clone().spawn(async move {
+        let _place = place;
+        desk.receive(wanted, body).await
     });
     upload.await.map_err(ApiError::internal)??;
     Ok(reply::json(StatusCode::OK, &json!({})))
@@ -125,62 +137,77 @@ struct Wanted {
     content_type: String,
 }
 
-async fn may_upload(app: &App, id: &str, asked: &Asked, headers: &HeaderMap) -> Result<Wanted, ApiError> {
-    let id = FileId::parse(id).map_err(|_| gone())?;
-    let until = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
-    let signature = asked.text("signature")?.unwrap_or_default();
-    if until <= app.clock.now() || !app.tokens.verify_link(&writable(&id, until), signature) {
-        return Err(gone());
-    }
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > app.config.files.file_bytes) {
-        return Err(larger_than_allowed(app));
-    }
-    let content_type = content_type(headers);
-    if !is_taken(&app.config.files, &content_type) {
-        return Err(ApiError::unwanted_type(format!("Files of type {} are not taken here", essence(&content_type))));
-    }
-    let file = app.store.chat_file(&id).await?.ok_or_else(gone)?;
-    if file.uploaded.is_some() {
-        return Err(already_there());
-    }
-    has_room(app, &file.meeting).await?;
-    Ok(Wanted { file: id, content_type })
-}
-
-async fn receive(app: &App, wanted: Wanted, body: AnyBody) -> Result<(), ApiError> {
-    let object = format!("{}/{}", folder_of(&wanted.file), uuid::Uuid::new_v4());
-    let size = app.files.write(&object, body, app.config.files.file_bytes).await.map_err(|cut| match cut {
-        Cut::TooLarge => larger_than_allowed(app),
-        Cut::Broken => ApiError::bad_request("the body could not be read"),
-        Cut::Silent => ApiError::too_slow(),
-        Cut::Store(cause) => ApiError::unavailable("The file cannot be stored right now; try again").because(cause),
-    })?;
-    let uploaded = Uploaded { object: object.clone(), content_type: wanted.content_type, size, at: app.clock.now() };
-    match app.store.finish_chat_file(&wanted.file, &uploaded).await {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let _ = app.files.delete(&object).await;
-            Err(already_there())
+impl FileDesk {
+    async fn may_upload(&self, id: &str, asked: &Asked, headers: &HeaderMap) -> Result<Wanted, ApiError> {
+        let id = FileId::parse(id).map_err(|_| gone())?;
+        let until = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
+        let signature = asked.text("signature")?.unwrap_or_default();
+        if until <= self.clock.now() || !self.tokens.verify_link(&writable(&id, until), signature) {
+            return Err(gone());
         }
-        // It may be noted or not; if not, the sweep finds the bytes.
-        Err(error) => Err(error.into()),
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > self.rules.file_bytes) {
+            return Err(self.larger_than_allowed());
+        }
+        let content_type = content_type(headers);
+        if !is_taken(&self.rules, &content_type) {
+            return Err(ApiError::unwanted_type(format!("Files of type {} are not taken here", essence(&content_type))));
+        }
+        let file = self.store.chat_file(&id).await?.ok_or_else(gone)?;
+        if file.uploaded.is_some() {
+            return Err(already_there());
+        }
+        self.has_room(&file.meeting).await?;
+        Ok(Wanted { file: id, content_type })
+    }
+
+    async fn receive(&self, wanted: Wanted, body: AnyBody) -> Result<(), ApiError> {
+        let object = format!("{}/{}", folder_of(&wanted.file), uuid::Uuid::new_v4());
+        let written = self.files.write(&object, body.into_data_stream(), self.rules.file_bytes).await;
+        let size = written.map_err(|cut| match cut {
+            Cut::TooLarge => self.larger_than_allowed(),
+            Cut::Broken => ApiError::bad_request("the body could not be read"),
+            Cut::Silent => ApiError::too_slow(),
+            Cut::Store(cause) => ApiError::unavailable("The file cannot be stored right now; try again").because(cause),
+        })?;
+        let uploaded = Uploaded { object: object.clone(), content_type: wanted.content_type, size, at: self.clock.now() };
+        match self.store.finish_chat_file(&wanted.file, &uploaded).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let _ = self.files.delete(&object).await;
+                Err(already_there())
+            }
+            // It may be noted or not; if not, the sweep finds the bytes.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn larger_than_allowed(&self) -> ApiError {
+        ApiError::too_large_a_file(self.rules.file_bytes)
+    }
+
+    async fn has_room(&self, meeting: &MeetingId) -> Result<(), ApiError> {
+        if self.store.chat_file_bytes(meeting).await? >= self.rules.meeting_bytes {
+            return Err(ApiError::unprocessable("The files of this meeting take all the room they may"));
+        }
+        Ok(())
     }
 }
 
 /// Hands a file out, or a part of it.
 pub async fn download(
-    State(app): State<Arc<App>>,
+    State(desk): State<Arc<FileDesk>>,
     Path((id, _)): Path<(String, String)>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = FileId::parse(&id).map_err(|_| gone())?;
-    if !app.tokens.verify_link(&readable(&id), asked.text("signature")?.unwrap_or_default()) {
+    if !desk.tokens.verify_link(&readable(&id), asked.text("signature")?.unwrap_or_default()) {
         return Err(gone());
     }
-    let now = app.clock.now();
-    let file = app.store.chat_file(&id).await?.filter(|file| file.good_until.is_none_or(|until| until > now)).ok_or_else(gone)?;
+    let now = desk.clock.now();
+    let file =
+        desk.store.chat_file(&id).await?.filter(|file| file.good_until.is_none_or(|until| until > now)).ok_or_else(gone)?;
     let uploaded = file.uploaded.ok_or_else(gone)?;
     let range = headers.get(header::RANGE).and_then(|range| wanted_part(range.to_str().ok()?, uploaded.size));
     let (range, status) = match range {
@@ -191,8 +218,8 @@ pub async fn download(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, size)]).into_response());
         }
     };
-    let found = app.files.read(&uploaded.object, range).await.map_err(|error| match error {
-        object_store::Error::NotFound { .. } => ApiError::internal(format_args!("the bytes of file {id} are gone")),
+    let found = desk.files.read(&uploaded.object, range).await.map_err(|error| match error {
+        salon_files::Error::NotFound { .. } => ApiError::internal(format_args!("the bytes of file {id} are gone")),
         error => ApiError::unavailable("The file cannot be read right now; try again").because(error),
     })?;
     let part = found.range.clone();
@@ -236,21 +263,10 @@ fn already_there() -> ApiError {
     ApiError::conflict("The file was uploaded already")
 }
 
-fn larger_than_allowed(app: &App) -> ApiError {
-    ApiError::too_large_a_file(app.config.files.file_bytes)
-}
-
-async fn has_room(app: &App, meeting: &salon_core::MeetingId) -> Result<(), ApiError> {
-    if app.store.chat_file_bytes(meeting).await? >= app.config.files.meeting_bytes {
-        return Err(ApiError::unprocessable("The files of this meeting take all the room they may"));
-    }
-    Ok(())
-}
-
 /// What the sender says it is; bytes, if that makes no sense.
 fn content_type(headers: &HeaderMap) -> String {
     let given = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::trim).unwrap_or_default();
-    let fits = given.len() <= MAX_TYPE_BYTES && config::is_content_type(&essence(given));
+    let fits = given.len() <= MAX_TYPE_BYTES && is_content_type(&essence(given));
     if fits { given.to_owned() } else { "application/octet-stream".to_owned() }
 }
 
@@ -259,11 +275,11 @@ fn essence(kind: &str) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn is_taken(files: &config::Files, kind: &str) -> bool {
+fn is_taken(rules: &FileRules, kind: &str) -> bool {
     let kind = essence(kind);
     let top = kind.split('/').next().unwrap_or_default();
-    files.types.is_empty()
-        || files.types.iter().any(|taken| {
+    rules.types.is_empty()
+        || rules.types.iter().any(|taken| {
             let taken = taken.to_ascii_lowercase();
             taken == kind || taken.strip_suffix("/*").is_some_and(|taken| taken == top)
         })

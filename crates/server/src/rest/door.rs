@@ -4,7 +4,8 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -14,8 +15,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCod
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
-use crate::rest::Rest;
 use crate::rest::error::{ApiError, Cause};
+use crate::rest::host_names::HostNames;
+use crate::telemetry::Metrics;
 
 /// Paths that web pages of any origin may call: the client SDK's own calls and its reports, and files. The rest of the API is for
 /// servers, and what only the page served here asks is for its own origin.
@@ -33,13 +35,32 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a browser may keep the answer to a preflight, in seconds: the longest that any browser respects.
 const PREFLIGHT_SECS: HeaderValue = HeaderValue::from_static("86400");
 
+/// What every request meets.
+#[derive(Clone)]
+pub struct Porter(Arc<Desk>);
+
+struct Desk {
+    names: HostNames,
+    metrics: Arc<Metrics>,
+    /// Tells the ids of this run's requests from those of others.
+    run: String,
+    next_request: AtomicU64,
+}
+
+impl Porter {
+    pub fn new(names: HostNames, metrics: Arc<Metrics>) -> Self {
+        let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        Self(Arc::new(Desk { names, metrics, run, next_request: AtomicU64::new(1) }))
+    }
+}
+
 /// Runs a request.
-pub async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Response<Body> {
+pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Next) -> Response<Body> {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let open = is_open(&request);
-    let mut response = if is_elsewhere(&rest, &request) {
+    let mut response = if is_elsewhere(&desk.names, &request) {
         ApiError::wrong_host().into_response()
     } else if open && method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
@@ -49,10 +70,10 @@ pub async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Res
     if open {
         allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
     }
-    let id = rest.next_request.fetch_add(1, Ordering::Relaxed);
-    let id = HeaderValue::try_from(format!("{}-{id}", rest.run)).expect("letters, digits and a hyphen");
+    let id = desk.next_request.fetch_add(1, Ordering::Relaxed);
+    let id = HeaderValue::try_from(format!("{}-{id}", desk.run)).expect("letters, digits and a hyphen");
     let (route, status, took) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), began.elapsed());
-    rest.app.metrics.http_request(method.as_str(), route, status, took);
+    desk.metrics.http_request(method.as_str(), route, status, took);
     let name = id.to_str().unwrap_or_default();
     match response.extensions_mut().remove::<Cause>() {
         None => {
@@ -74,11 +95,10 @@ pub fn host(request: &Request) -> Option<&str> {
 }
 
 /// Whether the name belongs to some other server. Load balancers and scrapers ask by address.
-fn is_elsewhere(rest: &Rest, request: &Request) -> bool {
-    let http = &rest.app.config.http;
-    !http.hosts.is_empty()
+fn is_elsewhere(names: &HostNames, request: &Request) -> bool {
+    !names.0.is_empty()
         && !matches!(request.uri().path(), "/health" | "/metrics")
-        && !host(request).is_some_and(|host| http.accepts(host))
+        && !host(request).is_some_and(|host| names.accept(host))
 }
 
 fn is_open(request: &Request) -> bool {

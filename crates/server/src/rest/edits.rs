@@ -2,6 +2,7 @@
 //! Holds on this node only; between nodes the later write wins.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -9,14 +10,15 @@ use tokio::sync::{Mutex, MutexGuard};
 const TURNS: usize = 256;
 
 /// The turns.
+#[derive(Clone)]
 pub struct Edits {
     hasher: RandomState,
-    turns: Vec<Mutex<()>>,
+    turns: Arc<[Mutex<()>; TURNS]>,
 }
 
 impl Edits {
     pub fn new() -> Self {
-        Self { hasher: RandomState::new(), turns: (0..TURNS).map(|_| Mutex::default()).collect() }
+        Self { hasher: RandomState::new(), turns: Arc::new(std::array::from_fn(|_| Mutex::default())) }
     }
 
     /// Waits until no other change of this row is under way here.

@@ -11,9 +11,12 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use salon_core::MeetingId;
 use salon_core::session::Refusal;
-use salon_live::Unavailable;
 use salon_store::Error as StoreError;
 use salon_wire::rest::envelope::{ErrorBody, ErrorItem};
+
+use crate::flows::failed::Failed;
+use crate::flows::presets::Unreadable;
+use salon_live::Unavailable;
 
 /// Read by both SDKs; overrides their rule of trying 409 and 5xx again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -179,6 +182,24 @@ impl From<StoreError> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(_: Unavailable) -> Self {
         Self::unavailable("The session cannot be changed from here right now; try again")
+    }
+}
+
+impl From<Unreadable> for ApiError {
+    fn from(error: Unreadable) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<Failed> for ApiError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(refusal) => refusal.into(),
+            Failed::Unavailable(unavailable) => unavailable.into(),
+            Failed::Store(error) => error.into(),
+            Failed::Unreadable(error) => error.into(),
+            Failed::NoSuchPreset => Self::not_found(failed.to_string()),
+        }
     }
 }
 

@@ -6,20 +6,22 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use salon_live::Hub;
+use salon_store::Store;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
 use crate::rest::reply;
-use crate::telemetry::{CONTENT_TYPE, media_readings, quality_readings};
 
 /// A store that takes longer than this to say anything is as good as gone.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
 
 /// 200 while the node can do its work, 503 while its store does not answer or it is being stopped.
-pub async fn health(State(app): State<Arc<App>>) -> Response {
-    let store = matches!(tokio::time::timeout(STORE_WITHIN, app.store.ping()).await, Ok(Ok(())));
-    let stopping = app.stop.is_cancelled();
-    let node = app.hub.holds();
+pub async fn health(State(store): State<Store>, State(hub): State<Hub>, State(stop): State<CancellationToken>) -> Response {
+    let store = matches!(tokio::time::timeout(STORE_WITHIN, store.ping()).await, Ok(Ok(())));
+    let stopping = stop.is_cancelled();
+    let node = hub.holds();
     let status = if store && !stopping && node { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |good, word: &'static str| if good { "ok" } else { word };
     let body = json!({
@@ -31,13 +33,13 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
     reply::json(status, &body)
 }
 
-/// Everything measured, as OpenMetrics text.
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let sfu = &app.media.sfu;
-    let (snapshot, totals) = (sfu.snapshot().await, sfu.quality_totals().await);
-    app.hub.count();
-    let quality = quality_readings(&totals);
-    let mut readings = media_readings(&snapshot);
-    readings.extend(quality.iter().map(|(name, help, value)| (name.as_str(), *help, *value)));
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(&readings)).into_response()
+/// What measures everything: answers with OpenMetrics text.
+pub type Scrape = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
+
+/// The content type of what a [`Scrape`] answers.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything measured.
+pub async fn metrics(State(scrape): State<Scrape>) -> Response {
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape().await).into_response()
 }

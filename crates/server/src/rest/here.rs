@@ -1,24 +1,27 @@
 //! The address by which this server was called, for links that it hands out: who reached us one way reaches us so again.
 //! Invariant: a link is absolute, because clients put it into messages that others open elsewhere.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 
-use crate::rest::Rest;
 use crate::rest::error::ApiError;
+use crate::rest::settings::PublicUrl;
 
 /// Such as `https://api.meet.example.org`, without a slash at the end.
 #[derive(Debug)]
 pub struct Here(pub String);
 
-impl FromRequestParts<Rest> for Here {
+impl<S: Send + Sync> FromRequestParts<S> for Here
+where
+    PublicUrl: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
-        let public = &rest.app.config.http.public_url;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let PublicUrl(public) = PublicUrl::from_ref(state);
         if !public.is_empty() {
-            return Ok(Self(public.clone()));
+            return Ok(Self(public.to_string()));
         }
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         // HTTP/2 has it in the address, HTTP/1 in a header.

@@ -11,25 +11,26 @@ use salon_wire::rest::internals as wire;
 use salon_wire::rest::secret::Secret;
 use serde_json::json;
 
-use crate::app::App;
+use crate::flows::presets;
 use crate::rest::auth::Guest;
 use crate::rest::body::discard;
 use crate::rest::error::ApiError;
-use crate::rest::presets;
 use crate::rest::reply::{self, Answer, data};
+use crate::rest::settings::Ice;
+use salon_live::Hub;
 
 /// The largest report taken in. Clients send logs every few seconds, so one is small.
 const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Who the token speaks for and what they may do: the first thing a client asks. What a host changed in the session that
 /// is live counts for those who come back to it as well.
-pub async fn participant_details(State(app): State<Arc<App>>, Guest(mut admission): Guest) -> Answer<wire::ParticipantDetails> {
-    if let Some(handle) = app.hub.find(admission.meeting.id.as_str()) {
+pub async fn participant_details(State(hub): State<Hub>, Guest(admission): Guest) -> Answer<wire::ParticipantDetails> {
+    let mut preset = presets::read(&admission.preset)?;
+    if let Some(handle) = hub.find(admission.meeting.id.as_str()) {
         let participant = admission.participant.id.clone();
         let changes = handle.call(move |session, _| session.permission_changes(&participant)).await?;
-        presets::lay_over(&mut admission.preset.body, &changes);
+        presets::lay_over(&mut preset.permissions, &changes);
     }
-    let preset = presets::parts(&admission.preset)?;
     let participant = admission.participant;
     data(wire::ParticipantDetails {
         participant: wire::DetailsParticipant {
@@ -53,12 +54,11 @@ pub async fn participant_details(State(app): State<Arc<App>>, Guest(mut admissio
 }
 
 /// The STUN and TURN servers of the configuration. An empty list is an answer too: Salon itself needs none.
-pub async fn ice_servers(State(app): State<Arc<App>>, _: Guest) -> Response {
-    let ice = &app.config.ice;
+pub async fn ice_servers(State(ice): State<Arc<Ice>>, _: Guest) -> Response {
     let server = wire::IceServer {
         urls: ice.urls.clone(),
         username: Some(ice.username.clone()).filter(|username| !username.is_empty()),
-        credential: Some(ice.credential.expose().to_owned()).filter(|secret| !secret.is_empty()).map(Secret),
+        credential: Some(ice.credential.clone()).filter(|secret| !secret.is_empty()).map(Secret),
     };
     let ice_servers = if server.urls.is_empty() { Vec::new() } else { vec![server] };
     reply::json(StatusCode::OK, &wire::IceServers { success: true, ice_servers })

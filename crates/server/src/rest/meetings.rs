@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use salon_core::MeetingId;
 use salon_core::session::ConnectedNews;
-use salon_store::{Meeting, MeetingFilter};
+use salon_store::{Meeting, MeetingFilter, Store};
 use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::meetings as wire;
@@ -17,17 +17,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::app::App;
-use crate::clock::rfc3339;
-use crate::config::Limits;
-use crate::rest::Rest;
+use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::{Body, JsonObject, read};
 use crate::rest::check::{MAX_TITLE_CHARS, merge, text, url};
+use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
-use crate::rest::path::{At, fresh_id};
+use crate::rest::path::At;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, created, data, page};
+use crate::rest::settings::KeepAlive;
+use crate::rfc3339::rfc3339;
+use salon_live::Clock;
+use salon_live::Hub;
 
 /// The largest `recording_config` or `ai_config`, as JSON.
 const MAX_CONFIG_BYTES: usize = 32 * 1024;
@@ -35,14 +37,14 @@ const MAX_CONFIG_BYTES: usize = 32 * 1024;
 /// The meetings of an app, newest first.
 #[utoipa::path(get, path = "/meetings", tag = "meetings", params(wire::MeetingsQuery),
     responses((status = 200, body = Page<Vec<wire::Meeting>>), (status = 400, body = ErrorBody)))]
-pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Listed<Vec<wire::Meeting>> {
+pub async fn list(State(store): State<Store>, caller: Caller, asked: Asked) -> Listed<Vec<wire::Meeting>> {
     let filter = MeetingFilter {
-        page: asked.page(&rest.app.config)?,
+        page: asked.page()?,
         active: asked.one_of::<wire::MeetingStatus>("status")?.map(|status| status == wire::MeetingStatus::Active),
         from: asked.instant("start_time")?,
         to: asked.instant("end_time")?,
     };
-    let found = rest.app.store.meetings(&caller.app, &filter).await?;
+    let found = store.meetings(&caller.app, &filter).await?;
     let items = found.items.into_iter().map(|meeting| Ok(wire::Meeting { ai_config: None, ..to_wire(meeting)? }));
     let items = items.collect::<Result<Vec<_>, ApiError>>()?;
     let paging = paging(&filter.page, items.len(), found.total);
@@ -52,8 +54,14 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
 /// Makes a meeting.
 #[utoipa::path(post, path = "/meetings", tag = "meetings", request_body = wire::MeetingBody,
     responses((status = 201, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody)))]
-pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<wire::MeetingBody>) -> Answer<wire::Meeting> {
-    let now = app.clock.now();
+pub async fn create(
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(keep_alive): State<KeepAlive>,
+    caller: Caller,
+    Body(body): Body<wire::MeetingBody>,
+) -> Answer<wire::Meeting> {
+    let now = clock.now();
     let blank = Meeting {
         id: fresh_id(),
         app: caller.app,
@@ -72,8 +80,8 @@ pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Bod
         updated_at: now,
         deleted_at: None,
     };
-    let meeting = filled(blank, body, &app.config.limits)?;
-    app.store.create_meeting(&meeting).await?;
+    let meeting = filled(blank, body, &keep_alive)?;
+    store.create_meeting(&meeting).await?;
     created(to_wire(meeting)?)
 }
 
@@ -81,8 +89,8 @@ pub async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Bod
 #[utoipa::path(get, path = "/meetings/{meeting_id}", tag = "meetings",
     params(("meeting_id" = String, Path, format = "uuid"), wire::MeetingQuery),
     responses((status = 200, body = Envelope<wire::Meeting>), (status = 404, body = ErrorBody)))]
-pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<MeetingId>) -> Answer<wire::Meeting> {
-    data(to_wire(find(&app, &caller, &id).await?)?)
+pub async fn show(State(store): State<Store>, caller: Caller, At(id): At<MeetingId>) -> Answer<wire::Meeting> {
+    data(to_wire(find(&store, &caller, &id).await?)?)
 }
 
 /// Changes what is sent; `recording_config` and `ai_config` at any depth.
@@ -90,7 +98,11 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<Meetin
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn update(
-    State(rest): State<Rest>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
+    State(clock): State<Clock>,
+    State(edits): State<Edits>,
+    State(keep_alive): State<KeepAlive>,
     caller: Caller,
     At(id): At<MeetingId>,
     JsonObject(sent): JsonObject,
@@ -100,9 +112,8 @@ pub async fn update(
         return Err(ApiError::invalid(name, "must not be null"));
     }
     let patch: wire::MeetingPatch = read(&Value::Object(sent.clone()))?;
-    let app = &rest.app;
-    let _turn = rest.edits.turn(id.as_str()).await;
-    let mut meeting = find(app, &caller, &id).await?;
+    let _turn = edits.turn(id.as_str()).await;
+    let mut meeting = find(&store, &caller, &id).await?;
     meeting.title = patch.title.or(meeting.title);
     meeting.active = patch.status.map_or(meeting.active, |status| status == wire::MeetingStatus::Active);
     meeting.record_on_start = patch.record_on_start.unwrap_or(meeting.record_on_start);
@@ -112,7 +123,7 @@ pub async fn update(
     meeting.summarize_on_end = patch.summarize_on_end.unwrap_or(meeting.summarize_on_end);
     if let Some(secs) = patch.session_keep_alive_time_in_secs {
         meeting.keep_alive_secs = secs.into();
-        check_keep_alive(secs, &app.config.limits)?;
+        check_keep_alive(secs, &keep_alive)?;
     }
     for (name, stored) in [("recording_config", &mut meeting.recording_config), ("ai_config", &mut meeting.ai_config)] {
         if let Some(sent) = sent.get(name) {
@@ -123,9 +134,9 @@ pub async fn update(
     meeting.recording_config = tidied::<RecordingConfigBody>("recording_config", meeting.recording_config)?;
     meeting.ai_config = tidied::<AiConfig>("ai_config", meeting.ai_config)?;
     check(&meeting)?;
-    meeting.updated_at = app.clock.now().max(meeting.updated_at);
-    app.store.update_meeting(&meeting).await?;
-    tell(app, &meeting).await;
+    meeting.updated_at = clock.now().max(meeting.updated_at);
+    store.update_meeting(&meeting).await?;
+    tell(&hub, &meeting).await;
     data(to_wire(meeting)?)
 }
 
@@ -134,36 +145,39 @@ pub async fn update(
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn replace(
-    State(rest): State<Rest>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
+    State(clock): State<Clock>,
+    State(edits): State<Edits>,
+    State(keep_alive): State<KeepAlive>,
     caller: Caller,
     At(id): At<MeetingId>,
     Body(body): Body<wire::MeetingBody>,
 ) -> Answer<wire::Meeting> {
-    let app = &rest.app;
-    let _turn = rest.edits.turn(id.as_str()).await;
-    let mut meeting = filled(find(app, &caller, &id).await?, body, &app.config.limits)?;
-    meeting.updated_at = app.clock.now().max(meeting.updated_at);
-    app.store.update_meeting(&meeting).await?;
-    tell(app, &meeting).await;
+    let _turn = edits.turn(id.as_str()).await;
+    let mut meeting = filled(find(&store, &caller, &id).await?, body, &keep_alive)?;
+    meeting.updated_at = clock.now().max(meeting.updated_at);
+    store.update_meeting(&meeting).await?;
+    tell(&hub, &meeting).await;
     data(to_wire(meeting)?)
 }
 
 /// Tells people in connected meetings what this one is called now.
-async fn tell(app: &App, meeting: &Meeting) {
-    let Some(parent) = meeting.parent.as_ref().or(app.hub.has_family(meeting.id.as_str()).then_some(&meeting.id)) else { return };
+async fn tell(hub: &Hub, meeting: &Meeting) {
+    let Some(parent) = meeting.parent.as_ref().or(hub.has_family(meeting.id.as_str()).then_some(&meeting.id)) else { return };
     let titles = vec![(meeting.id.clone(), meeting.title.clone().unwrap_or_default())];
     if meeting.parent.is_none() {
         // The word for one of the others would make clients list the parent among them.
-        app.hub.family_changed(parent);
-    } else if app.hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await.is_err() {
+        hub.family_changed(parent);
+    } else if hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await.is_err() {
         // It is changed all the same, and whoever asks is told.
         tracing::warn!(meeting.id = %meeting.id, "a meeting's new title could not be told");
     }
 }
 
 /// The meeting of this id, if it is of the caller's app.
-pub async fn find(app: &App, caller: &Caller, id: &MeetingId) -> Result<Meeting, ApiError> {
-    let found = app.store.meeting(&caller.app, id).await?;
+pub async fn find(store: &Store, caller: &Caller, id: &MeetingId) -> Result<Meeting, ApiError> {
+    let found = store.meeting(&caller.app, id).await?;
     found.ok_or_else(|| ApiError::not_found(format!("No meeting found with id {id}")))
 }
 
@@ -182,10 +196,10 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// The meeting with everything a body can say, what it does not say at its default.
-fn filled(meeting: Meeting, body: wire::MeetingBody, limits: &Limits) -> Result<Meeting, ApiError> {
+fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> Result<Meeting, ApiError> {
     let secs = body.session_keep_alive_time_in_secs;
     if let Some(secs) = secs {
-        check_keep_alive(secs, limits)?;
+        check_keep_alive(secs, keep_alive)?;
     }
     let json = |value: Result<Value, serde_json::Error>| value.expect("a configuration is plain data");
     let meeting = Meeting {
@@ -196,7 +210,7 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, limits: &Limits) -> Result<
         persist_chat: body.persist_chat.unwrap_or_default(),
         transcribe_on_end: body.transcribe_on_end.unwrap_or_default(),
         summarize_on_end: body.summarize_on_end.unwrap_or_default(),
-        keep_alive_secs: secs.unwrap_or(limits.session_keep_alive_default_secs).into(),
+        keep_alive_secs: secs.unwrap_or(keep_alive.default_secs).into(),
         recording_config: body.recording_config.map(|config| json(serde_json::to_value(config))),
         ai_config: body.ai_config.map(|config| json(serde_json::to_value(config))),
         ..meeting
@@ -205,8 +219,8 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, limits: &Limits) -> Result<
     Ok(meeting)
 }
 
-fn check_keep_alive(secs: u32, limits: &Limits) -> Result<(), ApiError> {
-    let (min, max) = (limits.session_keep_alive_min_secs, limits.session_keep_alive_max_secs);
+fn check_keep_alive(secs: u32, keep_alive: &KeepAlive) -> Result<(), ApiError> {
+    let (min, max) = (keep_alive.min_secs, keep_alive.max_secs);
     if (min..=max).contains(&secs) {
         return Ok(());
     }

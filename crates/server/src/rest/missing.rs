@@ -1,17 +1,15 @@
 //! What the API has and Salon does not, yet: each place says so, in words, with a status the SDKs do not try again.
 //! Next: `docs/api.md` lists what is missing.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use salon_core::{MeetingId, SessionId};
+use salon_store::Store;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::sessions as wire;
 use serde_json::json;
 
-use crate::app::App;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
@@ -24,33 +22,33 @@ use crate::rest::sessions;
     params(("session_id" = String, Path, format = "uuid"), wire::TranscriptQuery),
     responses((status = 200, body = Envelope<wire::SessionTranscript>), (status = 404, body = ErrorBody)))]
 pub async fn transcript(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
     caller: Caller,
     At(id): At<SessionId>,
     asked: Asked,
 ) -> Answer<wire::SessionTranscript> {
     asked.one_of::<wire::TranscriptFormat>("format")?;
-    nothing_of(&app, &caller, &id, "transcript").await
+    nothing_of(&store, &caller, &id, "transcript").await
 }
 
 /// The summary of a session. Nothing is summarised yet.
 #[utoipa::path(get, path = "/sessions/{session_id}/summary", tag = "sessions",
     params(("session_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::SessionSummary>), (status = 404, body = ErrorBody)))]
-pub async fn summary(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::SessionSummary> {
-    nothing_of(&app, &caller, &id, "summary").await
+pub async fn summary(State(store): State<Store>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::SessionSummary> {
+    nothing_of(&store, &caller, &id, "summary").await
 }
 
 /// Asks for a summary of a session's transcript, of which there is none yet.
 #[utoipa::path(post, path = "/sessions/{session_id}/summary", tag = "sessions",
     params(("session_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::SummaryRequested>), (status = 404, body = ErrorBody)))]
-pub async fn summarise(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::SummaryRequested> {
-    nothing_of(&app, &caller, &id, "transcript").await
+pub async fn summarise(State(store): State<Store>, caller: Caller, At(id): At<SessionId>) -> Answer<wire::SummaryRequested> {
+    nothing_of(&store, &caller, &id, "transcript").await
 }
 
-async fn nothing_of<T>(app: &App, caller: &Caller, id: &SessionId, what: &str) -> Answer<T> {
-    sessions::find(app, caller, id).await?;
+async fn nothing_of<T>(store: &Store, caller: &Caller, id: &SessionId, what: &str) -> Answer<T> {
+    sessions::find(store, caller, id).await?;
     Err(ApiError::not_found(format!("No {what} found for session {id}")))
 }
 

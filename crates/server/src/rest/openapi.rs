@@ -8,10 +8,8 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::rest::Rest;
-
 /// The document of these groups of routes, each under its prefix.
-pub fn document(groups: &[(&str, &[UtoipaMethodRouter<Rest>])]) -> OpenApi {
+pub fn document<S>(groups: &[(&str, &[UtoipaMethodRouter<S>])]) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     for (prefix, routes) in groups {

@@ -2,41 +2,45 @@
 //! Invariant: who is deleted is out: the row goes first, so that no token opens the door again, then the live peers.
 //! Next: `active_session.rs`, what is done to those who are in.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use salon_core::{MeetingId, ParticipantId, Timestamp};
-use salon_store::{Error as StoreError, Page as Part, Participant, ParticipantRow, Preset};
+use salon_store::{Error as StoreError, Page as Part, Participant, ParticipantRow, Preset, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::participants as wire;
 use salon_wire::rest::secret::Secret;
 
-use crate::app::App;
-use crate::clock::rfc3339;
+use crate::flows::kick::remove_deleted;
+use crate::flows::tickets;
+use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text, url};
+use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
-use crate::rest::path::{At, fresh_id};
+use crate::rest::meetings;
+use crate::rest::path::At;
+use crate::rest::presets::MAX_NAME_CHARS;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, created, data, page};
-use crate::rest::{Rest, live, meetings};
-use crate::token::Bearer;
+use crate::rfc3339::rfc3339;
+use crate::token::Tokens;
+use salon_live::Clock;
+use salon_live::Hub;
 
 /// The participants of a meeting, newest first.
 #[utoipa::path(get, path = "/meetings/{meeting_id}/participants", tag = "meetings",
     params(("meeting_id" = String, Path, format = "uuid"), wire::ParticipantsQuery),
     responses((status = 200, body = Page<Vec<wire::Participant>>), (status = 404, body = ErrorBody)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     asked: Asked,
 ) -> Listed<Vec<wire::Participant>> {
     // This list has no search in the contract, and unknown parameters are ignored.
-    let wanted = Part { search: None, ..asked.page(&app.config)? };
-    meetings::find(&app, &caller, &meeting).await?;
-    let found = app.store.participants(&meeting, &wanted).await?;
+    let wanted = Part { search: None, ..asked.page()? };
+    meetings::find(&store, &caller, &meeting).await?;
+    let found = store.participants(&meeting, &wanted).await?;
     let items: Vec<_> = found.items.into_iter().map(to_wire).collect();
     let paging = paging(&wanted, items.len(), found.total);
     page(items, paging)
@@ -47,7 +51,9 @@ pub async fn list(
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 201, body = Envelope<wire::ParticipantWithToken>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn add(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     Body(body): Body<wire::ParticipantBody>,
@@ -55,9 +61,9 @@ pub async fn add(
     text("custom_participant_id", &body.custom_participant_id, 1, MAX_CUSTOM_ID_CHARS)?;
     let name = checked_name(body.name)?;
     let picture = checked_picture(body.picture)?;
-    meetings::find(&app, &caller, &meeting).await?;
-    let preset = preset_named(&app, &caller, &body.preset_name).await?;
-    let now = app.clock.now();
+    meetings::find(&store, &caller, &meeting).await?;
+    let preset = preset_named(&store, &caller, &body.preset_name).await?;
+    let now = clock.now();
     let participant = Participant {
         id: fresh_id(),
         meeting,
@@ -70,12 +76,12 @@ pub async fn add(
         created_at: now,
         updated_at: now,
     };
-    app.store.create_participant(&participant).await.map_err(|error| match error {
+    store.create_participant(&participant).await.map_err(|error| match error {
         // Meeting and preset were there a moment ago, and meetings are never deleted.
         StoreError::NotFound => no_preset(&body.preset_name),
         other => other.into(),
     })?;
-    created(with_token(&app, ParticipantRow { participant, preset_name: preset.name }, now))
+    created(with_token(&tokens, ParticipantRow { participant, preset_name: preset.name }, now))
 }
 
 /// One participant.
@@ -83,12 +89,12 @@ pub async fn add(
     params(("meeting_id" = String, Path, format = "uuid"), ("participant_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Participant>), (status = 404, body = ErrorBody)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     At(id): At<ParticipantId>,
 ) -> Answer<wire::Participant> {
-    data(to_wire(find(&app, &caller, &meeting, &id).await?))
+    data(to_wire(find(&store, &caller, &meeting, &id).await?))
 }
 
 /// Changes what is sent, and answers with a fresh token.
@@ -96,15 +102,17 @@ pub async fn show(
     params(("meeting_id" = String, Path, format = "uuid"), ("participant_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::ParticipantWithToken>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn update(
-    State(rest): State<Rest>,
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
+    State(edits): State<Edits>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     At(id): At<ParticipantId>,
     Body(patch): Body<wire::ParticipantPatch>,
 ) -> Answer<wire::ParticipantWithToken> {
-    let app = &rest.app;
-    let _turn = rest.edits.turn(id.as_str()).await;
-    let mut row = find(app, &caller, &meeting, &id).await?;
+    let _turn = edits.turn(id.as_str()).await;
+    let mut row = find(&store, &caller, &meeting, &id).await?;
     if let Some(name) = patch.name {
         row.participant.name = checked_name(name)?;
     }
@@ -113,14 +121,14 @@ pub async fn update(
     }
     // Everyone has a preset, so null cannot take it away: it changes nothing.
     if let Some(Some(name)) = patch.preset_name {
-        let preset = preset_named(app, &caller, &name).await?;
+        let preset = preset_named(&store, &caller, &name).await?;
         row.participant.preset = preset.id;
         row.preset_name = preset.name;
     }
-    let now = app.clock.now().max(row.participant.updated_at);
+    let now = clock.now().max(row.participant.updated_at);
     row.participant.updated_at = now;
-    app.store.update_participant(&row.participant).await.map_err(|error| gone(error, &id))?;
-    data(with_token(app, row, now))
+    store.update_participant(&row.participant).await.map_err(|error| gone(error, &id))?;
+    data(with_token(&tokens, row, now))
 }
 
 /// Deletes a participant: their tokens are worth nothing from now on, and they are removed from a live session.
@@ -128,19 +136,20 @@ pub async fn update(
     params(("meeting_id" = String, Path, format = "uuid"), ("participant_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::DeletedParticipant>), (status = 404, body = ErrorBody)))]
 pub async fn delete(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(hub): State<Hub>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     At(id): At<ParticipantId>,
 ) -> Answer<wire::DeletedParticipant> {
-    let meeting = meetings::find(&app, &caller, &meeting).await?;
-    let stand_ins = app.store.stand_ins(&id).await?;
-    let deleted = app.store.delete_participant(&meeting.id, &id).await.map_err(|error| gone(error, &id))?;
+    let meeting = meetings::find(&store, &caller, &meeting).await?;
+    let stand_ins = store.stand_ins(&id).await?;
+    let deleted = store.delete_participant(&meeting.id, &id).await.map_err(|error| gone(error, &id))?;
     // It is deleted, whatever the session says: a second call could not do better.
     let everywhere = stand_ins.into_iter().map(|stand_in| (stand_in.meeting, stand_in.id));
     for (meeting, id) in everywhere.chain([(meeting.id, id)]) {
-        if let Err(error) = live::remove(&app, &meeting, &id).await {
-            tracing::warn!(meeting.id = %meeting, participant.id = %id, ?error, "a deleted participant may still be in a session");
+        if let Err(error) = remove_deleted(&hub, &store, &meeting, &id).await {
+            tracing::warn!(meeting.id = %meeting, participant.id = %id, %error, "a deleted participant may still be in a session");
         }
     }
     let participant = deleted.participant;
@@ -157,30 +166,32 @@ pub async fn delete(
     params(("meeting_id" = String, Path, format = "uuid"), ("participant_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::ParticipantToken>), (status = 404, body = ErrorBody)))]
 pub async fn token(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     At(id): At<ParticipantId>,
 ) -> Answer<wire::ParticipantToken> {
-    let row = find(&app, &caller, &meeting, &id).await?;
-    data(wire::ParticipantToken { token: sign(&app, &row.participant, app.clock.now()) })
+    let row = find(&store, &caller, &meeting, &id).await?;
+    data(wire::ParticipantToken { token: sign(&tokens, &row.participant, clock.now()) })
 }
 
-async fn find(app: &App, caller: &Caller, meeting: &MeetingId, id: &ParticipantId) -> Result<ParticipantRow, ApiError> {
-    let found = app.store.participant(meeting, id).await?.filter(|row| row.participant.app == caller.app);
+async fn find(store: &Store, caller: &Caller, meeting: &MeetingId, id: &ParticipantId) -> Result<ParticipantRow, ApiError> {
+    let found = store.participant(meeting, id).await?.filter(|row| row.participant.app == caller.app);
     match found {
         Some(row) => Ok(row),
         None => {
             // Tells an unknown meeting from an unknown participant.
-            meetings::find(app, caller, meeting).await?;
+            meetings::find(store, caller, meeting).await?;
             Err(unknown(id))
         }
     }
 }
 
-async fn preset_named(app: &App, caller: &Caller, name: &str) -> Result<Preset, ApiError> {
-    text("preset_name", name, 1, crate::rest::presets::MAX_NAME_CHARS)?;
-    app.store.preset_named(&caller.app, name).await?.ok_or_else(|| no_preset(name))
+async fn preset_named(store: &Store, caller: &Caller, name: &str) -> Result<Preset, ApiError> {
+    text("preset_name", name, 1, MAX_NAME_CHARS)?;
+    store.preset_named(&caller.app, name).await?.ok_or_else(|| no_preset(name))
 }
 
 fn no_preset(name: &str) -> ApiError {
@@ -214,14 +225,8 @@ fn checked_picture(picture: Option<String>) -> Result<Option<String>, ApiError> 
     Ok(picture)
 }
 
-fn sign(app: &App, participant: &Participant, now: Timestamp) -> Secret {
-    let bearer = Bearer {
-        app: participant.app.clone(),
-        meeting: participant.meeting.clone(),
-        participant: participant.id.clone(),
-        let_in_until: None,
-    };
-    Secret(app.tokens.sign(&bearer, &participant.preset, now))
+fn sign(tokens: &Tokens, participant: &Participant, now: Timestamp) -> Secret {
+    Secret(tickets::sign(tokens, participant, None, now))
 }
 
 fn to_wire(row: ParticipantRow) -> wire::Participant {
@@ -237,8 +242,8 @@ fn to_wire(row: ParticipantRow) -> wire::Participant {
     }
 }
 
-fn with_token(app: &App, row: ParticipantRow, now: Timestamp) -> wire::ParticipantWithToken {
-    let token = sign(app, &row.participant, now);
+fn with_token(tokens: &Tokens, row: ParticipantRow, now: Timestamp) -> wire::ParticipantWithToken {
+    let token = sign(tokens, &row.participant, now);
     let participant = to_wire(row);
     wire::ParticipantWithToken {
         id: participant.id,

@@ -5,7 +5,6 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use salon_core::{MeetingId, ParticipantId, PeerId, PresetId, SessionId};
 
-use crate::rest::Rest;
 use crate::rest::error::ApiError;
 
 /// An id taken from the address.
@@ -56,11 +55,11 @@ impl PathId for PeerOrParticipant {
     }
 }
 
-impl<T: PathId> FromRequestParts<Rest> for At<T> {
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for At<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, rest).await.map_err(|_| invalid::<T>())?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| invalid::<T>())?;
         let text = params.iter().find(|(name, _)| *name == T::NAME).map(|(_, value)| value);
         text.and_then(T::read).map(At).ok_or_else(invalid::<T>)
     }
@@ -82,13 +81,6 @@ fn uuid<T>(text: &str, make: impl Fn(&str) -> Option<T>) -> Option<T> {
     }
 }
 
-/// A new id for a row. Later ones sort after earlier ones, which keeps indexes compact and lists in order.
-pub fn fresh_id<T: PathId>() -> T {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let text = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
-    T::read(text).expect("a UUID is an id")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,11 +94,5 @@ mod tests {
             assert!(MeetingId::read(bad).is_none(), "{bad:?}");
         }
         assert!(PeerId::read("tab-1").is_some());
-    }
-
-    #[test]
-    fn fresh_ids_sort_by_age() {
-        let ids: Vec<MeetingId> = (0..1_000).map(|_| fresh_id()).collect();
-        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

@@ -8,25 +8,35 @@ use std::time::Duration;
 
 use axum::extract::State;
 use salon_core::{MeetingId, PeerId};
+use salon_media::Owners;
 use salon_sfu::{ConsumerQuality, Kind, LayerQuality, LineQuality, ProducerQuality};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::quality as wire;
 
-use crate::app::App;
-use crate::clock::rfc3339;
 use crate::rest::active_session::task;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
 use crate::rest::reply::{Answer, data};
+use crate::rfc3339::rfc3339;
+use salon_live::Clock;
+use salon_live::Hub;
+use salon_store::Store;
 
 /// What people of the live session get of each other.
 #[utoipa::path(get, path = "/meetings/{meeting_id}/active-session/quality", tag = "active_session",
     description = "Salon's own; not in the contract.",
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::SessionQuality>), (status = 404, body = ErrorBody)))]
-pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<MeetingId>) -> Answer<wire::SessionQuality> {
-    let (meeting, handle) = task(&app, &caller, &meeting).await?;
+pub async fn show(
+    State(store): State<Store>,
+    State(hub): State<Hub>,
+    State(media): State<Arc<Owners>>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+) -> Answer<wire::SessionQuality> {
+    let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let people = handle
         .call(|session, _| {
             let record = session.record()?;
@@ -35,7 +45,6 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
         })
         .await?;
     let (session, people) = people.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
-    let media = &app.media;
     let mut lines = media
         .lines(&meeting.id)
         .await
@@ -56,7 +65,7 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(meeting): At<M
         let lines = lines.remove(&who.peer).unwrap_or_default();
         participants[place].peers.push(peer(&who.peer, &lines, &from));
     }
-    data(wire::SessionQuality { session_id: session.to_string(), at: rfc3339(app.clock.now()), participants })
+    data(wire::SessionQuality { session_id: session.to_string(), at: rfc3339(clock.now()), participants })
 }
 
 fn peer(id: &PeerId, lines: &[LineQuality], from: &impl Fn(&str) -> Option<PeerId>) -> wire::PeerQuality {

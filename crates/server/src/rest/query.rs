@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use salon_core::Timestamp;
 use salon_store::Page;
@@ -14,10 +14,9 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
-use crate::clock::parse_rfc3339;
-use crate::config::Config;
-use crate::rest::Rest;
 use crate::rest::error::ApiError;
+use crate::rest::settings::PerPage;
+use crate::rfc3339::parse_rfc3339;
 
 /// Items on a page when the caller does not say.
 const PER_PAGE: u32 = 25;
@@ -29,25 +28,31 @@ const MAX_SEARCH_CHARS: usize = 256;
 const MAX_OFFSET: f64 = 1e15;
 
 /// What a caller asked, as pairs of text.
-#[derive(Debug, Default)]
-pub struct Asked(Vec<(String, String)>);
+#[derive(Debug)]
+pub struct Asked {
+    pairs: Vec<(String, String)>,
+    most: PerPage,
+}
 
-impl FromRequestParts<Rest> for Asked {
+impl<S: Send + Sync> FromRequestParts<S> for Asked
+where
+    PerPage: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Rest) -> Result<Self, Infallible> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default(), PerPage::from_ref(state)))
     }
 }
 
 impl Asked {
-    fn parse(query: &str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    fn parse(query: &str, most: PerPage) -> Self {
+        Self { pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), most }
     }
 
     /// The value of a parameter; an empty one counts as not given.
     pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let value = self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let value = self.pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match value.filter(|value| !value.is_empty()) {
             Some(value) if value.contains('\0') => Err(ApiError::invalid(name, "must not contain the character U+0000")),
             value => Ok(value),
@@ -56,7 +61,7 @@ impl Asked {
 
     /// All values of a parameter that is repeated (`a=1&a=2`) or separated by commas (`a=1,2`).
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let given = self.0.iter().filter(|(key, _)| key == name);
+        let given = self.pairs.iter().filter(|(key, _)| key == name);
         given.flat_map(|(_, values)| values.split(',')).filter(|value| !value.is_empty()).collect()
     }
 
@@ -86,9 +91,9 @@ impl Asked {
     }
 
     /// The part of a list that is asked for, newest first unless `sort_order` says otherwise.
-    pub fn page(&self, config: &Config) -> Result<Page, ApiError> {
+    pub fn page(&self) -> Result<Page, ApiError> {
         let number = self.count("page_no")?.unwrap_or(1.0);
-        let size = self.count("per_page")?.unwrap_or(f64::from(PER_PAGE)).min(f64::from(config.limits.per_page_max));
+        let size = self.count("per_page")?.unwrap_or(f64::from(PER_PAGE)).min(f64::from(self.most.0));
         let search = self.text("search")?;
         if search.is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARS) {
             return Err(ApiError::invalid("search", format_args!("must not be longer than {MAX_SEARCH_CHARS} characters")));
@@ -130,8 +135,10 @@ mod tests {
 
     use super::*;
 
+    const MOST: PerPage = PerPage(salon_store::MAX_PAGE);
+
     fn page(query: &str) -> Result<(u64, u32), ApiError> {
-        Asked::parse(query).page(&Config::default()).map(|page| (page.offset, page.limit))
+        Asked::parse(query, MOST).page().map(|page| (page.offset, page.limit))
     }
 
     #[test]
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn values_are_read_as_the_sdks_write_them() {
         let asked =
-            Asked::parse("t=2025-01-02T03%3A04%3A05%2B00%3A00&u=2025-01-02T03:04:05+00:00&v=now&s=ACTIVE&f=a,b&f=c&b=true");
+            Asked::parse("t=2025-01-02T03%3A04%3A05%2B00%3A00&u=2025-01-02T03:04:05+00:00&v=now&s=ACTIVE&f=a,b&f=c&b=true", MOST);
         let at = parse_rfc3339("2025-01-02T03:04:05Z");
         assert_eq!(asked.instant("t").ok(), Some(at));
         assert_eq!(asked.instant("u").ok(), Some(at));

@@ -3,8 +3,6 @@
 //! The link is its own credential: the signature covers the session, the format and the expiry, nothing else is asked.
 //! Next: `docs/api.md`, the columns.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,8 +14,6 @@ use salon_wire::rest::sessions as wire;
 use salon_wire::rest::sessions::ChatFormat;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
-use crate::clock::rfc3339;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
@@ -25,6 +21,10 @@ use crate::rest::path::At;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
+use crate::rfc3339::rfc3339;
+use crate::token::Tokens;
+use salon_live::Clock;
+use salon_store::Store;
 
 /// How long a link is good. Asking again gives a new one.
 const LINK_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -38,16 +38,18 @@ const COLUMNS: [&str; 10] =
     params(("session_id" = String, Path, format = "uuid"), wire::ChatQuery),
     responses((status = 200, body = Envelope<wire::SessionChat>), (status = 404, body = ErrorBody)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(id): At<SessionId>,
     asked: Asked,
     Here(here): Here,
 ) -> Answer<wire::SessionChat> {
     let format = asked.one_of::<ChatFormat>("format")?.unwrap_or_default();
-    sessions::find(&app, &caller, &id).await?;
-    let expires = Timestamp((app.clock.now().0 + LINK_MS) / 1_000 * 1_000);
-    let signature = app.tokens.sign_link(&subject(&id, format, expires));
+    sessions::find(&store, &caller, &id).await?;
+    let expires = Timestamp((clock.now().0 + LINK_MS) / 1_000 * 1_000);
+    let signature = tokens.sign_link(&subject(&id, format, expires));
     let file = format!("{id}.{}", extension(format));
     data(wire::SessionChat {
         chat_download_url: format!("{here}/downloads/chat/{file}?expires={}&signature={signature}", expires.0),
@@ -56,17 +58,23 @@ pub async fn show(
 }
 
 /// What a link leads to.
-pub async fn download(State(app): State<Arc<App>>, Path(file): Path<String>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn download(
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
+    Path(file): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     let gone = || ApiError::not_found("This link is not valid, or not any more");
     let (id, ending) = file.rsplit_once('.').ok_or_else(gone)?;
     let format = [ChatFormat::Csv, ChatFormat::Json].into_iter().find(|format| extension(*format) == ending).ok_or_else(gone)?;
     let id = SessionId::parse(id).map_err(|_| gone())?;
     let expires = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
     let signature = asked.text("signature")?.unwrap_or_default();
-    if expires <= app.clock.now() || !app.tokens.verify_link(&subject(&id, format, expires), signature) {
+    if expires <= clock.now() || !tokens.verify_link(&subject(&id, format, expires), signature) {
         return Err(gone());
     }
-    let record = app.store.record(&id).await?.ok_or_else(gone)?;
+    let record = store.record(&id).await?.ok_or_else(gone)?;
     let (content_type, text) = match format {
         ChatFormat::Csv => ("text/csv; charset=utf-8", csv(&record)),
         ChatFormat::Json => ("application/json", json_text(&record)),

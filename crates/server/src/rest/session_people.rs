@@ -4,25 +4,24 @@
 //! Next: `salon_core::record`, the fold.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use axum::extract::State;
 use salon_core::record::{Peer, Presence};
 use salon_core::{PeerId, Record, SessionId, Timestamp};
-use salon_store::{Page as Part, SessionFilter, SessionRow};
+use salon_store::{Page as Part, SessionFilter, SessionRow, Store};
 use salon_wire::rest::SortOrder;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::sessions as wire;
 
-use crate::app::App;
-use crate::clock::rfc3339;
-use crate::quality::report;
+use crate::quality::Quality;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
 use crate::rest::path::{At, PeerOrParticipant};
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
-use crate::rest::{live, sessions};
+use crate::rest::{peer_report, sessions};
+use crate::rfc3339::rfc3339;
 
 /// Sessions looked through, from the newest, for a peer that is asked for without its session.
 const MAX_SESSIONS_SEARCHED: u32 = 100;
@@ -32,20 +31,21 @@ const MAX_SESSIONS_SEARCHED: u32 = 100;
     params(("session_id" = String, Path, format = "uuid"), wire::SessionParticipantsQuery),
     responses((status = 200, body = Page<wire::SessionParticipantList>), (status = 404, body = ErrorBody)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(teller): State<Teller>,
     caller: Caller,
     At(id): At<SessionId>,
     asked: Asked,
 ) -> Listed<wire::SessionParticipantList> {
-    let wanted = asked.page(&app.config)?;
+    let wanted = asked.page()?;
     let by = asked.one_of::<wire::SessionParticipantSortBy>("sort_by")?;
     let rising = asked.one_of::<SortOrder>("sort_order")? == Some(SortOrder::Asc);
     let view = asked.one_of::<wire::SessionParticipantView>("view")?;
     let with_events = asked.flag("include_peer_events")?;
-    let row = sessions::find(&app, &caller, &id).await?;
-    let (record, at) = read(&app, &row).await?;
+    let row = sessions::find(&store, &caller, &id).await?;
+    let (record, at) = read(&teller, &store, &row).await?;
     let away = match view {
-        Some(wire::SessionParticipantView::Consolidated) => time_in_breakouts(&app, &row, &record).await?,
+        Some(wire::SessionParticipantView::Consolidated) => time_in_breakouts(&teller, &store, &row, &record).await?,
         _ => HashMap::new(),
     };
     let whole_ms = |peer: &Peer| peer.duration_ms(at) + away.get(&peer.who.peer).unwrap_or(&0);
@@ -73,10 +73,15 @@ pub async fn list(
 
 /// How long people of a session were in meetings connected with it, in milliseconds, each stay with the peer that went
 /// there: the last of the same person to have come before. People who never were in the session are not counted.
-async fn time_in_breakouts(app: &App, row: &SessionRow, record: &Record) -> Result<HashMap<PeerId, i64>, ApiError> {
+async fn time_in_breakouts(
+    teller: &Teller,
+    store: &Store,
+    row: &SessionRow,
+    record: &Record,
+) -> Result<HashMap<PeerId, i64>, ApiError> {
     let mut away = HashMap::new();
-    for breakout in app.store.breakouts(&row.summary.meeting, &row.summary.session, row.summary.ended_at.is_none()).await? {
-        let (there, at) = read(app, &breakout).await?;
+    for breakout in store.breakouts(&row.summary.meeting, &row.summary.session, row.summary.ended_at.is_none()).await? {
+        let (there, at) = read(teller, store, &breakout).await?;
         for stay in there.peers.values().filter(|peer| peer.counts()) {
             let person = stay.who.origin.as_ref().unwrap_or(&stay.who.participant);
             let is_same = |peer: &&Peer| peer.who.participant == *person || peer.who.origin.as_ref() == Some(person);
@@ -95,14 +100,15 @@ async fn time_in_breakouts(app: &App, row: &SessionRow, record: &Record) -> Resu
     params(("session_id" = String, Path, format = "uuid"), ("participant_id" = String, Path), wire::SessionParticipantQuery),
     responses((status = 200, body = Envelope<wire::SessionParticipantDetails>), (status = 404, body = ErrorBody)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(teller): State<Teller>,
     caller: Caller,
     At(id): At<SessionId>,
     At(wanted): At<PeerOrParticipant>,
     asked: Asked,
 ) -> Answer<wire::SessionParticipantDetails> {
     let with_events = asked.flag("include_peer_events")?;
-    let (record, at) = read(&app, &sessions::find(&app, &caller, &id).await?).await?;
+    let (record, at) = read(&teller, &store, &sessions::find(&store, &caller, &id).await?).await?;
     let of_participant = record.peers.values().filter(|peer| peer.who.participant.as_str() == wanted.0);
     let peer = record.peers.get(wanted.0.as_str()).or_else(|| of_participant.max_by_key(|peer| peer.order));
     let peer = peer.ok_or_else(|| ApiError::not_found(format!("No participant found with id {}", wanted.0)))?;
@@ -114,7 +120,9 @@ pub async fn show(
     params(("peer_id" = String, Path), wire::PeerReportQuery),
     responses((status = 200, body = Envelope<wire::PeerReportDetails>), (status = 404, body = ErrorBody)))]
 pub async fn report(
-    State(app): State<Arc<App>>,
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    State(quality): State<Quality>,
     caller: Caller,
     At(wanted): At<PeerId>,
     asked: Asked,
@@ -125,16 +133,16 @@ pub async fn report(
         return Err(ApiError::invalid("filters", format_args!("must be one of {}", known.join(", "))));
     }
     let page = Part { limit: MAX_SESSIONS_SEARCHED, ..Part::default() };
-    let newest = app.store.sessions(&caller.app, &SessionFilter { page, ..SessionFilter::default() }).await?;
+    let newest = store.sessions(&caller.app, &SessionFilter { page, ..SessionFilter::default() }).await?;
     for row in &newest.items {
-        let (record, at) = read(&app, row).await?;
+        let (record, at) = read(&teller, &store, row).await?;
         if let Some(peer) = record.peers.get(&wanted) {
             let filters = asked.all("filters");
             let sums = match filters.is_empty() || filters.contains(&"quality_stats") {
-                true => app.quality.of(&app.store, &record.started.session, &wanted).await?,
+                true => quality.of(&store, &record.started.session, &wanted).await?,
                 false => None,
             };
-            let quality = sums.as_ref().map(report::quality);
+            let quality = sums.as_ref().map(peer_report::quality);
             let participant = to_report(to_wire(&record, peer, at, with_events), &record, quality);
             return data(wire::PeerReportDetails { participant });
         }
@@ -143,20 +151,20 @@ pub async fn report(
 }
 
 /// A session's record, and the moment up to which its minutes count, told.
-async fn read(app: &App, row: &SessionRow) -> Result<(Record, Timestamp), ApiError> {
+async fn read(teller: &Teller, store: &Store, row: &SessionRow) -> Result<(Record, Timestamp), ApiError> {
     let id = &row.summary.session;
-    let record = app.store.record(id).await?;
+    let record = store.record(id).await?;
     let record = record.ok_or_else(|| ApiError::internal(format_args!("session {id} has a row and no record")))?;
-    let now = app.clock.now();
+    let now = teller.clock.now();
     if record.ended.is_some() {
         let at = now.max(record.updated_at);
         return Ok((record, at));
     }
-    let at = match app.hub.summary(row.summary.meeting.as_str(), now)? {
+    let at = match teller.hub.summary(row.summary.meeting.as_str(), now)? {
         Some(here) if *here.session() == *id => here.at(now),
-        _ => app.hub.elsewhere(row)?,
+        _ => teller.hub.elsewhere(row)?,
     };
-    let at = live::told(app, at)?.at().max(record.updated_at);
+    let at = teller.told(at)?.at().max(record.updated_at);
     Ok((record, at))
 }
 

@@ -1,33 +1,33 @@
 //! Sessions over REST, live and ended: lists and details. The people in them: `session_people.rs`.
 //! Invariant: a live session reads the same here and at `active-session` at the same moment: both are its summary.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use salon_core::{MeetingId, SessionId, Summary, Timestamp};
-use salon_store::{SessionFilter, SessionRow, SessionSort};
+use salon_store::{SessionFilter, SessionRow, SessionSort, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::sessions as wire;
 
-use crate::app::App;
-use crate::clock::rfc3339;
-use crate::rest::Rest;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
-use crate::rest::live;
+use crate::rest::live::Teller;
 use crate::rest::path::{At, PathId};
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
+use crate::rfc3339::rfc3339;
 
 /// The sessions of an app, newest first.
 #[utoipa::path(get, path = "/sessions", tag = "sessions", params(wire::SessionsQuery),
     responses((status = 200, body = Page<wire::SessionList>), (status = 400, body = ErrorBody)))]
-pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Listed<wire::SessionList> {
-    let app = &rest.app;
+pub async fn list(
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    caller: Caller,
+    asked: Asked,
+) -> Listed<wire::SessionList> {
     let (participants_min, participants_max) = range(&asked, "participants")?;
-    let now = app.clock.now();
+    let now = teller.clock.now();
     let mut filter = SessionFilter {
-        page: asked.page(&app.config)?,
+        page: asked.page()?,
         sort: match asked.one_of::<wire::SessionSortBy>("sort_by")? {
             Some(wire::SessionSortBy::MinutesConsumed) => SessionSort::MinutesConsumed,
             Some(wire::SessionSortBy::CreatedAt) | None => SessionSort::CreatedAt,
@@ -44,8 +44,8 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
         let meeting = MeetingId::read(meeting);
         filter.meeting = Some(meeting.ok_or_else(|| ApiError::invalid("associated_id", "must be a valid GUID"))?);
     }
-    let found = app.store.sessions(&caller.app, &filter).await?;
-    let sessions = found.items.iter().map(|row| current(app, row, now)).collect::<Result<Vec<_>, _>>()?;
+    let found = store.sessions(&caller.app, &filter).await?;
+    let sessions = found.items.iter().map(|row| current(&teller, row, now)).collect::<Result<Vec<_>, _>>()?;
     let paging = paging(&filter.page, sessions.len(), found.total);
     page(wire::SessionList { sessions }, paging)
 }
@@ -54,13 +54,19 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, asked: Asked) -> Lis
 #[utoipa::path(get, path = "/sessions/{session_id}", tag = "sessions",
     params(("session_id" = String, Path, format = "uuid"), wire::SessionQuery),
     responses((status = 200, body = Envelope<wire::Session>), (status = 404, body = ErrorBody)))]
-pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<SessionId>, asked: Asked) -> Answer<wire::Session> {
-    let row = find(&app, &caller, &id).await?;
-    let now = app.clock.now();
-    let mut session = current(&app, &row, now)?;
+pub async fn show(
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    caller: Caller,
+    At(id): At<SessionId>,
+    asked: Asked,
+) -> Answer<wire::Session> {
+    let row = find(&store, &caller, &id).await?;
+    let now = teller.clock.now();
+    let mut session = current(&teller, &row, now)?;
     if asked.flag("include_breakout_rooms")? {
         let of = &row.summary;
-        session.breakout_rooms = breakouts(&app, (&of.meeting, &of.session), of.ended_at.is_none(), now).await?;
+        session.breakout_rooms = breakouts(&teller, &store, (&of.meeting, &of.session), of.ended_at.is_none(), now).await?;
     }
     data(session)
 }
@@ -68,37 +74,38 @@ pub async fn show(State(app): State<Arc<App>>, caller: Caller, At(id): At<Sessio
 /// The sessions of meetings connected with that of a session, as far as they belong to it, each as of now; `None` if there
 /// are none.
 pub async fn breakouts(
-    app: &App,
+    teller: &Teller,
+    store: &Store,
     (meeting, session): (&MeetingId, &SessionId),
     is_live: bool,
     now: Timestamp,
 ) -> Result<Option<Vec<wire::Session>>, ApiError> {
-    let rows = app.store.breakouts(meeting, session, is_live).await?;
-    let sessions = rows.iter().map(|row| current(app, row, now)).collect::<Result<Vec<_>, _>>()?;
+    let rows = store.breakouts(meeting, session, is_live).await?;
+    let sessions = rows.iter().map(|row| current(teller, row, now)).collect::<Result<Vec<_>, _>>()?;
     Ok(Some(sessions).filter(|sessions| !sessions.is_empty()))
 }
 
 /// The session of this id, if it is of the caller's app.
-pub async fn find(app: &App, caller: &Caller, id: &SessionId) -> Result<SessionRow, ApiError> {
-    let found = app.store.session_row(&caller.app, id).await?;
+pub async fn find(store: &Store, caller: &Caller, id: &SessionId) -> Result<SessionRow, ApiError> {
+    let found = store.session_row(&caller.app, id).await?;
     found.ok_or_else(|| ApiError::not_found(format!("No session found with id {id}")))
 }
 
 /// A stored session as of now.
-pub fn current(app: &App, row: &SessionRow, now: Timestamp) -> Result<wire::Session, ApiError> {
+pub fn current(teller: &Teller, row: &SessionRow, now: Timestamp) -> Result<wire::Session, ApiError> {
     let stored = &row.summary;
     if stored.ended_at.is_some() {
         return Ok(to_wire(stored, stored.minutes_consumed(now)));
     }
     // The copy that is live here may be an event ahead of the row.
-    let here = app.hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session);
+    let here = teller.hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session);
     match here {
         Some(here) => {
-            let (summary, minutes) = here.tell(&live::told(app, here.at(now))?);
+            let (summary, minutes) = here.tell(&teller.told(here.at(now))?);
             Ok(to_wire(summary, minutes))
         }
         None => {
-            let told = live::told(app, app.hub.elsewhere(row)?)?;
+            let told = teller.told(teller.hub.elsewhere(row)?)?;
             Ok(to_wire(stored, stored.minutes_consumed(told.at())))
         }
     }

@@ -11,8 +11,11 @@ use salon_wire::event_id::chat as event;
 use salon_wire::signaling::socket::chat as wire;
 use salon_wire::signaling::socket::chat::get_paginated_chat_message_filters::Filters;
 
+use crate::ids::random_id;
+use crate::signaling::caller::{Answer, Caller, answer};
+use crate::signaling::chat_content;
 use crate::signaling::room::peer_id;
-use crate::signaling::{Answer, Caller, Trouble, answer, chat_content};
+use crate::signaling::trouble::Trouble;
 
 pub async fn say_to_all(caller: &Caller, request: wire::SendChatMessageToRoomRequest) -> Result<Answer, Trouble> {
     say(caller, ChatTo::Everyone, chat_content::read(request.payload_type, request.payload)?).await
@@ -26,7 +29,7 @@ pub async fn say_to_some(caller: &Caller, request: wire::SendChatMessageToPeersR
 /// No answer: the sender shows its message when the push comes, like everybody else.
 async fn say(caller: &Caller, to: ChatTo, content: ChatContent) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let fresh = ChatId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id");
+    let fresh = random_id::<ChatId>();
     caller.handle.call(move |session, now| session.say(now, &peer, fresh, to, content)).await??;
     Ok(Answer::None)
 }

@@ -6,8 +6,8 @@
 use salon_core::event::{ChatContent, ChatKind};
 use serde_json::{Map, Value};
 
-use crate::rest::is_web_address;
-use crate::signaling::Trouble;
+use crate::signaling::trouble::Trouble;
+use crate::web_address::is_web_address;
 
 pub fn read(payload_type: i32, payload: String) -> Result<ChatContent, Trouble> {
     let kind = match payload_type {

@@ -3,7 +3,7 @@
 
 use salon_wire::event_id;
 
-use crate::signaling::Trouble;
+use crate::signaling::trouble::Trouble;
 
 /// What is wrong with an event that nobody handles: its feature is missing, or it is no event at all.
 pub fn refuse(event: u32) -> Trouble {

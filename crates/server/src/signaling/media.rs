@@ -6,13 +6,15 @@ use prost::bytes::Bytes;
 use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
 use salon_core::session::{Mute, Refusal};
-use salon_media::cap;
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
+use crate::ids::random_id;
+use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::room::peer_id;
-use crate::signaling::to_wire;
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::signaling::to_wire::people;
+use crate::signaling::trouble::Trouble;
+use salon_media::cap;
 
 /// Tracks asked for, closed or re-layered in one message at most; the SDK asks for up to 35 (read in web SDK 2.0.2).
 const MAX_TRACKS_PER_MESSAGE: usize = 64;
@@ -22,7 +24,7 @@ const MAX_PREFERRED_STREAMS: i32 = 6;
 
 impl Caller {
     fn own(&self, role: Role, name: Option<&str>) -> Result<TransportId, Trouble> {
-        self.app.media.own(&self.meeting, &self.peer, role, name).ok_or(Trouble::UnknownTransport)
+        self.media.own(&self.meeting, &self.peer, role, name).ok_or(Trouble::UnknownTransport)
     }
 }
 
@@ -39,7 +41,7 @@ fn described(target: Target, kind: &str, sdp: String) -> Option<wire::SessionDes
 pub async fn open_transport(caller: &Caller, request: wire::CreateTransportRequest) -> Result<Answer, Trouble> {
     let (role, target) = if request.consuming { (Role::Receive, Target::Subscriber) } else { (Role::Send, Target::Publisher) };
     let offer = description(request.description)?;
-    let opened = caller.app.media.open(&caller.meeting, &caller.peer, role, offer).await?;
+    let opened = caller.media.open(&caller.meeting, &caller.peer, role, offer).await?;
     answer(&wire::CreateTransportResponse {
         transport_id: opened.transport.to_string(),
         description: described(target, "answer", opened.answer),
@@ -71,7 +73,7 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
             recorder_participant_id: None,
             pinned_peer_ids: pinned.into_iter().collect(),
         }),
-        participants: others.iter().map(|(peer, tracks)| to_wire::media_participant(peer, tracks)).collect(),
+        participants: others.iter().map(|(peer, tracks)| people::media_participant(peer, tracks)).collect(),
         selected_peers: Some(edge::SelectedPeersResponse {
             audio_peers: selections.speakers.iter().map(ToString::to_string).collect(),
             compulsory_peers: selections.compulsory.iter().map(ToString::to_string).collect(),
@@ -93,7 +95,7 @@ pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
     // Someone who never joined gives up its setup screen's connections.
     let _ = caller.handle.call(move |session, now| session.leave_media(now, &peer)).await?;
-    caller.app.media.close_peer(&caller.meeting, &caller.peer);
+    caller.media.close_peer(&caller.meeting, &caller.peer);
     answer(&edge::PeerLeaveResponse { closed: false })
 }
 
@@ -105,7 +107,7 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     };
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
-    let was_cut_off = caller.app.media.cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()).is_some();
+    let was_cut_off = caller.media.cut_off_until(&caller.meeting, &caller.peer, caller.clock.now()).is_some();
     let allowed = caller
         .handle
         .call(move |session, now| {
@@ -121,10 +123,9 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
         })
         .await??;
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
-    let id = uuid::Uuid::new_v4().to_string();
+    let id: TrackId = random_id();
     let app_data = request.app_data.unwrap_or_default();
     let sdp = caller
-        .app
         .media
         .produce(
             &caller.meeting,
@@ -143,7 +144,7 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
         )
         .await?;
     let track = Track {
-        id: TrackId::parse(&id).expect("a UUID is an id"),
+        id: id.clone(),
         kind,
         screen_share,
         paused: request.paused,
@@ -155,12 +156,12 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     let published = caller.handle.call(move |session, now| session.publish(now, &peer, track)).await;
     if !matches!(published, Ok(Ok(_))) {
         // Somebody muted, kicked or ended everything in between: what was just taken in goes again.
-        caller.app.media.drop_producer(&ProducerId::from(id.as_str()));
+        caller.media.drop_producer(&ProducerId::from(id.as_str()));
     }
     published??;
     answer(&edge::ProducerCreateResponse {
         status: true,
-        producer_id: id,
+        producer_id: id.to_string(),
         description: described(Target::Publisher, "answer", sdp),
     })
 }
@@ -190,7 +191,7 @@ pub async fn close_producer(caller: &Caller, request: edge::ProducerCloseRequest
     // First, because the others must not wait for a track whose transport or description turns out to be bad.
     caller.handle.call(move |session, now| session.unpublish(now, &peer, &track)).await??;
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
-    let sdp = caller.app.media.sfu.close_producer(transport, producer, Some(description(request.description)?)).await?;
+    let sdp = caller.media.sfu.close_producer(transport, producer, Some(description(request.description)?)).await?;
     answer(&edge::ProducerClosingResponse { description: described(Target::Publisher, "answer", sdp.unwrap_or_default()) })
 }
 
@@ -221,7 +222,7 @@ pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Res
         .filter(|(_, judged, _)| judged.is_ok())
         .map(|(track, _, rid)| Consume { producer: ProducerId::from(track.as_str()), preferred_rid: rid.clone() })
         .collect();
-    let consumed = caller.app.media.sfu.consume(transport, consume).await?;
+    let consumed = caller.media.sfu.consume(transport, consume).await?;
     let map = found.into_iter().map(|(track, judged, _)| {
         let taken = consumed.consumers.iter().find(|(producer, _)| producer.as_str() == track.as_str());
         let state = match (judged, taken) {
@@ -232,7 +233,7 @@ pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Res
                     producer_id: track.id.to_string(),
                     stream_id: mid.clone(),
                 }),
-                producer_state: Some(to_wire::producer_state(&track)),
+                producer_state: Some(people::producer_state(&track)),
                 error_code: None,
             },
             (Ok(_), Some((_, Err(ConsumeError::Backend)))) => failed("backend_error"),
@@ -254,7 +255,7 @@ fn failed(code: &str) -> wire::ConsumerState {
 
 pub async fn renegotiate(caller: &Caller, request: wire::RenegotiateRequest) -> Result<Answer, Trouble> {
     let transport = caller.own(Role::Receive, Some(&request.transport_id))?;
-    caller.app.media.sfu.accept_answer(transport, description(request.description)?).await?;
+    caller.media.sfu.accept_answer(transport, description(request.description)?).await?;
     answer(&wire::RenegotiateResponse { transport_id: request.transport_id, description: None })
 }
 
@@ -262,7 +263,7 @@ pub async fn renegotiate(caller: &Caller, request: wire::RenegotiateRequest) -> 
 pub async fn close_consumers(caller: &Caller, request: edge::ConsumerCloseRequest) -> Result<Answer, Trouble> {
     let transport = caller.own(Role::Receive, request.consuming_transport_id.as_deref())?;
     let offer = description(request.description)?;
-    let sdp = caller.app.media.sfu.close_consumers(transport, request.consumer_ids, offer).await?;
+    let sdp = caller.media.sfu.close_consumers(transport, request.consumer_ids, offer).await?;
     answer(&edge::ConsumerClosingResponse { description: described(Target::Subscriber, "answer", sdp) })
 }
 
@@ -273,7 +274,7 @@ pub async fn set_layers(caller: &Caller, request: edge::UpdateConsumersSimulcast
         let Some(rid) = wanted.simulcast.and_then(|simulcast| simulcast.preferred_rid) else { continue };
         let producer = ProducerId::from(track_id(&wanted.producer_id)?.as_str());
         let mid = Some(wanted.mid).filter(|mid| !mid.is_empty());
-        let _ = caller.app.media.sfu.set_layer(transport.clone(), producer, mid, rid).await;
+        let _ = caller.media.sfu.set_layer(transport.clone(), producer, mid, rid).await;
     }
     Ok(Answer::Payload(Bytes::new()))
 }

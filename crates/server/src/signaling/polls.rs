@@ -7,12 +7,14 @@ use salon_core::event::Actor;
 use salon_core::session::{NewPoll, PollView};
 use salon_wire::signaling::socket::polls as wire;
 
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::ids::random_id;
+use crate::signaling::caller::{Answer, Caller, answer};
+use crate::signaling::trouble::Trouble;
 
 /// Asks everyone. There is no answer but the push, from which the caller's client shows the poll as all do.
 pub async fn create(caller: &Caller, request: wire::NewPollRequest) -> Result<Answer, Trouble> {
     let new = NewPoll {
-        id: fresh_id(),
+        id: random_id(),
         question: request.question,
         options: request.options,
         anonymous: request.anonymous,
@@ -38,11 +40,6 @@ pub async fn all(caller: &Caller) -> Result<Answer, Trouble> {
         caller.handle.call(move |session, _| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.polls(&peer) });
     let polls = polls.await??;
     answer(&wire::GetPollsResponse { polls: polls.iter().map(poll).collect() })
-}
-
-/// A new id for a poll.
-pub fn fresh_id() -> PollId {
-    PollId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id")
 }
 
 /// The push about a poll.

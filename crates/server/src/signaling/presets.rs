@@ -10,8 +10,9 @@ use salon_core::{ParticipantId, PeerId};
 use salon_wire::signaling::socket::{preset as wire, room::RecorderType};
 use serde_json::{Map, Value, json};
 
-use crate::rest::presets;
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::flows::presets;
+use crate::signaling::caller::{Answer, Caller, answer};
+use crate::signaling::trouble::Trouble;
 
 /// What participants may do, changes included. The client hands the application the parts about chat, polls and plugins
 /// (read in web SDK 2.0.2); looks and qualities are nobody else's.
@@ -22,8 +23,8 @@ pub async fn read(caller: &Caller, request: wire::ReadPeersPresetRequest) -> Res
     let mut peer_presets = Vec::with_capacity(found.len());
     for (participant, (peer, changes)) in participants.into_iter().zip(found) {
         // Deleted between the question and this.
-        let admission = caller.app.store.admission(&participant).await?.ok_or(Refusal::UnknownParticipant)?;
-        peer_presets.push(peer_preset(&participant, &peer, admission.preset, &changes));
+        let admission = caller.store.admission(&participant).await?.ok_or(Refusal::UnknownParticipant)?;
+        peer_presets.push(peer_preset(&participant, &peer, &admission.preset, &changes)?);
     }
     answer(&wire::ReadPeersPresetResponse { peer_presets })
 }
@@ -31,13 +32,14 @@ pub async fn read(caller: &Caller, request: wire::ReadPeersPresetRequest) -> Res
 fn peer_preset(
     participant: &ParticipantId,
     peer: &PeerId,
-    mut preset: salon_store::Preset,
+    preset: &salon_store::Preset,
     changes: &Changes,
-) -> wire::PeerPreset {
-    presets::lay_over(&mut preset.body, changes);
-    let permissions = camel_case(preset.body["permissions"].take());
+) -> Result<wire::PeerPreset, Trouble> {
+    let mut permissions = presets::read(preset)?.permissions;
+    presets::lay_over(&mut permissions, changes);
+    let permissions = camel_case(serde_json::to_value(permissions).expect("permissions are plain data"));
     let json = json!({ "id": preset.id.as_str(), "name": preset.name, "permissions": permissions });
-    wire::PeerPreset { user_id: participant.to_string(), peer_id: peer.to_string(), preset: json.to_string().into_bytes() }
+    Ok(wire::PeerPreset { user_id: participant.to_string(), peer_id: peer.to_string(), preset: json.to_string().into_bytes() })
 }
 
 /// Changes what participants may do. The answer is empty, as far as the caller is not one of them: its client would take

@@ -3,14 +3,21 @@
 
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::event::{Actor, Parent};
+use salon_core::event::Actor;
 use salon_core::session::{Audience, Broadcast, EarlierChat, Entered, Join, MeetingFacts};
-use salon_core::{ParticipantId, PeerId, Session, SessionId};
-use salon_live::Unavailable;
+use salon_core::{ParticipantId, PeerId, Session};
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
-use crate::signaling::{Answer, Caller, Trouble, answer, connected, to_wire};
+use crate::flows::facts::facts;
+use crate::flows::kick::end_others;
+use crate::flows::{presets, travel};
+use crate::ids::random_id;
+use crate::signaling::caller::{Answer, Caller, answer};
+use crate::signaling::connected;
+use crate::signaling::to_wire::people;
+use crate::signaling::trouble::Trouble;
+use salon_live::Unavailable;
 
 /// Peer and participant ids in one message at most.
 const MAX_IDS: usize = 1_000;
@@ -21,7 +28,7 @@ const MAX_LOOKS: usize = 3;
 /// Lets the caller in as the participant of its token. Of what the client says about itself only the display name is
 /// read, and taken where the preset allows it.
 pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
-    let admission = caller.app.store.admission(&caller.participant).await?.ok_or(Trouble::Gone)?;
+    let admission = caller.store.admission(&caller.participant).await?.ok_or(Trouble::Gone)?;
     let facts = beside(caller, facts(&admission.meeting)).await?;
     let deleted = admission.meeting.deleted_at.is_some();
     let participant = admission.participant;
@@ -32,11 +39,11 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         name: participant.name.unwrap_or_default(),
         wanted_name: request.peer.map(|peer| peer.display_name),
         picture: participant.picture,
-        preset: crate::rest::presets::permissions(&admission.preset),
+        preset: presets::permissions(&admission.preset)?,
         meeting_active: admission.meeting.active && !deleted,
         origin: participant.origin,
-        let_in: caller.let_in_until.filter(|until| caller.app.clock.now() < *until).map(connected::moved_at),
-        fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("a UUID is an id"),
+        let_in: caller.let_in_until.filter(|until| caller.clock.now() < *until).map(travel::moved_at),
+        fresh_session: random_id(),
     };
     let mut earlier = None;
     let mut entered = Entered::NeedsEarlierChat;
@@ -63,24 +70,24 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
     }
     if deleted && let Some(parent) = &admission.meeting.parent {
         // It was cut off when the others were sent on.
-        let parent = caller.app.store.meeting_of(parent).await?.ok_or(Trouble::Gone)?;
-        connected::send_home(&caller.app, &parent, &admission.meeting).await?;
+        let parent = caller.store.meeting_of(parent).await?.ok_or(Trouble::Gone)?;
+        caller.travel.send_home(&parent, &admission.meeting).await?;
     }
     match entered {
         // Sessions came and went as fast as they were looked up.
         Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
-        Entered::Waiting(peer) => answer(&to_wire::peer_info(&peer)),
+        Entered::Waiting(peer) => answer(&people::peer_info(&peer)),
         // It is in; its client learns so when it will not publish into the void.
-        Entered::Joined(peer) => match caller.app.media.cut_off_until(&caller.meeting, &caller.peer, caller.app.clock.now()) {
-            None => answer(&to_wire::peer_info(&peer)),
-            Some(until) => Ok(Answer::Later(caller.app.clock.instant(until), to_wire::peer_info(&peer).encode_to_vec().into())),
+        Entered::Joined(peer) => match caller.media.cut_off_until(&caller.meeting, &caller.peer, caller.clock.now()) {
+            None => answer(&people::peer_info(&peer)),
+            Some(until) => Ok(Answer::Later(caller.clock.instant(until), people::peer_info(&peer).encode_to_vec().into())),
         },
     }
 }
 
 /// What was said in the meeting's last session. If that cannot be read any more the meeting must go on all the same.
 async fn earlier_chat(caller: &Caller) -> Result<EarlierChat, Trouble> {
-    let store = &caller.app.store;
+    let store = &caller.store;
     let Some(last) = store.last_ended_session_of(&caller.meeting).await? else { return Ok(EarlierChat::default()) };
     match store.record(&last).await {
         Ok(record) => Ok(record.as_ref().map(EarlierChat::of).unwrap_or_default()),
@@ -92,24 +99,12 @@ async fn earlier_chat(caller: &Caller) -> Result<EarlierChat, Trouble> {
     }
 }
 
-/// What a session takes from its meeting.
-pub fn facts(meeting: &salon_store::Meeting) -> MeetingFacts {
-    MeetingFacts {
-        meeting: meeting.id.clone(),
-        app: meeting.app.clone(),
-        title: meeting.title.clone().unwrap_or_default(),
-        keep_alive_ms: meeting.keep_alive_secs * 1_000,
-        persist_chat: meeting.persist_chat,
-        parent: meeting.parent.clone().map(|meeting| Parent { meeting, session: None }),
-    }
-}
-
 /// With the session of the parent that is live now, in which that of a connected meeting begins.
 async fn beside(caller: &Caller, mut facts: MeetingFacts) -> Result<MeetingFacts, Trouble> {
     let Some(parent) = &mut facts.parent else { return Ok(facts) };
-    parent.session = match caller.app.hub.session_of(parent.meeting.as_str()) {
+    parent.session = match caller.hub.session_of(parent.meeting.as_str()) {
         Some(session) => Some(session),
-        None => caller.app.store.live_session_of(&parent.meeting).await?.map(|row| row.summary.session),
+        None => caller.store.live_session_of(&parent.meeting).await?.map(|row| row.summary.session),
     };
     Ok(facts)
 }
@@ -124,7 +119,7 @@ pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
             view
         })
         .await??;
-    answer(&to_wire::peer_info(&view))
+    answer(&people::peer_info(&view))
 }
 
 /// What the client shows of the meeting itself. Who waits learns its name and nothing of the session, but must have an
@@ -171,7 +166,7 @@ pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Resu
         .filter(|peer| wanted.is_empty() || peer.name.to_lowercase().contains(&wanted))
         .skip(usize::try_from(request.offset).unwrap_or(0))
         .take(limit)
-        .map(to_wire::peer)
+        .map(people::peer)
         .collect();
     answer(&wire::RoomPeersInfoResponse { peers })
 }
@@ -180,7 +175,7 @@ pub async fn peer(caller: &Caller, request: wire::GetPeerInfoRequest) -> Result<
     let wanted = peer_id(&request.peer_id)?;
     let peer = caller.peer.clone();
     let view = caller.handle.call(move |session, _| session.peer(&peer, &wanted)).await??;
-    answer(&to_wire::peer_info(&view))
+    answer(&people::peer_info(&view))
 }
 
 /// Removes people. There is no answer: the caller's client would take it for its own kick (seen in web SDK 2.0.2).
@@ -204,9 +199,9 @@ pub async fn kick_all(caller: &Caller, request: edge::KickAllPeersRequest) -> Re
         .await??;
     if request.propagate_kick_across_rooms
         && may_alter
-        && let Some(parent) = caller.app.hub.family_of(&facts)
+        && let Some(parent) = caller.hub.family_of(&facts)
     {
-        connected::end_others(&caller.app, &parent, &facts.meeting).await?;
+        end_others(&caller.hub, &caller.store, &parent, &facts.meeting).await?;
     }
     Ok(Answer::None)
 }
@@ -214,7 +209,7 @@ pub async fn kick_all(caller: &Caller, request: edge::KickAllPeersRequest) -> Re
 pub async fn waiting_list(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
     let waiting = caller.handle.call(move |session, _| session.waiting_list(&peer)).await??;
-    answer(&to_wire::waiting_list(&waiting))
+    answer(&people::waiting_list(&waiting))
 }
 
 pub async fn admit(caller: &Caller, request: wire::AcceptWaitingRoomRequests) -> Result<Answer, Trouble> {

@@ -1,7 +1,7 @@
 //! One websocket: admission, pings, the envelope, and the loop between the client and its session.
 //! Invariant: one message at a time; its answer leaves after every push that was due before it.
 //! A socket that floods, stalls or falls silent is let go; its peer then has the grace time to come back.
-//! Next: `crate::signaling::dispatch`.
+//! Next: `dispatch.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,17 +13,25 @@ use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::{ParticipantId, PeerId};
-use salon_live::{Handle, Push, Removed, Unavailable};
+use salon_media::Owners;
+use salon_store::Store;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::app::App;
-use crate::signaling::{Answer, Caller, dispatch, room, to_wire};
+use crate::flows::facts::facts;
+use crate::flows::travel::Travel;
+use crate::signaling::caller::{Answer, Caller};
+use crate::signaling::dispatch::dispatch;
+use crate::signaling::to_wire::frame;
 use crate::telemetry::Metrics;
-use crate::token::Bearer;
+use crate::token::{Bearer, Tokens};
+use salon_live::Clock;
+use salon_live::{Handle, Hub, Push, Removed, Unavailable};
 
 /// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
 /// clients sooner.
@@ -55,6 +63,33 @@ const MAX_MESSAGE_ID: usize = 256;
 /// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
 const BUFFER_BYTES: usize = 4 * 1024;
 
+/// What operators decide about sockets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Sockets open at once.
+    pub sockets: u64,
+    /// The largest message.
+    pub message_bytes: usize,
+    /// Messages of one socket, in the long run.
+    pub messages_per_second: u32,
+    /// Messages of one socket at once before the rate applies.
+    pub message_burst: u32,
+}
+
+/// What a socket is taken in with.
+pub struct Porch {
+    pub settings: Settings,
+    pub store: Store,
+    pub hub: Hub,
+    pub media: Arc<Owners>,
+    pub clock: Clock,
+    pub tokens: Tokens,
+    pub travel: Travel,
+    pub metrics: Arc<Metrics>,
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
 /// The address of a socket, as the web SDK writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,41 +103,41 @@ pub struct Address {
 }
 
 /// Takes a socket in, if its token speaks for a participant of that meeting.
-pub async fn upgrade(State(app): State<Arc<App>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
-    let now = app.clock.now();
-    let Some(bearer) = app.tokens.verify(&address.auth_token, now) else {
-        return refuse(&app, StatusCode::UNAUTHORIZED, "the token is not valid");
+pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
+    let now = porch.clock.now();
+    let Some(bearer) = porch.tokens.verify(&address.auth_token, now) else {
+        return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
     };
     if bearer.meeting.as_str() != address.room_id {
-        return refuse(&app, StatusCode::FORBIDDEN, "the token is for another meeting");
+        return refuse(&porch, StatusCode::FORBIDDEN, "the token is for another meeting");
     }
     let Ok(peer) = PeerId::parse(&address.peer_id) else {
-        return refuse(&app, StatusCode::BAD_REQUEST, "peerID is not an id");
+        return refuse(&porch, StatusCode::BAD_REQUEST, "peerID is not an id");
     };
-    let admission = match app.store.admission(&bearer.participant).await {
+    let admission = match porch.store.admission(&bearer.participant).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
-        Ok(_) => return refuse(&app, StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
+        Ok(_) => return refuse(&porch, StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
         Err(error) => {
             tracing::warn!(%error, "cannot look a participant up");
-            return refuse(&app, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
+            return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
         }
     };
-    if !app.metrics.socket_opens(app.config.limits.sockets as u64) {
-        return refuse(&app, StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it may");
+    if !porch.metrics.socket_opens(porch.settings.sockets) {
+        return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it may");
     }
-    let max = app.config.limits.message_bytes;
-    let open = OpenSocket(app.metrics.clone());
+    let max = porch.settings.message_bytes;
+    let open = OpenSocket(porch.metrics.clone());
     upgrade.max_message_size(max).max_frame_size(max).read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES).on_upgrade(
         move |socket| async move {
             let _open = open;
             // Tracked, so that a node that stops records who was here before it closes its store.
-            app.tasks.track_future(run(&app, socket, admission, bearer, peer)).await;
+            porch.tasks.track_future(run(&porch, socket, admission, bearer, peer)).await;
         },
     )
 }
 
-fn refuse(app: &App, status: StatusCode, why: &'static str) -> Response {
-    app.metrics.refused("socket");
+fn refuse(porch: &Porch, status: StatusCode, why: &'static str) -> Response {
+    porch.metrics.refused("socket");
     (status, why).into_response()
 }
 
@@ -134,11 +169,11 @@ impl End {
     }
 }
 
-async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
+async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
     let Bearer { meeting, participant, let_in_until, .. } = bearer;
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
     let removed = Removed::default();
-    let (handle, connection) = match attach(app, &admission, &peer, &participant, (pushes, removed.clone())).await {
+    let (handle, connection) = match attach(porch, &admission, &peer, &participant, (pushes, removed.clone())).await {
         Ok(Some(attached)) => attached,
         Ok(None) => {
             let why = "this peer id is taken, or the meeting has too many sockets";
@@ -146,9 +181,28 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
         }
         Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
-    let caller = Caller { app: app.clone(), handle, meeting, participant, peer, let_in_until, removed };
-    let line =
-        Line { socket: &mut socket, caller: &caller, rate: Rate::new(app), heard: Instant::now(), hangup: None, held_back: None };
+    let caller = Caller {
+        handle,
+        meeting,
+        participant,
+        peer,
+        let_in_until,
+        removed,
+        hub: porch.hub.clone(),
+        media: porch.media.clone(),
+        store: porch.store.clone(),
+        clock: porch.clock.clone(),
+        travel: porch.travel.clone(),
+    };
+    let line = Line {
+        socket: &mut socket,
+        caller: &caller,
+        porch,
+        rate: Rate::new(&porch.settings),
+        heard: Instant::now(),
+        hangup: None,
+        held_back: None,
+    };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.
@@ -158,15 +212,15 @@ async fn run(app: &Arc<App>, mut socket: WebSocket, admission: salon_store::Admi
 
 /// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
 async fn attach(
-    app: &App,
+    porch: &Porch,
     admission: &salon_store::Admission,
     peer: &PeerId,
     participant: &ParticipantId,
     (pushes, removed): (mpsc::Sender<Push>, Removed),
 ) -> Result<Option<(Handle, u64)>, Unavailable> {
-    let facts = room::facts(&admission.meeting);
+    let facts = facts(&admission.meeting);
     for _ in 0..3 {
-        let handle = app.hub.open(&facts).await?.here()?;
+        let handle = porch.hub.open(&facts).await?.here()?;
         match handle.attach(peer.clone(), participant.clone(), pushes.clone(), removed.clone()).await {
             Ok(connection) => return Ok(connection.map(|connection| (handle, connection))),
             Err(Unavailable) => tokio::task::yield_now().await,
@@ -198,6 +252,7 @@ fn decode(frame: Bytes) -> Option<SocketMessage> {
 struct Line<'a> {
     socket: &'a mut WebSocket,
     caller: &'a Caller,
+    porch: &'a Porch,
     rate: Rate,
     heard: Instant,
     /// When a client that was removed is closed, unless it closes by itself.
@@ -208,7 +263,6 @@ struct Line<'a> {
 
 impl Line<'_> {
     async fn serve(mut self, waiting: &mut mpsc::Receiver<Push>) -> End {
-        let app = &self.caller.app;
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -216,7 +270,7 @@ impl Line<'_> {
             let hangup_at = self.hangup.unwrap_or(never);
             let answer_at = self.held_back.as_ref().map_or(never, |(at, _)| *at);
             let end = tokio::select! {
-                () = app.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
+                () = self.porch.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
                 push = waiting.recv() => match push {
                     Some(push) => self.pass_on(push).await,
                     None => Some(End::because(close_code::ERROR, "try again in a moment")),
@@ -227,7 +281,7 @@ impl Line<'_> {
                         self.receive(message, waiting).await
                     }
                     Some(Err(error)) => {
-                        app.metrics.refused("frame");
+                        self.porch.metrics.refused("frame");
                         tracing::debug!(peer.id = %self.caller.peer, %error, "a socket broke");
                         Some(End::BROKEN)
                     }
@@ -265,7 +319,7 @@ impl Line<'_> {
             message => match self.rate.take(Instant::now()) {
                 Taken::Allowed => self.read(message, waiting).await,
                 Taken::Refused => {
-                    self.caller.app.metrics.refused("flood");
+                    self.porch.metrics.refused("flood");
                     let Message::Binary(bytes) = message else { return None };
                     let SocketMessage { event, id, .. } = decode(bytes)?;
                     self.fail(event, id, "too many messages; try again in a moment".to_string()).await
@@ -280,14 +334,14 @@ impl Line<'_> {
             Message::Binary(bytes) => match decode(bytes) {
                 Some(message) => self.obey(message, waiting).await,
                 None => {
-                    self.caller.app.metrics.refused("envelope");
+                    self.porch.metrics.refused("envelope");
                     self.fail(0, None, "the frame is not a socket message".to_string()).await
                 }
             },
             Message::Text(text) if text.as_str() == "2" => self.send(Message::Text("3".into())).await,
             Message::Text(text) if text.as_str() == "3" => None,
             Message::Text(_) => {
-                self.caller.app.metrics.refused("text");
+                self.porch.metrics.refused("text");
                 None
             }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
@@ -296,7 +350,7 @@ impl Line<'_> {
 
     async fn obey(&mut self, message: SocketMessage, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
         let SocketMessage { event, id, payload, .. } = message;
-        self.caller.app.metrics.message(event_id::name(event).unwrap_or("unknown"));
+        self.porch.metrics.message(event_id::name(event).unwrap_or("unknown"));
         let answer = dispatch(self.caller, event, payload.unwrap_or_default()).await;
         // What happened before this request was handled reaches the client before its answer.
         while let Ok(push) = waiting.try_recv() {
@@ -306,13 +360,13 @@ impl Line<'_> {
         }
         match answer {
             Ok(Answer::None) => None,
-            Ok(Answer::Payload(payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
+            Ok(Answer::Payload(payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
             Ok(Answer::Later(at, payload)) => {
-                self.held_back = Some((at.into(), to_wire::envelope(event, id, payload)));
+                self.held_back = Some((at.into(), frame::envelope(event, id, payload)));
                 None
             }
             Ok(Answer::Then { payload, after, act }) => {
-                let end = self.send(Message::Binary(to_wire::envelope(event, id, payload))).await;
+                let end = self.send(Message::Binary(frame::envelope(event, id, payload))).await;
                 let handle = self.caller.handle.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
@@ -321,9 +375,9 @@ impl Line<'_> {
                 });
                 end
             }
-            Ok(Answer::Under(event, payload)) => self.send(Message::Binary(to_wire::envelope(event, id, payload))).await,
+            Ok(Answer::Under(event, payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
             Err(trouble) => {
-                self.caller.app.metrics.refused(trouble.reason());
+                self.porch.metrics.refused(trouble.reason());
                 tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(event), %trouble, "refused");
                 self.fail(event, id, trouble.message(event)).await
             }
@@ -344,7 +398,7 @@ impl Line<'_> {
 
     /// Tells the client that its request failed.
     async fn fail(&mut self, event: u32, id: Option<String>, why: String) -> Option<End> {
-        self.send(Message::Binary(to_wire::error(event, id, why))).await
+        self.send(Message::Binary(frame::error(event, id, why))).await
     }
 
     /// The end if the client did not take it.
@@ -374,9 +428,9 @@ enum Taken {
 }
 
 impl Rate {
-    fn new(app: &App) -> Self {
-        let per_second: f64 = app.config.limits.messages_per_second.into();
-        let burst: f64 = app.config.limits.message_burst.into();
+    fn new(settings: &Settings) -> Self {
+        let per_second: f64 = settings.messages_per_second.into();
+        let burst: f64 = settings.message_burst.into();
         Self { per_second, burst, left: burst, refused: 0.0, at: Instant::now() }
     }
 

@@ -9,8 +9,9 @@ use salon_core::session::{Refusal, Stage, StageNews, StageRequest};
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::{livestreaming as wire, room};
 
+use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::room::participant_ids;
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::signaling::trouble::Trouble;
 
 pub async fn request(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();

@@ -7,7 +7,8 @@ use salon_core::event::StoreItem;
 use salon_core::session::{Refusal, StoreView};
 use salon_wire::signaling::socket::plugin as wire;
 
-use crate::signaling::{Answer, Caller, Trouble, answer};
+use crate::signaling::caller::{Answer, Caller, answer};
+use crate::signaling::trouble::Trouble;
 
 /// Writes keys. A key without a value has the value `null`.
 pub async fn insert(caller: &Caller, request: wire::PluginStoreInsertKeysRequest) -> Result<Answer, Trouble> {

@@ -2,7 +2,7 @@
 
 use salon_sfu::{DropReason, Snapshot, TcpEnd};
 
-use super::Reading;
+use super::metrics::Reading;
 
 /// What `Metrics::render` takes as `extra`, from a picture of the media server.
 pub fn media_readings(snapshot: &Snapshot) -> Vec<Reading<'static>> {

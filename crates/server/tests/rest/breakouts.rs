@@ -9,7 +9,7 @@ use crate::support::{TestApp, Text};
 
 /// A meeting connected with another.
 async fn room(app: &TestApp, parent: &str, title: &str) -> String {
-    let store = &app.running.app.store;
+    let store = &app.running.doors.store;
     let parent = store.meeting_of(&MeetingId::parse(parent).unwrap()).await.unwrap().unwrap();
     let id = MeetingId::parse(&uuid::Uuid::now_v7().to_string()).unwrap();
     let room = Meeting { id: id.clone(), parent: Some(parent.id.clone()), title: Some(title.to_owned()), ..parent.clone() };

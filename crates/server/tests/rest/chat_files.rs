@@ -53,7 +53,7 @@ fn stored(app: &TestApp) -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    walk(app.running.app.config.files_folder(), &mut found);
+    walk(app.data.join("files"), &mut found);
     found
 }
 
@@ -308,9 +308,9 @@ async fn files_go_when_their_time_is_over() {
         (&b"brief"[..], true)
     );
 
-    let state = &app.running.app;
+    let state = &app.running.doors;
     let sweep_at = async |hours: i64| {
-        salon_server::files::sweep_once(state, state.clock.now().plus_ms(hours * 3_600_000)).await.expect("a sweep");
+        salon_files::sweep_once(&state.files, &state.store, state.clock.now().plus_ms(hours * 3_600_000)).await.expect("a sweep");
     };
     sweep_at(0).await;
     assert_eq!(stored(&app).len(), 3, "nothing is over");

@@ -114,7 +114,7 @@ async fn what_salon_does_not_have_yet_says_so() {
 async fn a_node_whose_store_is_gone_says_so() {
     let app = TestApp::dev().await;
     app.bare("GET", "/health").send().await.expect(200);
-    app.running.app.store.close().await;
+    app.running.doors.store.close().await;
     app.bare("GET", "/health").send().await.expect(503);
     let said = app.get("/meetings").await;
     said.refused(503);

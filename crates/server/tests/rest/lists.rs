@@ -53,7 +53,7 @@ async fn pages_of_meetings() {
 async fn meetings_are_found() {
     let app = TestApp::dev().await;
     let id = app.meeting("Äpfel & 100%").await;
-    let now = || app.running.app.clock.now();
+    let now = || app.running.doors.clock.now();
     let first = now();
     while now() == first {
         tokio::task::yield_now().await;

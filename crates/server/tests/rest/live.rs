@@ -188,7 +188,7 @@ async fn a_session_that_was_let_go_of_is_gone_on_with_and_counts_nobody_who_is_g
     let meeting = app.meeting("Planning").await;
     app.enter(&meeting, "ada").await;
     let before = active(&app, &meeting).await.expect("live");
-    app.running.app.hub.let_go();
+    app.running.doors.hub.let_go();
     let after = loop {
         let said = app.get(&format!("/meetings/{meeting}/active-session")).await;
         if said.status == 200 && said.json()["data"]["live_participants"] != 1 {
@@ -222,7 +222,7 @@ async fn minutes_told_never_shrink() {
             for _ in 0..20 {
                 peers.push(app.join(&ada).await);
             }
-            let handle = app.running.app.hub.find(&meeting).expect("a live session");
+            let handle = app.running.doors.hub.find(&meeting).expect("a live session");
             let leave = move |session: &mut salon_core::Session, now| peers.iter().for_each(|peer| session.leave(now, peer));
             handle.call(leave).await.expect("a live task");
         }

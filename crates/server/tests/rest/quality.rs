@@ -106,7 +106,7 @@ async fn what_was_seen_of_a_call_is_in_the_report_after_it_and_is_what_the_contr
     for n in 0..3 {
         sums.add(Timestamp(1_750_000_000_000 + n * 5_000), &lines(), |_| None);
     }
-    let store = &app.running.app.store;
+    let store = &app.running.doors.store;
     let row = (SessionId::parse(&session).expect("an id"), ada.clone(), sums.to_json());
     store.keep_peer_quality(&[row], Timestamp(1)).await.expect("kept");
     app.leave(&meeting, &ada).await;

@@ -28,7 +28,7 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
     assert_eq!(refused(&with(format!("eyJhbGciOiJub25lIn0.{}.", hers[1]))).await, 401, "a token that says it needs no signature");
     assert_eq!(refused(&with(format!("{}.{}.{}", hers[0], hers[1], theirs[2]))).await, 401, "somebody else's signature");
 
-    let now = house.app.clock.now();
+    let now = house.doors.clock.now();
     let participant = ParticipantId::parse(&alice.participant).unwrap();
     let bearer = |meeting: &MeetingId| Bearer {
         app: dev(),
@@ -39,12 +39,12 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
     let preset = PresetId::parse("p").unwrap();
     let forged = Tokens::new(b"a guess", 100).sign(&bearer(&meeting), &preset, now);
     assert_eq!(refused(&with(forged)).await, 401, "another secret");
-    let expired = house.app.tokens.sign(&bearer(&meeting), &preset, Timestamp(now.0 - 101 * 86_400_000));
+    let expired = house.doors.tokens.sign(&bearer(&meeting), &preset, Timestamp(now.0 - 101 * 86_400_000));
     assert_eq!(refused(&with(expired)).await, 401, "expired");
 
     let elsewhere = Person { meeting: elsewhere.to_string(), ..alice.clone() };
     assert_eq!(refused(&elsewhere).await, 403, "a token of another meeting");
-    let moved = house.app.tokens.sign(&bearer(&MeetingId::parse(&elsewhere.meeting).unwrap()), &preset, now);
+    let moved = house.doors.tokens.sign(&bearer(&MeetingId::parse(&elsewhere.meeting).unwrap()), &preset, now);
     assert_eq!(refused(&Person { token: moved, ..elsewhere }).await, 401, "a meeting that the participant is not in");
 
     assert_eq!(refused(&Person { peer: "no%20id".to_owned(), ..alice.clone() }).await, 400);
@@ -60,7 +60,7 @@ async fn a_deleted_participant_gets_no_socket_and_cannot_join_with_an_old_one() 
     let alice = house.guest(&meeting, "Alice").await;
     let mut early = alice.connect().await;
     let participant = ParticipantId::parse(&alice.participant).unwrap();
-    house.app.store.delete_participant(&meeting, &participant).await.unwrap();
+    house.doors.store.delete_participant(&meeting, &participant).await.unwrap();
     assert_eq!(refused(&alice.on_another_device()).await, 401);
     let why = early.join().await.unwrap_err();
     assert!(why.contains("does not exist any more"), "{why}");

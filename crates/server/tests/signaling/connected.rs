@@ -262,7 +262,7 @@ async fn what_a_preset_does_not_allow_is_refused() {
     }
     let own = moving(&meeting, &made[0], &[nobody.user()]);
     assert_eq!(nobody.refused(r::MOVE_PEERS, &own).await, no);
-    let stronger = house.app.store.preset_named(&crate::house::dev(), "group_call_host").await.unwrap().unwrap().id;
+    let stronger = house.doors.store.preset_named(&crate::house::dev(), "group_call_host").await.unwrap().unwrap().id;
     let mut own = moving(&meeting, &made[0], &[switcher.user()]);
     own.participants[0].preset_id = Some(stronger.to_string());
     assert_eq!(switcher.refused(r::MOVE_PEERS, &own).await, no, "nobody chooses a preset for themselves");
@@ -362,13 +362,13 @@ async fn somebody_moved_by_a_host_does_not_wait_and_a_stranger_does() {
     let person = there.person.clone();
     there.leave().await;
     // The token of a later day is as any other.
-    let admission = house.app.store.admission(&salon_core::ParticipantId::parse(&person.participant).unwrap()).await;
+    let admission = house.doors.store.admission(&salon_core::ParticipantId::parse(&person.participant).unwrap()).await;
     let preset = admission.unwrap().unwrap().participant.preset;
-    let bearer = house.app.tokens.verify(&person.token, house.app.clock.now()).unwrap();
+    let bearer = house.doors.tokens.verify(&person.token, house.doors.clock.now()).unwrap();
     let old = salon_server::token::Bearer { let_in_until: Some(salon_core::Timestamp(1)), ..bearer };
-    let token = house.app.tokens.sign(&old, &preset, house.app.clock.now());
+    let token = house.doors.tokens.sign(&old, &preset, house.doors.clock.now());
     house
-        .app
+        .doors
         .hub
         .find(room.as_str())
         .unwrap()

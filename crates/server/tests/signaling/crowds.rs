@@ -31,7 +31,7 @@ async fn fifty_first_joins_at_once_begin_one_session() {
     assert_eq!(sessions, BTreeSet::from([Some(live.session.to_string())]));
     assert_eq!((live.live, live.participants), (50, 50));
     let filter = SessionFilter { meeting: Some(meeting), now: Timestamp(0), ..SessionFilter::default() };
-    assert_eq!(house.app.store.sessions(&dev(), &filter).await.unwrap().total, 1);
+    assert_eq!(house.doors.store.sessions(&dev(), &filter).await.unwrap().total, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

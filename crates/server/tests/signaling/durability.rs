@@ -118,7 +118,7 @@ async fn a_session_that_was_let_go_is_seen_to_its_end_also_if_nobody_comes_back(
     lock.release().await;
 
     let ended = async {
-        while house.app.store.live_session_of(&meeting).await.unwrap().is_some() {
+        while house.doors.store.live_session_of(&meeting).await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -134,7 +134,7 @@ async fn a_bug_in_one_session_costs_its_people_a_reconnect_and_others_nothing() 
     let mut alice = house.guest(&meeting, "Alice").await.join().await;
     let mut bob = house.guest(&other, "Bob").await.join().await;
     let session = house.live(&meeting).unwrap().session;
-    let handle = house.app.hub.find(meeting.as_str()).unwrap();
+    let handle = house.doors.hub.find(meeting.as_str()).unwrap();
     handle.call(|_, _| panic!("a bug, made for this test")).await.unwrap_err();
 
     assert_eq!(alice.hung_up().await, Some(1011));

@@ -331,7 +331,7 @@ async fn what_a_host_takes_away_is_gone_for_the_next_message_and_what_it_gives_i
 #[tokio::test(flavor = "multi_thread")]
 async fn every_permission_is_accounted_for() {
     let house = House::open().await;
-    let preset = house.app.store.preset_named(&dev(), "webinar_presenter").await.unwrap().unwrap();
+    let preset = house.doors.store.preset_named(&dev(), "webinar_presenter").await.unwrap().unwrap();
     let mut paths = Vec::new();
     leaves(&preset.body["permissions"], "", &mut paths);
     let known: Vec<&str> = TABLE.iter().map(|row| row.path).chain(ELSEWHERE.iter().map(|(path, _)| *path)).collect();

@@ -3,14 +3,14 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, PresetId, Record, SessionId, Summary};
 use salon_server::Config;
-use salon_server::app::{App, Running};
+use salon_server::app::Running;
 use salon_server::config::{DEV_APP, Mode};
+use salon_server::doors::Doors;
 use salon_server::token::Bearer;
 use salon_store::{Meeting, Participant, Preset};
 use serde_json::Value;
@@ -49,10 +49,11 @@ impl Drop for Folder {
 
 /// A running Salon.
 pub struct House {
-    pub app: Arc<App>,
+    pub doors: Doors,
     pub address: String,
     pub running: Running,
     pub data: Folder,
+    config: Config,
 }
 
 impl House {
@@ -71,15 +72,14 @@ impl House {
     }
 
     async fn start(config: Config, data: Folder) -> Self {
-        let running = salon_server::app::start(config).await.unwrap();
-        Self { app: running.app.clone(), address: running.addr.to_string(), running, data }
+        let running = salon_server::app::start(config.clone()).await.unwrap();
+        Self { config, doors: running.doors.clone(), address: running.addr.to_string(), running, data }
     }
 
     /// Stops as on SIGTERM, and starts again on the same data.
     pub async fn restart(self) -> Self {
-        let Self { app, running, data, .. } = self;
-        let config = app.config.clone();
-        drop(app);
+        let Self { doors, running, data, config, .. } = self;
+        drop(doors);
         running.stop().await.unwrap();
         Self::start(config, data).await
     }
@@ -89,7 +89,7 @@ impl House {
     }
 
     pub async fn meeting_kept_alive_for(&self, seconds: i64) -> MeetingId {
-        let now = self.app.clock.now();
+        let now = self.doors.clock.now();
         let meeting = Meeting {
             id: MeetingId::parse(&fresh()).unwrap(),
             app: dev(),
@@ -108,13 +108,13 @@ impl House {
             updated_at: now,
             deleted_at: None,
         };
-        self.app.store.create_meeting(&meeting).await.unwrap();
+        self.doors.store.create_meeting(&meeting).await.unwrap();
         meeting.id
     }
 
     pub async fn set_active(&self, meeting: &MeetingId, active: bool) {
-        let found = self.app.store.meeting(&dev(), meeting).await.unwrap().unwrap();
-        self.app.store.update_meeting(&Meeting { active, ..found }).await.unwrap();
+        let found = self.doors.store.meeting(&dev(), meeting).await.unwrap().unwrap();
+        self.doors.store.update_meeting(&Meeting { active, ..found }).await.unwrap();
     }
 
     /// Someone who may do what people in a group call usually may.
@@ -128,25 +128,25 @@ impl House {
     }
 
     pub async fn add(&self, meeting: &MeetingId, name: &str, preset: &str) -> Person {
-        let preset = self.app.store.preset_named(&dev(), preset).await.unwrap().unwrap();
+        let preset = self.doors.store.preset_named(&dev(), preset).await.unwrap().unwrap();
         self.add_with(meeting, name, &preset.id).await
     }
 
     /// Someone who may do everything that a host may, but for the changes.
     pub async fn add_changed(&self, meeting: &MeetingId, name: &str, changes: &[(&str, Value)]) -> Person {
-        let mut preset = self.app.store.preset_named(&dev(), "group_call_host").await.unwrap().unwrap();
+        let mut preset = self.doors.store.preset_named(&dev(), "group_call_host").await.unwrap().unwrap();
         preset.id = PresetId::parse(&fresh()).unwrap();
         preset.name = fresh();
         for (path, value) in changes {
             let (parent, key) = path.rsplit_once('/').unwrap();
             preset.body.pointer_mut(parent).unwrap()[key] = value.clone();
         }
-        self.app.store.create_preset(&Preset { created_at: self.app.clock.now(), ..preset.clone() }).await.unwrap();
+        self.doors.store.create_preset(&Preset { created_at: self.doors.clock.now(), ..preset.clone() }).await.unwrap();
         self.add_with(meeting, name, &preset.id).await
     }
 
     async fn add_with(&self, meeting: &MeetingId, name: &str, preset: &PresetId) -> Person {
-        let now = self.app.clock.now();
+        let now = self.doors.clock.now();
         let participant = Participant {
             id: ParticipantId::parse(&fresh()).unwrap(),
             meeting: meeting.clone(),
@@ -159,22 +159,22 @@ impl House {
             created_at: now,
             updated_at: now,
         };
-        self.app.store.create_participant(&participant).await.unwrap();
+        self.doors.store.create_participant(&participant).await.unwrap();
         let bearer = Bearer { app: dev(), meeting: meeting.clone(), participant: participant.id.clone(), let_in_until: None };
         Person {
             address: self.address.clone(),
             meeting: meeting.to_string(),
             participant: participant.id.to_string(),
             name: name.to_owned(),
-            token: self.app.tokens.sign(&bearer, preset, now),
+            token: self.doors.tokens.sign(&bearer, preset, now),
             peer: fresh(),
         }
     }
 
     /// The live answer.
     pub fn live(&self, meeting: &MeetingId) -> Option<Summary> {
-        let live = self.app.hub.summary(meeting.as_str(), self.app.clock.now()).ok().flatten()?;
-        let told = self.app.alive.tell(self.app.clock.now()).unwrap();
+        let live = self.doors.hub.summary(meeting.as_str(), self.doors.clock.now()).ok().flatten()?;
+        let told = self.doors.alive.tell(self.doors.clock.now()).unwrap();
         Some(live.tell(&told).0.clone())
     }
 
@@ -196,7 +196,7 @@ impl House {
 
     /// What is durably known of a session.
     pub async fn record(&self, session: &SessionId) -> Record {
-        self.app.store.record(session).await.unwrap().unwrap()
+        self.doors.store.record(session).await.unwrap().unwrap()
     }
 
     /// When the peer left, as the record has it.

@@ -55,7 +55,7 @@ async fn looking_at_the_setup_screen_begins_no_session() {
     alice.open_transport(false).await.unwrap();
     assert_eq!(house.live(&meeting), None);
     alice.leave().await;
-    assert_eq!(house.app.store.live_session_of(&meeting).await.unwrap(), None);
+    assert_eq!(house.doors.store.live_session_of(&meeting).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn the_live_answer_is_true_at_the_instant_the_join_is_answered() {
         present.push(house.guest(&meeting, &format!("Guest {count}")).await.join().await);
         let live = house.live(&meeting).expect("live");
         assert_eq!((live.live, live.max_concurrent, live.participants), (count, count, count));
-        let stored = house.app.store.live_session_of(&meeting).await.unwrap().expect("durable");
+        let stored = house.doors.store.live_session_of(&meeting).await.unwrap().expect("durable");
         assert_eq!(stored.summary, live, "what is told is stored");
     }
 }
@@ -176,7 +176,7 @@ async fn whoever_comes_back_in_time_is_never_seen_to_leave() {
     let camera = alice.publish("video").await.unwrap();
     let _: edge::PeerProducerCreateBroadcastResponse = bob.hear(media::PEER_PRODUCER_CREATE_BROADCAST).await;
     bob.forget().await;
-    let minutes = house.live(&meeting).unwrap().consumed_ms(house.app.clock.now());
+    let minutes = house.live(&meeting).unwrap().consumed_ms(house.doors.clock.now());
 
     let alice = alice.vanish();
     house.counts(&meeting, Some(1)).await;
@@ -195,7 +195,7 @@ async fn whoever_comes_back_in_time_is_never_seen_to_leave() {
     assert_eq!(bob.heard(room::LEAVE_ROOM).await, 0);
     let live = house.live(&meeting).unwrap();
     assert_eq!((live.participants, live.max_concurrent), (2, 2));
-    assert!(live.consumed_ms(house.app.clock.now()) >= minutes);
+    assert!(live.consumed_ms(house.doors.clock.now()) >= minutes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,14 +207,14 @@ async fn whoever_does_not_come_back_left_when_the_connection_broke() {
     let mut client = alice.join_with_media().await;
     let session = house.live(&meeting).unwrap().session.clone();
     client.publish("audio").await.unwrap();
-    let before = house.app.clock.now().0;
+    let before = house.doors.clock.now().0;
     drop(client);
     house.counts(&meeting, Some(1)).await;
-    let after = house.app.clock.now().0;
+    let after = house.doors.clock.now().0;
 
     let told: wire::PeerInfoResponse = bob.hear(room::LEAVE_ROOM).await;
     assert_eq!(told.peer.unwrap().peer_id, alice.peer);
-    assert!(house.app.clock.now().0 - before >= 1_000, "not before the grace is over");
+    assert!(house.doors.clock.now().0 - before >= 1_000, "not before the grace is over");
     assert_eq!(bob.heard(media::PEER_PRODUCER_CLOSE_BROADCAST).await, 1, "her microphone went with her");
     assert_eq!(bob.heard(media::PEER_LEAVE_BROADCAST).await, 1);
     let left_at = house.left_at(&session, &alice).await.expect("left");
@@ -255,7 +255,7 @@ async fn a_session_ends_after_its_keep_alive_and_the_next_join_begins_another() 
     let record = house.record(&first).await;
     let left_at = house.left_at(&first, &alice).await.unwrap();
     assert_eq!(record.ended.unwrap().at.0, left_at + 1_000, "to the millisecond, however late the timer");
-    assert_eq!(house.app.store.live_session_of(&meeting).await.unwrap(), None);
+    assert_eq!(house.doors.store.live_session_of(&meeting).await.unwrap(), None);
 
     let _again = alice.join().await;
     let second = house.live(&meeting).unwrap();
@@ -300,13 +300,13 @@ async fn a_socket_that_never_joined_frees_its_peer_id_in_time() {
     early.open_transport(false).await.unwrap();
     drop(early);
     let gone = async {
-        while house.app.hub.find(meeting.as_str()).is_some() {
+        while house.doors.hub.find(meeting.as_str()).is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("the meeting is forgotten");
     let peer = PeerId::parse(&alice.peer).unwrap();
-    assert!(house.app.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none(), "and its transport closed");
+    assert!(house.doors.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none(), "and its transport closed");
 }
 
 /// A node that is told to stop closes its sockets so that their clients come back, and keeps the session for them.

@@ -91,7 +91,7 @@ async fn who_was_muted_for_good_cannot_unmute() {
     let mut bob = house.guest(&meeting, "Bob").await.join_with_media().await;
     let mut alice = house.guest(&meeting, "Alice").await.join_with_media().await;
     let microphone = bob.publish("audio").await.unwrap();
-    let handle = house.app.hub.find(meeting.as_str()).unwrap();
+    let handle = house.doors.hub.find(meeting.as_str()).unwrap();
     handle.call(|session, now| session.mute_all(now, false)).await.unwrap().unwrap();
     let told: edge::PeerProducerToggleBroadcastResponse = bob.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
     assert!(told.producer_state.unwrap().pause);

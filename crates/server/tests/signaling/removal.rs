@@ -62,7 +62,7 @@ async fn a_socket_left_open_after_the_kick_can_do_nothing_and_is_hung_up() {
     assert_eq!(host.heard(room::JOIN_ROOM).await, 0);
     assert_eq!(mallory.hung_up().await, Some(1000), "which tells the client not to come back by itself");
     let peer = PeerId::parse(&mallory.person.peer).unwrap();
-    assert!(house.app.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none());
+    assert!(house.doors.media.own(&meeting, &peer, salon_sfu::Role::Send, None).is_none());
 }
 
 /// Between the kick and the moment its socket hears of it a client may have asked for anything.
@@ -130,7 +130,7 @@ async fn the_api_removes_people_and_ends_sessions_too() {
     let mut laptop = bob.join().await;
     let mut phone = bob.on_another_device().join().await;
     let mut alice = house.guest(&meeting, "Alice").await.join().await;
-    let handle = house.app.hub.find(meeting.as_str()).unwrap();
+    let handle = house.doors.hub.find(meeting.as_str()).unwrap();
     let id = ParticipantId::parse(&bob.participant).unwrap();
     handle.call(move |session, now| session.kick_participants(now, &[id])).await.unwrap();
     assert_eq!(house.count(&meeting), Some(1));

@@ -53,7 +53,7 @@ impl Held {
 }
 
 async fn speaks(house: &House, meeting: &MeetingId, client: &Client) {
-    let (handle, peer) = (house.app.hub.find(meeting.as_str()).unwrap(), PeerId::parse(&client.peer()).unwrap());
+    let (handle, peer) = (house.doors.hub.find(meeting.as_str()).unwrap(), PeerId::parse(&client.peer()).unwrap());
     handle.call(move |session, now| session.handle_voice(now, &peer)).await.unwrap().unwrap();
 }
 

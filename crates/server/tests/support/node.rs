@@ -24,7 +24,7 @@ pub const KIT: &str = "/client/v4/accounts/dev/realtime/kit/dev";
 /// A node that runs, gone with its data when dropped.
 pub struct TestApp {
     pub running: Running,
-    data: PathBuf,
+    pub data: PathBuf,
 }
 
 impl TestApp {
@@ -78,7 +78,7 @@ impl TestApp {
 
     /// Lets a participant in, as a new peer.
     pub async fn join(&self, participant: &str) -> PeerId {
-        let app = &self.running.app;
+        let app = &self.running.doors;
         let id = ParticipantId::parse(participant).expect("an id");
         let admission = app.store.admission(&id).await.expect("a store").expect("a participant");
         let peer = PeerId::parse(&uuid::Uuid::new_v4().to_string()).expect("an id");
@@ -89,7 +89,7 @@ impl TestApp {
             name: admission.participant.name.unwrap_or_default(),
             wanted_name: None,
             picture: None,
-            preset: salon_server::rest::presets::permissions(&admission.preset),
+            preset: salon_server::flows::presets::permissions(&admission.preset).expect("a preset"),
             meeting_active: admission.meeting.active,
             origin: admission.participant.origin,
             let_in: None,
@@ -120,19 +120,19 @@ impl TestApp {
     }
 
     pub async fn leave(&self, meeting: &str, peer: &PeerId) {
-        let handle = self.running.app.hub.find(meeting).expect("a live session");
+        let handle = self.running.doors.hub.find(meeting).expect("a live session");
         let peer = peer.clone();
         handle.call(move |session, now| session.leave(now, &peer)).await.expect("a live task");
     }
 
     /// Another account with an app and an API key.
     pub async fn other_account(&self, name: &str, secret: &str, email: Option<&str>) -> String {
-        let store = &self.running.app.store;
-        let now = self.running.app.clock.now();
+        let store = &self.running.doors.store;
+        let now = self.running.doors.clock.now();
         let account = AccountId::parse(name).expect("an id");
         let id = AppId::parse(&uuid::Uuid::now_v7().to_string()).expect("an id");
         let app = salon_store::App { id: id.clone(), account: account.clone(), name: "theirs".to_owned(), created_at: now };
-        store.create_app(&app, &salon_server::rest::presets::defaults(&id, now)).await.expect("an app");
+        store.create_app(&app, &salon_server::flows::presets::defaults(&id, now)).await.expect("an app");
         let key = salon_store::ApiKey {
             hash: salon_server::auth::digest(secret),
             account,
@@ -151,7 +151,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.running.app.stop.cancel();
+        self.running.doors.stop.cancel();
         let _ = std::fs::remove_dir_all(&self.data);
     }
 }

@@ -1,19 +1,17 @@
-//! Where uploaded files lie: a folder, or an S3 bucket. Streams in and out; holds a few parts of a file, never all of it.
+//! A folder or an S3 bucket of files. Streams in and out; holds a few parts of a file, never all of it.
 //! Invariant: a file is there whole or not at all, and one that was cut off leaves nothing behind.
-//! What may be uploaded and who may have it is decided in `rest/chat_files.rs`; when it goes, in `files/sweep.rs`.
+//! What may be uploaded and who may have it is decided by whoever takes uploads.
+//! Next: `sweep.rs`, when they go.
 
-mod sweep;
-
-use std::future::poll_fn;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::body::{Body, HttpBody};
-use futures_util::TryStreamExt;
-use object_store::aws::AmazonS3Builder;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -21,10 +19,6 @@ use object_store::{ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, 
 use salon_core::FileId;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::config::Config;
-
-pub use sweep::{once as sweep_once, sweep};
 
 /// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
@@ -45,13 +39,43 @@ pub fn folder_of(file: &FileId) -> String {
     format!("chat/{file}")
 }
 
+/// Where files are to lie, and how long.
+#[derive(Clone)]
+pub struct Settings {
+    pub place: Place,
+    /// Uploads received at once.
+    pub uploads_at_once: usize,
+    /// Days after which a file is deleted, if its meeting does not keep its chat. 0: never.
+    pub keep_days: u32,
+}
+
+/// Holds a secret: not for logs.
+#[derive(Clone)]
+pub enum Place {
+    Folder(PathBuf),
+    S3(Bucket),
+}
+
+#[derive(Clone)]
+pub struct Bucket {
+    pub name: String,
+    /// Where S3 is, if it is not Amazon's; else empty.
+    pub endpoint: String,
+    pub region: String,
+    /// Who asks; empty if the environment says so.
+    pub access_key: String,
+    pub secret_key: String,
+}
+
 /// The store of files.
+#[derive(Clone)]
 pub struct Files {
     objects: Arc<dyn ObjectStore>,
     /// The folder, if that is where they are.
-    folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     part_bytes: usize,
     uploads: Arc<Semaphore>,
+    pub(crate) keep_days: u32,
 }
 
 /// Why an upload came to nothing.
@@ -68,32 +92,19 @@ pub enum Cut {
 }
 
 impl Files {
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
-        let settings = &config.files;
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let uploads = Arc::new(Semaphore::new(settings.uploads_at_once));
-        if settings.s3_bucket.is_empty() {
-            let folder = config.files_folder();
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            let objects = LocalFileSystem::new_with_prefix(&folder)
-                .with_context(|| format!("cannot use the folder {}", folder.display()))?
-                .with_automatic_cleanup(true);
-            return Ok(Self { objects: Arc::new(objects), folder: Some(folder), part_bytes: FOLDER_PART_BYTES, uploads });
+        let keep_days = settings.keep_days;
+        match &settings.place {
+            Place::Folder(folder) => {
+                let (objects, folder) = (Arc::new(in_folder(folder)?), Some(folder.clone()));
+                Ok(Self { objects, folder, part_bytes: FOLDER_PART_BYTES, uploads, keep_days })
+            }
+            Place::S3(bucket) => {
+                let objects = Arc::new(in_bucket(bucket)?);
+                Ok(Self { objects, folder: None, part_bytes: S3_PART_BYTES, uploads, keep_days })
+            }
         }
-        // No bound on the whole: a large file may go to a slow reader.
-        let patience = ClientOptions::new().with_timeout_disabled().with_read_timeout(S3_SILENT_FOR);
-        let patience = patience.with_connect_timeout(S3_CONNECTS_WITHIN);
-        let retry = RetryConfig { max_retries: 3, retry_timeout: S3_TRIES_FOR, ..RetryConfig::default() };
-        let mut s3 = AmazonS3Builder::from_env().with_client_options(patience).with_retry(retry);
-        s3 = s3.with_bucket_name(&settings.s3_bucket).with_region(&settings.s3_region);
-        if !settings.s3_endpoint.is_empty() {
-            // An operator who writes `http://` means it.
-            s3 = s3.with_endpoint(&settings.s3_endpoint).with_allow_http(settings.s3_endpoint.starts_with("http://"));
-        }
-        if !settings.s3_access_key.is_empty() {
-            s3 = s3.with_access_key_id(&settings.s3_access_key).with_secret_access_key(settings.s3_secret_key.expose());
-        }
-        let objects = s3.build().context("cannot use the S3 bucket")?;
-        Ok(Self { objects: Arc::new(objects), folder: None, part_bytes: S3_PART_BYTES, uploads })
     }
 
     /// A place among the uploads of this node; `None` if all are taken.
@@ -104,7 +115,7 @@ impl Files {
     /// Stores a body of at most `most` bytes; answers with how many it had.
     ///
     /// Run it in a task of its own: dropped half-way it cannot clean up on S3.
-    pub async fn write(&self, object: &str, body: Body, most: u64) -> Result<u64, Cut> {
+    pub async fn write<E>(&self, object: &str, body: impl Stream<Item = Result<Bytes, E>>, most: u64) -> Result<u64, Cut> {
         let writer = BufWriter::with_capacity(self.objects.clone(), Path::from(object), self.part_bytes);
         let mut writer = writer.with_max_concurrency(2);
         match receive(&mut writer, body, most).await {
@@ -149,19 +160,39 @@ impl Files {
     }
 }
 
-async fn receive(writer: &mut BufWriter, body: Body, most: u64) -> Result<u64, Cut> {
+fn in_folder(folder: &std::path::Path) -> anyhow::Result<LocalFileSystem> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let objects = LocalFileSystem::new_with_prefix(folder);
+    Ok(objects.with_context(|| format!("cannot use the folder {}", folder.display()))?.with_automatic_cleanup(true))
+}
+
+fn in_bucket(bucket: &Bucket) -> anyhow::Result<AmazonS3> {
+    // No bound on the whole: a large file may go to a slow reader.
+    let patience = ClientOptions::new().with_timeout_disabled().with_read_timeout(S3_SILENT_FOR);
+    let patience = patience.with_connect_timeout(S3_CONNECTS_WITHIN);
+    let retry = RetryConfig { max_retries: 3, retry_timeout: S3_TRIES_FOR, ..RetryConfig::default() };
+    let mut s3 = AmazonS3Builder::from_env().with_client_options(patience).with_retry(retry);
+    s3 = s3.with_bucket_name(&bucket.name).with_region(&bucket.region);
+    if !bucket.endpoint.is_empty() {
+        // An operator who writes `http://` means it.
+        s3 = s3.with_endpoint(&bucket.endpoint).with_allow_http(bucket.endpoint.starts_with("http://"));
+    }
+    if !bucket.access_key.is_empty() {
+        s3 = s3.with_access_key_id(&bucket.access_key).with_secret_access_key(&bucket.secret_key);
+    }
+    s3.build().context("cannot use the S3 bucket")
+}
+
+async fn receive<E>(writer: &mut BufWriter, body: impl Stream<Item = Result<Bytes, E>>, most: u64) -> Result<u64, Cut> {
     let mut body = pin!(body);
     let mut size = 0;
     loop {
-        let frame = poll_fn(|context| body.as_mut().poll_frame(context));
-        let frame = match tokio::time::timeout(SILENT_FOR, frame).await {
+        let bytes = match tokio::time::timeout(SILENT_FOR, body.next()).await {
             Err(_) => return Err(Cut::Silent),
             Ok(None) => return Ok(size),
             Ok(Some(Err(_))) => return Err(Cut::Broken),
-            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Ok(bytes))) => bytes,
         };
-        // Trailers are nobody's.
-        let Ok(bytes) = frame.into_data() else { continue };
         size += bytes.len() as u64;
         if size > most {
             return Err(Cut::TooLarge);

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use salon_core::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::Sums;
-use super::sums::{Role, Sample, Sum, Values};
-use crate::clock::rfc3339;
+use crate::quality::{Role, Sample, Sum, Sums, Values};
+use crate::rfc3339::rfc3339;
 
 /// `quality` of a report.
 pub fn quality(sums: &Sums) -> BTreeMap<String, Value> {

@@ -1,4 +1,4 @@
-//! Moments as text.
+//! Times as the REST wire has them.
 
 use salon_core::Timestamp;
 

@@ -2,12 +2,13 @@
 //! Invariant: the bytes go before the row that knows them, so a sweep that is cut off is finished by the next.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use salon_core::Timestamp;
+use salon_store::Store;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::objects::{Files, folder_of};
 
 /// How often it is looked. Rarer keeps dead files longer.
 const EVERY: Duration = Duration::from_secs(600);
@@ -19,13 +20,13 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(3_600);
 const BATCH: u32 = 200;
 
 /// Sweeps until the node stops.
-pub async fn sweep(app: Arc<App>) {
+pub async fn sweep(files: Files, store: Store, now: impl Fn() -> Timestamp, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            () = app.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             _ = every.tick() => {
-                if let Err(error) = once(&app, app.clock.now()).await {
+                if let Err(error) = once(&files, &store, now()).await {
                     tracing::warn!(%error, "files that are over cannot be deleted right now");
                 }
             }
@@ -34,21 +35,21 @@ pub async fn sweep(app: Arc<App>) {
 }
 
 /// Deletes everything that is over at `now`; several nodes may do so at once.
-pub async fn once(app: &App, now: Timestamp) -> anyhow::Result<()> {
+pub async fn once(files: &Files, store: &Store, now: Timestamp) -> anyhow::Result<()> {
     let day_ms = 86_400_000;
-    let kept_since = Some(i64::from(app.config.files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * day_ms));
+    let kept_since = Some(i64::from(files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * day_ms));
     let given_up = now.plus_ms(-(GIVEN_UP_AFTER.as_millis() as i64));
     loop {
-        let over = app.store.chat_files_over(now, given_up, kept_since, BATCH).await?;
+        let over = store.chat_files_over(now, given_up, kept_since, BATCH).await?;
         for file in &over {
-            app.files.delete_all(&super::folder_of(&file.id)).await?;
-            app.store.delete_chat_file(&file.id).await?;
+            files.delete_all(&folder_of(&file.id)).await?;
+            store.delete_chat_file(&file.id).await?;
         }
         if over.len() < BATCH as usize {
             break;
         }
     }
-    if let Some(folder) = app.files.folder.clone() {
+    if let Some(folder) = files.folder.clone() {
         tokio::task::spawn_blocking(move || clear_half_written(&folder)).await?;
     }
     Ok(())

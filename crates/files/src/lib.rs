@@ -1,0 +1,11 @@
+//! Files that people upload: where they lie, in a folder or an S3 bucket, and when they go.
+//! Owns the bytes; which files there are, the store knows.
+//! Invariant: the bytes of a file are there whole or not at all, and go before the row that knows them.
+//! Next: `objects.rs`, then `sweep.rs`.
+
+mod objects;
+mod sweep;
+
+pub use object_store::{Error, GetRange};
+pub use objects::{Bucket, Cut, Files, Place, Settings, folder_of};
+pub use sweep::{once as sweep_once, sweep};

@@ -1,0 +1,106 @@
+//! What each crate goes by, from the settings.
+//! Invariant: nobody behind this sees the whole `Config`.
+
+use std::path::PathBuf;
+
+use salon_files as files;
+
+use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
+use super::settings::{Config, Mode};
+use crate::{page, rest, signaling};
+
+impl Config {
+    /// The settings of one session, as core wants them.
+    pub fn limits(&self) -> salon_core::limits::Limits {
+        salon_core::limits::Limits {
+            grace_ms: i64::try_from(self.session.grace_secs.saturating_mul(1_000)).unwrap_or(i64::MAX),
+            max_peers: self.limits.peers_per_session,
+            max_peers_ever: self.limits.peers_per_session_ever,
+        }
+    }
+
+    /// The bounds of the media server.
+    pub fn media_limits(&self) -> salon_sfu::Limits {
+        let limits = &self.limits;
+        salon_sfu::Limits {
+            transports: limits.media_transports,
+            // Two for each, and two new ones for each whose connections broke.
+            transports_per_room: limits.peers_per_session.saturating_mul(4).min(limits.media_transports),
+            producers_per_transport: limits.media_tracks_sent,
+            consumers_per_transport: limits.media_tracks_received,
+            packets_per_second: limits.media_packets_per_second,
+            bits_per_second: u64::from(limits.media_kilobits_per_second) * 1_000,
+        }
+    }
+
+    /// What the REST door goes by.
+    pub fn rest_settings(&self) -> rest::Settings {
+        let (limits, files, ice) = (&self.limits, &self.files, &self.ice);
+        rest::Settings {
+            keep_alive: rest::KeepAlive {
+                min_secs: limits.session_keep_alive_min_secs,
+                max_secs: limits.session_keep_alive_max_secs,
+                default_secs: limits.session_keep_alive_default_secs,
+            },
+            per_page_max: limits.per_page_max,
+            body_bytes: limits.body_bytes,
+            requests_per_5_minutes: limits.api_requests_per_5_minutes,
+            files: rest::FileRules {
+                file_bytes: files.file_bytes,
+                meeting_bytes: files.meeting_bytes,
+                types: files.types.clone(),
+            },
+            ice: rest::Ice {
+                urls: ice.urls.clone(),
+                username: ice.username.clone(),
+                credential: ice.credential.expose().to_owned(),
+            },
+            hosts: self.http.hosts.clone(),
+            public_url: self.http.public_url.clone(),
+        }
+    }
+
+    /// What the websocket door goes by.
+    pub fn signaling_settings(&self) -> signaling::Settings {
+        let limits = &self.limits;
+        signaling::Settings {
+            sockets: limits.sockets as u64,
+            message_bytes: limits.message_bytes,
+            messages_per_second: limits.messages_per_second,
+            message_burst: limits.message_burst,
+        }
+    }
+
+    /// What the page goes by.
+    pub fn page_settings(&self) -> page::Settings {
+        let dev = page::Dev { account: DEV_ACCOUNT, app: DEV_APP, token: DEV_TOKEN };
+        page::Settings { enabled: self.page.enabled, dev: (self.mode == Mode::Dev).then_some(dev) }
+    }
+
+    /// Where uploaded files lie, and how long.
+    pub fn files_settings(&self) -> files::Settings {
+        let settings = &self.files;
+        let place = if settings.s3_bucket.is_empty() {
+            let folder = &settings.folder;
+            files::Place::Folder(if folder.is_empty() { self.data.join("files") } else { PathBuf::from(folder) })
+        } else {
+            files::Place::S3(files::Bucket {
+                name: settings.s3_bucket.clone(),
+                endpoint: settings.s3_endpoint.clone(),
+                region: settings.s3_region.clone(),
+                access_key: settings.s3_access_key.clone(),
+                secret_key: settings.s3_secret_key.expose().to_owned(),
+            })
+        };
+        files::Settings { place, uploads_at_once: settings.uploads_at_once, keep_days: settings.keep_days }
+    }
+
+    /// The database meant: `database.url`, or the SQLite file in `data`. Holds the password; not for logs.
+    pub fn database_url(&self) -> String {
+        if self.database.url.is_empty() {
+            format!("sqlite:{}", self.data.join("salon.db").display())
+        } else {
+            self.database.url.as_str().to_owned()
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The one table from which the settings, their defaults, `salon.example.toml` and the reading of sources come.
+//! Next: `table.rs`, what a row can say; `parts.rs`, which crate gets which settings.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::check::{connectable, content_types, filter, host, ice_url, node_name, reachable, store_url, web_url, within};
+use super::table;
+use super::value::{DatabaseUrl, LogFormat, Secret};
+
+/// How this process was started. Not a setting: no file can turn a server into a playground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// `salon dev`: a ready-made account with a known token, no request limit, this computer only.
+    Dev,
+    /// `salon serve`.
+    #[default]
+    Serve,
+}
+
+/// A row of the table.
+pub type Setting = table::Setting<Config>;
+
+impl Setting {
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+table::settings! {
+    root {
+        /// Where REST, signaling and the page are served, as ADDRESS:PORT. Port 0 picks a free one.
+        /// Put a proxy with TLS in front before listening beyond this computer.
+        listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+        /// The folder for everything this node keeps on disk, from where Salon is started. Made if it is missing.
+        data: PathBuf = PathBuf::from("./salon-data");
+        + {
+            /// How this process was started.
+            mode: Mode = Mode::default();
+        }
+    }
+
+    /// This node among others.
+    node: Node {
+        /// The name of this node: lasting, and its own among all nodes that share a database.
+        /// Empty: the name of the host.
+        name: String = String::new(), node_name;
+    }
+
+    /// Where meetings are remembered.
+    database: Database {
+        /// `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`. Empty: the SQLite file `salon.db` in `data`.
+        url: DatabaseUrl = DatabaseUrl::default(), store_url;
+        /// SQLite only: wait for the disk on every commit. Slower, but a power cut then loses nothing; without it,
+        /// the last moments before one may be lost. A crash of Salon alone loses nothing either way.
+        durable: bool = false;
+        /// Connections held to Postgres, or readers of SQLite. More help only while requests wait for the database.
+        max_connections: u32 = 8, within(1, 1_000);
+    }
+
+    /// Audio and video, over UDP; over TCP for people whose network lets no UDP out.
+    media: Media {
+        /// The address the UDP ports are bound to. 0.0.0.0 is all of IPv4, :: all of IPv6 as well.
+        ip: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        /// The first UDP port for media. Each thread has one: with 4 threads 40000 to 40003 must be reachable, unless
+        /// `single_port` is set. 0 picks free ones.
+        port: u16 = 40_000;
+        /// Threads that media is spread over. 0: one for each core.
+        threads: usize = 0, within(0, 64);
+        /// All threads share the one port. Linux only. Costs a little more for each packet that comes in, as the kernel
+        /// knows no meetings and gives most to another thread than the one it is for.
+        single_port: bool = false;
+        /// Media connections of one meeting that stay together on a thread; a person has two. Larger meetings spread
+        /// over several threads, which costs a little for each track and thread.
+        room_per_thread: usize = 400, within(1, 100_000);
+        /// The addresses clients are told to send media to, such as the public one of a host behind NAT.
+        /// Empty: those of this host's network interfaces.
+        announce: Vec<IpAddr> = Vec::new(), reachable;
+        /// Take media over TCP as well. Clients use it where UDP does not get through.
+        tcp: bool = true;
+        /// Ports of their own for media over TCP, each as ADDRESS:PORT. Empty: the port of `listen` takes it beside HTTP,
+        /// which clients can use only if no proxy stands before it.
+        tcp_listen: Vec<SocketAddr> = Vec::new();
+        /// What clients are told to connect to for media over TCP, each as ADDRESS:PORT. Empty: the ports above on the
+        /// addresses of `announce`, but nothing while the port is for this computer only and clients are not. Browsers
+        /// take ports from 1024 on, and 80 and 443 on public addresses.
+        tcp_announce: Vec<SocketAddr> = Vec::new(), connectable;
+        + {
+            /// Nobody chose the port, so `salon dev` may take another if it is in use.
+            port_is_default: bool = true;
+        }
+    }
+
+    /// Live sessions.
+    session: Session {
+        /// How long someone whose connection broke may come back as the same peer, in seconds. Longer keeps ghosts
+        /// in the picture, shorter makes people fall out of calls on bad lines. Clients take up to 35 s to notice that
+        /// a line has fallen silent and to come back; Salon notices 15 to 20 s after it did.
+        grace_secs: u64 = 25, within(0, 3_600);
+    }
+
+    /// What is refused, so that no one can use up the node.
+    limits: Limits {
+        /// The shortest `session_keep_alive_time_in_secs` that a meeting may ask for.
+        session_keep_alive_min_secs: u32 = 60, within(0, 86_400);
+        /// The longest `session_keep_alive_time_in_secs` that a meeting may ask for.
+        session_keep_alive_max_secs: u32 = 600, within(0, 86_400);
+        /// How long a session outlives its last peer when the meeting does not say, in seconds.
+        session_keep_alive_default_secs: u32 = 60, within(0, 86_400);
+        /// Peers connected to one session at once, waiting ones included. Each costs every other a message on joining.
+        peers_per_session: usize = 2_000, within(1, 100_000);
+        /// Peers one session may remember, gone ones included. The session's record is held in memory.
+        peers_per_session_ever: usize = 50_000, within(1, 10_000_000);
+        /// Websockets open on this node at once. Further ones are refused.
+        sockets: usize = 20_000, within(1, 1_000_000);
+        /// Websockets of one meeting at once, those of people who have not joined included, so that one token cannot
+        /// take all of the node's.
+        sockets_per_meeting: usize = 4_000, within(1, 1_000_000);
+        /// Media connections on this node at once. Each person has two, and for a while four when theirs broke; one costs
+        /// about 100 KB. Must be at least twice `peers_per_session`.
+        media_transports: usize = 6_000, within(2, 1_000_000);
+        /// Tracks that may come in on one media connection at once. The web SDK publishes up to four, on one.
+        media_tracks_sent: usize = 16, within(1, 64);
+        /// Tracks that may go out on one media connection at once. The web SDK asks for about 70 at most, on one.
+        media_tracks_received: usize = 200, within(1, 500);
+        /// Packets a second that are taken on one media connection in the long run; as many may come at once. What is
+        /// beyond is dropped and counted (`salon_media_drops_total{reason="over_rate"}`), before it costs anything.
+        media_packets_per_second: u32 = 10_000, within(100, 1_000_000);
+        /// Kilobits a second that are taken on one media connection, likewise. A screen in 4K may take 30,000.
+        media_kilobits_per_second: u32 = 100_000, within(100, 10_000_000);
+        /// REST requests of one account in 5 minutes, then 429. 0: no limit, as in `salon dev` unless set.
+        api_requests_per_5_minutes: u64 = 3_500, within(0, 1_000_000_000);
+        /// The largest signaling message, in bytes. It must hold an SDP with every track of a large meeting.
+        message_bytes: usize = 256 * 1024, within(16 * 1024, 16 * 1024 * 1024);
+        /// Signaling messages one websocket may send in a second, in the long run.
+        messages_per_second: u32 = 100, within(1, 100_000);
+        /// Signaling messages one websocket may send at once before the rate applies.
+        message_burst: u32 = 400, within(1, 1_000_000);
+        /// The largest body of a REST request, in bytes.
+        body_bytes: usize = 1024 * 1024, within(1024, 256 * 1024 * 1024);
+        /// Days for which a participant's token is valid.
+        token_days: u32 = 100, within(1, 3_650);
+        /// The largest `per_page` of a REST list. More is answered with this many.
+        per_page_max: u32 = salon_store::MAX_PAGE, within(25, salon_store::MAX_PAGE);
+    }
+
+    /// One STUN or TURN service, told to every client.
+    ice: Ice {
+        /// Its addresses, such as `turns:turn.example.org?transport=tcp`. Salon itself needs none; TURN helps people whose
+        /// network lets out neither UDP nor TCP to the port for media.
+        urls: Vec<String> = Vec::new(), ice_url;
+        /// The user name for TURN.
+        username: String = String::new();
+        /// The password for TURN. Clients are told it, logs are not.
+        credential: Secret = Secret::default();
+    }
+
+    /// What the HTTP door accepts.
+    http: Http {
+        /// Host names by which Salon may be called; each stands for its subdomains too, because clients call
+        /// `api.NAME` and the like. Others are refused. Empty: any name.
+        hosts: Vec<String> = Vec::new(), host;
+        /// The address by which clients reach the API, such as `https://api.meet.example.org`, for the links it hands
+        /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`.
+        public_url: String = String::new(), web_url;
+    }
+
+    /// Files that people upload to the chat.
+    files: Files {
+        /// The folder they lie in, unless they go to S3. Empty: `files` in `data`. Nodes that share a database must
+        /// share this folder too, or use S3.
+        folder: String = String::new();
+        /// The S3 bucket they lie in. Empty: the folder. Let the bucket drop unfinished multipart uploads after a day.
+        s3_bucket: String = String::new();
+        /// Where S3 is, if it is not Amazon's, such as `https://s3.example.org`.
+        s3_endpoint: String = String::new(), web_url;
+        /// The region of the bucket.
+        s3_region: String = "us-east-1".to_owned();
+        /// Who asks S3. Empty: as the environment says (`AWS_ACCESS_KEY_ID` and the like, or the role of the machine).
+        s3_access_key: String = String::new();
+        /// The secret that belongs to the access key.
+        s3_secret_key: Secret = Secret::default();
+        /// The largest file, in bytes. The web SDK gives an upload 8 seconds.
+        file_bytes: u64 = 50 * 1024 * 1024, within(1, 5 * 1024 * 1024 * 1024);
+        /// All files of one meeting, in bytes; further ones are refused.
+        meeting_bytes: u64 = 2 * 1024 * 1024 * 1024, within(1, 1 << 50);
+        /// Content types that are taken, such as `image/*` or `application/pdf`. Empty: any. What a browser could run is
+        /// handed out as a download of no known type, whatever is set here.
+        types: Vec<String> = Vec::new(), content_types;
+        /// Uploads received at once on this node. Each may hold 15 MiB in memory on its way to S3.
+        uploads_at_once: usize = 32, within(1, 10_000);
+        /// Days after which a file is deleted, if its meeting does not have `persist_chat`. 0: never, as the record of
+        /// the chat that names it is kept for good too.
+        keep_days: u32 = 0, within(0, 36_500);
+    }
+
+    /// What is logged, to standard error.
+    log: Log {
+        /// A level (error, warn, info, debug, trace), or levels by module, as in `info,salon_server::rest=debug`.
+        level: String = "info".to_owned(), filter;
+        /// `text` for people, `json` for machines: an object a line.
+        format: LogFormat = LogFormat::Text;
+    }
+
+    /// The meeting page.
+    page: Page {
+        /// Serve the page. Without it, REST and signaling remain.
+        enabled: bool = true;
+    }
+}
+
+impl Config {
+    /// Fills in what is worked out from other things.
+    pub(super) fn resolve(&mut self) {
+        if self.node.name.is_empty() {
+            self.node.name = host_name().unwrap_or_else(|| "salon".to_owned());
+        }
+    }
+}
+
+/// The name of this computer, if it can be a node's.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).ok()?;
+    let name = name.trim().to_owned();
+    (!name.is_empty() && node_name(&name).is_ok()).then_some(name)
+}

@@ -1,0 +1,89 @@
+//! What settings demand of each other.
+
+use super::mistakes::{ConfigError, Origins};
+use super::settings::{Config, Mode};
+
+/// What no setting can be judged on alone. `origins` tells whom to blame.
+pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut order = |low_key: &'static str, low: u64, high_key: &'static str, high: u64| {
+        if low > high {
+            errors.push(ConfigError(format!(
+                "{low_key} is {low} ({}), but {high_key} is {high} ({}): raise {high_key} or lower {low_key}",
+                origins.of(low_key),
+                origins.of(high_key),
+            )));
+        }
+    };
+    let limits = &config.limits;
+    let (least, usual, most) = (
+        limits.session_keep_alive_min_secs.into(),
+        limits.session_keep_alive_default_secs.into(),
+        limits.session_keep_alive_max_secs.into(),
+    );
+    order("limits.session_keep_alive_min_secs", least, "limits.session_keep_alive_default_secs", usual);
+    order("limits.session_keep_alive_default_secs", usual, "limits.session_keep_alive_max_secs", most);
+    if least <= usual || usual <= most {
+        // Otherwise said already, in two steps.
+        order("limits.session_keep_alive_min_secs", least, "limits.session_keep_alive_max_secs", most);
+    }
+    order(
+        "limits.peers_per_session",
+        limits.peers_per_session as u64,
+        "limits.peers_per_session_ever",
+        limits.peers_per_session_ever as u64,
+    );
+    order("limits.messages_per_second", limits.messages_per_second.into(), "limits.message_burst", limits.message_burst.into());
+    let files = &config.files;
+    order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
+
+    let needed = limits.peers_per_session.saturating_mul(2);
+    if limits.media_transports < needed {
+        errors.push(ConfigError(format!(
+            "limits.media_transports is {} ({}), but each of limits.peers_per_session, {} ({}), needs two: raise \
+             limits.media_transports to {needed} or lower limits.peers_per_session",
+            limits.media_transports,
+            origins.of("limits.media_transports"),
+            limits.peers_per_session,
+            origins.of("limits.peers_per_session"),
+        )));
+    }
+
+    if files.s3_access_key.is_empty() != files.s3_secret_key.is_empty() {
+        errors.push(ConfigError("files.s3_access_key and files.s3_secret_key must be set together, or neither".to_owned()));
+    }
+    if files.s3_bucket.is_empty() && !(files.s3_endpoint.is_empty() && files.s3_access_key.is_empty()) {
+        errors.push(ConfigError("files.s3_bucket must be set too: without it, files go to a folder and not to S3".to_owned()));
+    }
+
+    let media = &config.media;
+    for (key, is_empty) in
+        [("media.tcp_listen", media.tcp_listen.is_empty()), ("media.tcp_announce", media.tcp_announce.is_empty())]
+    {
+        if !media.tcp && !is_empty {
+            errors.push(ConfigError(format!(
+                "media.tcp is false ({}), but {key} is set ({}): set one of them only",
+                origins.of("media.tcp"),
+                origins.of(key),
+            )));
+        }
+    }
+
+    let turn = config.ice.urls.iter().any(|url| url.starts_with("turn"));
+    if turn && (config.ice.username.is_empty() || config.ice.credential.is_empty()) {
+        errors.push(ConfigError(format!(
+            "ice.urls names a TURN server ({}), so ice.username and ice.credential must be set: clients refuse one without",
+            origins.of("ice.urls"),
+        )));
+    }
+    if config.mode == Mode::Dev && !config.listen.ip().is_loopback() {
+        errors.push(ConfigError(format!(
+            "listen is {} ({}), but `salon dev` serves this computer only, because everybody knows its token: use \
+             127.0.0.1:{}, or `salon serve` for others",
+            config.listen,
+            origins.of("listen"),
+            config.listen.port(),
+        )));
+    }
+    errors
+}

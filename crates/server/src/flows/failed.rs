@@ -1,0 +1,21 @@
+//! Why a flow came to nothing.
+//! Next: `rest/error.rs` and `signaling/trouble.rs`, how callers are told.
+
+use salon_core::session::Refusal;
+
+use crate::flows::presets::Unreadable;
+use salon_live::Unavailable;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    #[error("{0}")]
+    Store(#[from] salon_store::Error),
+    #[error("{0}")]
+    Unreadable(#[from] Unreadable),
+    #[error("there is no such preset")]
+    NoSuchPreset,
+}

@@ -1,0 +1,62 @@
+//! What operators decide about the REST door, each part for those who use it.
+//! Next: `rest.rs`, who gets which.
+
+use std::sync::Arc;
+
+/// All of it.
+#[derive(Clone)]
+pub struct Settings {
+    pub keep_alive: KeepAlive,
+    /// The largest `per_page` of a list. More is answered with this many.
+    pub per_page_max: u32,
+    /// The largest body of a request.
+    pub body_bytes: usize,
+    /// Requests of one account in 5 minutes; 0: no limit.
+    pub requests_per_5_minutes: u64,
+    pub files: FileRules,
+    pub ice: Ice,
+    /// Names by which the server may be called, each with its subdomains. Empty: any.
+    pub hosts: Vec<String>,
+    /// The address by which clients reach the API. Empty: the one that each request came to.
+    pub public_url: String,
+}
+
+/// How long sessions outlive their last peer, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepAlive {
+    pub min_secs: u32,
+    pub max_secs: u32,
+    /// When the meeting does not say.
+    pub default_secs: u32,
+}
+
+/// What may be uploaded to the chat.
+#[derive(Debug, Clone)]
+pub struct FileRules {
+    /// The largest file.
+    pub file_bytes: u64,
+    /// All files of one meeting.
+    pub meeting_bytes: u64,
+    /// Content types that are taken, such as `image/*`. Empty: any.
+    pub types: Vec<String>,
+}
+
+/// A STUN or TURN service, told to every client. Holds a password: not for logs.
+#[derive(Clone)]
+pub struct Ice {
+    pub urls: Vec<String>,
+    pub username: String,
+    pub credential: String,
+}
+
+/// The largest `per_page` of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct PerPage(pub u32);
+
+/// The largest body of a request, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyBytes(pub usize);
+
+/// See [`Settings::public_url`].
+#[derive(Debug, Clone)]
+pub struct PublicUrl(pub Arc<str>);

@@ -1,0 +1,66 @@
+//! Who sends a message, and what goes back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prost::bytes::Bytes;
+use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
+use salon_media::Owners;
+use salon_store::Store;
+
+use crate::flows::travel::Travel;
+use crate::signaling::trouble::Trouble;
+use salon_live::Clock;
+use salon_live::{Handle, Hub, Removed};
+
+/// Who a socket speaks for, and what its messages are obeyed with. The participant and peer are proven by its token;
+/// nothing in a message changes them.
+pub struct Caller {
+    pub handle: Handle,
+    pub meeting: MeetingId,
+    pub participant: ParticipantId,
+    pub peer: PeerId,
+    /// Until then its token opens the door of a waiting room.
+    pub let_in_until: Option<Timestamp>,
+    /// Raised when the peer is put out: what its socket asks for after that does not happen.
+    pub removed: Removed,
+
+    pub hub: Hub,
+    pub media: Arc<Owners>,
+    pub store: Store,
+    pub clock: Clock,
+    pub travel: Travel,
+}
+
+/// Something to be done in a session.
+pub type Act = Box<dyn FnOnce(&mut Session, Timestamp) + Send>;
+
+/// What goes back to the sender.
+pub enum Answer {
+    /// Nothing: the client does not wait, or hears of it by a push.
+    None,
+    /// The event of the request, with this payload.
+    Payload(Bytes),
+    /// The same, but not before then; other requests are dealt with meanwhile.
+    Later(Instant, Bytes),
+    /// Another event with the request's id, with this payload.
+    Under(u32, Bytes),
+    /// The event of the request, with this payload; and this happens so long after that is said.
+    Then { payload: Bytes, after: Duration, act: Act },
+}
+
+impl Answer {
+    /// This message; and then, so long after it is said, `act` happens.
+    pub fn then(
+        message: &impl prost::Message,
+        after: Duration,
+        act: impl FnOnce(&mut Session, Timestamp) + Send + 'static,
+    ) -> Self {
+        Self::Then { payload: message.encode_to_vec().into(), after, act: Box::new(act) }
+    }
+}
+
+/// This message, as the answer to a request.
+pub fn answer(message: &impl prost::Message) -> Result<Answer, Trouble> {
+    Ok(Answer::Payload(message.encode_to_vec().into()))
+}

@@ -1,0 +1,88 @@
+//! People, what they publish, who waits, and what applications say to each other.
+
+use salon_core::event::{Track, TrackKind};
+use salon_core::preset::Recorder;
+use salon_core::session::{Broadcast, PeerView, WaitingView};
+use salon_wire::signaling::media::{self, edge};
+use salon_wire::signaling::socket::room;
+
+pub fn peer_info(peer: &PeerView) -> room::PeerInfoResponse {
+    room::PeerInfoResponse { peer: Some(self::peer(peer)) }
+}
+
+pub fn peer(peer: &PeerView) -> room::Peer {
+    // 0 would read as off stage (seen in web SDK 2.0.2).
+    let stage = if peer.on_stage { room::StageType::OnStage } else { room::StageType::OffStage };
+    room::Peer {
+        peer_id: peer.peer.to_string(),
+        user_id: peer.participant.to_string(),
+        display_name: peer.name.clone(),
+        stage_type: Some(stage as i32),
+        custom_participant_id: Some(peer.custom_participant_id.clone()),
+        preset_id: Some(peer.preset.to_string()),
+        display_picture_url: peer.picture.clone(),
+        waitlisted: peer.waiting,
+        flags: Some(room::PeerFlags {
+            preset_name: peer.preset_name.clone(),
+            recorder_type: recorder(peer.recorder).to_string(),
+            hidden_participant: peer.hidden,
+        }),
+    }
+}
+
+fn recorder(recorder: Recorder) -> &'static str {
+    match recorder {
+        Recorder::None => "NONE",
+        Recorder::Recorder => "RECORDER",
+        Recorder::Livestreamer => "LIVESTREAMER",
+    }
+}
+
+pub fn media_participant(peer: &PeerView, tracks: &[Track]) -> edge::RoomParticipants {
+    edge::RoomParticipants {
+        peer_id: peer.peer.to_string(),
+        producer_states: tracks.iter().map(producer_state).collect(),
+        display_name: peer.name.clone(),
+        user_id: Some(peer.participant.to_string()),
+        capabilities: None,
+    }
+}
+
+pub fn producer_state(track: &Track) -> media::ProducerState {
+    let kind = match track.kind {
+        TrackKind::Audio => media::ProducerKind::Audio,
+        TrackKind::Video => media::ProducerKind::Video,
+    };
+    media::ProducerState {
+        producer_id: track.id.to_string(),
+        kind: kind as i32,
+        pause: track.paused,
+        screen_share: track.screen_share,
+        app_data: Some(track.app_data.clone()),
+        producing_transport_id: Some(track.transport.clone()),
+        mime_type: Some(track.mime_type.clone()).filter(|mime| !mime.is_empty()),
+        codec: None,
+    }
+}
+
+pub fn waiting_list(waiting: &[WaitingView]) -> room::GetWaitingRoomRequests {
+    let requests = waiting.iter().map(|waiting| room::WaitingRoomRequest {
+        peer_id: waiting.peer.to_string(),
+        user_id: waiting.participant.to_string(),
+        display_name: waiting.name.clone(),
+        picture: waiting.picture.clone(),
+        custom_participant_id: Some(waiting.custom_participant_id.clone()),
+        preset_name: Some(waiting.preset_name.clone()),
+    });
+    room::GetWaitingRoomRequests { requests: requests.collect() }
+}
+
+pub fn broadcast(broadcast: &Broadcast) -> room::BroadcastMessage {
+    room::BroadcastMessage {
+        r#type: broadcast.kind.clone(),
+        payload: broadcast.payload.clone(),
+        timestamp: broadcast.timestamp,
+        ids: broadcast.ids.clone(),
+        broadcast_type: None,
+    }
+}
