@@ -7,6 +7,7 @@
 mod database;
 mod help;
 mod process;
+mod session;
 mod settings;
 mod token;
 
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
 use process::{print, runtime};
+use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
 use token::TokenCommand;
 
@@ -39,6 +41,9 @@ enum Command {
     /// Make, list and revoke the API tokens of accounts
     #[command(subcommand, after_help = help::TOKEN)]
     Token(TokenCommand),
+    /// End a session that nobody can
+    #[command(subcommand, after_help = help::SESSION)]
+    Session(SessionCommand),
     /// Make the tables of the database, or bring them up to date
     #[command(after_help = help::MIGRATE)]
     Migrate(SettingsArgs),
@@ -79,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
         Command::Token(command) => token::run(command),
+        Command::Session(command) => session::run(command),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Serve))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;

@@ -49,6 +49,23 @@ Examples:
 
 Settings come from the same places as those of `salon serve`.";
 
+pub(super) const SESSION: &str = "\
+A session ends by itself when everyone has left. One whose record this release cannot read does not: an answer about it is
+503, and nobody can join its meeting. Its log line names the session.
+
+A SQLite database can be open in one process: stop the server first. With Postgres, servers may run on.
+
+Examples:
+  salon session end 3f9a1c52-8a44-4b8e-9f5e-0d4c6a2f7b11 --config salon.toml";
+
+pub(super) const SESSION_END: &str = "\
+Ends it as of the last moment at which it was alive, and prints that. Its people may join anew at once.
+
+Examples:
+  salon session end 3f9a1c52-8a44-4b8e-9f5e-0d4c6a2f7b11 --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
+
 pub(super) const CHECK_CONFIG: &str = "\
 Prints every setting in effect as TOML, with where it comes from; passwords are masked. Touches neither database nor
 network. If something is wrong, it names every mistake and ends with exit code 2.

@@ -15,6 +15,7 @@ use salon_live::Place;
 use salon_server::app::{Running, start};
 use salon_server::config::{Config, Mode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 pub use http::{Call, Said};
 
@@ -25,6 +26,14 @@ pub const KIT: &str = "/client/v4/accounts/dev/realtime/kit/dev";
 pub struct TestApp {
     pub running: Running,
     pub data: PathBuf,
+    /// Goes last, when the node has stopped.
+    _gone: Gone,
+}
+
+/// What is left of a node.
+struct Gone {
+    stop: CancellationToken,
+    data: PathBuf,
 }
 
 impl TestApp {
@@ -44,7 +53,14 @@ impl TestApp {
         config.media.ip = "127.0.0.1".parse().expect("an address");
         config.limits.api_requests_per_5_minutes = 0;
         change(&mut config);
-        Self { running: start(config).await.expect("a node starts"), data }
+        let running = start(config).await.expect("a node starts");
+        let stop = running.doors.stop.clone();
+        Self { running, data: data.clone(), _gone: Gone { stop, data } }
+    }
+
+    /// Stops as on SIGTERM.
+    pub async fn stop(self) {
+        self.running.stop().await.expect("it stops");
     }
 
     /// A request to the dev app with the dev token; `path` comes after [`KIT`].
@@ -149,9 +165,9 @@ impl TestApp {
     }
 }
 
-impl Drop for TestApp {
+impl Drop for Gone {
     fn drop(&mut self) {
-        self.running.doors.stop.cancel();
+        self.stop.cancel();
         let _ = std::fs::remove_dir_all(&self.data);
     }
 }

@@ -1,0 +1,241 @@
+//! Nodes that share a Postgres, which cannot be reached for a while; and nodes whose clock, file or record is wrong.
+//! Each has a line of its own to the database. Without Postgres what needs it is skipped, as the store's tests are.
+
+#[path = "nodes/line.rs"]
+mod line;
+#[path = "../../store/tests/store/postgres.rs"]
+mod postgres;
+#[path = "support/node.rs"]
+mod support;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use line::Line;
+use salon_core::{MeetingId, Timestamp};
+use salon_store::{OpenOptions, RunId, Store};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use support::{Said, TestApp};
+
+/// How long anything that should happen may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A database of a test's own.
+struct Database {
+    url: String,
+}
+
+impl Database {
+    async fn make() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = postgres::server().await?;
+        let name = format!("salon_nodes_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = server.admin().await.expect("the server answers");
+        admin.execute(AssertSqlSafe(format!("create database {name}"))).await.expect("a database can be made");
+        admin.close().await.expect("it closes");
+        Some(Self { url: server.url(&name) })
+    }
+
+    async fn raw(&self, sql: String) {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the server answers");
+        connection.execute(AssertSqlSafe(sql)).await.expect("the statement is good");
+        connection.close().await.expect("it closes");
+    }
+
+    async fn store(&self) -> Store {
+        let options = OpenOptions { url: self.url.clone(), durable: false, max_connections: 2 };
+        Store::open(&options).await.expect("the database opens")
+    }
+
+    /// A node over a line of its own.
+    async fn node(&self, name: &str) -> Option<(TestApp, Line)> {
+        let line = Line::to(&self.url)?;
+        let (url, name) = (line.url.clone(), name.to_owned());
+        let app = TestApp::with(|config| {
+            config.database.url = url.as_str().into();
+            config.node.name = name;
+        })
+        .await;
+        Some((app, line))
+    }
+}
+
+async fn active(app: &TestApp, meeting: &str) -> Said {
+    app.get(&format!("/meetings/{meeting}/active-session")).await
+}
+
+fn minutes(session: &Value) -> f64 {
+    session["minutes_consumed"].as_f64().expect("a number")
+}
+
+/// Asks until what is told is as wanted; what was told before must not fall, and nothing but 200 and 503 is said.
+async fn until(app: &TestApp, meeting: &str, told: &mut f64, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let said = active(app, meeting).await;
+        let session = if said.status == 200 { said.json()["data"].clone() } else { Value::Null };
+        if said.status == 200 {
+            let now = minutes(&session);
+            assert!(now >= *told, "{now} after {told}: {} ms less", (*told - now) * 60_000.0);
+            *told = now;
+        }
+        if wanted(said.status, &session) {
+            return session;
+        }
+        assert!(said.status == 200 || said.status == 503, "{}", said.status);
+        assert!(began.elapsed() < PATIENCE, "it does not come true: {} {session}", said.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// 180 s after an outage of 12 s a client that never came back was still counted, and minutes had fallen.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_of_the_store_nobody_is_counted_for_ever_and_no_minute_falls() {
+    let Some(database) = Database::make().await else { return };
+    let Some((app, line)) = database.node("n1").await else { return };
+    let meeting = app.meeting("Planning").await;
+    app.enter(&meeting, "ada").await;
+    let mut told = 0.0;
+    until(&app, &meeting, &mut told, |_, session| minutes(session) > 0.0).await;
+    line.cut();
+    let cut = Instant::now();
+    until(&app, &meeting, &mut told, |status, _| status == 503).await;
+    assert!(cut.elapsed() < Duration::from_secs(9), "a claim that cannot be renewed ends by itself");
+    line.mend();
+    let after = until(&app, &meeting, &mut told, |_, session| session["live_participants"] == 0).await;
+    assert_eq!(after["max_concurrent_participants"], 1);
+}
+
+/// With the database hanging callers at 1 Hz got nothing, because every second one of them asked it for connected meetings.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_owns_a_session_answers_without_the_database() {
+    let Some(database) = Database::make().await else { return };
+    let Some((app, line)) = database.node("n1").await else { return };
+    let meeting = app.meeting("Planning").await;
+    app.enter(&meeting, "ada").await;
+    assert_eq!(active(&app, &meeting).await.status, 200);
+    line.cut();
+    for _ in 0..3 {
+        let asked = tokio::time::timeout(Duration::from_secs(1), active(&app, &meeting)).await;
+        assert_eq!(asked.expect("an answer").status, 200);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_at_another_node_and_what_either_told_does_not_fall() {
+    let Some(database) = Database::make().await else { return };
+    let Some((first, line)) = database.node("n1").await else { return };
+    let Some((second, _line)) = database.node("n2").await else { return };
+    let meeting = first.meeting("Planning").await;
+    first.enter(&meeting, "ada").await;
+    let mut told = 0.0;
+    until(&first, &meeting, &mut told, |_, session| minutes(session) > 0.0).await;
+    line.cut();
+    until(&first, &meeting, &mut told, |status, _| status == 503).await;
+    let after = until(&second, &meeting, &mut told, |_, session| session["live_participants"] == 0).await;
+    line.mend();
+    // It is another's now, as the first finds out; both tell the same.
+    let same = until(&first, &meeting, &mut told, |status, _| status == 200).await;
+    assert_eq!((&after["id"], &after["live_participants"]), (&same["id"], &same["live_participants"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_name_was_taken_is_not_healthy_and_ends() {
+    let Some(database) = Database::make().await else { return };
+    let Some((app, _line)) = database.node("n1").await else { return };
+    assert_eq!(app.bare("GET", "/health").send().await.status, 200);
+    let other = RunId::new("another run");
+    database.store().await.register_node("n1", &other, Timestamp(1)).await.expect("a run registers");
+    within(app.running.doors.hub.taken()).await;
+    assert_eq!(app.bare("GET", "/health").send().await.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_gives_up_others_take_over_at_once() {
+    let Some(database) = Database::make().await else { return };
+    let Some((first, _first)) = database.node("n1").await else { return };
+    let Some((second, _second)) = database.node("n2").await else { return };
+    let meeting = first.meeting("Planning").await;
+    first.enter(&meeting, "ada").await;
+    assert_eq!(active(&first, &meeting).await.status, 200);
+    first.running.doors.stop.cancel();
+    first.running.doors.hub.let_go();
+    first.running.doors.hub.leave().await.expect("the store hears it");
+    let began = Instant::now();
+    until(&second, &meeting, &mut 0.0, |_, session| session["live_participants"] == 0).await;
+    assert!(began.elapsed() < Duration::from_millis(salon_store::NODE_DEAD_MS as u64 / 2), "after {:?}", began.elapsed());
+}
+
+/// One session of a record that this release cannot read is live for ever, until somebody ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_told_of_by_nobody_and_can_be_ended() {
+    let Some(database) = Database::make().await else { return };
+    let Some((first, _first)) = database.node("n1").await else { return };
+    let Some((second, _second)) = database.node("n2").await else { return };
+    let meeting = first.meeting("Planning").await;
+    first.enter(&meeting, "ada").await;
+    let session = active(&first, &meeting).await.expect(200)["data"]["id"].as_str().expect("an id").to_owned();
+    first.running.doors.stop.cancel();
+    first.running.doors.hub.let_go();
+    database
+        .raw(format!(
+            "insert into session_events select session_id, seq + 1, at_ms, 'of_a_later_release', '{{}}' from session_events \
+             where session_id = '{session}' order by seq desc limit 1; \
+             update sessions set last_seq = last_seq + 1 where id = '{session}'"
+        ))
+        .await;
+    first.running.doors.hub.leave().await.expect("the store hears it");
+    until(&second, &meeting, &mut 0.0, |status, _| status == 503).await;
+    let row = second.running.doors.store.live_session_of(&id(&meeting)).await.expect("a store").expect("it is live");
+    assert_eq!(row.owner_node, "n1", "what cannot be read is not taken over");
+
+    let now = second.running.doors.clock.now();
+    second.running.doors.store.end_session(&row.summary.session, now).await.expect("it can be ended");
+    until(&second, &meeting, &mut 0.0, |status, _| status == 404).await;
+    second.enter(&meeting, "bob").await;
+    assert_ne!(active(&second, &meeting).await.expect(200)["data"]["id"], session.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_does_not_wait_for_a_store_that_hangs() {
+    let Some(database) = Database::make().await else { return };
+    let Some((app, line)) = database.node("n1").await else { return };
+    let meeting = app.meeting("Planning").await;
+    let (_, ada) = app.enter(&meeting, "ada").await;
+    line.cut();
+    let handle = app.running.doors.hub.find(&meeting).expect("a live session");
+    let _ = tokio::time::timeout(Duration::from_millis(100), handle.call(move |session, now| session.leave(now, &ada))).await;
+    drop(handle);
+    within(app.stop()).await;
+}
+
+/// A file from the future made every run since say so, tokens included.
+#[tokio::test]
+async fn a_moment_in_a_file_does_not_decide_what_time_it_is() {
+    let far = 5 * 365 * 24 * 3_600_000_i64;
+    let system =
+        || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970").as_millis() as i64;
+    let app = TestApp::with(|config| {
+        std::fs::create_dir_all(&config.data).expect("a folder");
+        std::fs::write(config.data.join("alive"), (system() + far).to_be_bytes()).expect("a file");
+    })
+    .await;
+    let ahead = app.running.doors.clock.now().0 - system();
+    assert!(ahead.abs() < 60_000, "the node's clock is {ahead} ms ahead");
+    let meeting = app.meeting("Planning").await;
+    let (_, ada) = app.enter(&meeting, "ada").await;
+    app.leave(&meeting, &ada).await;
+    let told = minutes(&active(&app, &meeting).await.expect(200)["data"]);
+    assert!(told < 1.0, "{told} minutes in a moment");
+}
+
+fn id(meeting: &str) -> MeetingId {
+    MeetingId::parse(meeting).expect("an id")
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it comes true in time")
+}
