@@ -31,10 +31,10 @@ use self::neighbours::{Neighbours, neighbours};
 use self::sent::SentCounts;
 use self::tcp::Tcp;
 use self::tcp::lobby::Lobby;
-use self::udp::{Sent, Udp};
+use self::udp::Udp;
 use crate::counters::DropReason;
 use crate::engine::address::Address;
-use crate::engine::egress::Datagrams;
+use crate::engine::egress::outbox::Outbox;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST};
 use crate::{Config, Event, Secret};
@@ -82,6 +82,9 @@ const TCP_READS_PER_ROUND: usize = 16;
 
 /// Commands handled before packets get their turn. An SDP takes about a millisecond.
 const COMMANDS_PER_ROUND: usize = 4;
+
+/// Polls cannot wait for less; times below this are slept, and only those: a sleeper does not hear sound that comes.
+const POLL_WAITS: Duration = Duration::from_micros(300);
 
 /// How soon to try again when the server does not fetch its events.
 const EVENTS_STUCK: Duration = Duration::from_millis(20);
@@ -133,6 +136,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
             udp,
             tcp,
             engine,
+            outbox: Outbox::default(),
             inbox,
             neighbours,
             directory: Arc::clone(&directory),
@@ -180,6 +184,8 @@ struct Shard {
     udp: Udp,
     tcp: Tcp,
     engine: Engine,
+    /// What is sent one by one, such as answers to checks. Empty between calls; kept for its memory.
+    outbox: Outbox,
     inbox: mpsc::Receiver<Command>,
     neighbours: Neighbours,
     directory: Arc<Directory>,
@@ -205,7 +211,14 @@ impl Shard {
         // Readiness is told once: with a rest left in the socket or queue the thread must not sleep.
         let mut rest = false;
         loop {
-            let sleep = if rest { Duration::ZERO } else { self.sleep() };
+            let sleep = match if rest { Duration::ZERO } else { self.sleep() } {
+                // A poll would wait for a whole millisecond. What comes meanwhile is what is waited for.
+                short if short < POLL_WAITS => {
+                    thread::sleep(short);
+                    Duration::ZERO
+                }
+                long => long,
+            };
             if let Err(error) = self.poll.poll(&mut events, Some(sleep))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -266,7 +279,7 @@ impl Shard {
         }
     }
 
-    /// Takes what came in. True if more may be waiting.
+    /// Takes what came in. True if more may be waiting. What comes of it leaves together.
     fn read(&mut self) -> bool {
         for _ in 0..READS_PER_ROUND {
             let now = now();
@@ -282,7 +295,6 @@ impl Shard {
             if !some {
                 return false;
             }
-            self.flush();
         }
         true
     }
@@ -331,17 +343,19 @@ impl Shard {
     fn flush(&mut self) {
         // First: where a client is must be known before it is answered.
         self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
-        let (udp, tcp, mut sent) = (&self.udp, &mut self.tcp, SentCounts::default());
-        self.engine.flush(now(), &mut |datagrams| send(udp, tcp, datagrams, &mut sent));
+        let mut sent = SentCounts::default();
+        self.engine.flush(now(), &mut |outbox| send(&self.udp, &mut self.tcp, outbox, &mut sent));
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Send { to, bytes } => {
-                    send(&self.udp, &mut self.tcp, Datagrams { to, bytes: &bytes, each: bytes.len() }, &mut sent);
+                    let sink = &mut |outbox: &Outbox| send(&self.udp, &mut self.tcp, outbox, &mut sent);
+                    self.outbox.add(to, sink, |buffer, _| buffer.extend_from_slice(&bytes));
                 }
                 Output::Event(event) => self.tell(event),
                 Output::Gone(gone) => self.directory.forget(&gone),
             }
         }
+        self.outbox.send(&mut |outbox| send(&self.udp, &mut self.tcp, outbox, &mut sent));
         sent.count(&mut self.engine.counters);
     }
 
@@ -370,20 +384,13 @@ impl Shard {
     }
 }
 
-/// Packets may be lost; waiting would delay everyone else's.
-fn send(udp: &Udp, tcp: &mut Tcp, datagrams: Datagrams<'_>, sent: &mut SentCounts) {
-    let to = match datagrams.to {
-        Address::Udp(to) => to,
-        Address::Tcp(to) => return tcp.send(to, datagrams, sent),
-    };
-    let count = datagrams.iter().count() as u64;
-    match udp.send(to, datagrams) {
-        Sent::Yes => {
-            sent.datagrams += count;
-            sent.bytes += datagrams.bytes.len() as u64;
+/// Sends what is in an outbox, each to whom it is for.
+fn send(udp: &Udp, tcp: &mut Tcp, outbox: &Outbox, sent: &mut SentCounts) {
+    udp.send(outbox, sent);
+    for run in outbox.iter() {
+        if let Address::Tcp(to) = run.to {
+            tcp.send(to, run, sent);
         }
-        Sent::BufferFull => sent.full += count,
-        Sent::Failed => sent.failed += count,
     }
 }
 

@@ -171,12 +171,21 @@ pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const RUN_DATAGRAMS: usize = 64;
 pub(crate) const RUN_BYTES: usize = 60_000;
 
+/// What leaves with one call for several addresses: runs, and about so many bytes. More saves calls; too much has left the
+/// processor's cache by the time the kernel copies it.
+pub(crate) const OUTBOX_RUNS: usize = 64;
+pub(crate) const OUTBOX_BYTES: usize = 128 << 10;
+
 /// How long packets wait to leave together with others, for each packet that left the last time. A thread that is
 /// nearly idle sends at once; a busy one saves most of its system calls.
 pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(3);
 
 /// The longest that packets wait. Browsers themselves send video in bursts 5 ms apart.
 pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
+
+/// How long the first packet of a burst waits for the others on a thread that gathers for as long at least, though nothing
+/// has left for a while: a browser needs about so much to write one. What is sent in two halves costs twice.
+pub(crate) const LINGER: Duration = Duration::from_micros(200);
 
 /// Media threads in a process: as many as there are letters in ICE names.
 pub(crate) const THREADS_AT_MOST: usize = 64;

@@ -1,6 +1,7 @@
 //! What became of the datagrams of one flush.
 
 use crate::counters::{Counters, DropReason};
+use crate::engine::egress::outbox::Datagrams;
 
 #[derive(Default)]
 pub(super) struct SentCounts {
@@ -12,6 +13,12 @@ pub(super) struct SentCounts {
 }
 
 impl SentCounts {
+    /// These are on their way.
+    pub(super) fn left(&mut self, run: Datagrams<'_>) {
+        self.datagrams += run.count() as u64;
+        self.bytes += run.bytes.len() as u64;
+    }
+
     pub(super) fn count(self, counters: &mut Counters) {
         counters.datagrams_out += self.datagrams;
         counters.bytes_out += self.bytes;

@@ -24,7 +24,7 @@ use self::lobby::{Lobby, Newcomer, Place};
 use super::sent::SentCounts;
 use crate::counters::TcpEnd;
 use crate::engine::address::Address;
-use crate::engine::egress::Datagrams;
+use crate::engine::egress::outbox::Datagrams;
 use crate::engine::{Engine, demux};
 use crate::limits::{
     TCP_CHECKS_UNPROVEN, TCP_KERNEL_BYTES, TCP_LONG, TCP_PROVEN_WITHIN, TCP_QUEUE_BYTES, TCP_QUEUE_BYTES_LONG, TCP_STALLED_FOR,

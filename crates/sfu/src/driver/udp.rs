@@ -1,16 +1,27 @@
-//! The socket: reads many datagrams at once and sends many to one address at once, without blocking. Where the kernel
-//! splits and joins datagrams itself (UDP_SEGMENT, UDP_GRO) that saves most of what a packet costs; elsewhere the same
-//! calls carry one each.
+//! The socket: reads and sends many datagrams at once, without blocking. Where the kernel splits and joins datagrams itself
+//! (UDP_SEGMENT, UDP_GRO) that saves most of what a packet costs; elsewhere the same calls carry one each.
 //! Addresses are canonical on the inside: on a dual-stack socket IPv4 appears as IPv4, not as mapped IPv6.
 
+#[cfg(target_os = "linux")]
+mod batch;
+
+use std::cell::Cell;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 
 use mio::net::UdpSocket;
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+#[cfg(not(target_os = "linux"))]
+use quinn_udp::Transmit;
+use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::engine::egress::Datagrams;
+#[cfg(target_os = "linux")]
+use self::batch::Run;
+use super::sent::SentCounts;
+use crate::engine::address::Address;
+use crate::engine::egress::outbox::{Datagrams, Outbox};
 
 /// Kernel buffers, in bytes: about a second of 30 Mbit/s. The system may grant less; that is not an error.
 const SOCKET_BUFFER: usize = 4 << 20;
@@ -24,13 +35,8 @@ pub(super) struct Udp {
     state: UdpSocketState,
     local: SocketAddr,
     buffers: Box<[u8]>,
-}
-
-/// What became of some datagrams.
-pub(super) enum Sent {
-    Yes,
-    BufferFull,
-    Failed,
+    /// Whether the kernel cuts runs into datagrams.
+    cuts: Cell<bool>,
 }
 
 impl Udp {
@@ -51,7 +57,8 @@ impl Udp {
         let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new((&socket).into())?;
         let local = socket.local_addr()?;
-        Ok(Self { socket, state, local, buffers: vec![0; BUFFERS * BUFFER_BYTES].into() })
+        let cuts = Cell::new(state.max_gso_segments() > 1);
+        Ok(Self { socket, state, local, buffers: vec![0; BUFFERS * BUFFER_BYTES].into(), cuts })
     }
 
     pub(super) fn source(&mut self) -> &mut UdpSocket {
@@ -93,30 +100,74 @@ impl Udp {
         true
     }
 
-    pub(super) fn send(&self, to: SocketAddr, datagrams: Datagrams<'_>) -> Sent {
-        if datagrams.bytes.len() > datagrams.each && self.state.max_gso_segments() == 1 {
-            return datagrams.iter().fold(Sent::Yes, |all, one| {
-                match self.send(to, Datagrams { bytes: one, each: one.len(), ..datagrams }) {
-                    Sent::Yes => all,
-                    trouble => trouble,
-                }
-            });
+    /// Sends what an outbox has for UDP. What the kernel does not take is lost: waiting would delay everyone else's.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send(&self, outbox: &Outbox, sent: &mut SentCounts) {
+        let runs = self.runs(outbox).map(|(to, datagrams)| Run { to: to.into(), datagrams });
+        match self.cuts.get() {
+            true => self.send_runs(&runs.collect::<Vec<_>>(), sent),
+            false => self.send_runs(&runs.flat_map(|run| run.pieces()).collect::<Vec<_>>(), sent),
         }
-        let destination = match (self.local.is_ipv6(), to) {
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_runs(&self, mut runs: &[Run<'_>], sent: &mut SentCounts) {
+        while let [first, others @ ..] = runs {
+            match batch::send(self.socket.as_fd(), runs) {
+                Ok(taken) => {
+                    let (taken, left) = runs.split_at(taken);
+                    taken.iter().for_each(|run| sent.left(run.datagrams));
+                    runs = left;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sent.full += runs.iter().map(|run| run.datagrams.count() as u64).sum::<u64>();
+                    return;
+                }
+                // Some network cards cannot do what the kernel leaves to them when it cuts.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL)) && first.is_cut() => {
+                    if self.cuts.replace(false) {
+                        tracing::warn!(%error, "datagrams are sent one by one from now on");
+                    }
+                    return self.send_runs(&runs.iter().flat_map(Run::pieces).collect::<Vec<_>>(), sent);
+                }
+                Err(_) => {
+                    sent.failed += first.datagrams.count() as u64;
+                    runs = others;
+                }
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn send(&self, outbox: &Outbox, sent: &mut SentCounts) {
+        self.runs(outbox).for_each(|(to, run)| self.send_one_by_one(to, run, sent));
+    }
+
+    /// The runs for UDP, with their addresses as the socket has them.
+    fn runs<'a>(&self, outbox: &'a Outbox) -> impl Iterator<Item = (SocketAddr, Datagrams<'a>)> {
+        outbox.iter().filter_map(|run| match run.to {
+            Address::Udp(to) => Some((self.destination(to), run)),
+            Address::Tcp(_) => None,
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_one_by_one(&self, destination: SocketAddr, run: Datagrams<'_>, sent: &mut SentCounts) {
+        for bytes in run.iter() {
+            let transmit = Transmit { destination, ecn: None, contents: bytes, segment_size: None, src_ip: None };
+            match self.state.try_send((&self.socket).into(), &transmit) {
+                Ok(()) => sent.left(Datagrams { bytes, each: bytes.len(), ..run }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sent.full += 1,
+                Err(_) => sent.failed += 1,
+            }
+        }
+    }
+
+    fn destination(&self, to: SocketAddr) -> SocketAddr {
+        match (self.local.is_ipv6(), to) {
             (true, SocketAddr::V4(v4)) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
             _ => to,
-        };
-        let transmit = Transmit {
-            destination,
-            ecn: None,
-            contents: datagrams.bytes,
-            segment_size: (datagrams.bytes.len() > datagrams.each).then_some(datagrams.each),
-            src_ip: None,
-        };
-        match self.state.try_send((&self.socket).into(), &transmit) {
-            Ok(()) => Sent::Yes,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::BufferFull,
-            Err(_) => Sent::Failed,
         }
     }
 }
@@ -134,34 +185,72 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::address::Address;
+
+    fn bound(host: &str) -> Udp {
+        Udp::bind(host.parse().unwrap(), false).expect("bound")
+    }
+
+    /// Sends datagrams of these lengths; returns what arrived where: first byte and length.
+    fn sent(from: &Udp, to: &mut [Udp], lengths: &[(usize, usize)]) -> Vec<Vec<(u8, usize)>> {
+        let mut outbox = Outbox::default();
+        for (n, (at, length)) in lengths.iter().enumerate() {
+            let address = Address::Udp(to[*at].local_addr());
+            outbox.add(address, &mut |_| panic!("it fits"), |buffer, start| buffer.resize(start + length, n as u8));
+        }
+        let mut counts = SentCounts::default();
+        outbox.send(&mut |outbox| from.send(outbox, &mut counts));
+        let bytes = lengths.iter().map(|(_, length)| *length as u64).sum();
+        assert_eq!((counts.datagrams, counts.bytes, counts.full, counts.failed), (lengths.len() as u64, bytes, 0, 0));
+        let read = |to: &mut Udp| {
+            let mut came = vec![];
+            while to.receive(|sender, bytes| {
+                assert_eq!(sender.port(), from.local_addr().port());
+                came.push((bytes[0], bytes.len()));
+            }) {}
+            came
+        };
+        to.iter_mut().map(read).collect()
+    }
 
     #[test]
     fn datagrams_sent_together_arrive_one_by_one() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
-            let from = Udp::bind(host.parse().unwrap(), false).expect("bound");
-            let mut to = Udp::bind(host.parse().unwrap(), false).expect("bound");
-            let bytes: Vec<u8> = (0..4).flat_map(|n| [n; 1_000]).chain([9; 10]).collect();
-            let there = to.local_addr();
-            let datagrams = Datagrams { to: Address::Udp(there), bytes: &bytes, each: 1_000 };
-            assert!(matches!(from.send(there, datagrams), Sent::Yes));
-            let mut came = vec![];
-            while to.receive(|from, bytes| came.push((from, bytes[0], bytes.len()))) {}
-            let expected: Vec<_> = [(0, 1_000), (1, 1_000), (2, 1_000), (3, 1_000), (9, 10)]
-                .map(|(first, length)| (from.local_addr(), first, length))
-                .into();
-            assert_eq!(came, expected);
+            let lengths = [(0, 1_000), (0, 1_000), (0, 1_000), (0, 1_000), (0, 10)];
+            let came = sent(&bound(host), &mut [bound(host)], &lengths);
+            assert_eq!(came, [[(0, 1_000), (1, 1_000), (2, 1_000), (3, 1_000), (4, 10)]]);
         }
     }
 
     #[test]
-    fn a_dual_stack_socket_speaks_to_ipv4() {
-        let dual = Udp::bind("[::]:0".parse().unwrap(), false).expect("bound");
-        let mut plain = Udp::bind("127.0.0.1:0".parse().unwrap(), false).expect("bound");
-        let there = plain.local_addr();
-        assert!(matches!(dual.send(there, Datagrams { to: Address::Udp(there), bytes: b"salut", each: 5 }), Sent::Yes));
+    fn each_gets_its_own_whatever_the_others_get() {
+        let lengths =
+            [(0, 900), (0, 900), (1, 900), (1, 900), (2, 40), (0, 700), (0, 700), (0, 30), (1, 1_100), (2, 41), (0, 5), (1, 900)];
+        let came = sent(&bound("127.0.0.1:0"), &mut [(); 3].map(|()| bound("127.0.0.1:0")), &lengths);
+        let expected = |of: usize| -> Vec<(u8, usize)> {
+            lengths.iter().enumerate().filter(|(_, (at, _))| *at == of).map(|(n, (_, length))| (n as u8, *length)).collect()
+        };
+        assert_eq!(came, [expected(0), expected(1), expected(2)]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_costs_nobody_else_anything() {
+        let (from, mut to) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+        let mut outbox = Outbox::default();
+        let unreachable = Address::Udp("[2001:db8::1]:9".parse().unwrap());
+        for (n, to) in [Address::Udp(to.local_addr()), unreachable, Address::Udp(to.local_addr())].into_iter().enumerate() {
+            outbox.add(to, &mut |_| panic!("it fits"), |buffer, _| buffer.extend([n as u8; 9]));
+        }
+        let mut counts = SentCounts::default();
+        outbox.send(&mut |outbox| from.send(outbox, &mut counts));
+        assert_eq!((counts.datagrams, counts.failed), (2, 1));
         let mut came = vec![];
-        while plain.receive(|from, bytes| came.push((from.port(), bytes.to_vec()))) {}
-        assert_eq!(came, [(dual.local_addr().port(), b"salut".to_vec())]);
+        while to.receive(|_, bytes| came.push(bytes[0])) {}
+        assert_eq!(came, [0, 2]);
+    }
+
+    #[test]
+    fn a_dual_stack_socket_speaks_to_ipv4() {
+        let came = sent(&bound("[::]:0"), &mut [bound("127.0.0.1:0")], &[(0, 5)]);
+        assert_eq!(came, [[(0, 5)]]);
     }
 }

@@ -6,84 +6,19 @@
 
 pub(crate) mod feedback;
 mod header;
+pub(crate) mod outbox;
 
 use std::time::{Duration, Instant};
 
 use salon_srtp::{End, RtcpOpener, Sealer, Slot};
 
 use self::header::{Header, extension};
-use super::address::Address;
 use super::congestion::{Congestion, PADDING};
 use super::ntp::NTP_BEFORE_UNIX;
 use super::packet::{Numbers, Packet};
 use super::payload::ids::Ids;
-use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS, RUN_BYTES, RUN_DATAGRAMS};
+use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS};
 use crate::sdp::Kind;
-
-/// Some datagrams to one address, for the driver to send at once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Datagrams<'a> {
-    pub to: Address,
-    pub bytes: &'a [u8],
-    /// All are this long but the last, which may be shorter.
-    pub each: usize,
-}
-
-impl<'a> Datagrams<'a> {
-    /// One by one.
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.bytes.chunks(self.each.max(1))
-    }
-}
-
-/// Takes datagrams away.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(Datagrams<'_>);
-
-/// Datagrams to one address, gathered until one does not fit the others' length. Kept for its memory.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
-    bytes: Vec<u8>,
-    to: Option<Address>,
-    each: usize,
-    count: usize,
-    ended: bool,
-}
-
-impl Run {
-    /// Adds a datagram that `write` appends to the buffer it is given.
-    pub(crate) fn add(&mut self, to: Address, sink: Sink<'_>, write: impl FnOnce(&mut Vec<u8>, usize)) {
-        if self.to != Some(to) {
-            self.send(sink);
-            self.to = Some(to);
-        }
-        let start = self.bytes.len();
-        write(&mut self.bytes, start);
-        let length = self.bytes.len() - start;
-        let full = self.ended || self.count == RUN_DATAGRAMS || self.bytes.len() > RUN_BYTES || length > self.each;
-        if self.count > 0 && full {
-            sink(Datagrams { to, bytes: &self.bytes[..start], each: self.each });
-            self.bytes.drain(..start);
-            self.count = 0;
-        }
-        if self.count == 0 {
-            self.each = length;
-        }
-        self.count += 1;
-        self.ended = length < self.each;
-    }
-
-    /// Sends what is left.
-    pub(crate) fn send(&mut self, sink: Sink<'_>) {
-        if let Some(to) = self.to.take()
-            && self.count > 0
-        {
-            sink(Datagrams { to, bytes: &self.bytes, each: self.each });
-        }
-        self.bytes.clear();
-        self.count = 0;
-        self.ended = false;
-    }
-}
 
 /// The header extensions a subscriber understands on one kind of stream, by its ids (RFC 8285 section 4.2).
 #[derive(Clone, Copy, Debug, Default)]
@@ -387,44 +322,5 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_packet_is_short() {
         assert_eq!(size_of::<Option<Sent>>(), 16);
-    }
-
-    #[test]
-    fn datagrams_of_one_length_leave_together_and_a_shorter_one_ends_them() {
-        let here = Address::Udp("192.0.2.1:1".parse().unwrap());
-        let there = Address::Tcp("192.0.2.1:1".parse().unwrap());
-        let mut sent: Vec<(Address, Vec<usize>)> = vec![];
-        let mut sink = |datagrams: Datagrams<'_>| {
-            sent.push((datagrams.to, datagrams.iter().map(<[u8]>::len).collect()));
-        };
-        let mut run = Run::default();
-        for (to, length) in [(here, 9), (here, 9), (here, 4), (here, 4), (here, 9), (there, 9), (there, 10), (there, 2)] {
-            run.add(to, &mut sink, |buffer, start| buffer.resize(start + length, 0));
-        }
-        run.send(&mut sink);
-        run.send(&mut sink);
-        assert_eq!(sent, [(here, vec![9, 9, 4]), (here, vec![4]), (here, vec![9]), (there, vec![9]), (there, vec![10, 2]),]);
-    }
-
-    #[test]
-    fn a_run_is_never_longer_than_a_send_call_takes() {
-        let to = Address::Udp("192.0.2.1:1".parse().unwrap());
-        let mut longest = 0;
-        let mut most = 0;
-        let mut total = 0;
-        let mut run = Run::default();
-        let mut sink = |datagrams: Datagrams<'_>| {
-            longest = longest.max(datagrams.bytes.len());
-            most = most.max(datagrams.iter().count());
-            total += datagrams.iter().count();
-        };
-        for length in [1_200, 100] {
-            for _ in 0..500 {
-                run.add(to, &mut sink, |buffer, start| buffer.resize(start + length, 0));
-            }
-        }
-        run.send(&mut sink);
-        assert_eq!((total, most), (1_000, RUN_DATAGRAMS));
-        assert!(longest <= RUN_BYTES);
     }
 }

@@ -12,7 +12,7 @@ use str0m::rtp::RtpPacket;
 
 use super::consumer::Verdict;
 use super::crossing::Crossing;
-use super::egress::Sink;
+use super::egress::outbox::Sink;
 use super::key::{Key, ProducerKey};
 use super::packet::Packet;
 use super::{Engine, Output, quality, trap};
@@ -74,7 +74,7 @@ impl Engine {
         let layer = packet.layer;
         let ask = producer.is_key_frame_due(now, packet.stream, packet.starts_key_frame());
         producer.keep(&packet);
-        self.leaving.wait(key, producer.kind, producer.waiting.is_empty());
+        self.leaving.wait(now, key, producer.kind, producer.waiting.is_empty());
         producer.waiting.push(packet);
         if ask {
             self.ask_key_frame(now, key, layer);
@@ -88,7 +88,7 @@ impl Engine {
         for key in &producers {
             self.flush_producer(now, *key, sink);
         }
-        self.leaving.run.send(sink);
+        self.leaving.outbox.send(sink);
         self.leaving.end(producers, self.counters.packets_out - before);
         self.settle(now);
     }
@@ -146,7 +146,7 @@ impl Engine {
                             quality::thawed(&mut self.counters, consumer.quality.show(packet.at));
                         }
                     }
-                    self.leaving.run.add(client, sink, |buffer, start| {
+                    self.leaving.outbox.add(client, sink, |buffer, start| {
                         egress.write(now, buffer, start, &mut consumer.stream, packet, &numbers);
                     });
                     self.counters.packets_out += 1;
@@ -157,7 +157,7 @@ impl Engine {
                         && let Some(sent) = consumer.stream.sent_as(numbers.index as u16).copied()
                         && let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet)
                     {
-                        self.outputs.push_back(Output::Send { to: client, bytes: again.into() });
+                        self.leaving.outbox.add(client, sink, |buffer, _| buffer.extend_from_slice(&again));
                     }
                 }
             }
@@ -165,7 +165,7 @@ impl Engine {
         if consumer.stream.is_report_due(now) {
             consumer.quality.sample(now, consumer.stream.sent_so_far().1);
             let report = egress.report(&mut consumer.stream, now, self.identity.wall(now));
-            self.outputs.push_back(Output::Send { to: client, bytes: report.into() });
+            self.leaving.outbox.add(client, sink, |buffer, _| buffer.extend_from_slice(&report));
         }
         asked
     }

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::egress::Run;
+use super::egress::outbox::Outbox;
 use super::key::ProducerKey;
-use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET};
+use crate::limits::{GATHER_AT_MOST, GATHER_PER_PACKET, LINGER};
 use crate::sdp::Kind;
 
 #[derive(Debug)]
@@ -17,21 +17,25 @@ pub(crate) struct Leaving {
     /// How long packets wait for each other: the more leave at once, the longer.
     gathering: Duration,
     /// What is being written.
-    pub run: Run,
+    pub outbox: Outbox,
 }
 
 impl Leaving {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { waiting: Vec::new(), at: None, left_at: now, gathering: Duration::ZERO, run: Run::default() }
+        Self { waiting: Vec::new(), at: None, left_at: now, gathering: Duration::ZERO, outbox: Outbox::default() }
     }
 
-    /// A packet of this producer waits; `first` if no other of it does.
-    pub(crate) fn wait(&mut self, producer: ProducerKey, kind: Kind, first: bool) {
+    /// A packet of this producer has come now and waits; `first` if no other of it does.
+    pub(crate) fn wait(&mut self, now: Instant, producer: ProducerKey, kind: Kind, first: bool) {
         if first {
             self.waiting.push(producer);
         }
-        let patience = if kind == Kind::Audio { Duration::ZERO } else { self.gathering };
-        let at = self.left_at + patience;
+        let at = match kind {
+            Kind::Audio => now,
+            // Until enough time has passed since the last ones left, and where many leave, until a burst is whole.
+            Kind::Video if self.gathering >= LINGER => (self.left_at + self.gathering).max(now + LINGER),
+            Kind::Video => self.left_at + self.gathering,
+        };
         self.at = Some(self.at.map_or(at, |before| before.min(at)));
     }
 
@@ -56,6 +60,6 @@ impl Leaving {
 
     /// After a panic: a packet may have been half written.
     pub(crate) fn abandon(&mut self) {
-        self.run = Run::default();
+        self.outbox = Outbox::default();
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::allocation::{Weight, Wish, allocate};
 use crate::engine::congestion::{Congestion, arrivals};
 use crate::engine::consumer::{Consumer, Verdict};
 use crate::engine::demux::{self, Demux};
+use crate::engine::egress::outbox::Datagrams;
 use crate::engine::egress::{Egress, ExtensionIds, Stream, feedback};
 use crate::engine::intake::{Intake, Rates};
 use crate::engine::key::{Key, ProducerKey};
@@ -293,7 +294,9 @@ fn packet_of_call(subscribers: usize) -> Piece {
         bench.now += Duration::from_micros(100);
         let packet = packets.next().expect("no more rounds than packets were caught");
         bench.engine.handle_datagram(bench.now, from, &packet);
-        bench.engine.flush(bench.now + Duration::from_millis(5), &mut |datagrams| sent += datagrams.iter().count());
+        bench.engine.flush(bench.now + Duration::from_millis(5), &mut |outbox| {
+            sent += outbox.iter().map(Datagrams::count).sum::<usize>()
+        });
         while bench.engine.poll_output().is_some() {}
         wanted += subscribers;
         assert!(sent + subscribers * 10 >= wanted, "{sent} of {wanted} left");

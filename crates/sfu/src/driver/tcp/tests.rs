@@ -18,7 +18,7 @@ use crate::counters::TcpEnd;
 use crate::driver::sent::SentCounts;
 use crate::engine::Engine;
 use crate::engine::address::Address;
-use crate::engine::egress::Datagrams;
+use crate::engine::egress::outbox::Datagrams;
 use crate::limits::{
     Limits, TCP_PROVEN_WITHIN, TCP_QUEUE_BYTES, TCP_QUEUE_BYTES_LONG, TCP_STALLED_FOR, TCP_SWEEP_EVERY, TCP_UNPROVEN_PER_ADDRESS,
 };

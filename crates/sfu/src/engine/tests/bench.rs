@@ -386,8 +386,8 @@ impl Bench {
         for thread in 0..=self.others.len() {
             let now = self.now;
             let mut down = vec![];
-            self.thread(thread).flush(now, &mut |datagrams| {
-                down.extend(datagrams.iter().map(|bytes| (datagrams.to, bytes.to_vec())));
+            self.thread(thread).flush(now, &mut |outbox| {
+                down.extend(outbox.iter().flat_map(|run| run.iter().map(move |bytes| (run.to, bytes.to_vec()))));
             });
             for (to, bytes) in down {
                 self.send_down(to, bytes);
