@@ -35,6 +35,7 @@ mod mirrors;
 mod one_port;
 mod producers;
 mod requests;
+mod stun;
 mod subscribers;
 #[cfg(test)]
 mod tests;
@@ -169,6 +170,14 @@ impl Engine {
         let to = self.local_address(from);
         let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
         let Some(key) = recipient else { return };
+        if let Some(question) = self.transports.get_mut(key).and_then(|t| t.came(now, from, datagram.len())) {
+            self.outputs.push_back(Output::Send { to: from, bytes: question.into() });
+        }
+        if stun::answers(datagram).is_some() {
+            self.guard(now, Some(key), |engine| engine.hear_answer(now, key, from, datagram));
+            self.settle(now);
+            return;
+        }
         let subscribes = self.transports.get(key).is_some_and(|t| t.role() == Role::Receive);
         if subscribes && demux::is_rtp_or_rtcp(datagram) {
             // The keys are ours there, not str0m's.
@@ -185,6 +194,20 @@ impl Engine {
             self.counters.dropped(DropReason::Malformed);
         }
         self.settle(now);
+    }
+
+    /// An answer to a check: only we ask, never str0m.
+    fn hear_answer(&mut self, now: Instant, key: Key, from: Address, datagram: &[u8]) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        match transport.answered(now, from, datagram) {
+            None => self.counters.dropped(DropReason::RefusedStun),
+            Some(news) => {
+                transport.heard(now);
+                if news {
+                    self.resume(now, key);
+                }
+            }
+        }
     }
 
     /// Whether the client of a transport has proven to be there, not long ago.
@@ -457,8 +480,7 @@ impl Engine {
     /// A report of this subscriber as it is after it was opened: nobody but its client can seal one.
     pub(crate) fn report_of(&mut self, now: Instant, transport: &str, report: &[u8]) {
         let Some(key) = self.transports.key_of(&TransportId::from(transport)) else { return };
-        let Some(client) = self.transports.get(key).and_then(|transport| transport.client()) else { return };
-        self.hear_report(now, key, client, report);
+        self.hear_report(now, key, report);
         self.settle(now);
     }
 }

@@ -164,6 +164,20 @@ pub(crate) const HOLD_AFTER: Duration = Duration::from_secs(15);
 /// Clients check the path they use every 2.5 s.
 pub(crate) const PATH_QUIET_FOR: Duration = Duration::from_secs(6);
 
+/// How often a client is asked whether it wants what it gets at its address, and how soon again if it does not answer:
+/// lower finds out sooner, higher costs less. Both only when something comes from there.
+pub(crate) const CONSENT_EVERY: Duration = Duration::from_secs(4);
+pub(crate) const CONSENT_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long an answer counts. A line that loses everything for so long needs a moment more when it is back.
+pub(crate) const CONSENT_LASTS: Duration = Duration::from_secs(15);
+
+/// Addresses of one client that are told apart by whether they have answered.
+pub(crate) const CONSENT_ADDRESSES: usize = 8;
+
+/// What may go to an address where nobody has answered yet, in terms of what came from there: a handshake, and no media.
+pub(crate) const UNASKED_TIMES: usize = 3;
+
 /// Sender reports of one stream are this far apart; browsers keep sound and picture in step by them.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
 

@@ -3,25 +3,16 @@
 //! proven to come from a client of ours, and be refused in a way its browser believes (RFC 8489 section 9.1).
 //! Invariant: only a check with the right password is answered, so strangers can neither probe nor bounce.
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::hmac;
 use str0m::IceCreds;
 
 use super::demux;
-
-/// A STUN binding request (RFC 8489 section 5).
-const BINDING_REQUEST: u16 = 0x0001;
-const BINDING_ERROR: u16 = 0x0111;
-const MESSAGE_INTEGRITY: u16 = 0x0008;
-const ERROR_CODE: u16 = 0x0009;
-const FINGERPRINT: u16 = 0x8028;
+use super::stun::{
+    BINDING_ERROR, BINDING_REQUEST, ERROR_CODE, HEADER, INTEGRITY, attribute, integrity_at, key, seal, set_length, verify,
+};
 
 /// Forbidden. Chromium gives a candidate pair up at once on any code but 401, 420, 487 and 500 (read in libwebrtc).
 const FORBIDDEN: [u8; 4] = [0, 0, 4, 3];
-
-const HEADER: usize = 20;
-/// Type and length, and an HMAC-SHA1.
-const INTEGRITY: usize = 24;
-const FINGERPRINT_MASK: u32 = 0x5354_554e;
 
 /// Gives out ICE credentials, and recognises its own.
 #[derive(Debug)]
@@ -57,7 +48,7 @@ impl Farewell {
     pub(crate) fn sign(&self, name: &str, message: &mut [u8]) -> bool {
         let Some(at) = integrity_at(message).filter(|at| message.len() >= at + INTEGRITY) else { return false };
         message[..2].copy_from_slice(&BINDING_REQUEST.to_be_bytes());
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password(name).as_bytes());
+        let key = key(&self.password(name));
         let mut signed = message[..at].to_vec();
         set_length(&mut signed, INTEGRITY);
         message[at + 4..at + INTEGRITY].copy_from_slice(hmac::sign(&key, &signed).as_ref());
@@ -74,14 +65,8 @@ impl Farewell {
         if u16::from_be_bytes(check.get(..2)?.try_into().ok()?) != BINDING_REQUEST {
             return None;
         }
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password(name).as_bytes());
-        let at = integrity_at(check)?;
-        let mut signed = check[..at].to_vec();
-        // The length that was signed ends with the attribute itself (RFC 8489 section 14.5).
-        set_length(&mut signed, INTEGRITY);
-        let claimed = check.get(at + 4..at + INTEGRITY)?;
-        constant_time::verify_slices_are_equal(hmac::sign(&key, &signed).as_ref(), claimed).ok()?;
-        Some(key)
+        let key = key(&self.password(name));
+        verify(&key, check).then_some(key)
     }
 
     /// The refusal of a connectivity check that is addressed to `name`, if a client of ours sent it.
@@ -92,44 +77,14 @@ impl Farewell {
         // The magic cookie and the transaction id.
         refusal.extend(&check[4..HEADER]);
         attribute(&mut refusal, ERROR_CODE, &FORBIDDEN);
-        set_length(&mut refusal, INTEGRITY);
-        let tag = hmac::sign(&key, &refusal);
-        attribute(&mut refusal, MESSAGE_INTEGRITY, tag.as_ref());
-        set_length(&mut refusal, 8);
-        let fingerprint = crc32fast::hash(&refusal) ^ FINGERPRINT_MASK;
-        attribute(&mut refusal, FINGERPRINT, &fingerprint.to_be_bytes());
+        seal(&mut refusal, &key);
         Some(refusal)
     }
 }
 
-/// Where the MESSAGE-INTEGRITY attribute begins.
-fn integrity_at(message: &[u8]) -> Option<usize> {
-    let mut at = HEADER;
-    while let Some([t0, t1, l0, l1]) = message.get(at..at + 4) {
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        if u16::from_be_bytes([*t0, *t1]) == MESSAGE_INTEGRITY {
-            return (length == INTEGRITY - 4).then_some(at);
-        }
-        at += 4 + length.next_multiple_of(4);
-    }
-    None
-}
-
-/// Writes the length of a message that `more` bytes will be added to.
-fn set_length(message: &mut [u8], more: usize) {
-    let length = (message.len() - HEADER + more) as u16;
-    message[2..4].copy_from_slice(&length.to_be_bytes());
-}
-
-/// All values here are whole words, so none needs padding.
-fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    message.extend(kind.to_be_bytes());
-    message.extend((value.len() as u16).to_be_bytes());
-    message.extend(value);
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::stun::MESSAGE_INTEGRITY;
     use super::*;
 
     /// A check as a browser sends it, addressed to `name`.

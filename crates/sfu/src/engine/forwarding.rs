@@ -123,7 +123,7 @@ impl Engine {
     /// Some packets to one consumer. Returns the layers it waits for key frames of, a bit each.
     fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
         let Some(transport) = self.transports.get_mut(to) else { return 0 };
-        let Some(client) = transport.client() else { return 0 };
+        let Some(client) = transport.client(now) else { return 0 };
         let Some((egress, consumer)) = transport.subscribing.sending(mid).filter(|(_, c)| c.negotiated) else { return 0 };
         trap::spring("flush");
         let mut asked = 0;

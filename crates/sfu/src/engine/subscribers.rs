@@ -31,7 +31,7 @@ impl Engine {
         report.extend_from_slice(datagram);
         if egress.open(&mut report) {
             transport.proven(now, from);
-            self.hear_report(now, key, from, &report);
+            self.hear_report(now, key, &report);
         } else {
             self.counters.dropped(DropReason::Malformed);
         }
@@ -39,11 +39,11 @@ impl Engine {
     }
 
     /// A genuine report, opened.
-    pub(super) fn hear_report(&mut self, now: Instant, key: Key, from: Address, report: &[u8]) {
+    pub(super) fn hear_report(&mut self, now: Instant, key: Key, report: &[u8]) {
         let mut arrivals = 0;
         feedback::read(report, |wish| {
             if !matches!(wish, Feedback::Arrivals(_)) || arrivals < ARRIVALS_PER_REPORT {
-                arrivals += usize::from(self.obey(now, key, from, wish));
+                arrivals += usize::from(self.obey(now, key, wish));
             }
         });
         if arrivals > 0 {
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// One thing a subscriber said. True if it told what arrived.
-    fn obey(&mut self, now: Instant, key: Key, from: Address, wish: Feedback<'_>) -> bool {
+    fn obey(&mut self, now: Instant, key: Key, wish: Feedback<'_>) -> bool {
         let Some(transport) = self.transports.get_mut(key) else { return false };
         let Some(egress) = transport.subscribing.egress_mut() else { return false };
         let (ssrc, missing) = match wish {
@@ -67,6 +67,7 @@ impl Engine {
             Feedback::KeyFrameWanted { ssrc } => (ssrc, None),
             Feedback::Missing { ssrc, first, after } => (ssrc, Some((first, after))),
         };
+        let client = transport.client(now);
         let Some((egress, consumer)) = transport.subscribing.sending_as(ssrc) else { return false };
         let Some((first, after)) = missing else {
             self.counters.key_frame_requests_in += 1;
@@ -78,7 +79,7 @@ impl Engine {
             return false;
         };
         self.counters.nacks_in += 1;
-        let Some(producer) = self.producers.get(consumer.producer) else { return false };
+        let (Some(client), Some(producer)) = (client, self.producers.get(consumer.producer)) else { return false };
         for number in Feedback::numbers(first, after) {
             let Some((sent, asked)) = consumer.stream.find(number) else { continue };
             let Some(packet) = producer.kept(now, sent.stream, sent.incoming) else { continue };
@@ -86,7 +87,7 @@ impl Engine {
             let copies = egress.congestion.copies().saturating_add(asked - 1);
             for _ in 0..copies.min(COPIES_AT_MOST) {
                 let Some(again) = egress.rewrite(now, &mut consumer.stream, sent, packet) else { break };
-                self.outputs.push_back(Output::Send { to: from, bytes: again.into() });
+                self.outputs.push_back(Output::Send { to: client, bytes: again.into() });
                 consumer.quality.resent = consumer.quality.resent.saturating_add(1);
                 self.counters.resent += 1;
             }
@@ -97,7 +98,7 @@ impl Engine {
     /// Shares a subscriber's line out among its tracks, and finds out whether it carries more if that is wanted.
     pub(super) fn allocate(&mut self, now: Instant, key: Key) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let Some(client) = transport.client() else { return };
+        let Some(client) = transport.client(now) else { return };
         let subscribing = &mut transport.subscribing;
         if subscribing.egress().is_none() {
             return;
@@ -142,6 +143,20 @@ impl Engine {
         }
         for (producer, layer) in needed {
             self.ask_key_frame(now, producer, layer);
+        }
+    }
+
+    /// A subscriber agrees to get media where it is now. What it missed until then it cannot decode without.
+    pub(super) fn resume(&mut self, now: Instant, key: Key) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let mids: Vec<Mid> = transport.subscribing.consumers().map(|(mid, _)| mid).collect();
+        for mid in &mids {
+            if let Some(consumer) = transport.subscribing.consumer_mut(*mid) {
+                consumer.restart();
+            }
+        }
+        for mid in mids {
+            self.choose_layer(now, key, mid);
         }
     }
 

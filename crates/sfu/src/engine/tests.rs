@@ -3,6 +3,7 @@
 
 mod bench;
 mod codecs;
+mod consent;
 mod consuming;
 mod hostile;
 mod lines;

@@ -4,6 +4,7 @@
 //! who receives what came in here.
 
 mod connection;
+mod consent;
 mod negotiation;
 mod path;
 mod publishing;
@@ -160,9 +161,20 @@ impl Transport {
         self.connection.catch_up(now, happened);
     }
 
-    /// Where the client wants what we send.
-    pub(crate) fn client(&self) -> Option<Address> {
-        self.connection.path.client()
+    /// Where the client wants what we send, if whoever is there agrees.
+    #[inline]
+    pub(crate) fn client(&self, now: Instant) -> Option<Address> {
+        self.connection.path.agreed(now)
+    }
+
+    /// Something came from an address of its client. The question whether it wants what we send there, if it is time to ask.
+    pub(crate) fn came(&mut self, now: Instant, from: Address, bytes: usize) -> Option<Vec<u8>> {
+        self.connection.came(now, from, bytes)
+    }
+
+    /// An answer to a check came from there. None if it is to none of ours; else whether it is news that it agrees.
+    pub(crate) fn answered(&mut self, now: Instant, from: Address, datagram: &[u8]) -> Option<bool> {
+        self.connection.answered(now, from, datagram)
     }
 
     /// A genuine connectivity check came from there; with `nominated` the client wants its media there.

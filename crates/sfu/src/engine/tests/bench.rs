@@ -49,6 +49,8 @@ pub(super) struct Bench {
     pub sizes: HashMap<&'static str, (u16, u16)>,
     /// What the next published track may be.
     pub cap: crate::Cap,
+    /// Bytes that went where no client is.
+    pub astray: HashMap<Address, usize>,
     busy_until: HashMap<usize, Instant>,
     /// Whose UDP the network swallows.
     pub without_udp: HashSet<usize>,
@@ -68,8 +70,10 @@ pub(super) struct Client {
     pub rtc: Rtc,
     pub name: String,
     pub thread: usize,
-    /// Where it is. On other protocols it has the same port.
+    /// Where it is seen. On other protocols it has the same port.
     pub address: Address,
+    /// Where it is, behind its router.
+    local: SocketAddr,
     /// What its last media came from.
     pub sends_from: Option<Address>,
     pub connected_at: Option<Instant>,
@@ -131,6 +135,7 @@ impl Bench {
             rates: HashMap::new(),
             sizes: HashMap::new(),
             cap: crate::Cap::default(),
+            astray: HashMap::new(),
             busy_until: HashMap::new(),
             without_udp: HashSet::new(),
             line: VecDeque::new(),
@@ -367,7 +372,7 @@ impl Bench {
                 self.thread(thread).handle_datagram(now, at, bytes);
             }
             Way::Down => {
-                if let Ok(receive) = Receive::new(at.protocol(), server(), at.socket(), bytes) {
+                if let Ok(receive) = Receive::new(at.protocol(), server(), self.clients[client].local, bytes) {
                     let _ = self.clients[client].rtc.handle_input(Input::Receive(self.now, receive));
                 }
             }
@@ -431,7 +436,10 @@ impl Bench {
     }
 
     fn send_down(&mut self, to: Address, bytes: Vec<u8>) {
-        let Some(index) = self.clients.iter().position(|c| c.address.socket() == to.socket()) else { return };
+        let Some(index) = self.clients.iter().position(|c| c.address.socket() == to.socket()) else {
+            *self.astray.entry(to).or_default() += bytes.len();
+            return;
+        };
         let mut at = self.now;
         if let Some(rate) = self.rates.get(&index) {
             let begins = self.busy_until.get(&index).map_or(at, |busy| at.max(*busy));
@@ -464,6 +472,7 @@ impl Client {
             name,
             thread: 0,
             address: Address::new(protocols[0], socket),
+            local: socket,
             sends_from: None,
             connected_at: None,
             closed: false,

@@ -22,6 +22,7 @@ use crate::engine::demux;
 use crate::engine::identity::Identity;
 use crate::engine::lines::{self, Lines};
 use crate::engine::payload::dependency::Carrier;
+use crate::engine::stun;
 use crate::limits::{OVERDUE_ROUNDS, STATS_EVERY};
 use crate::sdp::{BadSdp, Credentials, Format, Kind};
 use crate::{CloseReason, Error};
@@ -41,6 +42,9 @@ pub(crate) struct Connection {
     dtls_started: bool,
     keys: Slot,
     pub path: Path,
+    /// The names of client and server, as checks of ours have them, and the client's password.
+    names: String,
+    password: String,
     connected: bool,
     /// When it wants to be woken.
     deadline: Option<Instant>,
@@ -95,6 +99,7 @@ impl Connection {
             }
         }
         let mut direct = rtc.direct_api();
+        let names = format!("{}:{}", credentials.ufrag, direct.local_ice_credentials().ufrag);
         direct.set_ice_controlling(false);
         direct.set_remote_ice_credentials(IceCreds { ufrag: credentials.ufrag.clone(), pass: credentials.password.clone() });
         direct.set_remote_fingerprint(fingerprint);
@@ -106,6 +111,8 @@ impl Connection {
             dtls_started: false,
             keys,
             path: Path::default(),
+            names,
+            password: credentials.password.clone(),
             connected: false,
             deadline: None,
             declared: HashSet::new(),
@@ -152,6 +159,19 @@ impl Connection {
     pub(crate) fn accepts(&self, now: Instant, from: Address, to: SocketAddr, datagram: &[u8]) -> bool {
         Receive::new(from.protocol(), from.socket(), to, datagram)
             .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+    }
+
+    /// Something came from an address of its client. The question whether it wants what we send there, if it is time to ask.
+    #[inline]
+    pub(crate) fn came(&mut self, now: Instant, from: Address, bytes: usize) -> Option<Vec<u8>> {
+        let transaction = self.path.consent.came(now, from, bytes, stun::check_length(&self.names))?;
+        Some(stun::check(transaction, &self.names, &self.password))
+    }
+
+    /// An answer to a check came from there. None if it is to none of ours; else whether it is news that it agrees.
+    pub(crate) fn answered(&mut self, now: Instant, from: Address, datagram: &[u8]) -> Option<bool> {
+        let transaction = stun::answers(datagram).filter(|_| stun::agrees(&stun::key(&self.password), datagram))?;
+        self.path.consent.answered(now, from, transaction)
     }
 
     /// Takes a datagram. False if it could not be understood; the connection lives on.
@@ -201,7 +221,7 @@ impl Connection {
             let timeout = loop {
                 match self.rtc.poll_output() {
                     Ok(Output::Timeout(at)) => break at,
-                    Ok(Output::Transmit(transmit)) => happened.push(self.addressed(transmit)),
+                    Ok(Output::Transmit(transmit)) => happened.extend(self.addressed(now, transmit)),
                     Ok(Output::Event(event)) => self.take(event, happened),
                     Err(_) => {
                         happened.push(Happened::Closed(if self.connected {
@@ -228,11 +248,15 @@ impl Connection {
     }
 
     /// Answers to checks go back where those came from, all else where the client is. The `Rtc` itself stays with the
-    /// path of the highest priority until 15 s after the client has left it.
-    fn addressed(&self, transmit: Transmit) -> Happened {
+    /// path of the highest priority until 15 s after the client has left it. Where nobody has agreed to get anything, little
+    /// goes: a handshake, which is tried again.
+    fn addressed(&mut self, now: Instant, transmit: Transmit) -> Option<Happened> {
         let named = Address::new(transmit.proto, transmit.destination);
-        let to = if demux::is_stun(&transmit.contents) { named } else { self.path.client().unwrap_or(named) };
-        Happened::Send(to, transmit.contents)
+        if demux::is_stun(&transmit.contents) {
+            return Some(Happened::Send(named, transmit.contents));
+        }
+        let to = self.path.client().unwrap_or(named);
+        self.path.consent.take(now, to, transmit.contents.len()).then(|| Happened::Send(to, transmit.contents))
     }
 
     fn take(&mut self, event: Event, happened: &mut Vec<Happened>) {

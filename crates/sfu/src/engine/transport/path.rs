@@ -1,14 +1,19 @@
 //! Where a client is reached.
-//! Invariant: a path that was proven is left for one that is only checked when it has gone quiet.
+//! Invariants: a path that was proven is left for one that is only checked when it has gone quiet; media goes only where
+//! somebody has agreed to get it.
 
 use std::time::Instant;
 
+use super::consent::Consent;
 use crate::engine::address::Address;
 use crate::limits::PATH_QUIET_FOR;
 
-/// Nowhere, until a genuine check came.
 #[derive(Debug, Default)]
-pub(crate) struct Path(Option<Place>);
+pub(crate) struct Path {
+    /// Nowhere, until a genuine check came.
+    place: Option<Place>,
+    pub consent: Consent,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -19,15 +24,20 @@ struct Place {
 }
 
 impl Path {
-    /// Where the client wants what we send.
+    /// Where the client says that it is.
     pub(crate) fn client(&self) -> Option<Address> {
-        self.0.map(|place| place.client)
+        self.place.map(|place| place.client)
+    }
+
+    /// The same if whoever is there wants what we send.
+    pub(crate) fn agreed(&self, now: Instant) -> Option<Address> {
+        self.client().filter(|client| self.consent.agrees(now, *client))
     }
 
     /// A genuine connectivity check came from there; with `nominated` the client wants its media there. A check can be
     /// caught and sent again from elsewhere, so a path that was proven is left for it only when it has gone quiet.
     pub(crate) fn checked(&mut self, now: Instant, from: Address, nominated: bool) {
-        match &mut self.0 {
+        match &mut self.place {
             Some(place) if place.client == from => place.heard_at = now,
             Some(place) if place.proven && now.saturating_duration_since(place.heard_at) < PATH_QUIET_FOR => {}
             Some(_) if !nominated => {}
@@ -37,11 +47,11 @@ impl Path {
 
     /// A genuine packet or report came from there, which cannot be sent twice.
     pub(crate) fn proven(&mut self, now: Instant, from: Address) {
-        self.0 = Some(Place { client: from, proven: true, heard_at: now });
+        self.place = Some(Place { client: from, proven: true, heard_at: now });
     }
 
     /// Nobody is reached there any more. What it checks next is the client's new place.
     pub(crate) fn leave(&mut self, address: Address) {
-        self.0 = self.0.filter(|place| place.client != address);
+        self.place = self.place.filter(|place| place.client != address);
     }
 }
