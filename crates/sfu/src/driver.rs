@@ -5,9 +5,11 @@
 //! `driver/addresses.rs` for what clients are told.
 
 mod addresses;
+mod clock;
 mod command;
 mod directory;
 mod handle;
+mod health;
 mod neighbours;
 mod sent;
 mod tcp;
@@ -16,17 +18,20 @@ mod udp;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use self::clock::{now, wall};
 use self::command::Command;
 use self::directory::Directory;
 use self::handle::Line;
+use self::health::Pulse;
 use self::neighbours::{Neighbours, neighbours};
 use self::sent::SentCounts;
 use self::tcp::Tcp;
@@ -36,11 +41,12 @@ use crate::counters::DropReason;
 use crate::engine::address::Address;
 use crate::engine::egress::outbox::Outbox;
 use crate::engine::{Engine, Output};
-use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, THREADS_AT_MOST};
-use crate::{Config, Event, Secret};
+use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, Limits, RESTARTS, RESTARTS_WITHIN, THREADS_AT_MOST};
+use crate::{CloseReason, Config, Event, Secret, TransportId};
 
 pub use self::addresses::addresses;
 pub use self::handle::Sfu;
+pub use self::health::Health;
 pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
@@ -123,15 +129,22 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
         let over_tcp = config.tcp.iter().copied().map(Address::Tcp);
         let candidates: Vec<_> = candidates.into_iter().map(Address::Udp).chain(over_tcp).collect();
         tracing::info!(thread = me, port = local.port(), addresses = candidates.len(), "media thread starts");
-        #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
-        let engine = Engine::new(Instant::now(), SystemTime::now(), candidates, config.limits.clone(), config.secret.clone())
-            .ok_or(StartError::Certificate)?
-            .among(me, threads, config.single_port);
+        let recipe = Recipe {
+            me,
+            threads,
+            one_port: config.single_port,
+            candidates,
+            limits: config.limits.clone(),
+            secret: config.secret.clone(),
+        };
+        let engine = recipe.engine().ok_or(StartError::Certificate)?;
+        let pulse = Arc::new(Pulse::new(now()));
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
         let tcp = Tcp::new(poll.registry().try_clone()?, Arc::clone(&lobby), CONNECTIONS);
-        lines.push(Line { commands, waker, local });
+        lines.push(Line { commands, waker, local, pulse: Arc::clone(&pulse) });
         shards.push(Shard {
-            me,
+            recipe,
+            pulse,
             poll,
             udp,
             tcp,
@@ -147,7 +160,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
         });
     }
     for shard in shards {
-        thread::Builder::new().name(format!("media-{}", shard.me)).spawn(move || shard.run())?;
+        thread::Builder::new().name(format!("media-{}", shard.recipe.me)).spawn(move || shard.run())?;
     }
     Ok((Sfu::new(lines, directory, lobby), outbox))
 }
@@ -177,9 +190,28 @@ fn fresh_secret() -> Result<Secret, StartError> {
     Ok(Secret(fresh))
 }
 
+/// What an engine is made from, the first time and after a bug broke it.
+struct Recipe {
+    me: usize,
+    threads: usize,
+    one_port: bool,
+    candidates: Vec<Address>,
+    limits: Limits,
+    secret: Option<Secret>,
+}
+
+impl Recipe {
+    /// None if the crypto library makes no certificate.
+    fn engine(&self) -> Option<Engine> {
+        let engine = Engine::new(now(), wall(), self.candidates.clone(), self.limits.clone(), self.secret.clone())?;
+        Some(engine.among(self.me, self.threads, self.one_port))
+    }
+}
+
 /// A thread's belongings.
 struct Shard {
-    me: usize,
+    recipe: Recipe,
+    pulse: Arc<Pulse>,
     poll: Poll,
     udp: Udp,
     tcp: Tcp,
@@ -201,15 +233,76 @@ struct Shard {
 impl Drop for Shard {
     /// Also after a panic: the other threads go on.
     fn drop(&mut self) {
-        self.directory.ended(self.me);
+        self.directory.ended(self.recipe.me);
     }
 }
 
 impl Shard {
+    /// Works until it is told to stop. A bug that nothing else holds ends all transports of this thread, and the thread goes
+    /// on with an engine that knows nothing.
     fn run(mut self) {
+        let mut restarts = VecDeque::new();
+        loop {
+            let bug = match catch_unwind(AssertUnwindSafe(|| self.work())) {
+                Ok(Ended::Stopped) => return self.pulse.stopped(),
+                Ok(Ended::Broken) => false,
+                Err(_) => true,
+            };
+            restarts.push_back(now());
+            restarts.retain(|at: &Instant| now().saturating_duration_since(*at) < RESTARTS_WITHIN);
+            if !bug || restarts.len() > RESTARTS || !self.begin_anew() {
+                return self.give_up();
+            }
+        }
+    }
+
+    /// After a bug: goes on without all that was here. False if that cannot be.
+    fn begin_anew(&mut self) -> bool {
+        if !self.replace_engine() {
+            return false;
+        }
+        let lost = self.directory.lost(self.recipe.me);
+        tracing::error!(thread = self.recipe.me, transports = lost.len(), "media thread lost all it had by a bug, and goes on");
+        self.pulse.restarted();
+        self.close_events(lost);
+        true
+    }
+
+    /// Ends by itself. Those who were here hear of it, and nobody comes here any more.
+    fn give_up(mut self) {
+        tracing::error!(thread = self.recipe.me, "media thread ends");
+        self.pulse.ended();
+        self.inbox.close();
+        let lost = self.directory.ended(self.recipe.me);
+        self.close_events(lost);
+        // The other threads have mirrors of what was here.
+        self.replace_engine();
+        self.neighbours.carry(&mut self.engine.crossings);
+        for event in std::mem::take(&mut self.waiting) {
+            let _ = self.events.blocking_send(event);
+        }
+    }
+
+    /// An engine that knows nothing in the place of one that may be in any state. False if none can be made.
+    fn replace_engine(&mut self) -> bool {
+        let Some(fresh) = self.recipe.engine() else { return false };
+        let fresh = fresh.succeed(&mut self.engine);
+        let broken = std::mem::replace(&mut self.engine, fresh);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        self.tcp.close_all(&mut self.engine);
+        self.outbox.clear();
+        true
+    }
+
+    fn close_events(&mut self, lost: Vec<TransportId>) {
+        let closed = |transport| Event::TransportClosed { transport, reason: CloseReason::Panicked };
+        self.waiting.extend(lost.into_iter().map(closed));
+    }
+
+    fn work(&mut self) -> Ended {
         let mut events = Events::with_capacity(256);
-        // Readiness is told once: with a rest left in the socket or queue the thread must not sleep.
-        let mut rest = false;
+        // Readiness is told once: with a rest left in the socket or queue the thread must not sleep. So it is after a bug.
+        let mut rest = true;
         loop {
             let sleep = match if rest { Duration::ZERO } else { self.sleep() } {
                 // A poll would wait for a whole millisecond. What comes meanwhile is what is waited for.
@@ -223,7 +316,7 @@ impl Shard {
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "media thread cannot wait for packets");
-                return;
+                return Ended::Broken;
             }
             self.cross_over();
             for event in events.iter().filter(|event| event.token() >= CONNECTIONS) {
@@ -231,6 +324,7 @@ impl Shard {
             }
             let more_packets = self.read() | self.read_tcp();
             let now = now();
+            self.pulse.turned(now);
             self.tcp.sweep(now, &mut self.engine);
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
@@ -240,7 +334,7 @@ impl Shard {
             match self.obey() {
                 Obeyed::All => rest = more_packets,
                 Obeyed::More => rest = true,
-                Obeyed::Stop => return,
+                Obeyed::Stop => return Ended::Stopped,
             }
             self.deliver();
         }
@@ -274,7 +368,7 @@ impl Shard {
         if passed >= BUSY_OVER {
             let counters = &self.engine.counters;
             let moved = counters.datagrams_in + counters.packets_out + counters.packets_crossed;
-            self.directory.is_busy(self.me, ((moved - before) as f64 / passed.as_secs_f64()) as u64);
+            self.directory.is_busy(self.recipe.me, ((moved - before) as f64 / passed.as_secs_f64()) as u64);
             self.measured = (now, moved);
         }
     }
@@ -320,6 +414,8 @@ impl Shard {
                     let _ = done.send(());
                     return Obeyed::Stop;
                 }
+                #[cfg(test)]
+                Ok(Command::Panic) => panic!("a bug"),
                 Ok(Command::Adopt(newcomer)) => self.tcp.adopt(now(), *newcomer, &mut self.engine),
                 Ok(Command::Do(errand)) => {
                     // It may speak of what another thread shared before.
@@ -394,15 +490,17 @@ fn send(udp: &Udp, tcp: &mut Tcp, outbox: &Outbox, sent: &mut SentCounts) {
     }
 }
 
+/// Why a thread does not work any more.
+enum Ended {
+    Stopped,
+    /// The system does not let it.
+    Broken,
+}
+
 enum Obeyed {
     All,
     More,
     Stop,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use cap::Cap;
 pub use counters::{DropReason, Snapshot, TcpEnd};
-pub use driver::{Sfu, StartError, addresses, begins_media, start};
+pub use driver::{Health, Sfu, StartError, addresses, begins_media, start};
 pub use ids::{ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};

@@ -201,6 +201,13 @@ pub(crate) const GATHER_AT_MOST: Duration = Duration::from_millis(4);
 /// has left for a while: a browser needs about so much to write one. What is sent in two halves costs twice.
 pub(crate) const LINGER: Duration = Duration::from_micros(200);
 
+/// A media thread that has not turned for this long is stuck: it wakes up at least as often as it keeps house.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(15);
+
+/// A media thread that lost everything by a bug goes on; so often within this time, and then no more: it would only burn.
+pub(crate) const RESTARTS: usize = 5;
+pub(crate) const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
+
 /// Media threads in a process: as many as there are letters in ICE names.
 pub(crate) const THREADS_AT_MOST: usize = 64;
 

@@ -21,6 +21,9 @@ pub(super) enum Command {
     /// For the thread itself: the engine knows datagrams only.
     Adopt(Box<Newcomer>),
     Stop(oneshot::Sender<()>),
+    /// A bug outside of what is guarded.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Something to do on an engine.

@@ -41,6 +41,19 @@ struct Thread {
     newish: usize,
 }
 
+impl Names {
+    /// Takes everything of a thread out.
+    fn clear(&mut self, thread: usize, now: Thread) -> Vec<TransportId> {
+        self.threads[thread] = now;
+        self.producers.retain(|_, home| *home != thread);
+        self.rooms.retain(|_, here| {
+            here[thread] = 0;
+            here.iter().any(|count| *count > 0)
+        });
+        self.transports.extract_if(|_, place| place.thread == thread).map(|(transport, _)| transport).collect()
+    }
+}
+
 /// Where a transport is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -64,16 +77,15 @@ impl Directory {
         thread.newish = std::mem::take(&mut thread.new);
     }
 
-    /// A thread has ended, by a bug or because it was told to: nothing is left there, and nothing new goes there.
-    pub(super) fn ended(&self, thread: usize) {
-        let mut names = self.names();
-        names.threads[thread] = Thread { ended: true, ..Thread::default() };
-        names.producers.retain(|_, home| *home != thread);
-        names.transports.retain(|_, place| place.thread != thread);
-        names.rooms.retain(|_, here| {
-            here[thread] = 0;
-            here.iter().any(|count| *count > 0)
-        });
+    /// A thread has ended, by a bug or because it was told to: nothing is left there, and nothing new goes there. Returns
+    /// the transports that were there.
+    pub(super) fn ended(&self, thread: usize) -> Vec<TransportId> {
+        self.names().clear(thread, Thread { ended: true, ..Thread::default() })
+    }
+
+    /// A thread lost everything by a bug, and goes on. Returns the transports that were there.
+    pub(super) fn lost(&self, thread: usize) -> Vec<TransportId> {
+        self.names().clear(thread, Thread::default())
     }
 
     /// Enters a new transport; returns the thread that gets it.
@@ -243,7 +255,7 @@ mod tests {
             assert_eq!(directory.enter_transport(&transport.into(), &"r".into()), Ok(thread));
         }
         directory.enter_producer(&"p".into(), 0).expect("a new name");
-        directory.ended(0);
+        assert_eq!(directory.ended(0).len(), 2);
         assert!(directory.is_empty());
         for transport in ["a", "b", "c"] {
             assert_eq!(directory.enter_transport(&transport.into(), &transport.into()), Ok(1));

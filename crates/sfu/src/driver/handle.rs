@@ -10,8 +10,10 @@ use mio::Waker;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::now;
 use super::command::{About, Answer, Command, Desk, Errand};
 use super::directory::{Directory, Place};
+use super::health::{Health, Pulse};
 use super::tcp::lobby::Lobby;
 use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::{Gone, demux};
@@ -34,6 +36,7 @@ pub(super) struct Line {
     pub commands: mpsc::Sender<Command>,
     pub waker: Arc<Waker>,
     pub local: SocketAddr,
+    pub pulse: Arc<Pulse>,
 }
 
 impl Sfu {
@@ -182,6 +185,13 @@ impl Sfu {
         all
     }
 
+    /// Whether the media threads are alive. Asks none of them, so that the answer does not depend on it.
+    pub fn health(&self) -> Health {
+        let mut health = Health::default();
+        self.threads.iter().for_each(|thread| thread.pulse.describe(now(), &mut health));
+        health
+    }
+
     /// Takes over a TCP connection of a client of ours, which begins with a check (RFC 6544 section 7, RFC 4571). Returns
     /// when that has come. What is no client's, or does not say so in time, is closed; it costs no other connection
     /// anything.
@@ -292,6 +302,11 @@ impl Sfu {
             Ok(())
         });
         self.post(thread, Command::Do(errand));
+    }
+
+    #[cfg(test)]
+    pub(super) fn break_thread(&self, thread: usize) {
+        self.post(thread, Command::Panic);
     }
 
     fn post(&self, thread: usize, command: Command) {

@@ -176,6 +176,12 @@ impl Tcp {
         self.sweep_at = (!self.connections.is_empty()).then(|| now + TCP_SWEEP_EVERY);
     }
 
+    /// Lets everyone go: nobody is known any more.
+    pub(super) fn close_all(&mut self, engine: &mut Engine) {
+        let all: Vec<Token> = self.connections.keys().copied().collect();
+        all.into_iter().for_each(|token| self.close(token, TcpEnd::Over, engine));
+    }
+
     fn close(&mut self, token: Token, end: TcpEnd, engine: &mut Engine) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         let _ = self.registry.deregister(&mut connection.stream);

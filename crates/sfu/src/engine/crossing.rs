@@ -27,6 +27,8 @@ pub(crate) enum Crossing {
     Paused { key: ProducerKey, paused: bool },
     /// A producer is no more.
     Ended { key: ProducerKey },
+    /// A thread lost everything that it had and that it knew of others.
+    Restarted,
 
     // From the thread with the mirror back home.
     /// Someone there waits for a key frame of this layer.
@@ -62,12 +64,13 @@ pub(crate) struct Begin {
 impl Crossing {
     /// What is lost like any packet, and asked for or sent again.
     fn may_be_lost(&self) -> bool {
-        !matches!(self, Self::Begin(_) | Self::Paused { .. } | Self::Ended { .. } | Self::Unwatch { .. })
+        !matches!(self, Self::Begin(_) | Self::Paused { .. } | Self::Ended { .. } | Self::Unwatch { .. } | Self::Restarted)
     }
 
     /// Whether nothing is lost if `self` arrives and `earlier` does not.
     fn overtakes(&self, earlier: &Self) -> bool {
         match (self, earlier) {
+            (Self::Restarted, _) => true,
             (Self::Ended { key }, Self::Begin(begin)) => begin.key == *key,
             (Self::Ended { key }, Self::Paused { key: of, .. }) => of == key,
             (Self::Begin(again), Self::Begin(begin)) => begin.key == again.key,
@@ -113,6 +116,20 @@ impl Crossings {
         }
         waiting.push(crossing);
         true
+    }
+
+    /// This thread goes on after it lost everything.
+    pub(super) fn succeed(&mut self, before: &Self) {
+        self.serial = before.serial;
+        for thread in 0..self.threads() {
+            // News are never dropped.
+            let _ = self.push(thread, Crossing::Restarted);
+        }
+    }
+
+    /// Another thread knows nothing of its clients any more.
+    pub(super) fn forget_all_of(&mut self, thread: usize) {
+        self.elsewhere.retain(|_, (owner, _)| *owner != thread);
     }
 
     /// Tells one sharing of a producer from an earlier one.

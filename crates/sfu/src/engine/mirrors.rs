@@ -22,6 +22,15 @@ impl Engine {
         self
     }
 
+    /// Goes on in the place of an engine that a bug broke: with its counters, and with keys that it never gave out.
+    pub(crate) fn succeed(mut self, before: &mut Self) -> Self {
+        self.next_key = before.next_key;
+        self.counters = std::mem::take(&mut before.counters);
+        self.counters.panics += 1;
+        self.crossings.succeed(&before.crossings);
+        self
+    }
+
     pub(super) fn cross(&mut self, to: usize, crossing: Crossing) {
         if !self.crossings.push(to, crossing) {
             self.counters.dropped(DropReason::CrossingFull);
@@ -71,6 +80,7 @@ impl Engine {
             }
             Crossing::Paused { key, paused } => self.set_paused(now, key, paused),
             Crossing::Ended { key } => self.end_producer(now, key),
+            Crossing::Restarted => self.forget_thread(now, from),
             Crossing::KeyFrameWanted { key, rid } => {
                 if let Some(layer) = self.producers.get(key).and_then(|p| p.stream_of(rid)) {
                     self.ask_key_frame(now, key, layer);
@@ -93,6 +103,17 @@ impl Engine {
             }
         }
         self.settle(now);
+    }
+
+    /// Another thread lost everything.
+    fn forget_thread(&mut self, now: Instant, thread: usize) {
+        let of_it = |origin: Origin| matches!(origin, Origin::Thread { home, .. } if home == thread);
+        let mirrors: Vec<_> = self.producers.iter().filter(|(_, p)| of_it(p.origin)).map(|(key, _)| key).collect();
+        for key in mirrors {
+            self.end_producer(now, key);
+        }
+        self.producers.iter_mut().for_each(|producer| producer.mirrors.retain(|mirror| mirror.on != thread));
+        self.crossings.forget_all_of(thread);
     }
 
     fn begin_mirror(&mut self, now: Instant, home: usize, begin: Begin) {

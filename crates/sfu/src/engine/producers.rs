@@ -33,6 +33,10 @@ impl Producers {
         self.by_key.iter().map(|(key, producer)| (*key, producer))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Producer> {
+        self.by_key.values_mut()
+    }
+
     pub(crate) fn add(&mut self, key: ProducerKey, producer: Producer) {
         self.by_id.insert(producer.id.clone(), key);
         self.by_key.insert(key, producer);

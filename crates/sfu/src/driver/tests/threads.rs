@@ -12,7 +12,8 @@ use str0m::{Candidate, Event as PeerEvent, Input, Output, Rtc};
 use tokio::sync::mpsc;
 
 use super::super::{Sfu, StartError, now, start};
-use crate::{Cap, CloseReason, Config, Consume, ConsumeError, Error, Event, Kind, Produce, Role};
+use crate::limits::RESTARTS;
+use crate::{Cap, CloseReason, Config, Consume, ConsumeError, Error, Event, Health, Kind, Produce, Role, TransportId};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -319,4 +320,82 @@ async fn many_who_come_and_go_at_once_leave_nothing() {
     assert!(sfu.directory.is_empty());
     sfu.stop().await;
     heard.await.expect("no panic");
+}
+
+/// Those whose end was told, with why.
+fn ends(events: &mut mpsc::Receiver<Event>) -> Vec<(TransportId, CloseReason)> {
+    let end = |event| match event {
+        Event::TransportClosed { transport, reason } => Some((transport, reason)),
+        _ => None,
+    };
+    std::iter::from_fn(|| events.try_recv().ok()).filter_map(end).collect()
+}
+
+#[tokio::test]
+async fn a_bug_that_kills_a_thread_ends_who_was_there_and_the_thread_goes_on() {
+    let (sfu, mut events) = started(false);
+    let mut peers = vec![];
+    for (name, role) in [("alice", Role::Send), ("bob", Role::Receive)] {
+        peers.push(Peer::open(&sfu, name, role).await);
+    }
+    let thread = |name: &str| sfu.directory.transport(&name.into()).map(|place| place.thread);
+    let (home, other) = (thread("alice").expect("there"), thread("bob").expect("there"));
+    assert_ne!(home, other);
+    go_on(&mut peers, "a connection", |peers| peers.iter().all(|p| p.connected));
+    let camera = peers[0].publish(&sfu, "camera").await;
+    peers[1].subscribe(&sfu, "camera").await.expect("found");
+    watch(&mut peers, camera);
+    let forwarded = sfu.snapshot().await.packets_in;
+
+    sfu.break_thread(home);
+    let mut told = vec![];
+    go_on(&mut peers, "the news", |_| {
+        told.extend(ends(&mut events));
+        !told.is_empty()
+    });
+    assert_eq!(told, [("alice".into(), CloseReason::Panicked)]);
+    assert_eq!(sfu.health(), Health { threads: 2, ended: 0, stuck: 0, restarts: 1 });
+    assert!(sfu.health().is_good());
+    assert_eq!(thread("alice"), Err(Error::UnknownTransport));
+    assert_eq!(peers[1].subscribe(&sfu, "camera").await, Err(ConsumeError::NotFound), "it went with its publisher");
+    let snapshot = sfu.snapshot().await;
+    assert_eq!((snapshot.transports, snapshot.producers, snapshot.panics), (1, 0, 1));
+    assert!(snapshot.packets_in >= forwarded, "what was counted is not forgotten");
+
+    // On both threads life goes on: Alice comes back under her old names, and Bob sees her again.
+    let bob = peers.pop().expect("Bob");
+    peers = vec![Peer::open(&sfu, "alice", Role::Send).await, bob];
+    assert_eq!(thread("alice"), Ok(home));
+    go_on(&mut peers, "a connection", |peers| peers.iter().all(|p| p.connected));
+    let camera = peers[0].publish(&sfu, "camera").await;
+    peers[1].subscribe(&sfu, "camera").await.expect("found");
+    watch(&mut peers, camera);
+    sfu.stop().await;
+    assert_eq!(sfu.health(), Health { threads: 2, ended: 0, stuck: 0, restarts: 1 }, "to be stopped is no illness");
+    assert!(sfu.directory.is_empty());
+}
+
+#[tokio::test]
+async fn a_thread_that_keeps_breaking_ends_and_says_so() {
+    let (sfu, mut events) = started(false);
+    let mut peers = vec![Peer::open(&sfu, "alice", Role::Send).await];
+    let home = sfu.directory.transport(&"alice".into()).expect("there").thread;
+    for _ in 0..RESTARTS + 1 {
+        sfu.break_thread(home);
+    }
+    go_on(&mut peers, "its end", |_| !sfu.health().is_good());
+    assert_eq!(sfu.health(), Health { threads: 2, ended: 1, stuck: 0, restarts: RESTARTS as u64 });
+    let mut told = vec![];
+    go_on(&mut peers, "the news", |_| {
+        told.extend(ends(&mut events));
+        !told.is_empty()
+    });
+    assert_eq!(told, [("alice".into(), CloseReason::Panicked)]);
+    // Whoever comes now gets the other thread.
+    for name in ["alice", "bob", "carol"] {
+        peers.push(Peer::open(&sfu, name, Role::Send).await);
+        assert_eq!(sfu.directory.transport(&name.into()).map(|place| place.thread), Ok(1 - home));
+    }
+    go_on(&mut peers[1..], "a connection", |peers| peers.iter().all(|p| p.connected));
+    sfu.stop().await;
 }
