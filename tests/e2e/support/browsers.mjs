@@ -4,12 +4,33 @@
 import { existsSync } from 'node:fs';
 
 import { chromium } from 'playwright-core';
-import puppeteer from 'puppeteer-core';
 
 import { fakeDevices } from './fake-devices.mjs';
 
 const CHROMIUM = process.env.SALON_CHROMIUM ?? '/usr/bin/chromium';
 const FIREFOX = [process.env.SALON_FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'];
+
+/** By person: browsers that stay open for the test files after this one in the same process. `null` if none do. */
+let kept = null;
+
+/** From now on a person's ordinary browser outlives a test file, until `closeKept`. */
+export function keepBrowsers() {
+  kept = new Map();
+}
+
+export async function closeKept() {
+  const browsers = await Promise.allSettled(kept?.values() ?? []);
+  kept = null;
+  await Promise.allSettled(browsers.map(({ value }) => value?.close()));
+}
+
+/** A person's ordinary Chromium, if browsers are kept: the one that is open already, or a new one. */
+export async function keptChromium(name, person) {
+  if (!kept) return null;
+  const open = await kept.get(name)?.catch(() => null);
+  if (!open?.isConnected()) kept.set(name, openChromium(person));
+  return kept.get(name);
+}
 
 /** A Chromium whose camera and microphone are `person`'s; `withoutUdp`, as behind a firewall that lets none through. */
 export async function openChromium({ withoutUdp = false, ...person }) {
@@ -45,6 +66,7 @@ export function firefox() {
 
 export async function openFirefox({ tone }) {
   if (!firefox()) throw new Error('Firefox is not installed');
+  const { default: puppeteer } = await import('puppeteer-core');
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: firefox(),

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Api } from './api.mjs';
 import { openApplication } from './application.mjs';
-import { openChromium, openFirefox } from './browsers.mjs';
+import { keptChromium, openChromium, openFirefox } from './browsers.mjs';
 import { Watch } from './minutes.mjs';
 import { OUT } from './places.mjs';
 import { Person } from './person.mjs';
@@ -128,7 +128,10 @@ export class Stage {
     return person;
   }
 
+  /** The key of a person's ordinary browser is their name. */
   async #browser(key, open) {
+    const kept = CAST[key] && (await keptChromium(key, CAST[key]));
+    if (kept) return kept;
     if (!this.#browsers.has(key)) this.#browsers.set(key, open());
     return this.#browsers.get(key);
   }

@@ -1,0 +1,65 @@
+// Runs test files in a few processes side by side, so that the files of one process share their browsers and what they
+// import. Each file is a suite with its own hooks, its own server and its own pages.
+// `npm test -- [FILE]... [OPTION]...`: options go to `node --test`.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { E2E, OUT } from './support/places.mjs';
+
+/** As many as a machine with two cores bears: more make pictures freeze. */
+const LANES = Number(process.env.SALON_TEST_LANES ?? 2);
+
+/** Seconds that the long ones take; only the balance depends on it. Others count as `ORDINARY`. */
+const SECONDS = {
+  'bad-lines.test.mjs': 150,
+  'breakout.test.mjs': 80,
+  'broken-lines.test.mjs': 90,
+  'codecs.test.mjs': 150,
+  'doors.test.mjs': 90,
+  'panels.test.mjs': 80,
+  'permissions.test.mjs': 70,
+  'pictures.test.mjs': 80,
+  'quality.test.mjs': 130,
+  'server-restarts.test.mjs': 70,
+  'sizes.test.mjs': 60,
+  'threads.test.mjs': 120,
+};
+const ORDINARY = 35;
+
+const options = process.argv.slice(2);
+const asked = options.filter((option) => option.endsWith('.test.mjs')).map((path) => basename(path));
+const files = asked.length > 0 ? asked : readdirSync(E2E).filter((file) => file.endsWith('.test.mjs'));
+
+/** The longest first, each into the lane that would be done first. */
+function shareOut(names) {
+  const seconds = (name) => SECONDS[name] ?? ORDINARY;
+  const lanes = Array.from({ length: Math.min(LANES, names.length) }, () => ({ names: [], seconds: 0 }));
+  for (const name of [...names].sort((one, other) => seconds(other) - seconds(one))) {
+    const lane = lanes.reduce((least, next) => (next.seconds < least.seconds ? next : least));
+    lane.names.push(name);
+    lane.seconds += seconds(name);
+  }
+  return lanes.map((lane) => lane.names);
+}
+
+/** A test file that is several. */
+function written(names, index) {
+  const path = join(OUT, `lane-${index + 1}.mjs`);
+  writeFileSync(path, `
+import { after, describe } from 'node:test';
+import { closeKept, keepBrowsers } from '../support/browsers.mjs';
+keepBrowsers();
+after(closeKept);
+for (const file of ${JSON.stringify(names)}) describe(file, async () => { await import('../' + file); });
+`);
+  return path;
+}
+
+mkdirSync(OUT, { recursive: true });
+const lanes = shareOut(files).map(written);
+const reporters = ['spec', join(E2E, 'support/tally.mjs')].flatMap((name) => [`--test-reporter=${name}`, '--test-reporter-destination=stdout']);
+const rest = options.filter((option) => !option.endsWith('.test.mjs'));
+const run = spawn(process.execPath, ['--test', `--test-concurrency=${lanes.length}`, ...reporters, ...rest, ...lanes], { stdio: 'inherit', cwd: E2E });
+run.once('exit', (code, signal) => process.exit(signal ? 1 : code));
