@@ -5,12 +5,11 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { firefox } from './support/browsers.mjs';
 import { eventually } from './support/eventually.mjs';
-import { Stage } from './support/stage.mjs';
+import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 /** Of smaller ones Chromium makes fewer than three layers, or fewer than three streams, whatever it is told. Larger and
  * faster ones say no more, and keep a machine busy that has no encoder of its own. */
 const LAYERED = { width: 960, height: 540, rate: 8 };
-const SIMULCAST = { width: 1280, height: 720, rate: 8 };
 /** Who only watches. */
 const SILENT = { prepare: { defaults: { audio: false, video: false } } };
 
@@ -102,7 +101,7 @@ for (const [codec, scalabilityMode, layers] of [
     const meeting = await stage.api.createMeeting();
     const simulcast = scalabilityMode === 'simulcast';
     const how = simulcast ? { codec } : { codec, scalabilityMode };
-    const camera = simulcast ? SIMULCAST : LAYERED;
+    const camera = simulcast ? THREE_SIZES : LAYERED;
     const ada = await publisher('Ada', meeting, how, { preset, camera });
     const [bob, cleo] = await Promise.all(['Bob', 'Cleo'].map((name) => stage.invites(name, meeting, SILENT)));
     for (const viewer of [bob, cleo]) await viewer.joins();

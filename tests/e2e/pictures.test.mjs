@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventually } from './support/eventually.mjs';
-import { Stage } from './support/stage.mjs';
+import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 let stage;
 before(async () => {
@@ -113,8 +113,7 @@ test('a picture drawn small comes small, and large again when it is drawn large'
     config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
   });
   const meeting = await stage.api.createMeeting();
-  const camera = { width: 1280, height: 720 };
-  const ada = await stage.invites('Ada', meeting, { preset, camera });
+  const ada = await stage.invites('Ada', meeting, { preset, camera: THREE_SIZES });
   await ada.joins();
   const [bob] = await stage.gathers(meeting, 'Bob');
   const draws = (width, height) => bob.does((_, given) => window.person.resizes(...given), [ada.id, width, height]);

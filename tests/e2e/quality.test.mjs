@@ -7,7 +7,7 @@ import { setTimeout as passes } from 'node:timers/promises';
 
 import { Air } from './support/air.mjs';
 import { eventually } from './support/eventually.mjs';
-import { Stage } from './support/stage.mjs';
+import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 let air;
 let stage;
@@ -26,7 +26,7 @@ after(async () => {
 });
 
 /** Ada sends her camera, Bob watches her large. */
-async function call({ quality = 'hd', camera = { width: 1280, height: 720 }, prepares } = {}) {
+async function call({ quality = 'hd', camera = THREE_SIZES, prepares } = {}) {
   const preset = await stage.api.presetLike('group_call_host', `quality ${Math.random()}`, ({ config }) => {
     config.media.video = { quality, frame_rate: 15, simulcast: true };
   });
@@ -50,24 +50,23 @@ const counted = (by, of) => by.asks((_, id) => window.person.counts(id), of.id);
 
 test('what the server tells of a good call is what the browser counts', { timeout: 120_000 }, async (t) => {
   const { meeting, ada, bob } = await call();
-  await eventually('the large picture is there', async () => {
-    const track = received(await stage.api.quality(meeting), bob, ada, 'video');
-    assert.equal(track.rid, 'f', track.reason);
-  }, { within: 40_000 });
-  await passes(4_000);
-  const [quality, browser] = await Promise.all([stage.api.quality(meeting), counted(bob, ada)]);
-  const video = received(quality, bob, ada, 'video');
-  t.diagnostic(JSON.stringify({ video, browser }));
-  assert.deepEqual([video.width, video.height], [browser.camera.width, browser.camera.height]);
-  assert.ok(Math.abs(video.frames_per_second - browser.camera.framesPerSecond) <= 5, `${video.frames_per_second} frames a second`);
-  assert.equal(video.reason, 'the full-size layer: f was asked for');
-  assert.ok(video.packet_loss < 0.02 && video.score > 4, `${video.packet_loss}, ${video.score}`);
-  const audio = received(quality, bob, ada, 'audio');
-  assert.ok(audio.score > 4 && audio.packet_loss < 0.02, `${audio.score}`);
-  const rtt = person(quality, bob).rtt_ms;
-  assert.ok(rtt >= 0 && rtt < 100, `${rtt} ms`);
-  const layers = published(quality, ada, 'video').layers.filter(({ active }) => active);
-  assert.deepEqual(layers.map(({ rid, width }) => [rid, width]).sort(), [['f', 1280], ['h', 640], ['q', 320]]);
+  const told = await eventually('server and browser count the same', async () => {
+    const [quality, browser] = await Promise.all([stage.api.quality(meeting), counted(bob, ada)]);
+    const video = received(quality, bob, ada, 'video');
+    const about = JSON.stringify({ video, browser });
+    assert.equal(video.reason, 'the full-size layer: f was asked for', about);
+    assert.deepEqual([video.width, video.height], [browser.camera.width, browser.camera.height], about);
+    assert.ok(Math.abs(video.frames_per_second - browser.camera.framesPerSecond) <= 3, about);
+    assert.ok(video.packet_loss < 0.02 && video.score > 4, about);
+    const audio = received(quality, bob, ada, 'audio');
+    assert.ok(audio.score > 4 && audio.packet_loss < 0.02, JSON.stringify(audio));
+    const rtt = person(quality, bob).rtt_ms;
+    assert.ok(rtt >= 0 && rtt < 100, `${rtt} ms`);
+    const layers = published(quality, ada, 'video').layers.filter(({ active }) => active);
+    assert.deepEqual(layers.map(({ rid, width }) => [rid, width]).sort(), [['f', 1280], ['h', 640], ['q', 320]]);
+    return about;
+  }, { within: 60_000 });
+  t.diagnostic(told);
   // The same in sums, for those who look after all calls.
   const metrics = await (await fetch(`${stage.salon.origin}/metrics`)).text();
   assert.match(metrics, /^salon_media_pictures_out\{layer="f"\} [12]$/m);
@@ -88,9 +87,11 @@ test('a lossy and far line shows as such, near what the browser counts, and is i
   t.diagnostic(JSON.stringify({ audio, share, last, line: { ...person(quality, bob), publishing: 0, receiving: 0 } }));
   assert.ok(Math.abs(audio.packet_loss - share) < 0.06, `${audio.packet_loss} where the browser counts ${share}`);
   assert.ok(Math.abs(audio.packets_lost - last.microphone.lost) <= 40, `${audio.packets_lost} of ${last.microphone.lost}`);
-  const { rtt_ms: rtt, packet_loss: loss } = person(quality, bob);
-  assert.ok(rtt >= 55 && rtt < 150, `${rtt} ms`);
-  assert.ok(loss > 0.03 && loss < 0.16, `${loss}`);
+  await eventually('the line shows as far and lossy', async () => {
+    const { rtt_ms: rtt, packet_loss: loss } = person(await stage.api.quality(meeting), bob);
+    assert.ok(rtt >= 55 && rtt < 150, `${rtt} ms`);
+    assert.ok(loss > 0.03 && loss < 0.16, `${loss}`);
+  });
   const video = received(quality, bob, ada, 'video');
   assert.ok(video.packets_resent > 20, `${video.packets_resent}`);
   assert.ok(audio.score < 4.1, `${audio.score}`);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { eventually } from './support/eventually.mjs';
-import { Stage } from './support/stage.mjs';
+import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 const ROUNDS = 5;
 
@@ -65,7 +65,7 @@ for (const [ports, settings] of [
         config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
       });
       const meeting = await stage.api.createMeeting();
-      const ada = await stage.invites('Ada', meeting, { preset, camera: { width: 1280, height: 720 } });
+      const ada = await stage.invites('Ada', meeting, { preset, camera: THREE_SIZES });
       await ada.joins();
       const [bob] = await stage.gathers(meeting, 'Bob');
       const before = await counted('media_packets_crossed_total');

@@ -193,7 +193,6 @@ function hideToken(ticket: Ticket): void {
 async function lookUp(meetingId: string): Promise<api.Meeting | null> {
   const keys = config.value?.keys;
   if (!keys) return null;
-  if (meeting.value?.id === meetingId && place.value.at === 'invited') return meeting.value;
   return api.findMeeting(keys, meetingId).catch(() => null);
 }
 
