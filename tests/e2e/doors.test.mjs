@@ -18,7 +18,7 @@ before(async () => {
 afterEach(() => stage.clear());
 after(() => stage?.close());
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 240_000 };
 
 /** Somebody at an address of the page. */
 async function opens(name, path, prepare) {

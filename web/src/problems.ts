@@ -12,6 +12,7 @@ export type Problem =
   | 'inactive'
   | 'full'
   | 'not-allowed'
+  | 'removed'
   | 'bad-token'
   | 'stale'
   | 'not-secure'
@@ -52,6 +53,11 @@ export const WORDS: Record<Problem, Words> = {
   'not-allowed': {
     title: 'You may not join this meeting',
     text: 'Your link does not allow it. Ask whoever invited you for another one.',
+    again: false,
+  },
+  removed: {
+    title: 'You were removed',
+    text: 'A host removed you from this meeting. If that was a mistake, ask them before you come back.',
     again: false,
   },
   'bad-token': {
@@ -102,6 +108,7 @@ const REFUSALS: [RegExp, Problem][] = [
   [/limit of this session/, 'full'],
   [/too many of these/, 'too-often'],
   [/preset does not allow/, 'not-allowed'],
+  [/removed from this meeting/, 'removed'],
 ];
 
 /** The codes of the SDK's errors (read in web SDK 2.0.2). */
