@@ -7,7 +7,9 @@ pub mod cap;
 mod listen;
 mod news;
 mod owners;
+mod readings;
 
 pub use listen::listen;
 pub use news::News;
 pub use owners::{Opened, Owners};
+pub use readings::{Reading, readings};

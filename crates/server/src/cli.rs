@@ -97,7 +97,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 fn serve(config: Config) -> anyhow::Result<()> {
     crate::telemetry::init_logs(&config.log)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(crate::app::run(config));
+    let outcome = runtime.block_on(crate::start::run(config));
     // What still runs in the background has had its time to finish.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

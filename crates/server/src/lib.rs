@@ -1,25 +1,11 @@
-//! The doors of Salon, and the one place where meetings, media, storage and wire meet.
-//! Reading order: `app` (start and stop), `hub` (live sessions), `signaling` and `rest` (the two doors), `media`.
-//! Invariant: nothing is acknowledged through any door before it is durable.
+//! The root of Salon: the command line, the settings, logs and metrics, and starting and stopping a node.
+//! The only place that knows all crates; nothing here decides what a meeting is, or answers anybody.
+//! Next: `start.rs`.
 
-pub mod app;
-pub mod auth;
 pub mod cli;
 pub mod config;
-pub mod content_type;
-pub mod doors;
-pub mod flows;
-pub mod ids;
-pub mod joint;
-pub mod page;
-pub mod quality;
-pub mod rest;
-pub mod rfc3339;
-pub mod signaling;
-mod start;
+pub mod start;
 pub mod telemetry;
-pub mod token;
-pub mod web_address;
 
-pub use app::run;
 pub use config::Config;
+pub use start::run;

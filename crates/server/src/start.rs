@@ -1,3 +1,176 @@
-//! What a node needs to start beside the crates it is made of.
+//! Starting and stopping a node: the one place that knows all its parts.
+//! Order of starting: store, clock, media, sessions left behind, doors. Stopping goes the other way.
+//! Invariant: the node is ready only when the sessions it found are live again.
+//! A part that is new is a line here and a file of its own.
 
-pub mod announced;
+mod announced;
+mod dev;
+mod joint;
+mod media;
+mod secret;
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use salon_doors::doors::Doors;
+use salon_doors::keys::Keys;
+use salon_doors::metrics::Metrics;
+use salon_doors::signaling::to_wire::pushes;
+use salon_doors::tokens::Tokens;
+use salon_doors::{rest, signaling};
+use salon_edge::{Door, Port, aside_only};
+use salon_files::Files;
+use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
+use salon_media::Owners;
+use salon_quality::Quality;
+use salon_store::{OpenOptions, RunId, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Mode};
+use crate::telemetry;
+
+/// How long a node that starts may take to go on with sessions that were left behind, before it lets people in. Those that
+/// are left then follow in the background, or when somebody comes.
+const ADOPT_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long each of the last steps of stopping may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long open requests and sessions have to finish when the node is told to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// A node that runs; tests start several in one process.
+pub struct Running {
+    pub doors: Doors,
+    /// Where it accepts requests.
+    pub addr: SocketAddr,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Runs a node until it is told to stop by SIGINT or SIGTERM.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let node = config.node.name.clone();
+    let running = start(config).await?;
+    println!("salon ready http://{}", running.addr);
+    let hub = running.doors.hub.clone();
+    let taken = tokio::select! {
+        () = signals::told_to_stop() => false,
+        () = hub.taken() => true,
+    };
+    tracing::info!("stopping");
+    running.stop().await?;
+    anyhow::ensure!(!taken, "another Salon runs as node {node:?}: two that share a database need names of their own (node.name)");
+    Ok(())
+}
+
+/// Starts a node and answers when it accepts requests.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let mut registry = telemetry::registry();
+    let store = open_store(&config).await?;
+    let (alive, last_beat) =
+        Alive::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
+    let (alive, clock) = (Arc::new(alive), Clock::start());
+    if config.mode == Mode::Dev {
+        dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
+    }
+    let files = Files::open(&config.files_settings())?;
+    let secret = store.setting_or_insert("token_secret", &secret::fresh()).await?;
+
+    let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
+    let http = Port::take(config.listen).with_context(in_use)?;
+    let addr = http.address()?;
+    let tcp = media::TcpPorts::take(&config, addr)?;
+    let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
+    let (owners, media_news) = Owners::new(sfu.clone());
+    let owners = Arc::new(owners);
+    let parts = Parts {
+        store: store.clone(),
+        outlets: Outlets { media: Arc::new(joint::Media(owners.clone())), frame: pushes::frame },
+        clock: clock.clone(),
+        figures: Figures::registered(&mut registry),
+        limits: config.limits(),
+        max_sockets_per_meeting: config.limits.sockets_per_meeting,
+        run: RunId::new(uuid::Uuid::new_v4().to_string()),
+        name: config.node.name.clone(),
+        tasks: tasks.clone(),
+    };
+    let hub = Hub::register(parts, last_beat).await?;
+    hub.keep(alive.clone(), &stop);
+    let adopted = hub.adopt_orphans(ADOPT_WITHIN).await.context("cannot go on with the sessions of the last run")?;
+    if adopted > 0 {
+        tracing::info!(sessions = adopted, "going on with live sessions");
+    }
+
+    let http = http.open().with_context(in_use)?;
+    let aside = media::aside(sfu.clone());
+    for port in tcp.own {
+        let port = port.open().context("cannot open a port for media over TCP")?;
+        tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
+    }
+    let door = Door::new(http, tcp.shares.then_some(aside)).tap_io(|_| {});
+    let doors = Doors {
+        keys: Keys::new(store.clone()),
+        tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
+        metrics: Arc::new(Metrics::registered(&mut registry)),
+        scrape: telemetry::scrape(registry, hub.clone(), sfu),
+        quality: Quality::default(),
+        media: owners.clone(),
+        store,
+        hub,
+        clock,
+        alive,
+        files,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    let Doors { store, hub, clock, .. } = doors.clone();
+    tasks.spawn(joint::tell(hub.clone(), media_news, tasks.clone(), stop.clone()));
+    tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
+    tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
+    tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
+    let socket = signaling::door(&doors, config.signaling_settings());
+    let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
+    let server = tokio::spawn(async move {
+        axum::serve(door, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { stop.cancelled().await })
+            .await
+    });
+    Ok(Running { doors, addr, server })
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let url = config.database_url();
+    let options = OpenOptions { url, durable: config.database.durable, max_connections: config.database.max_connections };
+    let store = Store::open(&options).await.context("cannot open the database")?;
+    store.migrate().await.context("cannot bring the database up to date")?;
+    Ok(store)
+}
+
+impl Running {
+    /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let Doors { store, hub, media, clock, alive, stop, tasks, .. } = self.doors;
+        stop.cancel();
+        // A client that holds a connection open must not keep the node from stopping, nor must a store that hangs.
+        let _ = tokio::time::timeout(STOP_WITHIN, self.server).await;
+        let written = alive.tell(clock.now());
+        hub.close();
+        tasks.close();
+        let _ = tokio::time::timeout(STOP_WITHIN, tasks.wait()).await;
+        match tokio::time::timeout(LEAVE_WITHIN, hub.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "other nodes will wait before they go on with this node's sessions"),
+            Err(_) => tracing::warn!("the store takes too long to hear that this node stops"),
+        }
+        let _ = tokio::time::timeout(LEAVE_WITHIN, media.sfu.stop()).await;
+        let _ = tokio::time::timeout(LEAVE_WITHIN, store.close()).await;
+        written.map(drop).context("cannot note when this node stopped")
+    }
+}

@@ -151,7 +151,7 @@ fn wrong_values_name_setting_source_and_what_to_give() {
         (
             "[log]\nlevel = \"loud=very\"",
             "log.level is \"loud=very\" (salon.toml:2), but must be error, warn, info, debug, trace or off, also by module, as in \
-             info,salon_server::rest=debug"
+             info,salon_doors::rest=debug"
                 .to_owned(),
         ),
         (

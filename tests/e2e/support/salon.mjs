@@ -72,7 +72,7 @@ export class Salon {
 
   async #run(listen) {
     const { 'media.port': mediaPort = 0, ...settings } = this.#settings;
-    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort, '--set', 'log.level=info,salon_server=debug'];
+    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort, '--set', 'log.level=info,salon_doors=debug,salon_live=debug,salon_media=debug,salon_server=debug'];
     for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
     this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     this.#process.stderr.pipe(this.#log, { end: false });

@@ -10,7 +10,7 @@ use super::help;
 use super::process::print;
 use super::settings::SettingsArgs;
 use crate::config::{Config, Mode};
-use crate::rfc3339::rfc3339;
+use salon_doors::rfc3339::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {

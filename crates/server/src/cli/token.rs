@@ -10,9 +10,9 @@ use super::database::{Missing, with_store};
 use super::help;
 use super::process::print;
 use super::settings::SettingsArgs;
-use crate::auth::digest;
 use crate::config::{Config, Mode};
-use crate::rfc3339::rfc3339;
+use salon_doors::keys::digest;
+use salon_doors::rfc3339::rfc3339;
 
 /// What tokens begin with, so that people and scanners of leaked secrets know one when they see it.
 const PREFIX: &str = "salon_";

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::value::DatabaseUrl;
 use super::value::Expected;
-use crate::content_type::{is_content_type, is_token};
+use salon_doors::content_type::{is_content_type, is_token};
 
 /// Both ends included.
 pub(super) fn within<T: PartialOrd + Copy + Display>(least: T, most: T) -> impl Fn(&T) -> Result<(), Expected> {
@@ -73,7 +73,7 @@ pub(super) fn content_types(types: &[String]) -> Result<(), Expected> {
 
 pub(super) fn filter(level: &str) -> Result<(), Expected> {
     let known = !level.trim().is_empty() && EnvFilter::builder().parse(level).is_ok();
-    expect(known, || "error, warn, info, debug, trace or off, also by module, as in info,salon_server::rest=debug".to_owned())
+    expect(known, || "error, warn, info, debug, trace or off, also by module, as in info,salon_doors::rest=debug".to_owned())
 }
 
 fn expect(holds: bool, expected: impl FnOnce() -> Expected) -> Result<(), Expected> {

@@ -7,7 +7,7 @@ use salon_files as files;
 
 use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
-use crate::{page, rest, signaling};
+use salon_doors::{page, rest, signaling};
 
 impl Config {
     /// The settings of one session, as core wants them.

@@ -197,7 +197,7 @@ table::settings! {
 
     /// What is logged, to standard error.
     log: Log {
-        /// A level (error, warn, info, debug, trace), or levels by module, as in `info,salon_server::rest=debug`.
+        /// A level (error, warn, info, debug, trace), or levels by module, as in `info,salon_doors::rest=debug`.
         level: String = "info".to_owned(), filter;
         /// `text` for people, `json` for machines: an object a line.
         format: LogFormat = LogFormat::Text;

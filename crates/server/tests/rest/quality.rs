@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use salon_core::{SessionId, Timestamp};
-use salon_server::quality::Sums;
+use salon_quality::Sums;
 use salon_sfu::{ConsumerQuality, Kind, LayerQuality, LineQuality, ProducerQuality, Role};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Who gets a socket, and who a socket speaks for.
 
 use salon_core::{MeetingId, ParticipantId, PresetId, Timestamp};
-use salon_server::token::{Bearer, Tokens};
+use salon_doors::tokens::{Bearer, Tokens};
 use salon_wire::event_id::room;
 
 use crate::client::{Client, NOTHING};

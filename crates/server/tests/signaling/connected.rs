@@ -365,7 +365,7 @@ async fn somebody_moved_by_a_host_does_not_wait_and_a_stranger_does() {
     let admission = house.doors.store.admission(&salon_core::ParticipantId::parse(&person.participant).unwrap()).await;
     let preset = admission.unwrap().unwrap().participant.preset;
     let bearer = house.doors.tokens.verify(&person.token, house.doors.clock.now()).unwrap();
-    let old = salon_server::token::Bearer { let_in_until: Some(salon_core::Timestamp(1)), ..bearer };
+    let old = salon_doors::tokens::Bearer { let_in_until: Some(salon_core::Timestamp(1)), ..bearer };
     let token = house.doors.tokens.sign(&old, &preset, house.doors.clock.now());
     house
         .doors

@@ -17,7 +17,7 @@ fn minutes(live: &Value) -> f64 {
 }
 
 fn ms(at: &Value) -> i64 {
-    salon_server::rfc3339::parse_rfc3339(at.as_str().unwrap()).unwrap().0
+    salon_doors::rfc3339::parse_rfc3339(at.as_str().unwrap()).unwrap().0
 }
 
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, PresetId, Record, SessionId, Summary};
+use salon_doors::doors::Doors;
+use salon_doors::tokens::Bearer;
 use salon_server::Config;
-use salon_server::app::Running;
 use salon_server::config::{DEV_APP, Mode};
-use salon_server::doors::Doors;
-use salon_server::token::Bearer;
+use salon_server::start::Running;
 use salon_store::{Meeting, Participant, Preset};
 use serde_json::Value;
 use uuid::Uuid;
@@ -72,7 +72,7 @@ impl House {
     }
 
     async fn start(config: Config, data: Folder) -> Self {
-        let running = salon_server::app::start(config.clone()).await.unwrap();
+        let running = salon_server::start::start(config.clone()).await.unwrap();
         Self { config, doors: running.doors.clone(), address: running.addr.to_string(), running, data }
     }
 

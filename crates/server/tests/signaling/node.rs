@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use salon_doors::rfc3339::parse_rfc3339;
 use salon_server::config::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
-use salon_server::rfc3339::parse_rfc3339;
 use serde_json::{Value, json};
 
 use crate::house::{Person, fresh};

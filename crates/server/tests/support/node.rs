@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use salon_core::session::{Entered, Join, MeetingFacts};
 use salon_core::{AccountId, AppId, MeetingId, ParticipantId, PeerId, SessionId};
 use salon_live::Place;
-use salon_server::app::{Running, start};
 use salon_server::config::{Config, Mode};
+use salon_server::start::{Running, start};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +105,7 @@ impl TestApp {
             name: admission.participant.name.unwrap_or_default(),
             wanted_name: None,
             picture: None,
-            preset: salon_server::flows::presets::permissions(&admission.preset).expect("a preset"),
+            preset: salon_doors::flows::presets::permissions(&admission.preset).expect("a preset"),
             meeting_active: admission.meeting.active,
             origin: admission.participant.origin,
             let_in: None,
@@ -148,9 +148,9 @@ impl TestApp {
         let account = AccountId::parse(name).expect("an id");
         let id = AppId::parse(&uuid::Uuid::now_v7().to_string()).expect("an id");
         let app = salon_store::App { id: id.clone(), account: account.clone(), name: "theirs".to_owned(), created_at: now };
-        store.create_app(&app, &salon_server::flows::presets::defaults(&id, now)).await.expect("an app");
+        store.create_app(&app, &salon_doors::flows::presets::defaults(&id, now)).await.expect("an app");
         let key = salon_store::ApiKey {
-            hash: salon_server::auth::digest(secret),
+            hash: salon_doors::keys::digest(secret),
             account,
             email: email.map(str::to_owned),
             label: "test".to_owned(),

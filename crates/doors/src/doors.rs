@@ -1,0 +1,40 @@
+//! The handles that the doors share.
+//! Known to those who open the doors; what stands behind them takes the handles it uses.
+//! Next: `rest.rs` and `signaling.rs`, which hand them out.
+
+use std::sync::Arc;
+
+use salon_files::Files;
+use salon_media::Owners;
+use salon_store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::rest::Scrape;
+use crate::tokens::Tokens;
+use salon_live::Alive;
+use salon_live::Clock;
+use salon_live::Hub;
+use salon_quality::Quality;
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Doors {
+    pub store: Store,
+    pub hub: Hub,
+    pub media: Arc<Owners>,
+    pub clock: Clock,
+    pub alive: Arc<Alive>,
+    pub keys: Keys,
+    pub tokens: Tokens,
+    pub files: Files,
+    pub quality: Quality,
+    pub metrics: Arc<Metrics>,
+    /// Measures everything, for whoever asks.
+    pub scrape: Scrape,
+    /// Cancelled when the node stops: sockets close and ask their clients to come back.
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+}

@@ -1,0 +1,16 @@
+//! What clients talk to: REST, websockets, and the page.
+//! Reading order: `doors` (what they share), `flows` (what both do), `rest` and `signaling`.
+//! Invariant: nothing is acknowledged through any door before it is durable.
+
+pub mod content_type;
+pub mod doors;
+pub mod flows;
+mod ids;
+pub mod keys;
+pub mod metrics;
+pub mod page;
+pub mod rest;
+pub mod rfc3339;
+pub mod signaling;
+pub mod tokens;
+mod web_address;

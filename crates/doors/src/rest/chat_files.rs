@@ -1,0 +1,390 @@
+//! Files for the chat: leave to upload one, the upload, and handing it out. The links are their own credentials.
+//! Invariant: nothing that was uploaded can run in a browser as part of this origin, whatever its sender calls it; a file
+//! is uploaded once.
+//! Next: `salon_files`, where they lie; `salon_core::session`, who may upload.
+
+use std::sync::Arc;
+
+use axum::body::Body as AnyBody;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use salon_core::{FileId, MeetingId, Timestamp};
+use salon_files::{Cut, Files, GetRange, folder_of};
+use salon_store::{ChatFile, Store, Uploaded};
+use salon_wire::rest::internals as wire;
+use serde_json::json;
+use tokio_util::task::TaskTracker;
+
+use crate::content_type::is_content_type;
+use crate::flows::live_task::live_task;
+use crate::ids::random_id;
+use crate::rest::auth::Guest;
+use crate::rest::body::{Body, discard};
+use crate::rest::check;
+use crate::rest::error::ApiError;
+use crate::rest::here::Here;
+use crate::rest::query::Asked;
+use crate::rest::reply::{self, Answer, data};
+use crate::rest::settings::FileRules;
+use crate::tokens::Tokens;
+use salon_live::Clock;
+use salon_live::Hub;
+
+/// How long after it was allowed an upload may begin. Clients begin at once.
+const UPLOAD_WITHIN_MS: i64 = 15 * 60 * 1_000;
+
+/// Longest name of a file, in characters: what file systems allow.
+const MAX_NAME_CHARS: usize = 255;
+
+/// Longest content type, in bytes.
+const MAX_TYPE_BYTES: usize = 255;
+
+/// Longest `expiry`, in seconds: ten years. Who wants longer leaves it out.
+const MAX_EXPIRY_SECS: f64 = 10.0 * 365.0 * 86_400.0;
+
+/// How much of a refused upload is still taken in: browsers do not read an answer while they send, and the client SDK
+/// would send the whole file three times again.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a browser may show by itself: pictures that hold no script.
+const SHOWN: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"];
+
+/// What is handed out under the name its sender gave, though only to be saved: no browser takes these for a page, a
+/// script or a style.
+const NAMED: [&str; 5] = ["application/pdf", "application/zip", "application/json", "text/plain", "text/csv"];
+
+/// What files are taken in and handed out with.
+pub struct FileDesk {
+    pub files: Files,
+    pub store: Store,
+    pub clock: Clock,
+    pub tokens: Tokens,
+    pub rules: FileRules,
+    pub tasks: TaskTracker,
+}
+
+/// Lets the caller upload one file to the meeting it is in.
+pub async fn allow(
+    State(hub): State<Hub>,
+    State(desk): State<Arc<FileDesk>>,
+    Guest(admission): Guest,
+    Here(here): Here,
+    Body(body): Body<wire::ChatUploadBody>,
+) -> Answer<wire::ChatUpload> {
+    check::text("filename", &body.filename, 1, MAX_NAME_CHARS)?;
+    let meeting = admission.meeting;
+    if body.meeting_id != meeting.id.as_str() {
+        return Err(ApiError::not_allowed("The token is for another meeting"));
+    }
+    let now = desk.clock.now();
+    let good_until = match body.expiry {
+        None => None,
+        Some(secs) if (1.0..=MAX_EXPIRY_SECS).contains(&secs) => Some(now.plus_ms((secs * 1_000.0) as i64)),
+        Some(_) => return Err(ApiError::invalid("expiry", format_args!("must be from 1 to {MAX_EXPIRY_SECS} seconds"))),
+    };
+    let participant = admission.participant.id;
+    let handle = live_task(&hub, &desk.store, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
+    let who = participant.clone();
+    handle.call(move |session, now| session.upload(now, &who)).await??;
+    desk.has_room(&meeting.id).await?;
+
+    // Where guessing matters an id is random.
+    let id: FileId = random_id();
+    let upload_until = Timestamp((now.0 + UPLOAD_WITHIN_MS) / 1_000 * 1_000);
+    let (name, uploaded) = (body.filename, None);
+    let file = ChatFile { id, meeting: meeting.id, participant, name, created_at: now, upload_until, good_until, uploaded };
+    desk.store.create_chat_file(&file).await?;
+    // The name is for people, and for what saves the file under the end of its address.
+    let name = if file.name.chars().all(|c| c == '.') { "file" } else { &file.name };
+    let address = format!("{here}/files/chat/{}/{}", file.id, percent_encoded(name));
+    let (get, put) = (desk.tokens.sign_link(&readable(&file.id)), desk.tokens.sign_link(&writable(&file.id, upload_until)));
+    data(wire::ChatUpload {
+        get_location: format!("{address}?signature={get}"),
+        put_location: format!("{address}?expires={}&signature={put}", upload_until.0),
+    })
+}
+
+/// Takes the file.
+pub async fn upload(
+    State(desk): State<Arc<FileDesk>>,
+    Path((id, _)): Path<(String, String)>,
+    asked: Asked,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let wanted = match desk.may_upload(&id, &asked, &parts.headers).await {
+        Ok(wanted) => wanted,
+        Err(refused) => {
+            // What is wrong with the rest of it is of no interest.
+            let _ = discard(body, MAX_DISCARDED_BYTES).await;
+            return Err(refused);
+        }
+    };
+    let place = desk.files.place().ok_or_else(|| ApiError::unavailable("Too many uploads at once; try again"))?;
+    // A task of its own: it cleans up even if the sender hangs up.
+    let upload = desk.tasks.clone().spawn(async move {
+        let _place = place;
+        desk.receive(wanted, body).await
+    });
+    upload.await.map_err(ApiError::internal)??;
+    Ok(reply::json(StatusCode::OK, &json!({})))
+}
+
+/// A file that may be uploaded now, and what its sender says it is.
+struct Wanted {
+    file: FileId,
+    content_type: String,
+}
+
+impl FileDesk {
+    async fn may_upload(&self, id: &str, asked: &Asked, headers: &HeaderMap) -> Result<Wanted, ApiError> {
+        let id = FileId::parse(id).map_err(|_| gone())?;
+        let until = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
+        let signature = asked.text("signature")?.unwrap_or_default();
+        if until <= self.clock.now() || !self.tokens.verify_link(&writable(&id, until), signature) {
+            return Err(gone());
+        }
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > self.rules.file_bytes) {
+            return Err(self.larger_than_allowed());
+        }
+        let content_type = content_type(headers);
+        if !is_taken(&self.rules, &content_type) {
+            return Err(ApiError::unwanted_type(format!("Files of type {} are not taken here", essence(&content_type))));
+        }
+        let file = self.store.chat_file(&id).await?.ok_or_else(gone)?;
+        if file.uploaded.is_some() {
+            return Err(already_there());
+        }
+        self.has_room(&file.meeting).await?;
+        Ok(Wanted { file: id, content_type })
+    }
+
+    async fn receive(&self, wanted: Wanted, body: AnyBody) -> Result<(), ApiError> {
+        let object = format!("{}/{}", folder_of(&wanted.file), uuid::Uuid::new_v4());
+        let written = self.files.write(&object, body.into_data_stream(), self.rules.file_bytes).await;
+        let size = written.map_err(|cut| match cut {
+            Cut::TooLarge => self.larger_than_allowed(),
+            Cut::Broken => ApiError::bad_request("the body could not be read"),
+            Cut::Silent => ApiError::too_slow(),
+            Cut::Store(cause) => ApiError::unavailable("The file cannot be stored right now; try again").because(cause),
+        })?;
+        let uploaded = Uploaded { object: object.clone(), content_type: wanted.content_type, size, at: self.clock.now() };
+        match self.store.finish_chat_file(&wanted.file, &uploaded).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let _ = self.files.delete(&object).await;
+                Err(already_there())
+            }
+            // It may be noted or not; if not, the sweep finds the bytes.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn larger_than_allowed(&self) -> ApiError {
+        ApiError::too_large_a_file(self.rules.file_bytes)
+    }
+
+    async fn has_room(&self, meeting: &MeetingId) -> Result<(), ApiError> {
+        if self.store.chat_file_bytes(meeting).await? >= self.rules.meeting_bytes {
+            return Err(ApiError::unprocessable("The files of this meeting take all the room they may"));
+        }
+        Ok(())
+    }
+}
+
+/// Hands a file out, or a part of it.
+pub async fn download(
+    State(desk): State<Arc<FileDesk>>,
+    Path((id, _)): Path<(String, String)>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = FileId::parse(&id).map_err(|_| gone())?;
+    if !desk.tokens.verify_link(&readable(&id), asked.text("signature")?.unwrap_or_default()) {
+        return Err(gone());
+    }
+    let now = desk.clock.now();
+    let file =
+        desk.store.chat_file(&id).await?.filter(|file| file.good_until.is_none_or(|until| until > now)).ok_or_else(gone)?;
+    let uploaded = file.uploaded.ok_or_else(gone)?;
+    let range = headers.get(header::RANGE).and_then(|range| wanted_part(range.to_str().ok()?, uploaded.size));
+    let (range, status) = match range {
+        None => (None, StatusCode::OK),
+        Some(Some(range)) => (Some(range), StatusCode::PARTIAL_CONTENT),
+        Some(None) => {
+            let size = format!("bytes */{}", uploaded.size);
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, size)]).into_response());
+        }
+    };
+    let found = desk.files.read(&uploaded.object, range).await.map_err(|error| match error {
+        salon_files::Error::NotFound { .. } => ApiError::internal(format_args!("the bytes of file {id} are gone")),
+        error => ApiError::unavailable("The file cannot be read right now; try again").because(error),
+    })?;
+    let part = found.range.clone();
+    let mut response = Response::new(AnyBody::from_stream(found.into_stream()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let (kind, shown) = handed_out(&uploaded.content_type);
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    headers.insert(header::CONTENT_DISPOSITION, disposition(shown, &file.name));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {}-{}/{}", part.start, part.end.saturating_sub(1), uploaded.size);
+        headers.insert(header::CONTENT_RANGE, HeaderValue::try_from(range).expect("numbers"));
+    }
+    // A file never changes.
+    let age_secs = file.good_until.map_or(86_400, |until| (until.since(now) / 1_000).clamp(0, 86_400));
+    let kept = HeaderValue::try_from(format!("private, max-age={age_secs}, immutable")).expect("plain text");
+    headers.insert(header::CACHE_CONTROL, kept);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    Ok(response)
+}
+
+/// What the signature of a link to upload is of.
+fn writable(id: &FileId, until: Timestamp) -> String {
+    format!("file upload\n{id}\n{}", until.0)
+}
+
+/// What the signature of a link to a file is of. How long it is good, the row says.
+fn readable(id: &FileId) -> String {
+    format!("file\n{id}")
+}
+
+fn gone() -> ApiError {
+    ApiError::not_found("This link is not valid, or not any more")
+}
+
+fn already_there() -> ApiError {
+    ApiError::conflict("The file was uploaded already")
+}
+
+/// What the sender says it is; bytes, if that makes no sense.
+fn content_type(headers: &HeaderMap) -> String {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::trim).unwrap_or_default();
+    let fits = given.len() <= MAX_TYPE_BYTES && is_content_type(&essence(given));
+    if fits { given.to_owned() } else { "application/octet-stream".to_owned() }
+}
+
+/// A content type without its parameters, in small letters.
+fn essence(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_taken(rules: &FileRules, kind: &str) -> bool {
+    let kind = essence(kind);
+    let top = kind.split('/').next().unwrap_or_default();
+    rules.types.is_empty()
+        || rules.types.iter().any(|taken| {
+            let taken = taken.to_ascii_lowercase();
+            taken == kind || taken.strip_suffix("/*").is_some_and(|taken| taken == top)
+        })
+}
+
+/// The content type a file is handed out with, and whether a browser may show it by itself.
+fn handed_out(kind: &str) -> (HeaderValue, bool) {
+    let plain = essence(kind);
+    let shown = SHOWN.contains(&plain.as_str());
+    let heard_or_seen = ["audio/", "video/", "font/", "application/vnd."].iter().any(|top| plain.starts_with(top));
+    let harmless = shown || NAMED.contains(&plain.as_str()) || (heard_or_seen && !plain.ends_with("xml"));
+    let named = HeaderValue::try_from(kind).ok().filter(|_| harmless);
+    (named.unwrap_or(HeaderValue::from_static("application/octet-stream")), shown)
+}
+
+/// RFC 6266, with the name in UTF-8 and once more in what old clients read.
+fn disposition(shown: bool, name: &str) -> HeaderValue {
+    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || " -_.()".contains(c) { c } else { '_' }).collect();
+    let how = if shown { "inline" } else { "attachment" };
+    let text = format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", percent_encoded(name));
+    HeaderValue::try_from(text).expect("letters, digits and a few signs")
+}
+
+/// All but letters, digits and `-_.` as `%` and their bytes.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The part that a `Range` header asks for. `None` if it asks for none, or in a way that may be passed over; `Some(None)`
+/// if the file does not have it.
+fn wanted_part(range: &str, size: u64) -> Option<Option<GetRange>> {
+    let (from, to) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse::<u64>().ok().map(Some) };
+    match (number(from)?, number(to)?) {
+        (Some(from), _) if from >= size => Some(None),
+        (Some(from), None) => Some(Some(GetRange::Offset(from))),
+        (Some(from), Some(to)) if from <= to => Some(Some(GetRange::Bounded(from..to.saturating_add(1).min(size)))),
+        (None, Some(0)) => Some(None),
+        (None, Some(last)) => Some((size > 0).then_some(GetRange::Suffix(last.min(size)))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_runs_in_a_browser_is_handed_out_as_such() {
+        for kind in [
+            "text/html",
+            "TEXT/HTML; charset=utf-8",
+            "application/xhtml+xml",
+            "image/svg+xml",
+            "text/javascript",
+            "application/javascript",
+            "application/wasm",
+            "text/css",
+            "text/xml",
+            "application/vnd.mozilla.xul+xml",
+            "multipart/x-mixed-replace",
+            "audio/x+xml",
+            "x",
+            "",
+        ] {
+            let (kind, shown) = handed_out(kind);
+            assert_eq!((kind.to_str().unwrap(), shown), ("application/octet-stream", false));
+        }
+        for (kind, shown) in
+            [("image/png", true), ("application/pdf", false), ("video/mp4", false), ("text/plain;charset=utf-8", false)]
+        {
+            assert_eq!(handed_out(kind), (HeaderValue::from_static(kind), shown));
+        }
+    }
+
+    #[test]
+    fn names_cannot_break_out() {
+        let named = disposition(false, "../a\"b\r\nX: ü.exe");
+        assert_eq!(
+            named.to_str().unwrap(),
+            "attachment; filename=\".._a_b__X_ _.exe\"; filename*=UTF-8''..%2Fa%22b%0D%0AX%3A%20%C3%BC.exe"
+        );
+        assert!(disposition(true, "a.png").to_str().unwrap().starts_with("inline; "));
+    }
+
+    #[test]
+    fn ranges() {
+        let part = |range| wanted_part(range, 10);
+        assert_eq!(part("bytes=0-3"), Some(Some(GetRange::Bounded(0..4))));
+        assert_eq!(part("bytes=8-99"), Some(Some(GetRange::Bounded(8..10))));
+        assert_eq!(part("bytes=4-"), Some(Some(GetRange::Offset(4))));
+        assert_eq!(part("bytes=-3"), Some(Some(GetRange::Suffix(3))));
+        for beyond in ["bytes=10-", "bytes=10-11", "bytes=-0"] {
+            assert_eq!(part(beyond), Some(None), "{beyond}");
+        }
+        for odd in ["", "bytes", "bytes=", "bytes=-", "bytes=3-1", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2"] {
+            assert_eq!(part(odd), None, "{odd}");
+        }
+        assert_eq!(wanted_part("bytes=-1", 0), Some(None));
+    }
+}

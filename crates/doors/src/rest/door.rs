@@ -1,0 +1,150 @@
+//! What happens to every request before and after its handler: host names, cross-origin rules, panics, counting.
+//! One middleware instead of a stack of layers: each layer costs an allocation or two on every request.
+//! Invariant: a handler's panic is a 500 for its caller and nothing for anybody else.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+
+use crate::metrics::Metrics;
+use crate::rest::error::{ApiError, Cause};
+use crate::rest::host_names::HostNames;
+
+/// Paths that web pages of any origin may call: the client SDK's own calls and its reports, and files. The rest of the API is for
+/// servers, and what only the page served here asks is for its own origin.
+const OPEN: [&str; 6] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location", "/files/"];
+
+/// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with, range",
+);
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
+
+/// On every answer, and in the log where there is something to say about it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a browser may keep the answer to a preflight, in seconds: the longest that any browser respects.
+const PREFLIGHT_SECS: HeaderValue = HeaderValue::from_static("86400");
+
+/// What every request meets.
+#[derive(Clone)]
+pub struct Porter(Arc<Desk>);
+
+struct Desk {
+    names: HostNames,
+    metrics: Arc<Metrics>,
+    /// Tells the ids of this run's requests from those of others.
+    run: String,
+    next_request: AtomicU64,
+}
+
+impl Porter {
+    pub fn new(names: HostNames, metrics: Arc<Metrics>) -> Self {
+        let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        Self(Arc::new(Desk { names, metrics, run, next_request: AtomicU64::new(1) }))
+    }
+}
+
+/// Runs a request.
+pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Next) -> Response<Body> {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let open = is_open(&request);
+    let mut response = if is_elsewhere(&desk.names, &request) {
+        ApiError::wrong_host().into_response()
+    } else if open && method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        guarded(next.run(request)).await
+    };
+    if open {
+        allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
+    }
+    let id = desk.next_request.fetch_add(1, Ordering::Relaxed);
+    let id = HeaderValue::try_from(format!("{}-{id}", desk.run)).expect("letters, digits and a hyphen");
+    let (route, status, took) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), began.elapsed());
+    desk.metrics.http_request(method.as_str(), route, status, took);
+    let name = id.to_str().unwrap_or_default();
+    match response.extensions_mut().remove::<Cause>() {
+        None => {
+            tracing::trace!(request.id = name, %method, route, status, duration_ms = took.as_secs_f64() * 1e3, "answered a request")
+        }
+        Some(cause) if cause.passing => {
+            tracing::warn!(request.id = name, %method, route, status, error = cause.text, "cannot answer a request right now");
+        }
+        Some(cause) => tracing::error!(request.id = name, %method, route, status, error = cause.text, "a request failed"),
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The name by which the server is called, without the port.
+pub fn host(request: &Request) -> Option<&str> {
+    // HTTP/2 has it in the address, HTTP/1 in a header.
+    request.uri().host().or_else(|| request.headers().get(header::HOST)?.to_str().ok())
+}
+
+/// Whether the name belongs to some other server. Load balancers and scrapers ask by address.
+fn is_elsewhere(names: &HostNames, request: &Request) -> bool {
+    !names.0.is_empty()
+        && !matches!(request.uri().path(), "/health" | "/metrics")
+        && !host(request).is_some_and(|host| names.accept(host))
+}
+
+fn is_open(request: &Request) -> bool {
+    let path = request.uri().path();
+    OPEN.iter().any(|open| path.starts_with(open)) || (path == "/" && is_location_host(request))
+}
+
+/// The client SDK asks where it is at the root of two hosts of their own.
+pub fn is_location_host(request: &Request) -> bool {
+    host(request).is_some_and(|host| host.starts_with("location.") || host.starts_with("location-legacy."))
+}
+
+/// Credentials travel in headers of the caller's own making, never in cookies, so any origin may be let in.
+fn allow_any_origin(headers: &mut HeaderMap, preflight: bool) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS);
+    }
+}
+
+/// Turns a panic into an answer. What a handler shares with others is behind locks that survive a panic.
+async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+    let mut answer = pin!(answer);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            Poll::Ready(ApiError::internal(format_args!("panic: {}", said.unwrap_or("without words"))).into_response())
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let answer = guarded(async { panic!("a bug of ours: {}", 7) }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let cause = answer.extensions().get::<Cause>().expect("the log is told");
+        assert_eq!((cause.text.as_str(), cause.passing), ("panic: a bug of ours: 7", false));
+        let body = axum::body::to_bytes(answer.into_body(), 1_000).await.expect("a body");
+        assert!(!String::from_utf8_lossy(&body).contains("bug"), "the caller is not");
+    }
+}

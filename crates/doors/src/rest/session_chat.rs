@@ -1,0 +1,150 @@
+//! The chat of a session as a file: a signed link that expires, and the CSV or JSON behind it.
+//! Invariant: only what was said to everyone is in it; private messages never reach anybody but their parties.
+//! The link is its own credential: the signature covers the session, the format and the expiry, nothing else is asked.
+//! Next: `docs/api.md`, the columns.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use salon_core::event::ChatKind;
+use salon_core::record::ChatMessage;
+use salon_core::{Record, SessionId, Timestamp};
+use salon_wire::rest::envelope::{Envelope, ErrorBody};
+use salon_wire::rest::sessions as wire;
+use salon_wire::rest::sessions::ChatFormat;
+use serde_json::{Map, Value, json};
+
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::here::Here;
+use crate::rest::path::At;
+use crate::rest::query::Asked;
+use crate::rest::reply::{Answer, data};
+use crate::rest::sessions;
+use crate::rfc3339::rfc3339;
+use crate::tokens::Tokens;
+use salon_live::Clock;
+use salon_store::Store;
+
+/// How long a link is good. Asking again gives a new one.
+const LINK_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Of the CSV; the JSON has them as keys.
+const COLUMNS: [&str; 10] =
+    ["id", "participantId", "sessionId", "meetingId", "displayName", "pinned", "isEdited", "payloadType", "payload", "createdAt"];
+
+/// A link to the chat of a session, as it is when the link is followed.
+#[utoipa::path(get, path = "/sessions/{session_id}/chat", tag = "sessions",
+    params(("session_id" = String, Path, format = "uuid"), wire::ChatQuery),
+    responses((status = 200, body = Envelope<wire::SessionChat>), (status = 404, body = ErrorBody)))]
+pub async fn show(
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
+    caller: Caller,
+    At(id): At<SessionId>,
+    asked: Asked,
+    Here(here): Here,
+) -> Answer<wire::SessionChat> {
+    let format = asked.one_of::<ChatFormat>("format")?.unwrap_or_default();
+    sessions::find(&store, &caller, &id).await?;
+    let expires = Timestamp((clock.now().0 + LINK_MS) / 1_000 * 1_000);
+    let signature = tokens.sign_link(&subject(&id, format, expires));
+    let file = format!("{id}.{}", extension(format));
+    data(wire::SessionChat {
+        chat_download_url: format!("{here}/downloads/chat/{file}?expires={}&signature={signature}", expires.0),
+        chat_download_url_expiry: rfc3339(expires),
+    })
+}
+
+/// What a link leads to.
+pub async fn download(
+    State(store): State<Store>,
+    State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
+    Path(file): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let gone = || ApiError::not_found("This link is not valid, or not any more");
+    let (id, ending) = file.rsplit_once('.').ok_or_else(gone)?;
+    let format = [ChatFormat::Csv, ChatFormat::Json].into_iter().find(|format| extension(*format) == ending).ok_or_else(gone)?;
+    let id = SessionId::parse(id).map_err(|_| gone())?;
+    let expires = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
+    let signature = asked.text("signature")?.unwrap_or_default();
+    if expires <= clock.now() || !tokens.verify_link(&subject(&id, format, expires), signature) {
+        return Err(gone());
+    }
+    let record = store.record(&id).await?.ok_or_else(gone)?;
+    let (content_type, text) = match format {
+        ChatFormat::Csv => ("text/csv; charset=utf-8", csv(&record)),
+        ChatFormat::Json => ("application/json", json_text(&record)),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{file}\"")),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CACHE_CONTROL, "private, no-store".to_owned()),
+    ];
+    Ok((StatusCode::OK, headers, text).into_response())
+}
+
+fn extension(format: ChatFormat) -> &'static str {
+    match format {
+        ChatFormat::Csv => "csv",
+        ChatFormat::Json => "json",
+    }
+}
+
+/// What a signature is of.
+fn subject(id: &SessionId, format: ChatFormat, expires: Timestamp) -> String {
+    format!("chat\n{id}\n{}\n{}", extension(format), expires.0)
+}
+
+/// RFC 4180. Payloads are as people wrote them, so a spreadsheet should be told to take the columns as text.
+fn csv(record: &Record) -> String {
+    let mut csv = COLUMNS.join(",") + "\r\n";
+    for message in public(record) {
+        let quoted = fields(record, message).map(|field| match field {
+            Value::String(text) if text.contains(['"', ',', '\r', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
+            Value::String(text) => text,
+            other => other.to_string(),
+        });
+        csv.push_str(&quoted.join(","));
+        csv.push_str("\r\n");
+    }
+    csv
+}
+
+/// A list of objects. Payloads are text here too: the address of an image, the JSON of a file as its sender wrote it.
+fn json_text(record: &Record) -> String {
+    let keys = COLUMNS.map(str::to_owned);
+    let object = |message| keys.clone().into_iter().zip(fields(record, message)).collect::<Map<String, Value>>();
+    Value::from_iter(public(record).map(object)).to_string()
+}
+
+fn public(record: &Record) -> impl Iterator<Item = &ChatMessage> {
+    record.chat.messages().map(AsRef::as_ref).filter(|message| !message.is_private())
+}
+
+/// In the order of the columns.
+fn fields(record: &Record, message: &ChatMessage) -> [Value; COLUMNS.len()] {
+    let kind = match message.content.kind {
+        ChatKind::Text => "TEXT_MESSAGE",
+        ChatKind::Image => "IMAGE_MESSAGE",
+        ChatKind::File => "FILE_MESSAGE",
+        ChatKind::Custom => "CUSTOM_MESSAGE",
+    };
+    let said_in = message.said_in.as_ref().unwrap_or(&record.started.session);
+    [
+        json!(message.id.as_str()),
+        json!(message.author.as_str()),
+        json!(said_in.as_str()),
+        json!(record.started.meeting.as_str()),
+        json!(message.name),
+        json!(message.pinned),
+        json!(message.edited),
+        json!(kind),
+        json!(message.content.payload),
+        json!(rfc3339(message.at)),
+    ]
+}

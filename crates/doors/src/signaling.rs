@@ -1,0 +1,39 @@
+//! The websocket door: what clients say becomes calls of a session or of the media server, and answers go back.
+//! Invariant: every message is judged by the session or by ownership on the server; what a client claims about itself
+//! counts for nothing. Malformed, unknown and oversize messages are answered or dropped, and counted.
+//! Next: `signaling/socket.rs` has the loop, `signaling/dispatch.rs` all messages, `signaling/to_wire.rs` the pushes.
+
+mod caller;
+mod chat;
+mod chat_content;
+mod connected;
+mod dispatch;
+mod from_wire;
+mod later;
+mod media;
+mod polls;
+mod presets;
+mod room;
+mod socket;
+mod stage;
+mod stores;
+pub mod to_wire;
+mod trouble;
+
+use std::sync::Arc;
+
+use axum::routing::{MethodRouter, get};
+
+use crate::doors::Doors;
+use crate::flows::travel::Travel;
+use crate::signaling::socket::Porch;
+
+pub use crate::signaling::socket::Settings;
+
+/// What takes websockets.
+pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
+    let Doors { store, hub, media, clock, tokens, metrics, stop, tasks, .. } = doors.clone();
+    let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
+    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, stop, tasks };
+    get(socket::upgrade).with_state(Arc::new(porch))
+}

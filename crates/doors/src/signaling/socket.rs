@@ -1,0 +1,481 @@
+//! One websocket: admission, pings, the envelope, and the loop between the client and its session.
+//! Invariant: one message at a time; its answer leaves after every push that was due before it.
+//! A socket that floods, stalls or falls silent is let go; its peer then has the grace time to come back.
+//! Next: `dispatch.rs`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use prost::Message as _;
+use prost::bytes::Bytes;
+use salon_core::{ParticipantId, PeerId};
+use salon_media::Owners;
+use salon_store::Store;
+use salon_wire::event_id;
+use salon_wire::signaling::message::v1::SocketMessage;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::flows::facts::facts;
+use crate::flows::travel::Travel;
+use crate::metrics::Metrics;
+use crate::signaling::caller::{Answer, Caller};
+use crate::signaling::dispatch::dispatch;
+use crate::signaling::to_wire::frame;
+use crate::tokens::{Bearer, Tokens};
+use salon_live::Clock;
+use salon_live::{Handle, Hub, Push, Removed, Unavailable};
+
+/// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
+/// clients sooner.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// A client that has not said anything, not even a pong, for this long is gone.
+const SILENT_AFTER: Duration = Duration::from_secs(15);
+
+/// A client that does not take a frame within this time is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// A kicked client closes its socket itself; one that does not is closed after this.
+const HANGUP_AFTER: Duration = Duration::from_secs(3);
+
+/// Pushes that may wait for a slow client: a large meeting's worth of joins.
+const PUSHES: usize = 4_096;
+
+/// Messages over the rate that are refused before the socket is closed. Those of a client that slows down again are
+/// forgiven at the rate itself.
+const MAX_REFUSED: f64 = 1_000.0;
+
+/// How long a client may take to answer a close. Without waiting, what it has sent meanwhile would make the system
+/// reset the connection, and the client would never read why.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Longest message id echoed; the SDK's have about 50 characters.
+const MAX_MESSAGE_ID: usize = 256;
+
+/// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// What operators decide about sockets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Sockets open at once.
+    pub sockets: u64,
+    /// The largest message.
+    pub message_bytes: usize,
+    /// Messages of one socket, in the long run.
+    pub messages_per_second: u32,
+    /// Messages of one socket at once before the rate applies.
+    pub message_burst: u32,
+}
+
+/// What a socket is taken in with.
+pub struct Porch {
+    pub settings: Settings,
+    pub store: Store,
+    pub hub: Hub,
+    pub media: Arc<Owners>,
+    pub clock: Clock,
+    pub tokens: Tokens,
+    pub travel: Travel,
+    pub metrics: Arc<Metrics>,
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// The address of a socket, as the web SDK writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    #[serde(rename = "roomID", default)]
+    room_id: String,
+    #[serde(rename = "peerID", default)]
+    peer_id: String,
+    #[serde(default)]
+    auth_token: String,
+}
+
+/// Takes a socket in, if its token speaks for a participant of that meeting.
+pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
+    let now = porch.clock.now();
+    let Some(bearer) = porch.tokens.verify(&address.auth_token, now) else {
+        return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
+    };
+    if bearer.meeting.as_str() != address.room_id {
+        return refuse(&porch, StatusCode::FORBIDDEN, "the token is for another meeting");
+    }
+    let Ok(peer) = PeerId::parse(&address.peer_id) else {
+        return refuse(&porch, StatusCode::BAD_REQUEST, "peerID is not an id");
+    };
+    let admission = match porch.store.admission(&bearer.participant).await {
+        Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
+        Ok(_) => return refuse(&porch, StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot look a participant up");
+            return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
+        }
+    };
+    if !porch.metrics.socket_opens(porch.settings.sockets) {
+        return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it may");
+    }
+    let max = porch.settings.message_bytes;
+    let open = OpenSocket(porch.metrics.clone());
+    upgrade.max_message_size(max).max_frame_size(max).read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES).on_upgrade(
+        move |socket| async move {
+            let _open = open;
+            // Tracked, so that a node that stops records who was here before it closes its store.
+            porch.tasks.track_future(run(&porch, socket, admission, bearer, peer)).await;
+        },
+    )
+}
+
+fn refuse(porch: &Porch, status: StatusCode, why: &'static str) -> Response {
+    porch.metrics.refused("socket");
+    (status, why).into_response()
+}
+
+/// Counts a socket as long as it lives, whether or not its upgrade comes to anything.
+struct OpenSocket(Arc<Metrics>);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.socket_closed();
+    }
+}
+
+/// How a socket ends.
+struct End {
+    /// The client said goodbye, or was told to: its peer is out. If not, the client may come back.
+    on_purpose: bool,
+    /// The last word to a client that is still there.
+    close: Option<(u16, &'static str)>,
+}
+
+impl End {
+    const LEFT: Self = Self { on_purpose: true, close: None };
+    const BROKEN: Self = Self { on_purpose: false, close: None };
+    const REMOVED: Self = Self { on_purpose: true, close: Some((close_code::NORMAL, "removed from the meeting")) };
+
+    /// Lets go of a client that may come back.
+    fn because(code: u16, why: &'static str) -> Self {
+        Self { on_purpose: false, close: Some((code, why)) }
+    }
+}
+
+async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
+    let Bearer { meeting, participant, let_in_until, .. } = bearer;
+    let (pushes, mut waiting) = mpsc::channel(PUSHES);
+    let removed = Removed::default();
+    let (handle, connection) = match attach(porch, &admission, &peer, &participant, (pushes, removed.clone())).await {
+        Ok(Some(attached)) => attached,
+        Ok(None) => {
+            let why = "this peer id is taken, or the meeting has too many sockets";
+            return say_goodbye(&mut socket, Some((close_code::NORMAL, why))).await;
+        }
+        Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
+    };
+    let caller = Caller {
+        handle,
+        meeting,
+        participant,
+        peer,
+        let_in_until,
+        removed,
+        hub: porch.hub.clone(),
+        media: porch.media.clone(),
+        store: porch.store.clone(),
+        clock: porch.clock.clone(),
+        travel: porch.travel.clone(),
+    };
+    let line = Line {
+        socket: &mut socket,
+        caller: &caller,
+        porch,
+        rate: Rate::new(&porch.settings),
+        heard: Instant::now(),
+        hangup: None,
+        held_back: None,
+    };
+    let end = line.serve(&mut waiting).await;
+    caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
+    // Saying goodbye may take a while; the session need not wait for it.
+    drop((caller, waiting));
+    say_goodbye(&mut socket, end.close).await;
+}
+
+/// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
+async fn attach(
+    porch: &Porch,
+    admission: &salon_store::Admission,
+    peer: &PeerId,
+    participant: &ParticipantId,
+    (pushes, removed): (mpsc::Sender<Push>, Removed),
+) -> Result<Option<(Handle, u64)>, Unavailable> {
+    let facts = facts(&admission.meeting);
+    for _ in 0..3 {
+        let handle = porch.hub.open(&facts).await?.here()?;
+        match handle.attach(peer.clone(), participant.clone(), pushes.clone(), removed.clone()).await {
+            Ok(connection) => return Ok(connection.map(|connection| (handle, connection))),
+            Err(Unavailable) => tokio::task::yield_now().await,
+        }
+    }
+    Err(Unavailable)
+}
+
+/// The last frames of a socket: our close if we have one to send, and whatever its client still says. A close of the
+/// client's own is answered on the way: without that answer browsers report a broken connection instead of its code.
+async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>) {
+    let said = async {
+        if let Some((code, why)) = close {
+            socket.send(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await?;
+        }
+        while socket.recv().await.transpose()?.is_some() {}
+        Ok::<_, axum::Error>(())
+    };
+    let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
+}
+
+/// A message of the client's, without its id if that is too long to be echoed.
+fn decode(frame: Bytes) -> Option<SocketMessage> {
+    let message = SocketMessage::decode(frame).ok()?;
+    Some(SocketMessage { id: message.id.filter(|id| id.len() <= MAX_MESSAGE_ID), ..message })
+}
+
+/// One client's line.
+struct Line<'a> {
+    socket: &'a mut WebSocket,
+    caller: &'a Caller,
+    porch: &'a Porch,
+    rate: Rate,
+    heard: Instant,
+    /// When a client that was removed is closed, unless it closes by itself.
+    hangup: Option<tokio::time::Instant>,
+    /// An answer that waits, and when it goes out.
+    held_back: Option<(tokio::time::Instant, Bytes)>,
+}
+
+impl Line<'_> {
+    async fn serve(mut self, waiting: &mut mpsc::Receiver<Push>) -> End {
+        let mut ping = tokio::time::interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
+            let hangup_at = self.hangup.unwrap_or(never);
+            let answer_at = self.held_back.as_ref().map_or(never, |(at, _)| *at);
+            let end = tokio::select! {
+                () = self.porch.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
+                push = waiting.recv() => match push {
+                    Some(push) => self.pass_on(push).await,
+                    None => Some(End::because(close_code::ERROR, "try again in a moment")),
+                },
+                received = self.socket.recv() => match received {
+                    Some(Ok(message)) => {
+                        self.heard = Instant::now();
+                        self.receive(message, waiting).await
+                    }
+                    Some(Err(error)) => {
+                        self.porch.metrics.refused("frame");
+                        tracing::debug!(peer.id = %self.caller.peer, %error, "a socket broke");
+                        Some(End::BROKEN)
+                    }
+                    None => Some(End::BROKEN),
+                },
+                _ = ping.tick() => {
+                    if self.heard.elapsed() > SILENT_AFTER {
+                        Some(End::because(close_code::AWAY, "silent for too long"))
+                    } else {
+                        self.send(Message::Text("2".into())).await
+                    }
+                }
+                () = tokio::time::sleep_until(answer_at) => match self.held_back.take() {
+                    Some((_, frame)) => self.send(Message::Binary(frame)).await,
+                    None => None,
+                },
+                () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// Deals with one frame; answers with how the socket ends, if it does.
+    async fn receive(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        match message {
+            // Goodbye, page closed, or closed without saying why.
+            Message::Close(frame) => {
+                let code = frame.map_or(close_code::STATUS, |frame| frame.code);
+                let on_purpose = matches!(code, close_code::NORMAL | close_code::AWAY | close_code::STATUS);
+                Some(if on_purpose { End::LEFT } else { End::BROKEN })
+            }
+            // Whatever is in a frame, reading it is work.
+            message => match self.rate.take(Instant::now()) {
+                Taken::Allowed => self.read(message, waiting).await,
+                Taken::Refused => {
+                    self.porch.metrics.refused("flood");
+                    let Message::Binary(bytes) = message else { return None };
+                    let SocketMessage { event, id, .. } = decode(bytes)?;
+                    self.fail(event, id, "too many messages; try again in a moment".to_string()).await
+                }
+                Taken::TooOften => Some(End::because(close_code::POLICY, "too many messages")),
+            },
+        }
+    }
+
+    async fn read(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        match message {
+            Message::Binary(bytes) => match decode(bytes) {
+                Some(message) => self.obey(message, waiting).await,
+                None => {
+                    self.porch.metrics.refused("envelope");
+                    self.fail(0, None, "the frame is not a socket message".to_string()).await
+                }
+            },
+            Message::Text(text) if text.as_str() == "2" => self.send(Message::Text("3".into())).await,
+            Message::Text(text) if text.as_str() == "3" => None,
+            Message::Text(_) => {
+                self.porch.metrics.refused("text");
+                None
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+        }
+    }
+
+    async fn obey(&mut self, message: SocketMessage, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        let SocketMessage { event, id, payload, .. } = message;
+        self.porch.metrics.message(event_id::name(event).unwrap_or("unknown"));
+        let answer = dispatch(self.caller, event, payload.unwrap_or_default()).await;
+        // What happened before this request was handled reaches the client before its answer.
+        while let Ok(push) = waiting.try_recv() {
+            if let Some(end) = self.pass_on(push).await {
+                return Some(end);
+            }
+        }
+        match answer {
+            Ok(Answer::None) => None,
+            Ok(Answer::Payload(payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
+            Ok(Answer::Later(at, payload)) => {
+                self.held_back = Some((at.into(), frame::envelope(event, id, payload)));
+                None
+            }
+            Ok(Answer::Then { payload, after, act }) => {
+                let end = self.send(Message::Binary(frame::envelope(event, id, payload))).await;
+                let handle = self.caller.handle.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    // If the session is gone by now, so is what was to happen in it.
+                    let _ = handle.call(act).await;
+                });
+                end
+            }
+            Ok(Answer::Under(event, payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
+            Err(trouble) => {
+                self.porch.metrics.refused(trouble.reason());
+                tracing::debug!(peer.id = %self.caller.peer, event = event_id::name(event), %trouble, "refused");
+                self.fail(event, id, trouble.message(event)).await
+            }
+        }
+    }
+
+    /// Tells the client what its session has for it.
+    async fn pass_on(&mut self, push: Push) -> Option<End> {
+        match push {
+            Push::Frame(frame) => self.send(Message::Binary(frame)).await,
+            Push::Hangup => {
+                self.hangup = Some(tokio::time::Instant::now() + HANGUP_AFTER);
+                None
+            }
+            Push::Replaced => Some(End::because(close_code::NORMAL, "another connection of this peer took over")),
+        }
+    }
+
+    /// Tells the client that its request failed.
+    async fn fail(&mut self, event: u32, id: Option<String>, why: String) -> Option<End> {
+        self.send(Message::Binary(frame::error(event, id, why))).await
+    }
+
+    /// The end if the client did not take it.
+    async fn send(&mut self, message: Message) -> Option<End> {
+        match tokio::time::timeout(SEND_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => None,
+            _ => Some(End::BROKEN),
+        }
+    }
+}
+
+/// Messages a socket may send: so many a second, with a reserve for the burst of joining.
+struct Rate {
+    per_second: f64,
+    burst: f64,
+    left: f64,
+    refused: f64,
+    at: Instant,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Allowed,
+    Refused,
+    /// Refused, and so often that the socket has to go.
+    TooOften,
+}
+
+impl Rate {
+    fn new(settings: &Settings) -> Self {
+        let per_second: f64 = settings.messages_per_second.into();
+        let burst: f64 = settings.message_burst.into();
+        Self { per_second, burst, left: burst, refused: 0.0, at: Instant::now() }
+    }
+
+    fn take(&mut self, now: Instant) -> Taken {
+        let earned = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.at = now;
+        self.left = (self.left + earned).min(self.burst);
+        self.refused = (self.refused - earned).max(0.0);
+        if self.left >= 1.0 {
+            self.left -= 1.0;
+            return Taken::Allowed;
+        }
+        self.refused += 1.0;
+        if self.refused > MAX_REFUSED { Taken::TooOften } else { Taken::Refused }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(every_ms: f64, messages: u32) -> Taken {
+        let start = Instant::now();
+        let mut rate = Rate { per_second: 100.0, burst: 400.0, left: 400.0, refused: 0.0, at: start };
+        let mut last = Taken::Allowed;
+        for message in 0..messages {
+            last = rate.take(start + Duration::from_secs_f64(f64::from(message) * every_ms / 1_000.0));
+            if last == Taken::TooOften {
+                break;
+            }
+        }
+        last
+    }
+
+    #[test]
+    fn a_flood_is_refused_and_then_ended() {
+        assert_eq!(sent(0.0, 400), Taken::Allowed, "the reserve");
+        assert_eq!(sent(0.0, 401), Taken::Refused);
+        assert_eq!(sent(0.0, 1_401), Taken::TooOften);
+        assert_eq!(sent(1.0, 10_000), Taken::TooOften, "ten times the rate");
+    }
+
+    #[test]
+    fn a_client_within_the_rate_or_a_little_over_it_stays() {
+        assert_eq!(sent(10.0, 10_000), Taken::Allowed);
+        assert_ne!(sent(8.0, 10_000), Taken::TooOften);
+    }
+}

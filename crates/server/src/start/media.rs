@@ -1,0 +1,69 @@
+//! The media server: its UDP ports, and the TCP connections that are for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use salon_doors::keys::digest;
+use salon_edge::{Aside, Port};
+use salon_sfu::{Event, Sfu};
+use tokio::sync::mpsc;
+
+use super::announced::announced;
+use crate::config::{Config, Mode};
+
+/// Ports that take media over TCP.
+pub struct TcpPorts {
+    /// The port for HTTP takes media too.
+    pub shares: bool,
+    /// Those of its own, taken and not open yet.
+    pub own: Vec<Port>,
+    /// All of them.
+    at: Vec<SocketAddr>,
+}
+
+impl TcpPorts {
+    /// Takes them; `http` is where the port for HTTP is.
+    pub fn take(config: &Config, http: SocketAddr) -> anyhow::Result<Self> {
+        let shares = config.media.tcp && config.media.tcp_listen.is_empty();
+        let mut ports = Self { shares, own: Vec::new(), at: if shares { vec![http] } else { Vec::new() } };
+        for address in &config.media.tcp_listen {
+            let taken = Port::take(*address).and_then(|port| Ok((port.address()?, port)));
+            let (at, port) = taken.with_context(|| format!("cannot listen on {address} (media.tcp_listen)"))?;
+            ports.at.push(at);
+            ports.own.push(port);
+        }
+        Ok(ports)
+    }
+}
+
+/// Connections over TCP that are for the media server.
+pub fn aside(sfu: Sfu) -> Aside {
+    let take = move |stream| {
+        let sfu = sfu.clone();
+        tokio::spawn(async move { sfu.adopt(stream).await });
+    };
+    Aside { begins: salon_sfu::begins_media, take: Arc::new(take) }
+}
+
+/// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
+pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<(Sfu, mpsc::Receiver<Event>)> {
+    let tcp = announced(config, &tcp.at);
+    let with = |port| salon_sfu::Config {
+        bind: SocketAddr::new(config.media.ip, port),
+        threads: config.media.threads,
+        single_port: config.media.single_port,
+        room_per_thread: config.media.room_per_thread,
+        announce: config.media.announce.clone(),
+        tcp: tcp.clone(),
+        secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
+        limits: config.media_limits(),
+    };
+    match salon_sfu::start(with(config.media.port)) {
+        Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {
+            tracing::warn!(port = config.media.port, %error, "the default media port is taken, using a free one");
+            salon_sfu::start(with(0)).context("cannot open a media port")
+        }
+        started => started.with_context(|| format!("cannot open the media port {}", config.media.port)),
+    }
+}
