@@ -154,11 +154,6 @@ impl Opener {
         let (store, run) = (&self.node.store, &self.node.run);
         let session = &row.summary.session;
         let mut record = store.record(session).await?.ok_or(Error::NotFound)?;
-        let epoch = store.take_over(session, row.epoch, run, self.node.clock.now()).await?;
-        // Its former owner may have written to the last moment, and cannot any more.
-        for event in store.events(session, record.seq, salon_store::MAX_EVENTS).await? {
-            record.apply(&event);
-        }
         let facts = MeetingFacts {
             meeting: record.started.meeting.clone(),
             app: record.started.app.clone(),
@@ -168,17 +163,24 @@ impl Opener {
             persist_chat: false,
             parent: record.started.parent.clone(),
         };
-        let family = self.families.stored(&facts).await?;
-        let now = self.node.clock.now();
-        let is_here = row.owner_node == self.node.name;
         let let_go = self.node.fallen.get(facts.meeting.as_str()).map(|fall| fall.at).filter(|_| row.owner_run == *run);
-        let evidence = Evidence {
-            now,
+        let mut evidence = Evidence {
+            now: self.node.clock.now(),
             updated_at: record.updated_at,
             let_go,
-            beat: self.node.last_beat.filter(|_| is_here),
+            beat: self.node.last_beat.filter(|_| row.owner_node == self.node.name),
             owner_seen: row.owner_seen_at,
         };
+        let epoch = store.take_over(session, row.epoch, run, self.node.clock.now()).await?;
+        // From here on the store has forgotten the former owner, and whatever goes wrong below is tried again.
+        self.node.fallen.add(facts.clone(), evidence.weigh().seen);
+        // Its former owner may have written to the last moment, and cannot any more.
+        for event in store.events(session, record.seq, salon_store::MAX_EVENTS).await? {
+            record.apply(&event);
+        }
+        let family = self.families.stored(&facts).await?;
+        let now = self.node.clock.now();
+        (evidence.now, evidence.updated_at) = (now, record.updated_at);
         let goes_on = evidence.weigh();
         let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
         // Their media connections died with the server that had them, or were taken down with the task.

@@ -35,6 +35,9 @@ const OWN_IN: u32 = 10;
 /// How long one look for sessions without an owner may take: others that fell wait so long.
 const ADOPT_FOR: Duration = Duration::from_secs(5);
 
+/// A store that hangs is asked anew after this.
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
 /// A clock that is wrong is complained of every so many looks at it.
 const COMPLAIN_IN: u32 = 600;
 
@@ -102,11 +105,12 @@ pub(crate) async fn watch(node: Arc<Node>, opener: Opener, stop: CancellationTok
             continue;
         }
         looks = looks.wrapping_add(1);
-        let look = look(&node, &opener, looks.is_multiple_of(OWN_IN));
-        // What is begun may be left: a session is taken over whole or not at all.
+        let look = tokio::time::timeout(LOOK_WITHIN, look(&node, &opener, looks.is_multiple_of(OWN_IN)));
+        // What is begun may be left: what was taken over and not opened is known to have fallen.
         match stop.run_until_cancelled(look).await {
-            Some(Err(error)) => tracing::warn!(%error, "cannot go on with sessions that have no owner yet"),
-            Some(Ok(())) => {}
+            Some(Ok(Err(error))) => tracing::warn!(%error, "cannot go on with sessions that have no owner yet"),
+            Some(Err(_)) => tracing::warn!("the store takes too long to say which sessions have no owner"),
+            Some(Ok(Ok(()))) => {}
             None => return,
         }
     }

@@ -178,3 +178,29 @@ async fn a_session_whose_people_never_come_back_ends() {
     let _back = alice.join().await;
     assert_ne!(node.live(&meeting).await.unwrap()["id"], session.as_str());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_ends_a_session_that_was_left_behind() {
+    let data = Folder::new();
+    let node = Node::start(&data);
+    let meeting = node.meeting(60).await;
+    let client = node.guest(&meeting, "Alice").await.join().await;
+    let session = node.live(&meeting).await.unwrap()["id"].as_str().unwrap().to_owned();
+    node.kill();
+    drop(client);
+    let end = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_salon"));
+        command.args(["session", "end", &session]).arg(format!("--set=data={}", data.display()));
+        command.env_clear().output().unwrap()
+    };
+    let ended = end();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success() && said.starts_with(&format!("the session {session} ended at ")), "{ended:?}");
+    let again = end();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is over already"), "{again:?}");
+    let node = Node::start(&data);
+    assert!(node.live(&meeting).await.is_none());
+    let ended = node.session(&session).await;
+    assert_eq!((&ended["status"], &ended["live_participants"]), (&"ENDED".into(), &0.into()));
+}

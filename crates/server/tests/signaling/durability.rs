@@ -144,3 +144,31 @@ async fn a_bug_in_one_session_costs_its_people_a_reconnect_and_others_nothing() 
     assert_eq!(bob.roster().await, [bob.peer()]);
     assert_eq!(house.count(&other), Some(1));
 }
+
+/// With a full disk told minutes fell from 0.598 to 0.076, and a closed tab was counted for more than 13 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_news_cannot_be_saved_nothing_old_is_told_and_no_minute_falls() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let alice = house.guest(&meeting, "Alice").await.join().await;
+    let lock = Lock::on(&house).await;
+    alice.vanish();
+    let mut told = 0.0;
+    let refused = async {
+        loop {
+            let now = house.doors.clock.now();
+            let Ok(reading) = house.doors.hub.summary(meeting.as_str(), now) else { return };
+            let reading = reading.expect("it is live");
+            let (_, minutes) = reading.tell(&house.doors.alive.tell(reading.at(now)).unwrap());
+            assert!(minutes >= told);
+            told = minutes;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("who may be gone is not told of for long");
+    lock.release().await;
+    house.counts(&meeting, Some(0)).await;
+    let reading = house.doors.hub.summary(meeting.as_str(), house.doors.clock.now()).unwrap().expect("it is live");
+    let (_, minutes) = reading.tell(&house.doors.alive.tell(house.doors.clock.now()).unwrap());
+    assert!(minutes >= told, "{minutes} after {told}");
+}

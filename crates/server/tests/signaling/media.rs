@@ -275,3 +275,23 @@ async fn what_a_client_wishes_for_in_one_message_is_bounded() {
     many.requests = vec![many.requests[0].clone(); 65];
     assert!(bob.refused(media::CONSUME, &many).await.contains("too large"));
 }
+
+/// People kicked by the new owner of a session were forwarded by the old one, and its transports stayed.
+#[tokio::test(flavor = "multi_thread")]
+async fn letting_go_of_a_session_takes_its_media_down() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut alice = house.guest(&meeting, "Alice").await.join_with_media().await;
+    let track = alice.publish("audio").await.unwrap();
+    assert!(house.doors.media.publisher(&track).is_some());
+    house.doors.hub.let_go();
+    assert_eq!(alice.hung_up().await, Some(1011), "she is to come back");
+    let down = async {
+        while house.doors.media.sfu.snapshot().await.transports > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::house::PATIENCE, down).await.expect("its transports are closed");
+    assert!(house.doors.media.meetings().is_empty());
+    assert!(house.doors.media.publisher(&track).is_none(), "nor is anything remembered of its tracks");
+}
