@@ -11,6 +11,7 @@ mod directory;
 mod handle;
 mod health;
 mod neighbours;
+mod seats;
 mod sent;
 mod tcp;
 mod udp;
@@ -447,7 +448,12 @@ impl Shard {
                     let sink = &mut |outbox: &Outbox| send(&self.udp, &mut self.tcp, outbox, &mut sent);
                     self.outbox.add(to, sink, |buffer, _| buffer.extend_from_slice(&bytes));
                 }
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => {
+                    if let Event::TransportConnected { transport } = &event {
+                        self.directory.connected(transport);
+                    }
+                    self.tell(event);
+                }
                 Output::Gone(gone) => self.directory.forget(&gone),
             }
         }
@@ -508,7 +514,7 @@ mod tests {
     mod threads;
 
     use super::*;
-    use crate::{Error, Role};
+    use crate::{Error, Guest, Role};
 
     const OFFER: &str = include_str!("sdp/samples/chromium-send.sdp");
 
@@ -526,6 +532,32 @@ mod tests {
         sfu.stop().await;
         assert_eq!(sfu.accept_answer("t".into(), OFFER.into()).await, Err(Error::Stopped));
         assert_eq!(events.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_makes_room_for_others_is_told_and_leaves_nothing() {
+        let limits = Limits { outside_per_owner: 1, outside_for: Duration::ZERO, ..Limits::default() };
+        let (sfu, mut events) = start(Config { limits, ..Config::new(SocketAddr::from(([127, 0, 0, 1], 0))) }).expect("started");
+        let open = async |name: &str, owner: &str, inside: bool| {
+            let guest = Guest { owner: owner.into(), inside };
+            sfu.open_transport_for(&guest, "r".into(), name.into(), Role::Send, OFFER.into()).await
+        };
+        let evicted =
+            |transport: &str| Some(Event::TransportClosed { transport: transport.into(), reason: CloseReason::Evicted });
+        open("a1", "alice", true).await.expect("an answer");
+        open("m1", "mallory", false).await.expect("an answer");
+        open("m2", "mallory", false).await.expect("an answer");
+        assert_eq!(events.recv().await, evicted("m1"));
+        assert_eq!(sfu.snapshot().await.transports, 2);
+        let bob = Guest { owner: "bob".into(), inside: true };
+        let bad = sfu.open_transport_for(&bob, "r".into(), "b1".into(), Role::Send, "no SDP".into()).await;
+        assert!(matches!(bad, Err(Error::BadSdp(_))));
+        sfu.evict_overdue();
+        assert_eq!(events.recv().await, evicted("m2"), "it did not come in");
+        sfu.close_transport("a1".into());
+        assert_eq!(sfu.snapshot().await.transports, 0);
+        assert!(sfu.directory.is_empty());
+        sfu.stop().await;
     }
 
     #[test]

@@ -53,6 +53,10 @@ id!(
     TransportId
 );
 id!(
+    /// Whom transports are counted against: a participant, whatever peers it says it is.
+    OwnerId
+);
+id!(
     /// A track coming in. Unique in the process.
     ProducerId
 );

@@ -23,7 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use cap::Cap;
 pub use counters::{DropReason, Snapshot, TcpEnd};
 pub use driver::{Health, Sfu, StartError, addresses, begins_media, start};
-pub use ids::{ProducerId, RoomId, TransportId};
+pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};
 pub use sdp::Kind;
@@ -93,6 +93,15 @@ pub enum Role {
     Send,
     /// The client subscribes.
     Receive,
+}
+
+/// For whom a transport is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Whoever shares this name in a room shares its bounds.
+    pub owner: OwnerId,
+    /// Whether it is in the meeting already. Those who are not get few transports, and not for long.
+    pub inside: bool,
 }
 
 /// A new track of a client.
@@ -187,6 +196,8 @@ pub enum CloseReason {
     ClosedByClient,
     /// The client never connected within two minutes.
     NeverConnected,
+    /// It made room for somebody else's, or its owner did not come into the meeting for long.
+    Evicted,
     /// Nothing came from the client for half a minute.
     Silent,
     /// The connection broke in another way.

@@ -10,6 +10,14 @@ pub struct Limits {
     pub transports: usize,
     /// Transports in a room; a peer has two, and for a while four when its connections broke.
     pub transports_per_room: usize,
+    /// Transports of one owner in a room: some tabs, each with two, and while their connections break four.
+    pub transports_per_owner: usize,
+    /// Transports of people who are not in the meeting: of one owner in a room, in a room, in the process.
+    pub outside_per_owner: usize,
+    pub outside_per_room: usize,
+    pub outside: usize,
+    /// How long they may have them: as long as people linger on a setup screen or wait to be let in.
+    pub outside_for: Duration,
     /// Tracks one transport may publish at once.
     pub producers_per_transport: usize,
     /// Tracks one transport may receive at once. The web SDK asks for at most about 70.
@@ -26,6 +34,11 @@ impl Default for Limits {
         Self {
             transports: 6_000,
             transports_per_room: 6_000,
+            transports_per_owner: 16,
+            outside_per_owner: 4,
+            outside_per_room: 400,
+            outside: 1_000,
+            outside_for: Duration::from_secs(600),
             producers_per_transport: 16,
             consumers_per_transport: 200,
             packets_per_second: 10_000,

@@ -30,6 +30,7 @@ impl Config {
             consumers_per_transport: limits.media_tracks_received,
             packets_per_second: limits.media_packets_per_second,
             bits_per_second: u64::from(limits.media_kilobits_per_second) * 1_000,
+            ..salon_sfu::Limits::default()
         }
     }
 

@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
+use super::seats::Seats;
 use crate::engine::Gone;
 use crate::limits::{Limits, MUCH_BUSIER_BY, NEW_TRANSPORT_WEIGHS, TRANSPORT_WEIGHS};
-use crate::{Consume, Error, ProducerId, RoomId, TransportId};
+use crate::{Consume, Error, Guest, OwnerId, ProducerId, RoomId, TransportId};
 
 /// The load of a thread that has ended: more than any has.
 const ENDED: u64 = u64::MAX / 4;
@@ -24,6 +26,7 @@ pub(super) struct Directory {
 #[derive(Debug, Default)]
 struct Names {
     transports: HashMap<TransportId, Place>,
+    seats: Seats,
     producers: HashMap<ProducerId, usize>,
     /// How many transports of a room each thread has.
     rooms: HashMap<RoomId, Vec<usize>>,
@@ -50,7 +53,9 @@ impl Names {
             here[thread] = 0;
             here.iter().any(|count| *count > 0)
         });
-        self.transports.extract_if(|_, place| place.thread == thread).map(|(transport, _)| transport).collect()
+        let lost: Vec<_> = self.transports.extract_if(|_, place| place.thread == thread).map(|(id, _)| id).collect();
+        lost.iter().for_each(|transport| self.seats.leave(transport));
+        lost
     }
 }
 
@@ -88,17 +93,59 @@ impl Directory {
         self.names().clear(thread, Thread::default())
     }
 
-    /// Enters a new transport; returns the thread that gets it.
-    pub(super) fn enter_transport(&self, transport: &TransportId, room: &RoomId) -> Result<usize, Error> {
+    /// Enters a new transport of somebody who is counted, as `enter_transport` does; returns also those that are to be closed
+    /// for it, which may stay a moment longer.
+    pub(super) fn enter_guest(
+        &self,
+        now: Instant,
+        transport: &TransportId,
+        room: &RoomId,
+        guest: &Guest,
+    ) -> Result<(usize, Vec<TransportId>), Error> {
         let mut names = self.names();
         if names.transports.contains_key(transport) {
             return Err(Error::Refused("there is a transport of that name".into()));
         }
-        if names.transports.len() >= self.limits.transports {
+        let going = names.seats.enter(now, &self.limits, transport, room, guest);
+        let going = going.map_err(|why| Error::Refused(why.into()))?;
+        drop(names);
+        let entered = self.enter(transport, room, going.len());
+        if entered.is_err() {
+            self.names().seats.leave(transport);
+        }
+        entered.map(|thread| (thread, going))
+    }
+
+    /// The client of a transport is connected: it does not go before others.
+    pub(super) fn connected(&self, transport: &TransportId) {
+        self.names().seats.connected(transport);
+    }
+
+    pub(super) fn set_inside(&self, now: Instant, owner: &OwnerId, room: &RoomId, inside: bool) {
+        self.names().seats.set_inside(now, owner, room, inside);
+    }
+
+    /// Transports that are to be closed, as their owners have not come into the meeting for too long, and where they are.
+    pub(super) fn overdue(&self, now: Instant) -> Vec<TransportId> {
+        self.names().seats.overdue(now, &self.limits)
+    }
+
+    /// Enters a new transport; returns the thread that gets it.
+    pub(super) fn enter_transport(&self, transport: &TransportId, room: &RoomId) -> Result<usize, Error> {
+        self.enter(transport, room, 0)
+    }
+
+    /// So many are about to go.
+    fn enter(&self, transport: &TransportId, room: &RoomId, going: usize) -> Result<usize, Error> {
+        let mut names = self.names();
+        if names.transports.contains_key(transport) {
+            return Err(Error::Refused("there is a transport of that name".into()));
+        }
+        if names.transports.len() >= self.limits.transports + going {
             return Err(Error::Refused("too many transports".into()));
         }
         let mut here = names.rooms.get(room).cloned().unwrap_or_else(|| vec![0; names.threads.len()]);
-        if here.iter().sum::<usize>() >= self.limits.transports_per_room {
+        if here.iter().sum::<usize>() >= self.limits.transports_per_room + going {
             return Err(Error::Refused("too many transports in the room".into()));
         }
         let thread = choose(&here, &loads(&names.threads), self.room_per_thread);
@@ -161,6 +208,7 @@ impl Directory {
             }
             Gone::Transport(transport) => transport,
         };
+        names.seats.leave(transport);
         let Some(Place { thread, room }) = names.transports.remove(transport) else { return };
         names.threads[thread].transports -= 1;
         if let Some(here) = names.rooms.get_mut(&room) {
@@ -200,6 +248,7 @@ impl Directory {
         names.transports.is_empty()
             && names.producers.is_empty()
             && names.rooms.is_empty()
+            && names.seats.is_empty()
             && names.threads.iter().all(|thread| thread.transports == 0)
     }
 }

@@ -19,7 +19,7 @@ use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::{Gone, demux};
 use crate::limits::COMMAND_RESERVE;
 use crate::quality::{LineQuality, QualityTotals};
-use crate::{Consume, Consumed, Error, Produce, ProducerId, Role, RoomId, TransportId};
+use crate::{Consume, Consumed, Error, Guest, OwnerId, Produce, ProducerId, Role, RoomId, TransportId};
 
 /// A handle to the media threads; cheap to clone. Commands for one transport are done in the order they were given.
 /// When the last handle is dropped the threads close all transports and end within a few seconds.
@@ -57,6 +57,42 @@ impl Sfu {
         let thread = self.directory.enter_transport(&transport, &room)?;
         let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
         self.ask(thread, about, move |desk| desk.engine.open_transport(desk.now, room, transport, role, &offer)).await
+    }
+
+    /// As `open_transport`, counted against somebody. Where a bound is reached, those that never connected make room, of
+    /// whoever has most: they end as `Evicted`.
+    ///
+    /// # Errors
+    /// As of `open_transport`; `Refused` also if nobody may go for it.
+    pub async fn open_transport_for(
+        &self,
+        guest: &Guest,
+        room: RoomId,
+        transport: TransportId,
+        role: Role,
+        offer: String,
+    ) -> Result<String, Error> {
+        let (thread, going) = self.directory.enter_guest(now(), &transport, &room, guest)?;
+        going.into_iter().for_each(|gone| self.evict(gone));
+        let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
+        self.ask(thread, about, move |desk| desk.engine.open_transport(desk.now, room, transport, role, &offer)).await
+    }
+
+    /// Someone has come into the meeting of a room, or left it: what it has and opens there counts accordingly.
+    pub fn set_inside(&self, owner: &OwnerId, room: &RoomId, inside: bool) {
+        self.directory.set_inside(now(), owner, room, inside);
+    }
+
+    /// Ends transports whose owners have not come into the meeting for too long. To be called every few seconds.
+    pub fn evict_overdue(&self) {
+        self.directory.overdue(now()).into_iter().for_each(|transport| self.evict(transport));
+    }
+
+    fn evict(&self, transport: TransportId) {
+        if let Ok(Place { thread, .. }) = self.directory.transport(&transport) {
+            let about = About::transport(&transport);
+            self.tell(thread, about, move |desk| desk.engine.evict(desk.now, &transport));
+        }
     }
 
     /// Takes a new track of a client; returns the answer to its offer. A producer that came on the same m-line before

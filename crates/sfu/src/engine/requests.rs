@@ -15,7 +15,7 @@ use super::producer::{Origin, Producer};
 use super::transport::Transport;
 use super::{Engine, Output};
 use crate::sdp::{self, BadSdp, Remote};
-use crate::{Consume, ConsumeError, Consumed, Error, Event, Produce, ProducerId, Role, RoomId, TransportId};
+use crate::{CloseReason, Consume, ConsumeError, Consumed, Error, Event, Produce, ProducerId, Role, RoomId, TransportId};
 
 impl Engine {
     /// Returns the answer.
@@ -239,6 +239,14 @@ impl Engine {
     pub(crate) fn close_transport(&mut self, now: Instant, transport: &TransportId) {
         if let Some(key) = self.transports.key_of(transport) {
             self.end_transport(now, key, None);
+            self.settle(now);
+        }
+    }
+
+    /// As `close_transport`; the server hears of it, as it did not ask for this one.
+    pub(crate) fn evict(&mut self, now: Instant, transport: &TransportId) {
+        if let Some(key) = self.transports.key_of(transport) {
+            self.end_transport(now, key, Some(CloseReason::Evicted));
             self.settle(now);
         }
     }
