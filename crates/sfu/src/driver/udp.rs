@@ -69,7 +69,7 @@ impl Udp {
         self.local
     }
 
-    /// Hands over what is there, up to a batch. False if there was nothing.
+    /// Hands over what is there, up to a batch. False if nothing is left: what comes from now on is told anew.
     pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, &[u8])) -> bool {
         let mut meta = [RecvMeta::default(); BUFFERS];
         let count = loop {
@@ -97,7 +97,7 @@ impl Udp {
                 each(from, datagram);
             }
         }
-        true
+        count == BUFFERS
     }
 
     /// Sends what an outbox has for UDP. What the kernel does not take is lost: waiting would delay everyone else's.
