@@ -1,6 +1,9 @@
 //! House rules that a machine can keep: who imports whom, how files open, what must not be in the repository.
 //! Invariant: each rule names the file that breaks it and says what to do.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -135,6 +138,17 @@ fn every_dependency_is_used() {
         let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
         assert!(declared.contains(name), "Cargo.toml offers {name}, which no package takes");
     }
+}
+
+#[test]
+fn modules_import_each_other_in_no_circle() {
+    let roots = tracked("crates/*/src/lib.rs");
+    assert!(!roots.is_empty(), "the crates lie in crates/");
+    let circles: Vec<_> = roots
+        .iter()
+        .flat_map(|root| circles::find(root).into_iter().map(|circle| format!("{}: {circle}", root.display())))
+        .collect();
+    assert!(circles.is_empty(), "move what both need below them, or hand it in:\n{}", circles.join("\n"));
 }
 
 #[test]
