@@ -8,6 +8,64 @@ pub const MAX_NAME_CHARS: usize = 256;
 /// Robots in one session at once: recorders and livestreamers, which have no part in the bounds of people.
 pub const MAX_ROBOTS: usize = 16;
 
+/// How often one participant may come in or come back in a minute, on all devices, asking again while waiting included.
+/// A client on a bad line tries once a second; each time is told to everyone, or to those who decide on the waiting room.
+pub const JOINS_PER_MINUTE: usize = 60;
+
+/// One place of so many is kept for people who may admit or remove others, so that a crowd cannot shut them out; and how
+/// many places that is at most.
+pub const PLACES_FOR_EACH_HOST_PLACE: usize = 10;
+pub const MAX_HOST_PLACES: usize = 16;
+
+/// The share of a session's record that one participant may fill, as one of so many.
+pub const SHARES_OF_THE_RECORD: usize = 10;
+
+/// The part of a full record that is kept for those who come back and for hosts who come in, as one of so many.
+pub const RESERVE_OF_THE_RECORD: usize = 20;
+
+/// Questions about the meeting or one person of one participant in a minute. A client asks for each person it meets
+/// without knowing them.
+pub const LOOKS_PER_MINUTE: usize = 1_200;
+
+/// Lists of those who wait or ask for the stage, for one who decides, in a minute. Changes of them are told anyway.
+pub const HOST_LISTINGS_PER_MINUTE: usize = 120;
+
+/// Names one participant may give in a minute. Each is told to everyone and kept.
+pub const RENAMES_PER_MINUTE: usize = 10;
+
+/// How often one participant may begin its media in a minute. A client does so on each reconnect; everyone is told.
+pub const MEDIA_JOINS_PER_MINUTE: usize = 60;
+
+/// Media connections one participant may open in a minute: two for each time its media begins, and as many to spare.
+pub const MEDIA_CONNECTS_PER_MINUTE: usize = 240;
+
+/// Tracks one participant may publish in a minute: four for each of its tabs, each reconnect and each device it tries.
+pub const PUBLISHED_PER_MINUTE: usize = 240;
+
+/// How often one participant may switch a track on in a minute. Push-to-talk does so at every word.
+pub const RESUMED_PER_MINUTE: usize = 240;
+
+/// Requests of one participant about the tracks of others in a minute. A client sends one for each person who comes into
+/// or goes out of its picture.
+pub const SUBSCRIBED_PER_MINUTE: usize = 6_000;
+
+/// How often one participant may ask for the stage in a minute, and step on it. Each is told to everyone.
+pub const STAGE_REQUESTS_PER_MINUTE: usize = 20;
+
+/// What one host may do to others in a minute, in requests, each of which may name many.
+pub const HOST_ACTS_PER_MINUTE: usize = 600;
+
+/// Reads of shared stores of one participant in a minute; an answer may hold all of [`MAX_STORE_BYTES`].
+pub const STORE_READS_PER_MINUTE: usize = 300;
+
+/// Pages of the chat of one participant in a minute; an answer may hold [`CHAT_HISTORY_BYTES`].
+pub const CHAT_READS_PER_MINUTE: usize = 120;
+
+/// Polls of one participant in a minute, votes, and how often it may ask for all polls.
+pub const POLLS_PER_MINUTE: usize = 20;
+pub const VOTES_PER_MINUTE: usize = 120;
+pub const POLL_READS_PER_MINUTE: usize = 60;
+
 /// Longest `app_data` of a track, in bytes. The SDK sends about 60 (web SDK 2.0.2); it is passed on to everyone.
 pub const MAX_APP_DATA_BYTES: usize = 4096;
 
@@ -141,13 +199,21 @@ pub struct Limits {
     /// People's peers in one session at once, waiting ones and those within their grace included. Each costs every other
     /// a push on joining.
     pub max_peers: usize,
-    /// How often peers may come into one session, the same one again included. The record of them all is held in
-    /// memory: this bounds it. It bounds the people admitted from the waiting room as well.
+    /// People who may ever come into one session. All of them are held in memory. It bounds the people admitted from the
+    /// waiting room as well.
     pub max_peers_ever: usize,
+    /// Peers of one participant at once, waiting ones and those within their grace included: tabs and devices.
+    pub max_tabs: usize,
+    /// How often one participant may come into one session, without the times it came back as the same peer within the
+    /// grace. Each is kept in memory.
+    pub max_entries: usize,
+    /// Events in the record of one session. It is read whole when the session is recovered: a million take seconds. When
+    /// it is full people may still come back, fall silent, leave, be removed, and the session ended.
+    pub max_events: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { grace_ms: 25_000, max_peers: 2_000, max_peers_ever: 50_000 }
+        Self { grace_ms: 25_000, max_peers: 2_000, max_peers_ever: 50_000, max_tabs: 16, max_entries: 500, max_events: 2_000_000 }
     }
 }

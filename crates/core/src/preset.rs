@@ -203,6 +203,11 @@ impl Preset {
         }
     }
 
+    /// Whether this person keeps order: lets people in or removes them.
+    pub fn is_host(&self) -> bool {
+        self.accept_waiting_requests || self.kick_participant
+    }
+
     /// Whether this is one of the product's own robots.
     pub fn is_robot(&self) -> bool {
         self.recorder != Recorder::None

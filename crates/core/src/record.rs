@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::{EndReason, Event, EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId};
 use crate::permission::Changes;
+use crate::preset::Recorder;
 use crate::time::Timestamp;
 
 /// Everything that is durably known about one session.
@@ -69,8 +70,9 @@ pub struct Record {
     people: usize,
     /// When it was last held open no more.
     released_at: Timestamp,
-    /// How often anyone came in.
-    stays: usize,
+    /// How often each participant came in, and how many of them are people.
+    entries: BTreeMap<ParticipantId, usize>,
+    people_ever: usize,
     /// The latest moment at which a person left.
     last_left_at: Timestamp,
 }
@@ -108,7 +110,8 @@ impl Record {
             present: BTreeMap::new(),
             people: 0,
             released_at: Timestamp::default(),
-            stays: 0,
+            entries: BTreeMap::new(),
+            people_ever: 0,
             last_left_at: Timestamp::default(),
         })
     }
@@ -195,7 +198,9 @@ impl Record {
     }
 
     fn join(&mut self, who: &PeerJoined, at: Timestamp) {
-        self.stays += 1;
+        let entries = self.entries.entry(who.participant.clone()).or_default();
+        self.people_ever += usize::from(*entries == 0 && who.recorder == Recorder::None);
+        *entries += 1;
         let order = self.peers.len() as u64;
         self.peers.entry(who.peer.clone()).or_insert_with(|| Peer::new(who.clone(), order, at));
         self.change(&who.peer, |peer| peer.join(who.clone(), at));
@@ -259,9 +264,14 @@ impl Record {
         self.people
     }
 
-    /// How often anyone came in; what the record holds grows with it.
-    pub fn stay_count(&self) -> usize {
-        self.stays
+    /// How often this participant came in, on all devices; what the record holds grows with it.
+    pub fn entries_of(&self, participant: &ParticipantId) -> usize {
+        self.entries.get(participant).copied().unwrap_or(0)
+    }
+
+    /// How many people ever came in, hidden ones among them.
+    pub fn people_ever(&self) -> usize {
+        self.people_ever
     }
 
     /// When the session is over if nobody comes; `None` while people are here or in a connected meeting, or if it has

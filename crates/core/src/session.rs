@@ -43,6 +43,7 @@ pub use moderation::Mute;
 pub use output::{Media, Output};
 pub use permissions::NewPermissions;
 pub use polls::NewPoll;
+pub use rate::Act;
 pub use refusal::Refusal;
 pub use view::{
     ConnectedView, OptionView, PeerView, PersonView, PollView, RoomView, Selected, Selections, Stage, StageRequest, StoreView,
@@ -53,7 +54,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId};
-use crate::limits::Limits;
+use crate::limits::{Limits, SHARES_OF_THE_RECORD};
 use crate::record::{self, Record, Summary};
 use crate::time::Timestamp;
 
@@ -293,14 +294,35 @@ impl Session {
         }
     }
 
+    /// Counts a question, or something that happens outside of the session, for a caller who is here.
+    ///
+    /// # Errors
+    /// `NotJoined`, `TooOften`, and `RecordFull` for what would be written.
+    pub fn ask(&mut self, now: Timestamp, caller: &PeerId, act: Act) -> Result<(), Refusal> {
+        self.tick(now);
+        self.caller(caller)?;
+        self.take_rate(caller, act, 1)
+    }
+
+    /// The same for a participant who need not have come in.
+    pub fn ask_of(&mut self, now: Timestamp, participant: &ParticipantId, act: Act) -> Result<(), Refusal> {
+        self.tick(now);
+        self.take_rate_of(participant, act, 1)
+    }
+
     /// Counts something that a present caller does, so many times, against the limit of its participant.
-    fn take_rate(&mut self, caller: &PeerId, what: rate::Limited, times: usize) -> Result<(), Refusal> {
+    fn take_rate(&mut self, caller: &PeerId, what: Act, times: usize) -> Result<(), Refusal> {
         let who = self.present(caller).ok_or(Refusal::NotJoined)?.who.participant.clone();
         self.take_rate_of(&who, what, times)
     }
 
     /// The same for a participant, whatever its connections.
-    fn take_rate_of(&mut self, who: &ParticipantId, what: rate::Limited, times: usize) -> Result<(), Refusal> {
+    fn take_rate_of(&mut self, who: &ParticipantId, what: Act, times: usize) -> Result<(), Refusal> {
+        let most = self.limits.max_events;
+        let seq = self.live().map_or(0, |record| record.seq) as usize;
+        if what.is_written() && (seq >= most || self.rates.written(who) >= most / SHARES_OF_THE_RECORD) {
+            return Err(Refusal::RecordFull);
+        }
         self.rates.take(self.now, who, what, times)
     }
 }

@@ -5,6 +5,7 @@
 use crate::event::EventBody;
 use crate::ids::{ParticipantId, PeerId};
 use crate::preset::{Entry, Preset};
+use crate::session::rate::Act;
 use crate::session::{Join, Message, PeerView, Refusal, Session, WaitingView};
 use crate::time::Timestamp;
 
@@ -69,8 +70,9 @@ impl Session {
         };
         // Those who were put out come in at a host's word, not at the sight of one.
         let entry = self.dismissed_at(&join.participant).map_or(join.preset.entry, |_| Entry::OnAccept);
-        self.waiting.add(view, entry);
-        self.tell_waiting_list();
+        if self.waiting.add(view, entry) {
+            self.tell_waiting_list();
+        }
         PeerView { waiting: true, ..PeerView::of(&who) }
     }
 
@@ -93,6 +95,7 @@ impl Session {
         if !self.caller(caller)?.preset.accept_waiting_requests {
             return Err(Refusal::NotAllowed);
         }
+        self.take_rate(caller, Act::Host, 1)?;
         for participant in participants {
             let peers = self.waiting.peers_of(participant);
             if peers.is_empty() {
@@ -118,6 +121,7 @@ impl Session {
         if !self.caller(caller)?.preset.accept_waiting_requests {
             return Err(Refusal::NotAllowed);
         }
+        self.take_rate(caller, Act::Remove, 1)?;
         let denied = participants.iter().filter(|participant| !self.is_admitted(participant));
         let peers: Vec<PeerId> = denied.flat_map(|participant| self.waiting.peers_of(participant)).collect();
         if peers.is_empty() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{MAX_ID_LEN, PeerId};
 use crate::limits::{MAX_BROADCAST_BYTES, MAX_BROADCAST_IDS, MAX_BROADCAST_TYPE_BYTES};
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Broadcast, Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ impl Session {
         self.tick(now);
         self.may_broadcast(caller, &message)?;
         check_size(&message, if let Audience::Peers(peers) = &to { peers.len() } else { 0 })?;
-        self.take_rate(caller, Limited::Broadcast, 1)?;
+        self.take_rate(caller, Act::Broadcast, 1)?;
         match to {
             Audience::Others => self.send_all(Some(caller), &Message::Broadcast(message)),
             Audience::Peers(peers) => {

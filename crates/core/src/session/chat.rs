@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::preset::Preset;
 use crate::record::ChatMessage;
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{ChatNews, Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -241,8 +241,8 @@ impl Session {
     /// Counts something said against the limits of a participant.
     fn count(&mut self, participant: &ParticipantId, kind: ChatKind) -> Result<(), Refusal> {
         let what = match kind {
-            ChatKind::Text | ChatKind::Custom => Limited::ChatText,
-            ChatKind::Image | ChatKind::File => Limited::ChatFile,
+            ChatKind::Text | ChatKind::Custom => Act::ChatText,
+            ChatKind::Image | ChatKind::File => Act::ChatFile,
         };
         self.take_rate_of(participant, what, 1)
     }

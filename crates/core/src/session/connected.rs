@@ -11,7 +11,7 @@ use crate::ids::{MeetingId, ParticipantId, PeerId};
 use crate::limits::{LEAVE_DELETED_WITHIN_MS, MAX_CONNECTED_MEETINGS, MAX_CONNECTED_TITLE_CHARS, MAX_MOVED, ON_THE_WAY_MS};
 use crate::preset::ConnectedPermissions;
 use crate::session::broadcast::check_size;
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Broadcast, ConnectedNews, ConnectedView, Message, PersonView, Refusal, Session, Ticket, people_of};
 use crate::time::Timestamp;
 
@@ -62,7 +62,7 @@ impl Session {
     pub fn list_connected(&mut self, now: Timestamp, caller: &PeerId) -> Result<bool, Refusal> {
         self.tick(now);
         let permissions = self.caller(caller)?.preset.connected;
-        self.take_rate(caller, Limited::ConnectedList, 1)?;
+        self.take_rate(caller, Act::ConnectedList, 1)?;
         Ok(sees_others(permissions))
     }
 
@@ -111,7 +111,7 @@ impl Session {
     }
 
     fn take_change(&mut self, caller: &PeerId) -> Result<(), Refusal> {
-        self.take_rate(caller, Limited::ConnectedChange, 1)
+        self.take_rate(caller, Act::ConnectedChange, 1)
     }
 
     /// Those of `people` who can be sent to `destination`, as they are called here. Those on the way there already are
@@ -202,7 +202,7 @@ impl Session {
         }
         self.may_broadcast(caller, message)?;
         check_size(message, to.len())?;
-        self.take_rate(caller, Limited::Broadcast, 1)
+        self.take_rate(caller, Act::Broadcast, 1)
     }
 
     /// Passes on what somebody in a connected meeting says, to everyone here but `except`.

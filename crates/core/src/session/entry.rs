@@ -4,9 +4,10 @@
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
-use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS};
+use crate::limits::{MAX_HOST_PLACES, MAX_NAME_CHARS, MAX_ROBOTS, PLACES_FOR_EACH_HOST_PLACE, RESERVE_OF_THE_RECORD};
 use crate::preset::Preset;
-use crate::record::{Presence, Record};
+use crate::record::{self, Presence, Record};
+use crate::session::rate::Act;
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -44,11 +45,16 @@ pub enum Entered {
     NeedsEarlierChat,
 }
 
+/// Of so many places, how many are kept for people who keep order.
+fn host_places(of: usize) -> usize {
+    (of / PLACES_FOR_EACH_HOST_PLACE).min(MAX_HOST_PLACES)
+}
+
 impl Session {
     /// Lets a peer in, back in, or into the waiting room.
     ///
     /// # Errors
-    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`; `NoSession` for a robot that comes
+    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`, `RecordFull`, `TooOften`; `NoSession` for a robot that comes
     /// before the people.
     pub fn join(&mut self, now: Timestamp, mut join: Join) -> Result<Entered, Refusal> {
         self.tick(now);
@@ -60,8 +66,14 @@ impl Session {
             return Err(Refusal::PeerIdTaken);
         }
         match known.map(|peer| peer.presence) {
-            Some(Presence::Connected { .. }) => Ok(self.replace_connection(join)),
-            Some(Presence::Disconnected { .. }) => Ok(self.come_back(join)),
+            Some(Presence::Connected { .. }) => {
+                self.take_join(&join, false)?;
+                Ok(self.replace_connection(join))
+            }
+            Some(Presence::Disconnected { .. }) => {
+                self.take_join(&join, false)?;
+                Ok(self.come_back(join))
+            }
             Some(Presence::Left { .. }) | None => self.enter(join),
         }
     }
@@ -73,16 +85,24 @@ impl Session {
         if join.preset.is_robot() && self.live().is_none() {
             return Err(Refusal::NoSession);
         }
-        if self.is_full(&join) {
-            return Err(Refusal::Full);
-        }
-        if self.must_wait(&join) {
-            return Ok(Entered::Waiting(self.wait(join)));
-        }
-        let earlier = match self.take_earlier_chat() {
-            None => return Ok(Entered::NeedsEarlierChat),
-            Some(earlier) => earlier,
+        let gives_way = self.place_for(&join)?;
+        let waits = self.must_wait(&join);
+        let earlier = match waits {
+            true => None,
+            false => match self.take_earlier_chat() {
+                None => return Ok(Entered::NeedsEarlierChat),
+                earlier => earlier,
+            },
         };
+        if self.live().is_none() {
+            // Whatever was written before is in another record.
+            self.rates.forget_written();
+        }
+        self.take_join(&join, true)?;
+        if let Some(peer) = gives_way {
+            self.remove(&peer, LeaveReason::Lost);
+        }
+        let Some(earlier) = earlier else { return Ok(Entered::Waiting(self.wait(join))) };
         let waited = self.waiting.remove(&join.peer);
         if self.live().is_none() {
             self.emit(EventBody::SessionStarted(SessionStarted {
@@ -107,16 +127,76 @@ impl Session {
         Ok(Entered::Joined(view))
     }
 
-    /// Nobody else fits in. People within their grace keep their place, and one who waits has one.
-    fn is_full(&self, join: &Join) -> bool {
-        let record = self.live();
-        let people = record.map_or(0, Record::people_count);
-        let is_full = if join.preset.is_robot() {
-            record.map_or(0, Record::present_count) - people >= MAX_ROBOTS
-        } else {
-            people + self.waiting.len() - usize::from(self.waiting.contains(&join.peer)) >= self.limits.max_peers
+    /// Whether there is a place for this one; answers with those who give theirs up for it.
+    ///
+    /// People within their grace keep their place, and one who waits has one. But of somebody who has several, those that
+    /// are not connected go first; and some are kept for people who keep order.
+    fn place_for(&self, join: &Join) -> Result<Option<PeerId>, Refusal> {
+        let Some(record) = self.live() else { return self.place_to_wait(join) };
+        let limits = &self.limits;
+        let is_robot = join.preset.is_robot();
+        let entries = record.entries_of(&join.participant);
+        let kept_ever = if join.preset.is_host() { 0 } else { host_places(limits.max_peers_ever) };
+        if entries >= limits.max_entries
+            || (entries == 0 && !is_robot && record.people_ever() + kept_ever >= limits.max_peers_ever)
+        {
+            return Err(Refusal::Full);
+        }
+        if is_robot {
+            let robots = record.present_count() - record.people_count();
+            return if robots >= MAX_ROBOTS { Err(Refusal::Full) } else { Ok(None) };
+        }
+        if self.tabs_of(join) >= limits.max_tabs {
+            let of_its_own = self.away().find(|peer| peer.who.participant == join.participant);
+            return of_its_own.map(|peer| Some(peer.who.peer.clone())).ok_or(Refusal::Full);
+        }
+        let hosts = self.roster.iter().filter(|(_, member)| member.preset.is_host()).count();
+        let kept = if join.preset.is_host() { 0 } else { host_places(limits.max_peers).saturating_sub(hosts) };
+        let waiting = self.waiting.len() - usize::from(self.waiting.contains(&join.peer));
+        if record.people_count() + waiting + kept < limits.max_peers {
+            return Ok(None);
+        }
+        let tabs = |participant: &ParticipantId| {
+            let present = record.present().filter(|peer| peer.who.participant == *participant).count();
+            present + self.waiting.peers_of(participant).len()
         };
-        is_full || record.map_or(0, Record::stay_count) >= self.limits.max_peers_ever
+        let several = self.away().map(|peer| (tabs(&peer.who.participant), peer)).filter(|(tabs, _)| *tabs > 1);
+        // The first of those with most.
+        let most = several.reduce(|most, next| if next.0 > most.0 { next } else { most });
+        most.map(|(_, peer)| Some(peer.who.peer.clone())).ok_or(Refusal::Full)
+    }
+
+    /// The same while no session is live.
+    fn place_to_wait(&self, join: &Join) -> Result<Option<PeerId>, Refusal> {
+        let others = self.waiting.len() - usize::from(self.waiting.contains(&join.peer));
+        let kept = if join.preset.is_host() { 0 } else { host_places(self.limits.max_peers) };
+        let is_full = others + kept >= self.limits.max_peers || self.tabs_of(join) >= self.limits.max_tabs;
+        if is_full { Err(Refusal::Full) } else { Ok(None) }
+    }
+
+    /// How many tabs this participant has besides the one that comes.
+    fn tabs_of(&self, join: &Join) -> usize {
+        let present = self.peers_where(|peer| peer.who.participant == join.participant);
+        let waiting = self.waiting.peers_of(&join.participant);
+        present.len() + waiting.len() - usize::from(waiting.contains(&join.peer))
+    }
+
+    /// People whose connection broke, in the order of joining.
+    fn away(&self) -> impl Iterator<Item = &record::Peer> {
+        let present = self.live().into_iter().flat_map(Record::present);
+        present.filter(|peer| !peer.is_connected() && !peer.is_robot())
+    }
+
+    /// Counts a join against the rate of its participant, and refuses it if the record has no room.
+    fn take_join(&mut self, join: &Join, is_new: bool) -> Result<(), Refusal> {
+        if let Some(record) = self.live() {
+            let most = self.limits.max_events;
+            let reserve = if is_new && !join.preset.is_host() { 0 } else { most / RESERVE_OF_THE_RECORD };
+            if record.seq as usize >= most + reserve {
+                return Err(Refusal::RecordFull);
+            }
+        }
+        self.rates.take(self.now, &join.participant, Act::Join, 1)
     }
 
     /// A second connection with the same peer id: the first is dead, the server only does not know it yet.
@@ -251,6 +331,7 @@ impl Session {
         if self.present(peer).is_some_and(|found| found.who.name == name) {
             return Ok(());
         }
+        self.take_rate(caller, Act::Rename, 1)?;
         self.emit(EventBody::PeerRenamed { peer: peer.clone(), name: name.to_string(), by_other });
         if self.is_shown(peer) {
             self.send_all(Some(caller), &Message::Renamed { peer: peer.clone(), name: name.to_string() });

@@ -8,6 +8,7 @@ use crate::event::{Actor, EndReason, EventBody, LeaveReason, Track};
 use crate::ids::{ParticipantId, PeerId};
 use crate::permission::Source;
 use crate::record::{self, Record};
+use crate::session::rate::Act;
 use crate::session::{Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -24,6 +25,7 @@ impl Session {
     pub fn kick(&mut self, now: Timestamp, caller: &PeerId, peers: &[PeerId]) -> Result<(), Refusal> {
         self.tick(now);
         self.authorise(&Actor::Peer(caller.clone()), |preset| preset.kick_participant)?;
+        self.take_rate(caller, Act::Remove, 1)?;
         for peer in peers {
             if let Some(participant) = self.participant_of(peer) {
                 self.dismiss(&participant);
@@ -133,6 +135,7 @@ impl Session {
                 && (!what.video || preset.disable_video)
                 && (!what.screen_share || preset.disable_screenshare)
         })?;
+        self.take_rate(caller, Act::Remove, 1)?;
         let targets = match target {
             Some(peer) => {
                 self.peer(caller, peer)?;

@@ -4,7 +4,7 @@
 use crate::event::Track;
 use crate::ids::PeerId;
 use crate::record::{Peer, Record};
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -23,7 +23,7 @@ impl Session {
     pub fn list_peers(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<PeerView>, Refusal> {
         self.tick(now);
         if self.caller(caller)?.listed {
-            self.take_rate(caller, Limited::Listing, 1)?;
+            self.take_rate(caller, Act::Listing, 1)?;
         }
         if let Some(member) = self.roster.get_mut(caller) {
             member.listed = true;
@@ -45,6 +45,7 @@ impl Session {
     pub fn complete_join(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<(PeerView, Vec<Track>)>, Refusal> {
         self.tick(now);
         self.caller(caller)?;
+        self.take_rate(caller, Act::MediaJoin, 1)?;
         self.unpublish_all(caller);
         let has_media = |peer: &PeerId| self.roster.get(peer).is_some_and(|member| member.media);
         let known = self.live().into_iter().flat_map(Record::present);

@@ -11,7 +11,7 @@ use crate::ids::{ParticipantId, PeerId};
 use crate::limits::MAX_PERMISSION_TARGETS;
 use crate::permission::{Changes, Flag, Source};
 use crate::record::Record;
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -48,7 +48,7 @@ impl Session {
                 return Err(Refusal::Settled);
             }
         }
-        self.take_rate(caller, Limited::PermissionChange, wanted.len())?;
+        self.take_rate(caller, Act::PermissionChange, wanted.len())?;
         let mut hosts = Vec::new();
         for new in wanted {
             let news = new.changes.beyond(&self.permission_changes(&new.participant));
@@ -93,7 +93,7 @@ impl Session {
             Ok((peer.clone(), self.permission_changes(participant)))
         };
         let found = participants.iter().map(read).collect::<Result<Vec<_>, Refusal>>()?;
-        self.take_rate(caller, Limited::PermissionRead, participants.len())?;
+        self.take_rate(caller, Act::PermissionRead, participants.len())?;
         Ok(found)
     }
 

@@ -5,6 +5,7 @@
 use crate::event::EventBody;
 use crate::ids::PeerId;
 use crate::record::Record;
+use crate::session::rate::Act;
 use crate::session::{Message, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -20,6 +21,7 @@ impl Session {
         if peer.is_some_and(|peer| !self.is_shown(peer)) {
             return Err(Refusal::UnknownPeer);
         }
+        self.take_rate(caller, Act::Host, 1)?;
         let before = self.pinned().cloned();
         let changed = before.as_ref() != peer;
         if changed {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::event::{Actor, EventBody, PollCreated};
 use crate::ids::{PeerId, PollId};
 use crate::limits::{MAX_POLL_OPTION_CHARS, MAX_POLL_OPTIONS, MAX_POLL_QUESTION_CHARS, MAX_POLLS};
+use crate::session::rate::Act;
 use crate::session::{Message, PollView, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -43,6 +44,9 @@ impl Session {
         }
         if record.polls.all().len() >= MAX_POLLS || record.polls.get(&new.id).is_some() {
             return Err(Refusal::Full);
+        }
+        if let Actor::Peer(peer) = by {
+            self.take_rate(peer, Act::PollCreate, 1)?;
         }
         let (by_name, by) = match by {
             Actor::Api => (by_name.to_string(), None),
@@ -86,6 +90,7 @@ impl Session {
         if found.votes.contains_key(&participant) {
             return Err(Refusal::AlreadyVoted);
         }
+        self.take_rate(caller, Act::Vote, 1)?;
         self.emit(EventBody::PollVoted { poll: poll.clone(), participant, name, option });
         self.tell_poll(poll, false);
         Ok(())

@@ -44,6 +44,8 @@ pub enum Refusal {
     AlreadyVoted,
     /// They were just sent to another meeting.
     OnTheWay,
+    /// The session's record holds as much as it may.
+    RecordFull,
     /// The session has as many peers, or the peer as many tracks, as the limits allow.
     Full,
     /// Too much, or too long.
@@ -74,6 +76,7 @@ impl fmt::Display for Refusal {
             Refusal::Untitled => "a connected meeting needs a title",
             Refusal::OnTheWay => "they are on the way to another meeting",
             Refusal::AlreadyVoted => "you have voted in this poll",
+            Refusal::RecordFull => "so much has happened in this session that nothing more can be kept; you may still leave, remove people and end it",
             Refusal::Full => "the limit of this session is reached",
             Refusal::TooLarge => "the message is too large",
             Refusal::TooOften => "too many of these in a short time; try again in a moment",

@@ -6,6 +6,7 @@
 use crate::event::EventBody;
 use crate::ids::{ParticipantId, PeerId};
 use crate::preset::{CanProduce, Preset};
+use crate::session::rate::Act;
 use crate::session::{Message, Refusal, Session, Stage, StageNews, StageRequest};
 use crate::time::Timestamp;
 
@@ -24,6 +25,7 @@ impl Session {
         if self.is_on_stage(caller) || self.stage_requests.contains_key(caller) {
             return Ok(());
         }
+        self.take_rate(caller, Act::StageRequest, 1)?;
         self.stage_requests.insert(caller.clone(), false);
         self.tell_stage(caller, Stage::Requested, None);
         self.tell_stage_requests();
@@ -54,6 +56,7 @@ impl Session {
         if !decides(&self.caller(caller)?.preset) {
             return Err(Refusal::NotAllowed);
         }
+        self.take_rate(caller, Act::Host, 1)?;
         let wanted = self.peers_where(|peer| participants.contains(&peer.who.participant) && !peer.who.on_stage);
         for peer in wanted {
             let may = self.roster.get(&peer).is_some_and(|member| member.preset.has_stage());
@@ -86,6 +89,7 @@ impl Session {
         if !preset.has_stage() || (preset.stage_access() != CanProduce::Allowed && !called_up) {
             return Err(Refusal::NotAllowed);
         }
+        self.take_rate(caller, Act::StageJoin, 1)?;
         self.stage_requests.remove(caller);
         self.emit(EventBody::StageChanged { peer: caller.clone(), on_stage: true });
         self.tell_stage(caller, Stage::On, Some(caller));

@@ -13,7 +13,7 @@ use crate::limits::{
     MAX_STORES,
 };
 use crate::record::Stored;
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Message, Refusal, Session, StoreView};
 use crate::time::Timestamp;
 
@@ -114,7 +114,7 @@ impl Session {
     }
 
     fn count_write(&mut self, caller: &PeerId) -> Result<(), Refusal> {
-        self.take_rate(caller, Limited::StoreWrite, 1)
+        self.take_rate(caller, Act::StoreWrite, 1)
     }
 }
 

@@ -16,6 +16,7 @@ mod polls;
 mod robots;
 mod secrecy;
 mod selection;
+mod shares;
 mod stage;
 mod stores;
 mod uploads;

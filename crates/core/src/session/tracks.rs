@@ -9,6 +9,7 @@ use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PE
 use crate::permission::Source;
 use crate::preset::MediaQuality;
 use crate::record::Record;
+use crate::session::rate::Act;
 use crate::session::{Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -65,6 +66,7 @@ impl Session {
         if track.app_data.len() > MAX_APP_DATA_BYTES || labels.iter().any(|text| text.len() > MAX_TRACK_LABEL_BYTES) {
             return Err(Refusal::TooLarge);
         }
+        self.take_rate(caller, Act::Publish, 1)?;
         if track.kind == TrackKind::Audio && !track.screen_share && self.may_not_unmute(caller) {
             track.paused = true;
         }
@@ -90,6 +92,10 @@ impl Session {
                 Some(Refusal::Muted)
             } else {
                 self.may_send(caller, current.kind, current.screen_share).err()
+            };
+            let refused = match refused {
+                None if current.paused => self.take_rate(caller, Act::Resume, 1).err(),
+                refused => refused,
             };
             if let Some(refusal) = refused {
                 self.send(caller.clone(), Message::TrackToggled { peer: caller.clone(), track: current, by: None });

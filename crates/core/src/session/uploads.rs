@@ -3,7 +3,7 @@
 
 use crate::ids::ParticipantId;
 use crate::preset::Preset;
-use crate::session::rate::Limited;
+use crate::session::rate::Act;
 use crate::session::{Refusal, Session};
 use crate::time::Timestamp;
 
@@ -23,7 +23,7 @@ impl Session {
         if !presets.into_iter().any(may_send_files) {
             return Err(Refusal::NotAllowed);
         }
-        self.take_rate_of(participant, Limited::Upload, 1)
+        self.take_rate_of(participant, Act::Upload, 1)
     }
 }
 

@@ -53,11 +53,13 @@ impl WaitingRoom {
         self.people.contains_key(peer)
     }
 
-    /// Asking again while waiting keeps one's place.
-    pub fn add(&mut self, view: WaitingView, entry: Entry) {
+    /// Whether those who decide have something new to see. Asking again while waiting keeps one's place.
+    pub fn add(&mut self, view: WaitingView, entry: Entry) -> bool {
+        let is_news = self.people.get(&view.peer).is_none_or(|waiting| waiting.view != view);
         let order = self.people.get(&view.peer).map_or(self.next_order, |waiting| waiting.order);
         self.next_order = self.next_order.max(order + 1);
         self.people.insert(view.peer.clone(), Waiting { view, entry, order });
+        is_news
     }
 
     /// Those who wait for somebody who may let them in.

@@ -102,6 +102,15 @@ impl Ledger {
         }
     }
 
+    /// It may not come back any more: another has its place.
+    pub fn gave_way(&mut self, now: i64, peer: usize) {
+        for line in self.lines.iter_mut().filter(|line| line.peer == peer) {
+            if matches!(line.after, After::MayReturn { .. }) {
+                line.after = After::Lost { at: now };
+            }
+        }
+    }
+
     pub fn held(&mut self, now: i64, held: bool) {
         if self.held && !held {
             self.released = now;

@@ -74,7 +74,14 @@ impl World {
         let mut dice = Dice::new(seed);
         let lively = dice.one_in(2);
         let grace_ms = dice.pick(&[1_000, 15_000, 15_000, 90_000]);
-        let limits = Limits { grace_ms, max_peers: dice.pick(&[4, PEERS, 100]), max_peers_ever: dice.pick(&[30, 10_000]) };
+        let limits = Limits {
+            grace_ms,
+            max_peers: dice.pick(&[4, PEERS, 100]),
+            max_peers_ever: dice.pick(&[8, 10_000]),
+            max_tabs: dice.pick(&[1, 16]),
+            max_entries: dice.pick(&[6, 500]),
+            max_events: dice.pick(&[200, 2_000_000]),
+        };
         let facts = MeetingFacts {
             meeting: MeetingId::parse("meeting").unwrap(),
             app: AppId::parse("app").unwrap(),
@@ -178,7 +185,7 @@ impl World {
         }
         match done {
             Done::Nothing | Done::Refused | Done::LeftMedia(_) => {}
-            Done::Entered { waits: true, .. } => {}
+            Done::Entered { peer, waits: true, .. } => self.check_who_gave_way(peer),
             Done::Entered { peer, counts, robot, waits: false, moved } => {
                 if !live {
                     assert!(!robot || self.deaths == Deaths::AmongEvents, "a robot begins no session");
@@ -186,6 +193,7 @@ impl World {
                     let session = format!("s{}", self.sessions);
                     self.ledger = Some(Ledger::new(&session, now, self.facts.keep_alive_ms));
                 }
+                self.check_who_gave_way(peer);
                 let ledger = self.ledger.as_mut().expect("just made");
                 if ledger.is_connected(peer) {
                     // Another socket of the same peer: nobody came.
@@ -216,6 +224,25 @@ impl World {
             Done::Broke(_) | Done::Left(_) | Done::Kicked { .. } => {}
         }
         self.settle();
+    }
+
+    /// Those who are gone since somebody came had to go: their connection was broken, no place was left, and the person
+    /// has another one.
+    fn check_who_gave_way(&mut self, comer: usize) {
+        let (now, is_checked) = (self.now, self.deaths == Deaths::BetweenInputs);
+        let Some(ledger) = &mut self.ledger else { return };
+        let record = self.session.record().filter(|record| record.ended.is_none());
+        let is_here = |peer: &usize| record.and_then(|record| record.peers.get(&id(*peer))).is_some_and(|peer| peer.is_present());
+        let here = ledger.present(now);
+        for gone in here.iter().copied().filter(|peer| *peer != comer && !is_here(peer)) {
+            let waiting = (0..PEERS).filter(|peer| self.session.is_waiting(&id(*peer)));
+            let tabs = here.iter().copied().chain(waiting.clone()).filter(|peer| number(*peer) == number(gone)).count();
+            let own = number(gone) == number(comer) && tabs >= self.limits.max_tabs;
+            let is_full = here.len() + waiting.count() + 1 >= self.limits.max_peers;
+            assert!(!is_checked || ledger.may_return(now, gone), "{gone} was connected and had to give way to {comer}");
+            assert!(!is_checked || own || (is_full && tabs > 1), "{gone} gave way to {comer} without need");
+            ledger.gave_way(now, gone);
+        }
     }
 
     /// Whoever has to wait for a host's word, and has come in anew, had it.

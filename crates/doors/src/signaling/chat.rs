@@ -5,8 +5,8 @@
 use prost::Message as _;
 use salon_core::event::{ChatContent, ChatKind};
 use salon_core::record::ChatMessage;
-use salon_core::session::{ChatNews, ChatOnly, ChatPage, ChatTo};
-use salon_core::{ChatId, ParticipantId, Timestamp};
+use salon_core::session::{Act, ChatNews, ChatOnly, ChatPage, ChatTo};
+use salon_core::{ChatId, ParticipantId, Session, Timestamp};
 use salon_wire::event_id::chat as event;
 use salon_wire::signaling::socket::chat as wire;
 use salon_wire::signaling::socket::chat::get_paginated_chat_message_filters::Filters;
@@ -64,7 +64,10 @@ pub async fn history(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
     let messages = caller
         .handle
-        .call(move |session, _| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.chat_history(&peer) })
+        .call(move |session, now| match session.is_waiting(&peer) {
+            true => Ok(Vec::new()),
+            false => session.ask(now, &peer, Act::ChatRead).and_then(|()| session.chat_history(&peer)),
+        })
         .await??;
     answer(&wire::GetChatMessagesResponse { messages: messages.iter().map(|message| to_wire(message)).collect() })
 }
@@ -95,7 +98,11 @@ pub async fn search(caller: &Caller, request: wire::SearchChatMessagesRequest) -
 
 async fn read_page(caller: &Caller, page: ChatPage) -> Result<(Vec<wire::ChatMessage>, bool), Trouble> {
     let peer = caller.peer.clone();
-    let (messages, next) = caller.handle.call(move |session, _| session.chat_page(&peer, &page)).await??;
+    let read = move |session: &mut Session, now| {
+        session.ask(now, &peer, Act::ChatRead)?;
+        session.chat_page(&peer, &page)
+    };
+    let (messages, next) = caller.handle.call(read).await??;
     Ok((messages.iter().map(|message| to_wire(message)).collect(), next))
 }
 

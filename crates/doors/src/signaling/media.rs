@@ -5,7 +5,7 @@
 use prost::bytes::Bytes;
 use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
-use salon_core::session::{Mute, Refusal};
+use salon_core::session::{Act, Mute, Refusal};
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
@@ -41,6 +41,8 @@ fn described(target: Target, kind: &str, sdp: String) -> Option<wire::SessionDes
 pub async fn open_transport(caller: &Caller, request: wire::CreateTransportRequest) -> Result<Answer, Trouble> {
     let (role, target) = if request.consuming { (Role::Receive, Target::Subscriber) } else { (Role::Send, Target::Publisher) };
     let offer = description(request.description)?;
+    let participant = caller.participant.clone();
+    caller.handle.call(move |session, now| session.ask_of(now, &participant, Act::MediaConnect)).await??;
     let opened = caller.media.open(&caller.meeting, &caller.peer, role, offer).await?;
     answer(&wire::CreateTransportResponse {
         transport_id: opened.transport.to_string(),
@@ -207,8 +209,8 @@ pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Res
     let peer = caller.peer.clone();
     let found = caller
         .handle
-        .call(move |session, _| {
-            session.peer(&peer, &peer)?;
+        .call(move |session, now| {
+            session.ask(now, &peer, Act::Subscribe)?;
             let judged = wanted.into_iter().map(|(of, track, rid)| {
                 let found = session.may_subscribe(&peer, &of, &track);
                 (track, found, rid)

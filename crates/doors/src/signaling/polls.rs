@@ -4,7 +4,7 @@
 
 use salon_core::PollId;
 use salon_core::event::Actor;
-use salon_core::session::{NewPoll, PollView};
+use salon_core::session::{Act, NewPoll, PollView};
 use salon_wire::signaling::socket::polls as wire;
 
 use crate::ids::random_id;
@@ -36,8 +36,10 @@ pub async fn vote(caller: &Caller, request: wire::VotePollRequest) -> Result<Ans
 /// in web SDK 2.0.2). It asks again once it is let in.
 pub async fn all(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let polls =
-        caller.handle.call(move |session, _| if session.is_waiting(&peer) { Ok(Vec::new()) } else { session.polls(&peer) });
+    let polls = caller.handle.call(move |session, now| match session.is_waiting(&peer) {
+        true => Ok(Vec::new()),
+        false => session.ask(now, &peer, Act::PollRead).and_then(|()| session.polls(&peer)),
+    });
     let polls = polls.await??;
     answer(&wire::GetPollsResponse { polls: polls.iter().map(poll).collect() })
 }

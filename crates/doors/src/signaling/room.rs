@@ -5,7 +5,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::Session;
 use salon_core::event::Actor;
-use salon_core::session::{Audience, EarlierChat, Entered, Join, MeetingFacts};
+use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts};
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
@@ -126,7 +126,7 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
     let room = caller
         .handle
-        .call(move |session, _| {
+        .call(move |session, now| {
             if session.is_waiting(&peer) {
                 let facts = session.facts();
                 return Ok(wire::Room {
@@ -135,7 +135,7 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
                     ..wire::Room::default()
                 });
             }
-            session.peer(&peer, &peer)?;
+            session.ask(now, &peer, Act::Look)?;
             let record = session.record().ok_or(salon_core::session::Refusal::NoSession)?;
             Ok::<_, salon_core::session::Refusal>(wire::Room {
                 room_id: record.started.meeting.to_string(),
@@ -172,7 +172,11 @@ pub async fn peers(caller: &Caller, request: wire::RoomPeersInfoRequest) -> Resu
 pub async fn peer(caller: &Caller, request: wire::GetPeerInfoRequest) -> Result<Answer, Trouble> {
     let wanted = peer_id(&request.peer_id)?;
     let peer = caller.peer.clone();
-    let view = caller.handle.call(move |session, _| session.peer(&peer, &wanted)).await??;
+    let read = move |session: &mut Session, now| {
+        session.ask(now, &peer, Act::Look)?;
+        session.peer(&peer, &wanted)
+    };
+    let view = caller.handle.call(read).await??;
     answer(&people::peer_info(&view))
 }
 
@@ -206,7 +210,11 @@ pub async fn kick_all(caller: &Caller, request: edge::KickAllPeersRequest) -> Re
 
 pub async fn waiting_list(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let waiting = caller.handle.call(move |session, _| session.waiting_list(&peer)).await??;
+    let read = move |session: &mut Session, now| {
+        session.ask(now, &peer, Act::HostListing)?;
+        session.waiting_list(&peer)
+    };
+    let waiting = caller.handle.call(read).await??;
     answer(&people::waiting_list(&waiting))
 }
 

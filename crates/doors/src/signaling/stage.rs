@@ -5,7 +5,8 @@
 
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::session::{Refusal, Stage, StageNews, StageRequest};
+use salon_core::Session;
+use salon_core::session::{Act, Refusal, Stage, StageNews, StageRequest};
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::{livestreaming as wire, room};
 
@@ -49,7 +50,11 @@ pub async fn leave(caller: &Caller, request: wire::LeaveStageRequest) -> Result<
 /// Those who ask. A client asks on joining whether or not it decides: one that does not is told of nobody.
 pub async fn requests(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let list = match caller.handle.call(move |session, _| session.stage_requests(&peer)).await? {
+    let read = move |session: &mut Session, now| {
+        session.ask(now, &peer, Act::HostListing)?;
+        session.stage_requests(&peer)
+    };
+    let list = match caller.handle.call(read).await? {
         Err(Refusal::NotAllowed | Refusal::NotJoined) => Vec::new(),
         list => list?,
     };

@@ -3,8 +3,9 @@
 //! is told to those in the session only.
 //! Next: `salon_core::session`, `stores.rs`.
 
+use salon_core::Session;
 use salon_core::event::StoreItem;
-use salon_core::session::{Refusal, StoreView};
+use salon_core::session::{Act, Refusal, StoreView};
 use salon_wire::signaling::socket::plugin as wire;
 
 use crate::signaling::caller::{Answer, Caller, answer};
@@ -28,7 +29,11 @@ pub async fn insert(caller: &Caller, request: wire::PluginStoreInsertKeysRequest
 pub async fn get(caller: &Caller, request: wire::PluginStoreGetKeysRequest) -> Result<Answer, Trouble> {
     let keys: Vec<String> = request.get_keys.into_iter().map(|key| key.store_key).collect();
     let (peer, store) = (caller.peer.clone(), request.store_name.clone());
-    let found = caller.handle.call(move |session, _| session.store_get(&peer, &store, &keys)).await?;
+    let read = move |session: &mut Session, now| {
+        session.ask(now, &peer, Act::StoreRead)?;
+        session.store_get(&peer, &store, &keys)
+    };
+    let found = caller.handle.call(read).await?;
     let found = match found {
         Err(Refusal::NotJoined) => StoreView { store: request.store_name, items: Vec::new() },
         found => found?,

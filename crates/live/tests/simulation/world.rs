@@ -82,7 +82,7 @@ impl World {
             persist_chat: false,
             parent: None,
         };
-        let limits = Limits { grace_ms: GRACE_MS, max_peers: 100, max_peers_ever: 10_000 };
+        let limits = Limits { grace_ms: GRACE_MS, max_peers: 100, max_peers_ever: 10_000, ..Limits::default() };
         // Each run's clock is a little off, or years behind until it hears the time.
         let behind = self.dice.pick(&[0, 0, -700, 400, YEARS_MS]);
         let path = self.data.join(format!("alive-{node}"));

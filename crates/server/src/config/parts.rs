@@ -16,6 +16,7 @@ impl Config {
             grace_ms: i64::try_from(self.session.grace_secs.saturating_mul(1_000)).unwrap_or(i64::MAX),
             max_peers: self.limits.peers_per_session,
             max_peers_ever: self.limits.peers_per_session_ever,
+            ..salon_core::limits::Limits::default()
         }
     }
 

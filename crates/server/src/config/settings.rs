@@ -108,9 +108,11 @@ table::settings! {
         session_keep_alive_max_secs: u32 = 600, within(0, 86_400);
         /// How long a session outlives its last peer when the meeting does not say, in seconds.
         session_keep_alive_default_secs: u32 = 60, within(0, 86_400);
-        /// Peers connected to one session at once, waiting ones included. Each costs every other a message on joining.
+        /// Peers connected to one session at once, waiting ones included. Each costs every other a message on joining. One in
+        /// ten, 16 at most, is kept for people who may admit or remove others.
         peers_per_session: usize = 2_000, within(1, 100_000);
-        /// Peers one session may remember, gone ones included. The session's record is held in memory.
+        /// People one session may remember, gone ones included; somebody who comes again is nobody new. The session's record is
+        /// held in memory.
         peers_per_session_ever: usize = 50_000, within(1, 10_000_000);
         /// Websockets open on this node at once. Further ones are refused.
         sockets: usize = 20_000, within(1, 1_000_000);

@@ -3,7 +3,7 @@
 use super::minutes::{Minutes, guest, id, participant, preset};
 use crate::PollId;
 use crate::event::Actor;
-use crate::limits::{MAX_POLL_OPTIONS, MAX_POLL_QUESTION_CHARS, MAX_POLLS};
+use crate::limits::{MAX_POLL_OPTIONS, MAX_POLL_QUESTION_CHARS, MAX_POLLS, POLLS_PER_MINUTE};
 use crate::session::{NewPoll, Refusal};
 
 fn tea(n: usize) -> NewPoll {
@@ -105,6 +105,9 @@ fn polls_have_bounds() {
     let options = vec!["x".to_string(); MAX_POLL_OPTIONS + 1];
     assert_eq!(asks(&mut meeting, "ana", NewPoll { options, ..tea(1) }), Err(Refusal::TooLarge));
     for n in 0..MAX_POLLS {
+        if n % POLLS_PER_MINUTE == 0 {
+            meeting.time_passes(60 + 60 * n as i64);
+        }
         asks(&mut meeting, "ana", tea(n)).unwrap();
     }
     assert_eq!(asks(&mut meeting, "ana", tea(MAX_POLLS)), Err(Refusal::Full));

@@ -36,7 +36,6 @@ fn a_host_lets_one_in_and_turns_one_away() {
          to hana: [cy, dee] wait
          = s1: 2 live, 2 at most, 0.37 min
     0:12 cy joins and has to wait
-         to hana: [cy, dee] wait
          = s1: 2 live, 2 at most, 0.40 min
     0:20 hana admits cy
          to cy: Admitted
