@@ -47,7 +47,7 @@ pub const RESUMED_PER_MINUTE: usize = 240;
 
 /// Requests of one participant about the tracks of others in a minute. A client sends one for each person who comes into
 /// or goes out of its picture.
-pub const SUBSCRIBED_PER_MINUTE: usize = 6_000;
+pub const SUBSCRIBED_PER_MINUTE: usize = 1_200;
 
 /// How often one participant may ask for the stage in a minute, and step on it. Each is told to everyone.
 pub const STAGE_REQUESTS_PER_MINUTE: usize = 20;

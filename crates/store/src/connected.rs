@@ -66,7 +66,7 @@ impl Store {
         transaction!(self.db, |tx| {
             let mut deleted = Vec::new();
             for id in ids {
-                let sql = "update meetings set deleted_ms = $3, updated_ms = $3 \
+                let sql = "update meetings set deleted_ms = $3, updated_ms = $3, version = version + 1 \
                            where parent_id = $1 and id = $2 and deleted_ms is null";
                 tx.run(sql, args![parent, id, now]).await?;
                 let sql = format!("select {} from meetings where parent_id = $1 and id = $2", meetings::COLUMNS);
@@ -121,7 +121,7 @@ impl Store {
                     None => Participant { preset: preset.unwrap_or(&known.preset).clone(), ..known },
                 };
                 let sql = "update participants set preset_id = $3, name = $4, picture = $5, custom_participant_id = $6, \
-                           search_text = $7, updated_ms = $8 where meeting_id = $1 and id = $2 \
+                           search_text = $7, updated_ms = $8, version = version + 1 where meeting_id = $1 and id = $2 \
                            and exists (select 1 from presets where id = $3 and presets.app_id = participants.app_id)";
                 let row = args![
                     destination,

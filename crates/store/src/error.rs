@@ -46,6 +46,9 @@ pub enum Rule {
     PresetInUse,
     #[error("the meeting has a live session")]
     LiveSessionExists,
+    /// A row was changed by others each time it was about to be.
+    #[error("too many change this at once")]
+    ChangedMeanwhile,
     /// The first event of an append does not follow the last one stored.
     #[error("the events do not follow the stored ones")]
     NotContiguous,

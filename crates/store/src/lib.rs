@@ -9,6 +9,7 @@ mod append;
 mod apps;
 mod chat_files;
 mod connected;
+mod edits;
 mod end_session;
 mod engine;
 mod error;

@@ -6,6 +6,7 @@ use salon_core::{AppId, MeetingId, Timestamp};
 use serde_json::Value;
 
 use crate::Store;
+use crate::edits::{Loaded, edit};
 use crate::engine::{Arg, Row, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, by_creation, search_text};
@@ -82,12 +83,27 @@ impl Store {
         meetings.list(&self.db, (COLUMNS, "meetings"), by_creation(page), page, read_meeting).await
     }
 
-    /// Replaces everything but id, app, parent and `created_at`.
-    pub async fn update_meeting(&self, meeting: &Meeting) -> Result<()> {
+    /// Makes of a meeting what `change` makes of it, but for id, app, parent and `created_at`. `change` may be asked
+    /// several times. `NotFound` if there is none, `Conflict(ChangedMeanwhile)` if too many change it at once.
+    pub async fn edit_meeting<E: From<Error>>(
+        &self,
+        app: &AppId,
+        id: &MeetingId,
+        change: impl FnMut(Meeting) -> std::result::Result<Meeting, E>,
+    ) -> std::result::Result<Meeting, E> {
+        let load = || async move {
+            let sql = format!("select {COLUMNS}, version from meetings where app_id = $1 and id = $2 and deleted_ms is null");
+            let row = self.db.one(built(sql), args![app, id]).await?;
+            row.map(|row| Ok(Loaded { row: read_meeting(&row)?, version: row.int("version")? })).transpose()
+        };
+        edit(load, change, |changed, version| self.put_meeting(changed, version)).await
+    }
+
+    async fn put_meeting(&self, meeting: Meeting, version: i64) -> Result<Option<Meeting>> {
         let sql = "update meetings set title = $3, active = $4, record_on_start = $5, live_stream_on_start = $6, \
                    persist_chat = $7, transcribe_on_end = $8, summarize_on_end = $9, keep_alive_secs = $10, \
-                   recording_config = $11, ai_config = $12, search_text = $13, updated_ms = $14 \
-                   where app_id = $1 and id = $2 and deleted_ms is null";
+                   recording_config = $11, ai_config = $12, search_text = $13, updated_ms = $14, version = version + 1 \
+                   where app_id = $1 and id = $2 and deleted_ms is null and version = $15";
         let row = args![
             &meeting.app,
             &meeting.id,
@@ -101,10 +117,11 @@ impl Store {
             meeting.keep_alive_secs,
             &meeting.recording_config,
             &meeting.ai_config,
-            &found_by(meeting),
+            &found_by(&meeting),
             meeting.updated_at,
+            version,
         ];
-        if self.db.run(sql, row).await? == 0 { Err(Error::NotFound) } else { Ok(()) }
+        Ok((self.db.run(sql, row).await? > 0).then_some(meeting))
     }
 }
 

@@ -5,6 +5,7 @@
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 
 use crate::Store;
+use crate::edits::{Loaded, edit};
 use crate::engine::{Arg, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
@@ -77,11 +78,26 @@ impl Store {
         filter.list(&self.db, (COLUMNS, TABLES), (order, None), page, read_row).await
     }
 
-    /// Replaces everything but id, meeting, app and `created_at`. `NotFound` if the meeting has no such participant
-    /// or the app no such preset.
-    pub async fn update_participant(&self, participant: &Participant) -> Result<()> {
+    /// Makes of a participant what `change` makes of it, but for id, meeting, app and `created_at`; it may be asked several
+    /// times. `NotFound` if the meeting has no such participant or the app no such preset, `Conflict(ChangedMeanwhile)`
+    /// if too many change it at once.
+    pub async fn edit_participant<E: From<Error>>(
+        &self,
+        meeting: &MeetingId,
+        id: &ParticipantId,
+        change: impl FnMut(Participant) -> std::result::Result<Participant, E>,
+    ) -> std::result::Result<Participant, E> {
+        let load = || async move {
+            let sql = format!("select {COLUMNS}, p.version from {TABLES} where p.meeting_id = $1 and p.id = $2");
+            let row = self.db.one(built(sql), args![meeting, id]).await?;
+            row.map(|row| Ok(Loaded { row: read_row(&row)?.participant, version: row.int("version")? })).transpose()
+        };
+        edit(load, change, |changed, version| self.put_participant(changed, version)).await
+    }
+
+    async fn put_participant(&self, participant: Participant, version: i64) -> Result<Option<Participant>> {
         let sql = "update participants set preset_id = $3, name = $4, picture = $5, custom_participant_id = $6, \
-                   search_text = $7, updated_ms = $8 where meeting_id = $1 and id = $2 \
+                   search_text = $7, updated_ms = $8, version = version + 1 where meeting_id = $1 and id = $2 and version = $9 \
                    and exists (select 1 from presets where id = $3 and presets.app_id = participants.app_id)";
         let row = args![
             &participant.meeting,
@@ -90,14 +106,22 @@ impl Store {
             &participant.name,
             &participant.picture,
             &participant.custom_participant_id,
-            &found_by(participant),
+            &found_by(&participant),
             participant.updated_at,
+            version,
         ];
         match self.db.run(sql, row).await {
-            Ok(0) => Err(Error::NotFound),
-            Ok(_) => Ok(()),
-            Err(err) if err.is_foreign_key() => Err(Error::NotFound),
-            Err(err) => Err(err),
+            Ok(0) => {}
+            Ok(_) => return Ok(Some(participant)),
+            Err(err) if err.is_foreign_key() => return Err(Error::NotFound),
+            Err(err) => return Err(err),
+        }
+        let sql = "select version from participants where meeting_id = $1 and id = $2";
+        match self.db.one(sql, args![&participant.meeting, &participant.id]).await? {
+            // Nobody has changed it: its preset is not there.
+            Some(row) if row.int("version")? == version => Err(Error::NotFound),
+            Some(_) => Ok(None),
+            None => Err(Error::NotFound),
         }
     }
 

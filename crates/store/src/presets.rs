@@ -6,6 +6,7 @@ use salon_core::{AppId, PresetId, Timestamp};
 use serde_json::Value;
 
 use crate::Store;
+use crate::edits::{Loaded, edit};
 use crate::engine::{Row, Tx, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, by_creation, search_text};
@@ -45,27 +46,45 @@ impl Store {
         filter.list(&self.db, (COLUMNS, "presets"), by_creation(page), page, read_preset).await
     }
 
-    /// Replaces name, body and `updated_at`. `Conflict(PresetName)` if another preset of the app has this name.
-    pub async fn update_preset(&self, preset: &Preset) -> Result<()> {
-        transaction!(self.db, |tx| {
-            let sql = "update presets set name = $3, body = $4, search_text = $5, updated_ms = $6 \
-                       where app_id = $1 and id = $2 \
+    /// Makes of a preset's name, body and `updated_at` what `change` makes of them; it may be asked several times.
+    /// `NotFound` if there is none, `Conflict(PresetName)` if another preset of the app has this name,
+    /// `Conflict(ChangedMeanwhile)` if too many change it at once.
+    pub async fn edit_preset<E: From<Error>>(
+        &self,
+        app: &AppId,
+        id: &PresetId,
+        change: impl FnMut(Preset) -> std::result::Result<Preset, E>,
+    ) -> std::result::Result<Preset, E> {
+        let load = || async move {
+            let sql = format!("select {COLUMNS}, version from presets where app_id = $1 and id = $2");
+            let row = self.db.one(built(sql), args![app, id]).await?;
+            row.map(|row| Ok(Loaded { row: read_preset(&row)?, version: row.int("version")? })).transpose()
+        };
+        edit(load, change, |changed, version| self.put_preset(changed, version)).await
+    }
+
+    async fn put_preset(&self, preset: Preset, version: i64) -> Result<Option<Preset>> {
+        let is_put: bool = transaction!(self.db, |tx| {
+            let sql = "update presets set name = $3, body = $4, search_text = $5, updated_ms = $6, version = version + 1 \
+                       where app_id = $1 and id = $2 and version = $7 \
                        and not exists (select 1 from presets where app_id = $1 and name = $3 and id <> $2)";
             let found = search_text(&[&preset.name]);
-            let row = args![&preset.app, &preset.id, &preset.name, &preset.body, &found, preset.updated_at];
+            let row = args![&preset.app, &preset.id, &preset.name, &preset.body, &found, preset.updated_at, version];
             match tx.run(sql, row).await {
                 Ok(0) => {}
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 // Another took the name between the question and the write.
                 Err(err) if err.is_refusal() => return Err(Error::Conflict(Rule::PresetName)),
                 Err(err) => return Err(err),
             }
-            let sql = "select id from presets where app_id = $1 and id = $2";
+            let sql = "select version from presets where app_id = $1 and id = $2";
             match tx.one(sql, args![&preset.app, &preset.id]).await? {
-                Some(_) => Err(Error::Conflict(Rule::PresetName)),
+                Some(row) if row.int("version")? == version => Err(Error::Conflict(Rule::PresetName)),
+                Some(_) => Ok(false),
                 None => Err(Error::NotFound),
             }
-        })
+        })?;
+        Ok(is_put.then_some(preset))
     }
 
     /// Deletes a preset and returns it. `Conflict(PresetInUse)` while participants have it.

@@ -1,5 +1,5 @@
 //! Turns for changes that read a row, merge into it and write it back: two at once would lose one.
-//! Holds on this node only; between nodes the later write wins.
+//! Saves tries on this node; that none is lost, here or between nodes, is the store's doing (its `edits.rs`).
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use salon_core::MeetingId;
 use salon_core::session::Refusal;
-use salon_store::Error as StoreError;
+use salon_store::{Error as StoreError, Rule};
 use salon_wire::rest::envelope::{ErrorBody, ErrorItem};
 
 use crate::flows::failed::Failed;
@@ -170,6 +170,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found("Not found"),
+            StoreError::Conflict(Rule::ChangedMeanwhile) => Self::unavailable("Too many change this at once; try again"),
             StoreError::Conflict(rule) => Self::conflict(rule.to_string()),
             StoreError::NotOwner | StoreError::Unavailable(_) => {
                 Self::unavailable("The database is not available right now; try again").because(error)

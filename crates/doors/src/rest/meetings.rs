@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use salon_core::MeetingId;
 use salon_core::session::ConnectedNews;
+use salon_core::{MeetingId, Timestamp};
 use salon_store::{Meeting, MeetingFilter, Store};
 use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
@@ -15,7 +15,7 @@ use salon_wire::rest::meetings as wire;
 use salon_wire::rest::recording_config::{RecordingConfig, RecordingConfigBody};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
@@ -113,8 +113,23 @@ pub async fn update(
     }
     let patch: wire::MeetingPatch = read(&Value::Object(sent.clone()))?;
     let _turn = edits.turn(id.as_str()).await;
-    let mut meeting = find(&store, &caller, &id).await?;
-    meeting.title = patch.title.or(meeting.title);
+    find(&store, &caller, &id).await?;
+    let now = clock.now();
+    let change = |meeting| patched(meeting, &patch, &sent, &keep_alive, now);
+    let meeting = store.edit_meeting(&caller.app, &id, change).await?;
+    tell(&hub, &meeting).await;
+    data(to_wire(meeting)?)
+}
+
+/// The meeting with what is sent changed.
+fn patched(
+    mut meeting: Meeting,
+    patch: &wire::MeetingPatch,
+    sent: &Map<String, Value>,
+    keep_alive: &KeepAlive,
+    now: Timestamp,
+) -> Result<Meeting, ApiError> {
+    meeting.title = patch.title.clone().or(meeting.title);
     meeting.active = patch.status.map_or(meeting.active, |status| status == wire::MeetingStatus::Active);
     meeting.record_on_start = patch.record_on_start.unwrap_or(meeting.record_on_start);
     meeting.live_stream_on_start = patch.live_stream_on_start.unwrap_or(meeting.live_stream_on_start);
@@ -123,7 +138,7 @@ pub async fn update(
     meeting.summarize_on_end = patch.summarize_on_end.unwrap_or(meeting.summarize_on_end);
     if let Some(secs) = patch.session_keep_alive_time_in_secs {
         meeting.keep_alive_secs = secs.into();
-        check_keep_alive(secs, &keep_alive)?;
+        check_keep_alive(secs, keep_alive)?;
     }
     for (name, stored) in [("recording_config", &mut meeting.recording_config), ("ai_config", &mut meeting.ai_config)] {
         if let Some(sent) = sent.get(name) {
@@ -134,10 +149,8 @@ pub async fn update(
     meeting.recording_config = tidied::<RecordingConfigBody>("recording_config", meeting.recording_config)?;
     meeting.ai_config = tidied::<AiConfig>("ai_config", meeting.ai_config)?;
     check(&meeting)?;
-    meeting.updated_at = clock.now().max(meeting.updated_at);
-    store.update_meeting(&meeting).await?;
-    tell(&hub, &meeting).await;
-    data(to_wire(meeting)?)
+    meeting.updated_at = now.max(meeting.updated_at);
+    Ok(meeting)
 }
 
 /// Replaces a meeting: what is left out returns to its default, and so does the status.
@@ -155,9 +168,13 @@ pub async fn replace(
     Body(body): Body<wire::MeetingBody>,
 ) -> Answer<wire::Meeting> {
     let _turn = edits.turn(id.as_str()).await;
-    let mut meeting = filled(find(&store, &caller, &id).await?, body, &keep_alive)?;
-    meeting.updated_at = clock.now().max(meeting.updated_at);
-    store.update_meeting(&meeting).await?;
+    find(&store, &caller, &id).await?;
+    let now = clock.now();
+    let change = |meeting: Meeting| {
+        let updated_at = now.max(meeting.updated_at);
+        Ok::<_, ApiError>(Meeting { updated_at, ..filled(meeting, body.clone(), &keep_alive)? })
+    };
+    let meeting = store.edit_meeting(&caller.app, &id, change).await?;
     tell(&hub, &meeting).await;
     data(to_wire(meeting)?)
 }

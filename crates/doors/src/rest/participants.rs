@@ -112,23 +112,27 @@ pub async fn update(
     Body(patch): Body<wire::ParticipantPatch>,
 ) -> Answer<wire::ParticipantWithToken> {
     let _turn = edits.turn(id.as_str()).await;
-    let mut row = find(&store, &caller, &meeting, &id).await?;
-    if let Some(name) = patch.name {
-        row.participant.name = checked_name(name)?;
-    }
-    if let Some(picture) = patch.picture {
-        row.participant.picture = checked_picture(picture)?;
-    }
+    find(&store, &caller, &meeting, &id).await?;
+    let name = patch.name.map(checked_name).transpose()?;
+    let picture = patch.picture.map(checked_picture).transpose()?;
     // Everyone has a preset, so null cannot take it away: it changes nothing.
-    if let Some(Some(name)) = patch.preset_name {
-        let preset = preset_named(&store, &caller, &name).await?;
-        row.participant.preset = preset.id;
-        row.preset_name = preset.name;
-    }
-    let now = clock.now().max(row.participant.updated_at);
-    row.participant.updated_at = now;
-    store.update_participant(&row.participant).await.map_err(|error| gone(error, &id))?;
-    data(with_token(&tokens, row, now))
+    let preset = match patch.preset_name {
+        Some(Some(name)) => Some(preset_named(&store, &caller, &name).await?),
+        _ => None,
+    };
+    let now = clock.now();
+    let change = |was: Participant| {
+        Ok::<_, StoreError>(Participant {
+            name: name.clone().unwrap_or(was.name),
+            picture: picture.clone().unwrap_or(was.picture),
+            preset: preset.as_ref().map_or(was.preset, |preset| preset.id.clone()),
+            updated_at: now.max(was.updated_at),
+            ..was
+        })
+    };
+    let changed = store.edit_participant(&meeting, &id, change).await.map_err(|error| gone(error, &id))?;
+    let row = find(&store, &caller, &meeting, &changed.id).await?;
+    data(with_token(&tokens, row, changed.updated_at))
 }
 
 /// Deletes a participant: their tokens are worth nothing from now on, and they are removed from a live session.

@@ -56,7 +56,7 @@ pub async fn create(
 ) -> Answer<wire::Preset> {
     check(&body)?;
     let preset = stored(&caller.app, fresh_id(), body, clock.now());
-    store.create_preset(&preset).await.map_err(|error| refused(error, &preset))?;
+    store.create_preset(&preset).await.map_err(|error| refused(error, &preset.id, &preset.name))?;
     data(to_wire(preset)?)
 }
 
@@ -81,16 +81,21 @@ pub async fn update(
     JsonObject(patch): JsonObject,
 ) -> Answer<wire::Preset> {
     let _turn = edits.turn(id.as_str()).await;
-    let preset = find(&store, &caller, &id).await?;
-    let mut whole = preset.body;
-    whole["name"] = preset.name.into();
-    merge(&mut whole, Value::Object(patch));
-    let body: wire::PresetBody = read(&whole)?;
-    check(&body)?;
-    let changed = stored(&caller.app, id, body, clock.now().max(preset.updated_at));
-    let changed = Preset { created_at: preset.created_at, ..changed };
-    store.update_preset(&changed).await.map_err(|error| refused(error, &changed))?;
-    data(to_wire(changed)?)
+    find(&store, &caller, &id).await?;
+    let now = clock.now();
+    let mut wanted = None;
+    let change = |preset: Preset| {
+        let mut whole = preset.body;
+        whole["name"] = preset.name.into();
+        merge(&mut whole, Value::Object(patch.clone()));
+        let body: wire::PresetBody = read(&whole).map_err(Refused::Body)?;
+        check(&body).map_err(Refused::Body)?;
+        wanted = Some(body.name.clone());
+        let changed = stored(&caller.app, id.clone(), body, now.max(preset.updated_at));
+        Ok(Preset { created_at: preset.created_at, ..changed })
+    };
+    let edited = store.edit_preset(&caller.app, &id, change).await;
+    data(to_wire(edited.map_err(|refused: Refused| refused.told(&id, wanted.as_deref().unwrap_or_default()))?)?)
 }
 
 /// Replaces a preset.
@@ -107,11 +112,14 @@ pub async fn replace(
 ) -> Answer<wire::Preset> {
     check(&body)?;
     let _turn = edits.turn(id.as_str()).await;
-    let preset = find(&store, &caller, &id).await?;
-    let changed = stored(&caller.app, id, body, clock.now().max(preset.updated_at));
-    let changed = Preset { created_at: preset.created_at, ..changed };
-    store.update_preset(&changed).await.map_err(|error| refused(error, &changed))?;
-    data(to_wire(changed)?)
+    find(&store, &caller, &id).await?;
+    let (name, now) = (body.name.clone(), clock.now());
+    let change = |preset: Preset| {
+        let changed = stored(&caller.app, id.clone(), body.clone(), now.max(preset.updated_at));
+        Ok::<_, StoreError>(Preset { created_at: preset.created_at, ..changed })
+    };
+    let edited = store.edit_preset(&caller.app, &id, change).await;
+    data(to_wire(edited.map_err(|error| refused(error, &id, &name))?)?)
 }
 
 /// Deletes a preset that no participant has, and answers with it.
@@ -137,13 +145,32 @@ fn unknown(id: &PresetId) -> ApiError {
     ApiError::not_found(format!("No preset found with id {id}"))
 }
 
-fn refused(error: StoreError, preset: &Preset) -> ApiError {
+fn refused(error: StoreError, id: &PresetId, name: &str) -> ApiError {
     match error {
-        StoreError::Conflict(Rule::PresetName) => {
-            ApiError::conflict(format!("A preset with name {} already exists", preset.name))
-        }
-        StoreError::NotFound => unknown(&preset.id),
+        StoreError::Conflict(Rule::PresetName) => ApiError::conflict(format!("A preset with name {name} already exists")),
+        StoreError::NotFound => unknown(id),
         other => other.into(),
+    }
+}
+
+/// Why a preset was not changed: what was sent, or what is stored.
+enum Refused {
+    Body(ApiError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Refused::Store(error)
+    }
+}
+
+impl Refused {
+    fn told(self, id: &PresetId, name: &str) -> ApiError {
+        match self {
+            Refused::Body(error) => error,
+            Refused::Store(error) => refused(error, id, name),
+        }
     }
 }
 

@@ -231,8 +231,8 @@ async fn what_was_said_is_still_there_after_a_crash() {
 async fn a_meeting_may_keep_its_chat() {
     let house = House::open().await;
     let meeting = house.meeting().await;
-    let found = house.doors.store.meeting(&dev(), &meeting).await.unwrap().unwrap();
-    house.doors.store.update_meeting(&salon_store::Meeting { persist_chat: true, ..found }).await.unwrap();
+    let keep = |found| Ok::<_, salon_store::Error>(salon_store::Meeting { persist_chat: true, ..found });
+    house.doors.store.edit_meeting(&dev(), &meeting, keep).await.unwrap();
     let (ada, bob, eve) =
         (house.host(&meeting, "Ada").await, house.host(&meeting, "Bob").await, house.host(&meeting, "Eve").await);
     let (mut ada_first, bob_first) = (ada.join().await, bob.join().await);

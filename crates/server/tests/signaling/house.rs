@@ -113,8 +113,8 @@ impl House {
     }
 
     pub async fn set_active(&self, meeting: &MeetingId, active: bool) {
-        let found = self.doors.store.meeting(&dev(), meeting).await.unwrap().unwrap();
-        self.doors.store.update_meeting(&Meeting { active, ..found }).await.unwrap();
+        let change = |found| Ok::<_, salon_store::Error>(Meeting { active, ..found });
+        self.doors.store.edit_meeting(&dev(), meeting, change).await.unwrap();
     }
 
     /// Someone who may do what people in a group call usually may.

@@ -4,6 +4,7 @@ use salon_core::Timestamp;
 use salon_store::{MAX_PAGE, MeetingFilter, Page};
 
 use crate::bed::*;
+use crate::edits::put_meeting;
 
 fn search(text: &str) -> Page {
     Page { search: Some(text.into()), newest_first: false, ..Page::default() }
@@ -106,7 +107,7 @@ on_both_engines! {
         let mut plans = meeting("m", "a", Some("Before"));
         bed.store.create_meeting(&plans).await.unwrap();
         plans.title = Some("After".into());
-        bed.store.update_meeting(&plans).await.unwrap();
+        put_meeting(&bed.store, &plans).await.unwrap();
         for (text, total) in [("before", 0), ("after", 1)] {
             let filter = MeetingFilter { page: search(text), ..Default::default() };
             assert_eq!(bed.store.meetings(&a, &filter).await.unwrap().total, total);

@@ -11,6 +11,7 @@ mod appends;
 mod chat_files;
 mod connected;
 mod crash;
+mod edits;
 mod keys;
 mod lists;
 mod nodes;

@@ -5,6 +5,7 @@ use salon_store::{Error, Page, Rule};
 use serde_json::json;
 
 use crate::bed::*;
+use crate::edits::{put_meeting, put_participant, put_preset};
 
 /// Asserts that a result is one certain refusal.
 macro_rules! refused {
@@ -69,12 +70,12 @@ on_both_engines! {
 
         let mut renamed = host.clone();
         (renamed.name, renamed.body, renamed.updated_at) = ("owner".into(), json!([1, null]), NOON.plus_ms(5));
-        store.update_preset(&renamed).await.unwrap();
-        store.update_preset(&renamed).await.unwrap();
+        put_preset(store, &renamed).await.unwrap();
+        put_preset(store, &renamed).await.unwrap();
         assert_eq!(store.preset(&a, &host.id).await.unwrap(), Some(renamed.clone()));
         renamed.name = "guest".into();
-        refused!(store.update_preset(&renamed).await, Error::Conflict(Rule::PresetName));
-        refused!(store.update_preset(&preset("p3", "a", "x")).await, Error::NotFound);
+        refused!(put_preset(store, &renamed).await, Error::Conflict(Rule::PresetName));
+        refused!(put_preset(store, &preset("p3", "a", "x")).await, Error::NotFound);
     }
 
     async fn a_preset_in_use_stays(bed: Bed) {
@@ -105,10 +106,10 @@ on_both_engines! {
         (plans.persist_chat, plans.transcribe_on_end, plans.summarize_on_end) = (true, false, true);
         (plans.keep_alive_secs, plans.updated_at) = (600, NOON.plus_ms(1));
         (plans.recording_config, plans.ai_config) = (None, Some(json!({ "summarization": { "word_limit": 150 } })));
-        store.update_meeting(&plans).await.unwrap();
+        put_meeting(store, &plans).await.unwrap();
         assert_eq!(store.meeting(&a, &plans.id).await.unwrap(), Some(plans.clone()));
         plans.app = id("b");
-        refused!(store.update_meeting(&plans).await, Error::NotFound);
+        refused!(put_meeting(store, &plans).await, Error::NotFound);
     }
 
     async fn participants_need_a_meeting_and_preset_of_their_app(bed: Bed) {
@@ -143,14 +144,14 @@ on_both_engines! {
         store.create_participant(&ann).await.unwrap();
         (ann.name, ann.picture, ann.preset) = (None, Some("https://x/y.png".into()), id("guest"));
         (ann.custom_participant_id, ann.updated_at) = ("c2".into(), NOON.plus_ms(9));
-        store.update_participant(&ann).await.unwrap();
+        put_participant(store, &ann).await.unwrap();
         let row = store.participant(&id("m"), &ann.id).await.unwrap().unwrap();
         assert_eq!((&row.participant, row.preset_name.as_str()), (&ann, "guest"));
 
         let mut wrong = ann.clone();
         wrong.preset = id("b-host");
-        refused!(store.update_participant(&wrong).await, Error::NotFound);
-        refused!(store.update_participant(&participant("v", "m", "a", "host")).await, Error::NotFound);
+        refused!(put_participant(store, &wrong).await, Error::NotFound);
+        refused!(put_participant(store, &participant("v", "m", "a", "host")).await, Error::NotFound);
         assert_eq!(store.delete_participant(&id("m"), &ann.id).await.unwrap(), row);
         refused!(store.delete_participant(&id("m"), &ann.id).await, Error::NotFound);
     }
