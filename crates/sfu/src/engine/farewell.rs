@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use str0m::IceCreds;
 
 use super::demux;
-use super::stun::{self, BINDING_ERROR, BINDING_REQUEST, ERROR_CODE, HEADER, attribute, key, seal, verify};
+use super::stun::{BINDING_ERROR, BINDING_REQUEST, ERROR_CODE, HEADER, attribute, key, seal, verify};
 
 /// Forbidden. Chromium gives a candidate pair up at once on any code but 401, 420, 487 and 500 (read in libwebrtc).
 const FORBIDDEN: [u8; 4] = [0, 0, 4, 3];
@@ -44,12 +44,14 @@ impl Farewell {
     /// Signs a message as a client with this name would, and makes a request of it. False if there is no place for it.
     #[cfg(any(test, feature = "inside"))]
     pub(crate) fn sign(&self, name: &str, message: &mut [u8]) -> bool {
-        let Some(at) = stun::integrity_at(message).filter(|at| message.len() >= at + stun::INTEGRITY) else { return false };
+        let Some(at) = super::stun::integrity_at(message).filter(|at| message.len() >= at + super::stun::INTEGRITY) else {
+            return false;
+        };
         message[..2].copy_from_slice(&BINDING_REQUEST.to_be_bytes());
         let key = key(&self.password(name));
         let mut signed = message[..at].to_vec();
-        stun::set_length(&mut signed, stun::INTEGRITY);
-        message[at + 4..at + stun::INTEGRITY].copy_from_slice(hmac::sign(&key, &signed).as_ref());
+        super::stun::set_length(&mut signed, super::stun::INTEGRITY);
+        message[at + 4..at + super::stun::INTEGRITY].copy_from_slice(hmac::sign(&key, &signed).as_ref());
         true
     }
 
