@@ -93,6 +93,8 @@ pub struct Readings {
     pub machine: Option<(Duration, Duration)>,
     /// Bytes, before the subscribers came and after.
     pub memory: Option<(u64, u64)>,
+    /// What the server used for each second before those who watch came.
+    pub share_before: Option<f64>,
     pub joining: Duration,
     pub used_joining: Option<Duration>,
     pub joins: Vec<Duration>,
@@ -161,12 +163,12 @@ impl Figures {
 }
 
 impl Readings {
-    /// CPU time of the server for a join: what it used while people joined, less what forwarding to those already there
-    /// cost meanwhile, which grew from nothing to what it is at rest. None if that was most of it.
+    /// CPU time of the server for a join: what it used while people joined, less what those already there cost meanwhile,
+    /// which grew from what it was before to what it is at rest. None if that was most of it.
     fn cpu_per_join(&self) -> Option<Duration> {
         let (used, joins) = (self.used_joining?, u32::try_from(self.joins.len()).ok().filter(|joins| *joins > 0)?);
         let rest = self.used.as_ref()?.total().as_secs_f64() / self.window.as_secs_f64();
-        let forwarding = rest * self.joining.as_secs_f64() / 2.0;
+        let forwarding = (self.share_before.unwrap_or_default() + rest) / 2.0 * self.joining.as_secs_f64();
         let used = used.as_secs_f64();
         (forwarding < used * FORWARDING_SHARE).then(|| Duration::from_secs_f64(used - forwarding) / joins)
     }
@@ -218,6 +220,21 @@ pub(crate) mod tests {
         let video = figures.video_latency_us.unwrap();
         assert!((490.0..510.0).contains(&video.p50) && (970.0..1_010.0).contains(&video.p99), "{video:?}");
         assert_eq!(figures.audio_latency_us, None);
+    }
+
+    #[test]
+    fn a_join_costs_what_is_beyond_those_already_there() {
+        let readings = Readings {
+            window: Duration::from_secs(1),
+            // A tenth of a core before, three tenths after: two tenths on the way.
+            share_before: Some(0.1),
+            used: Some(Used { user: Duration::from_millis(300), ..Used::default() }),
+            joining: Duration::from_secs(2),
+            used_joining: Some(Duration::from_millis(1_000)),
+            joins: vec![Duration::from_millis(1); 100],
+            ..Readings::default()
+        };
+        assert_eq!(readings.cpu_per_join(), Some(Duration::from_millis(6)));
     }
 
     #[test]

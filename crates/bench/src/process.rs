@@ -98,6 +98,8 @@ pub fn full_buffers() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use salon_peer::kernel::thread_cpu;
+
     use super::*;
 
     #[test]
@@ -123,9 +125,10 @@ mod tests {
         let process = Process::new(std::process::id());
         assert!(process.resident().unwrap() > 100_000);
         let before = process.used().unwrap();
-        let until = std::time::Instant::now() + Duration::from_millis(60);
-        while std::time::Instant::now() < until {}
+        // By its own time: others may have the machine meanwhile.
+        let until = thread_cpu() + Duration::from_millis(60);
+        while thread_cpu() < until {}
         let used = process.used().unwrap().since(&before);
-        assert!(used.threads.values().sum::<Duration>() > Duration::from_millis(20), "{used:?}");
+        assert!(used.threads.values().sum::<Duration>() > Duration::from_millis(50), "{used:?}");
     }
 }

@@ -25,7 +25,9 @@ use crate::totals::Totals;
 /// Publishers are few; they come in at this pace at most, so that their joins do not pile up.
 const PUBLISHERS_AT_ONCE: usize = 16;
 /// Between the last publisher and the first subscriber, and before memory is read.
-const CALM: Duration = Duration::from_millis(1_500);
+const CALM: Duration = Duration::from_millis(500);
+/// What the server uses before the first subscriber is read over this time.
+const BEFORE: Duration = Duration::from_secs(1);
 
 /// The people of a run, who stay until it is dropped.
 pub struct Crowd<'a> {
@@ -89,9 +91,13 @@ impl<'a> Crowd<'a> {
             publishers.push(self.publish(meeting, progress).await?);
         }
         tokio::time::sleep(CALM).await;
+        let (calm, calm_since) = (self.used(), Instant::now());
+        tokio::time::sleep(BEFORE).await;
         let before = self.server.process.as_ref().and_then(|process| process.resident());
         let used_before = self.used();
         let start = Instant::now();
+        let calm = used_before.as_ref().zip(calm).map(|(after, before)| after.since(&before).total());
+        readings.share_before = calm.map(|used| used.as_secs_f64() / (start - calm_since).as_secs_f64());
         let joins = self.watch(shape, invited, publishers, progress).await?;
         readings.joining = start.elapsed();
         readings.used_joining = self.used().zip(used_before).map(|(after, before)| after.since(&before).total());

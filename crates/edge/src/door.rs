@@ -59,7 +59,7 @@ impl Listener for Door {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             tokio::select! {
-                (stream, from) = Listener::accept(&mut self.http) => match &self.aside {
+                (stream, from) = accept(&mut self.http) => match &self.aside {
                     Some(aside) if self.silent.len() < SILENT => self.silent.push(Box::pin(first_byte(stream, from, aside.begins))),
                     _ => return (stream, from),
                 },
@@ -76,6 +76,14 @@ impl Listener for Door {
     }
 }
 
+/// The next connection. What is written to it leaves at once: gathered, the second of two answers would wait until the
+/// client has acknowledged the first, which clients put off for some 40 ms.
+async fn accept(listener: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, from) = Listener::accept(listener).await;
+    let _ = stream.set_nodelay(true);
+    (stream, from)
+}
+
 async fn first_byte(stream: TcpStream, from: SocketAddr, begins: fn(u8) -> bool) -> Visitor {
     let mut first = [0];
     let said = tokio::time::timeout(FIRST_BYTE_WITHIN, stream.peek(&mut first)).await;
@@ -84,7 +92,7 @@ async fn first_byte(stream: TcpStream, from: SocketAddr, begins: fn(u8) -> bool)
 
 /// A port that is for something else only, until the node stops.
 pub async fn aside_only(mut listener: TcpListener, aside: Aside, stop: CancellationToken) {
-    while let Some((stream, _)) = stop.run_until_cancelled(Listener::accept(&mut listener)).await {
+    while let Some((stream, _)) = stop.run_until_cancelled(accept(&mut listener)).await {
         (aside.take)(stream);
     }
 }
@@ -126,5 +134,37 @@ mod tests {
         assert_eq!(said, [0, 7], "the byte that told is still there");
         silent.write_all(b"G").await.unwrap();
         assert_eq!(next.await.unwrap(), silent.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_gathered_before_it_leaves_by_whichever_way_a_connection_came() {
+        let (told, mut taken) = tokio::sync::mpsc::unbounded_channel();
+        let aside = || {
+            let told = told.clone();
+            Aside { begins: |byte| byte == 0, take: Arc::new(move |stream| told.send(stream).expect("the test waits")) }
+        };
+        let listener = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let said = async |at: &TcpListener, first: u8| {
+            let mut client = TcpStream::connect(at.local_addr().unwrap()).await.unwrap();
+            client.write_all(&[first]).await.unwrap();
+            client
+        };
+        let alone = listener().await;
+        let _web = said(&alone, b'G').await;
+        assert!(Door::new(alone, None).accept().await.0.nodelay().unwrap(), "a port for HTTP alone");
+
+        let shared = listener().await;
+        let (_other, _web) = (said(&shared, 0).await, said(&shared, b'G').await);
+        let mut door = Door::new(shared, Some(aside()));
+        assert!(door.accept().await.0.nodelay().unwrap(), "HTTP on a shared port");
+        tokio::select! {
+            _ = door.accept() => unreachable!("nobody else comes"),
+            stream = taken.recv() => assert!(stream.unwrap().nodelay().unwrap(), "something else on it"),
+        }
+
+        let only = listener().await;
+        let _other = said(&only, 0).await;
+        tokio::spawn(aside_only(only, aside(), CancellationToken::new()));
+        assert!(taken.recv().await.unwrap().nodelay().unwrap(), "a port for something else only");
     }
 }

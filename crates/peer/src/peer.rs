@@ -94,6 +94,12 @@ impl Peer {
         if answer.peer.is_some_and(|peer| peer.waitlisted) {
             bail!("the server puts clients into the waiting room");
         }
+        // The web SDK asks more here, all at once; these two it cannot do without.
+        let everyone = wire::RoomPeersInfoRequest::default();
+        tokio::try_join!(
+            self.signaling.ask::<wire::RoomInfoResponse>(room::GET_ROOM_INFO, &()),
+            self.signaling.ask::<wire::RoomPeersInfoResponse>(room::GET_ROOM_PEERS_INFO, &everyone),
+        )?;
         let complete = edge::PeerJoinCompleteRequest {};
         self.signaling.ask::<edge::PeerJoinCompleteResponse>(media::SELF_JOIN_COMPLETE, &complete).await?;
         Ok(())

@@ -42,6 +42,8 @@ mod permissions;
 mod pins;
 #[path = "signaling/polls.rs"]
 mod polls;
+#[path = "signaling/promptness.rs"]
+mod promptness;
 #[path = "signaling/rates.rs"]
 mod rates;
 #[path = "signaling/removal.rs"]

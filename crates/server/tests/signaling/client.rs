@@ -67,6 +67,11 @@ impl Client {
         let _ = self.socket.feed(frame).await;
     }
 
+    /// Lets what was queued leave, all in one.
+    pub async fn flush(&mut self) {
+        let _ = self.socket.flush().await;
+    }
+
     /// Writes bytes below the websocket.
     pub async fn raw(&mut self, bytes: &[u8]) {
         self.socket.get_mut().write_all(bytes).await.unwrap();
