@@ -7,7 +7,7 @@ import { setTimeout as passes } from 'node:timers/promises';
 
 import { Air } from './support/air.mjs';
 import { eventually } from './support/eventually.mjs';
-import { Stage, THREE_SIZES } from './support/stage.mjs';
+import { Stage } from './support/stage.mjs';
 
 let air;
 let stage;
@@ -31,7 +31,7 @@ async function call() {
     config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
   });
   const meeting = await stage.api.createMeeting();
-  const ada = await stage.invites('Ada', meeting, { preset, camera: THREE_SIZES });
+  const ada = await stage.invites('Ada', meeting, { preset, camera: { width: 1280, height: 720 } });
   await ada.joins();
   const [bob] = await stage.gathers(meeting, 'Bob');
   await bob.eventuallySeesAndHears(ada);

@@ -20,8 +20,8 @@ export const CAST = {
   Cleo: { colour: 'blue', tone: 1_000 },
 };
 
-/** A camera of which Chromium makes three sizes. Slow, because a machine without an encoder of its own that is busy makes
- * pictures smaller by itself; how many a second there are is of no interest to any test. */
+/** A camera of which Chromium makes three sizes. Slow, because a busy machine without an encoder of its own makes pictures
+ * smaller by itself. Not for tests of lines: so slow a picture is too small for one that is measured by what it carries. */
 export const THREE_SIZES = { width: 1280, height: 720, rate: 8 };
 
 export class Stage {
