@@ -74,12 +74,15 @@ test('what the server tells of a good call is what the browser counts', { timeou
   assert.match(metrics, /^salon_media_line_rtt_seconds_bucket\{le="0.1"\} [1-9]/m);
 });
 
-test('a lossy and far line shows as such, near what the browser counts, and is in the report after the call', { timeout: 150_000 }, async (t) => {
+test('a lossy and far line shows as such, near what the browser counts, and is in the report after the call', { timeout: 180_000 }, async (t) => {
+  const began = performance.now();
   const { meeting, ada, bob } = await call();
+  const good = performance.now() - began;
   Object.assign(air, { delay: 60, loss: 0.08 });
   await passes(5_000);
   const first = await counted(bob, ada);
-  await passes(15_000);
+  // As long as the line was good: the report tells shares of the whole call, and on a busy machine it begins slowly.
+  await passes(Math.max(15_000, good));
   const [quality, last] = await Promise.all([stage.api.quality(meeting), counted(bob, ada)]);
   const audio = received(quality, bob, ada, 'audio');
   const lost = last.microphone.lost - first.microphone.lost;
