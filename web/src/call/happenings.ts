@@ -40,6 +40,9 @@ const SILENCES: Record<string, Silence> = {
   COULD_NOT_START: 'in-use',
 };
 
+/** How being in a meeting ends. A line that breaks is none of them: the SDK comes back by itself. */
+const OVER = ['left', 'kicked', 'ended', 'rejected', 'failed', 'waitlisted', 'connected-meeting'];
+
 /** Something of the SDK that tells of changes. */
 interface Emitter {
   addListener(event: string, listener: () => void): unknown;
@@ -48,7 +51,12 @@ interface Emitter {
 
 /** Tells now and after each change, until the answer is called. */
 export function happenings(meeting: Client, tell: (now: Happening) => void): () => void {
-  const look = (): void => tell(lookAt(meeting));
+  let was = false;
+  const look = (): void => {
+    const now = lookAt(meeting);
+    was = now.joined || (was && !OVER.includes(meeting.self.roomState));
+    tell({ ...now, joined: was });
+  };
   const { self, participants } = meeting;
   const sources: [unknown, string[]][] = [
     [self, ['roomJoined', 'roomLeft', 'waitlisted', 'mediaPermissionUpdate', 'audioUpdate', 'videoUpdate', 'deviceListUpdate']],
