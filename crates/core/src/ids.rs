@@ -97,6 +97,14 @@ id! {
     FileId
 }
 id! {
+    /// An address that is told over HTTP what happens in an app.
+    WebhookId
+}
+id! {
+    /// One event that one webhook is told of, however often it takes.
+    DeliveryId
+}
+id! {
     /// A question put to everyone.
     PollId
 }

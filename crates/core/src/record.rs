@@ -138,8 +138,7 @@ impl Record {
             EventBody::PeerLeft { peer, left_at, reason } => self.leave(peer, *left_at, *reason),
             EventBody::PeerRenamed { peer, name, by_other } => {
                 if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.who.name.clone_from(name);
-                    peer.named_by_other = *by_other;
+                    peer.rename(name, *by_other);
                 }
             }
             EventBody::TrackPublished { peer, track } => {

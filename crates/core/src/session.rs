@@ -55,6 +55,7 @@ use std::collections::BTreeMap;
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId};
 use crate::limits::{Limits, SHARES_OF_THE_RECORD};
+use crate::notice::Notice;
 use crate::record::{self, Record, Summary};
 use crate::time::Timestamp;
 
@@ -229,8 +230,9 @@ impl Session {
             Some(record) if record.ended.is_none() => record.apply(&event),
             record => *record = Record::begin(&event),
         }
-        let session = self.record.as_ref().expect("the first event of a session is its start").started.session.clone();
-        self.outputs.push(Output::Remember { session, event });
+        let record = self.record.as_ref().expect("the first event of a session is its start");
+        let notice = Notice::of(record, &event).map(Box::new);
+        self.outputs.push(Output::Remember { session: record.started.session.clone(), event, notice });
     }
 
     fn send(&mut self, to: PeerId, message: Message) {

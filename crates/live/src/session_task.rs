@@ -356,15 +356,17 @@ impl SessionTask {
         for step in steps {
             let Some(summary) = &step.summary else { continue };
             for output in &step.outputs {
-                let Output::Remember { session, event } = output else { continue };
+                let Output::Remember { session, event, notice } = output else { continue };
                 if matches!(event.body, EventBody::SessionStarted(_)) {
                     self.epoch = 1;
                 }
-                match appends.last_mut().filter(|append| append.summary.session == *session) {
-                    Some(append) => append.events.push(event.clone()),
-                    None => {
-                        appends.push(SessionAppend { epoch: self.epoch, events: vec![event.clone()], summary: summary.clone() })
-                    }
+                if appends.last().is_none_or(|append| append.summary.session != *session) {
+                    let (epoch, summary) = (self.epoch, summary.clone());
+                    appends.push(SessionAppend { epoch, events: Vec::new(), notices: Vec::new(), summary });
+                }
+                if let Some(append) = appends.last_mut() {
+                    append.events.push(event.clone());
+                    append.notices.extend(notice.as_deref().cloned());
                 }
             }
             if let Some(append) = appends.last_mut() {

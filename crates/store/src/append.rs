@@ -1,7 +1,7 @@
 //! What a session has written: its next events, and what they add up to.
 //! Next: `writer.rs`, which writes it.
 
-use salon_core::{Event, Summary};
+use salon_core::{Event, Notice, Summary};
 
 use crate::run_id::RunId;
 
@@ -22,6 +22,8 @@ pub struct SessionAppend {
     pub epoch: i64,
     /// They follow the last one stored without a gap. Event 1 begins a session.
     pub events: Vec<Event>,
+    /// What those outside are to be told of these events: written with them, or not at all.
+    pub notices: Vec<Notice>,
     /// What the record adds up to after the last of them.
     pub summary: Summary,
 }

@@ -3,11 +3,13 @@
 //! Next: `ownership.rs`.
 
 use salon_core::event::{EndReason, EventBody};
+use salon_core::notice::{News, Notice};
 use salon_core::{SessionId, Timestamp};
 
 use crate::Store;
 use crate::engine::{args, built, transaction};
 use crate::error::{Error, Result, Rule};
+use crate::outbox::announce;
 use crate::ownership::owner_seen;
 use crate::record;
 
@@ -15,7 +17,8 @@ impl Store {
     /// Ends a live session at the last moment at which its owner was seen: those in it left then. Answers with that moment.
     /// `NotFound` if there is none of this id, `Conflict(SessionEnded)` if it is over.
     pub async fn end_session(&self, session: &SessionId, now: Timestamp) -> Result<Timestamp> {
-        transaction!(self.db, |tx| {
+        let mut woken = Vec::new();
+        let outcome = transaction!(self.db, |tx| {
             // The node's row is joined below: an outer join cannot be held.
             let sql = format!("select ended_ms from sessions where id = $1{}", self.db.for_update());
             let held = tx.one(built(sql), args![session]).await?.ok_or(Error::NotFound)?;
@@ -23,7 +26,8 @@ impl Store {
                 return Err(Error::Conflict(Rule::SessionEnded));
             }
             let sql = format!(
-                "select s.last_seq, s.updated_ms, s.live, s.live_since_ms, {} as seen_ms \
+                "select s.last_seq, s.updated_ms, s.live, s.live_since_ms, s.app_id, s.meeting_id, s.title, s.started_ms, \
+                 s.created_ms, {} as seen_ms \
                  from sessions s left join nodes n on n.name = s.owner_node where s.id = $1",
                 owner_seen(&self.db)
             );
@@ -37,7 +41,23 @@ impl Store {
             let sql = "update sessions set ended_ms = $2, updated_ms = $3, live = 0, live_since_ms = 0, \
                        settled_ms = settled_ms + $4, last_seq = $5, epoch = epoch + 1 where id = $1";
             tx.run(sql, args![session, ended_at, now.max(ended_at), growing, seq]).await?;
+            let notice = Notice {
+                session: session.clone(),
+                meeting: row.id("meeting_id")?,
+                app: row.id("app_id")?,
+                title: row.text("title")?,
+                started_at: row.time("started_ms")?,
+                created_at: row.time("created_ms")?,
+                seq,
+                at: now.max(ended_at),
+                news: News::Ended { at: ended_at, reason: EndReason::Closed },
+            };
+            woken = announce(&self.db, tx, &notice).await?;
             Ok(ended_at)
-        })
+        });
+        if outcome.is_ok() {
+            self.bell.wake(woken);
+        }
+        outcome
     }
 }

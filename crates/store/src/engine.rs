@@ -134,6 +134,22 @@ impl Db {
         }
     }
 
+    /// Makes a `select` keep others from deleting the rows it found until the transaction ends.
+    pub fn for_key_share(&self) -> &'static str {
+        match self {
+            Db::Sqlite { .. } => "",
+            Db::Postgres(_) => " for key share",
+        }
+    }
+
+    /// As [`Db::for_update`], for those rows only that nobody else holds.
+    pub fn for_update_of_free(&self) -> &'static str {
+        match self {
+            Db::Sqlite { .. } => "",
+            Db::Postgres(_) => " for update skip locked",
+        }
+    }
+
     /// The words for the moment against which liveness is judged: the database's clock where nodes share one, the
     /// caller's, bound as `given`, where there is only one node.
     pub fn clock(&self, given: &'static str) -> &'static str {
@@ -324,11 +340,13 @@ macro_rules! id_args {
 id_args!(
     salon_core::AccountId,
     salon_core::AppId,
+    salon_core::DeliveryId,
     salon_core::FileId,
     salon_core::MeetingId,
     salon_core::ParticipantId,
     salon_core::PresetId,
-    salon_core::SessionId
+    salon_core::SessionId,
+    salon_core::WebhookId
 );
 
 /// What is kept as text but has a form of its own.

@@ -14,8 +14,11 @@ mod end_session;
 mod engine;
 mod error;
 mod list;
+mod many;
 mod meetings;
+mod notice;
 mod open;
+mod outbox;
 mod ownership;
 mod participants;
 mod peer_quality;
@@ -24,6 +27,7 @@ mod record;
 mod run_id;
 mod sessions;
 mod settings;
+mod webhooks;
 mod writer;
 
 pub use api_keys::ApiKey;
@@ -35,17 +39,22 @@ pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};
 pub use open::OpenOptions;
+pub use outbox::{
+    Claimed, Delivery, DeliveryFilter, DeliveryState, FeedEntry, LANE_HELD_MS, Lane, Next, Replayed, Standing, Tried, Wanted,
+};
 pub use ownership::{Adoptable, NODE_DEAD_MS, VOUCHED_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
 pub use presets::Preset;
 pub use run_id::RunId;
 pub use sessions::{MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
+pub use webhooks::{Secret, Webhook};
 
 /// The database. Clones share its connections and its one writer of sessions.
 #[derive(Clone)]
 pub struct Store {
     db: engine::Db,
     writer: writer::Writer,
+    bell: std::sync::Arc<outbox::Bell>,
 }
 
 impl Store {

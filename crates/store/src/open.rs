@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::Store;
 use crate::engine::{Db, args, pause};
 use crate::error::{Error, Result};
+use crate::outbox::Bell;
 use crate::writer::Writer;
 
 /// Which database, and how hard to hold on to what is written.
@@ -51,7 +52,8 @@ impl Store {
         } else {
             return Err(Error::BadUrl("it begins with neither sqlite: nor postgres://".into()));
         };
-        Ok(Store { writer: Writer::start(db.clone()), db })
+        let bell = Arc::new(Bell::default());
+        Ok(Store { writer: Writer::start(db.clone(), bell.clone()), db, bell })
     }
 
     /// Brings the tables up to date.

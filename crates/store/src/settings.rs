@@ -6,6 +6,12 @@ use crate::engine::{args, transaction};
 use crate::error::{Error, Result};
 
 impl Store {
+    /// The value of `key`, if there is one.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>> {
+        let row = self.db.one("select value from settings where key = $1", args![key]).await?;
+        row.map(|row| row.text("value")).transpose()
+    }
+
     /// Offers `value` for `key`, and returns the value that was there first: it, or an earlier one.
     pub async fn setting_or_insert(&self, key: &str, value: &str) -> Result<String> {
         transaction!(self.db, |tx| {

@@ -7,6 +7,7 @@
 mod batch;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::append::Append;
 use crate::engine::Db;
 use crate::error::{Error, Result};
+use crate::outbox::Bell;
 
 /// Appends that may wait for the writer. A caller that finds the queue full waits outside of it.
 const MAX_QUEUED: usize = 1024;
@@ -37,9 +39,9 @@ enum Work {
 }
 
 impl Writer {
-    pub fn start(db: Db) -> Self {
+    pub fn start(db: Db, bell: Arc<Bell>) -> Self {
         let (queue, work) = mpsc::channel(MAX_QUEUED);
-        tokio::spawn(run(db, work));
+        tokio::spawn(run(db, bell, work));
         Self { queue }
     }
 
@@ -64,7 +66,7 @@ fn closed() -> Error {
 }
 
 /// While one transaction is under way the next batch gathers, so batches grow exactly as the database slows down.
-async fn run(db: Db, mut work: mpsc::Receiver<Work>) {
+async fn run(db: Db, bell: Arc<Bell>, mut work: mpsc::Receiver<Work>) {
     let mut gathered = Vec::new();
     while work.recv_many(&mut gathered, MAX_BATCH).await > 0 {
         let (mut appends, mut answers, mut closers) = (Vec::new(), Vec::new(), Vec::new());
@@ -81,7 +83,7 @@ async fn run(db: Db, mut work: mpsc::Receiver<Work>) {
             // What is queued by now is still written, by the next rounds; nothing more is let in.
             work.close();
         }
-        for (answer, outcome) in answers.into_iter().zip(commit(&db, &appends).await) {
+        for (answer, outcome) in answers.into_iter().zip(commit(&db, &bell, &appends).await) {
             // The caller may have stopped waiting.
             let _ = answer.send(outcome);
         }
@@ -89,7 +91,7 @@ async fn run(db: Db, mut work: mpsc::Receiver<Work>) {
             while let Some(late) = work.recv().await {
                 match late {
                     Work::Append(append, answer) => {
-                        let outcome = commit(&db, &[append]).await.pop().unwrap_or_else(|| Err(closed()));
+                        let outcome = commit(&db, &bell, &[append]).await.pop().unwrap_or_else(|| Err(closed()));
                         let _ = answer.send(outcome);
                     }
                     Work::Close(answer) => closers.push(answer),
@@ -103,18 +105,18 @@ async fn run(db: Db, mut work: mpsc::Receiver<Work>) {
 }
 
 /// Commits what may be committed, and tells the outcome of each append.
-async fn commit(db: &Db, appends: &[Append]) -> Vec<Result<()>> {
+async fn commit(db: &Db, bell: &Bell, appends: &[Append]) -> Vec<Result<()>> {
     if appends.is_empty() {
         return Vec::new();
     }
-    match commit_together(db, appends).await {
+    match commit_together(db, bell, appends).await {
         Ok(outcomes) => outcomes,
         Err(err) if err.is_refusal() && appends.len() > 1 => {
             // One of them holds something the database does not take, which the checks should have found.
             tracing::error!(error = %err, appends = appends.len(), "a batch of events was refused, writing them singly");
             let mut outcomes = Vec::with_capacity(appends.len());
             for append in appends {
-                match commit_together(db, std::slice::from_ref(append)).await {
+                match commit_together(db, bell, std::slice::from_ref(append)).await {
                     Ok(outcome) => outcomes.extend(outcome),
                     Err(err) => outcomes.push(Err(err)),
                 }
@@ -125,7 +127,11 @@ async fn commit(db: &Db, appends: &[Append]) -> Vec<Result<()>> {
     }
 }
 
-async fn commit_together(db: &Db, appends: &[Append]) -> Result<Vec<Result<()>>> {
+async fn commit_together(db: &Db, bell: &Bell, appends: &[Append]) -> Result<Vec<Result<()>>> {
     let outcome = tokio::time::timeout(MAX_WAIT, write::transact(db, appends)).await;
-    outcome.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+    let (outcomes, woken) = outcome.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
+    if !woken.is_empty() {
+        bell.wake(woken);
+    }
+    Ok(outcomes)
 }

@@ -30,6 +30,8 @@ pub struct Peer {
     counted_ms: i64,
     /// Counted in any stay.
     ever_counted: bool,
+    /// Its name when it came in this time, if it has had another since.
+    came_as: Option<String>,
 }
 
 /// Where a peer is now.
@@ -65,6 +67,7 @@ impl Peer {
             stays: Vec::new(),
             counted_ms: 0,
             ever_counted: false,
+            came_as: None,
         }
     }
 
@@ -84,6 +87,11 @@ impl Peer {
     /// from them that a recording or livestream runs (presets.md, web SDK 2.0.2).
     pub fn is_announced(&self) -> bool {
         !self.who.hidden || self.is_robot()
+    }
+
+    /// What it was called when it came in this time.
+    pub fn came_as(&self) -> &str {
+        self.came_as.as_deref().unwrap_or(&self.who.name)
     }
 
     pub fn is_connected(&self) -> bool {
@@ -126,9 +134,16 @@ impl Peer {
         self.leave(at, LeaveReason::Left);
         self.who = who;
         self.named_by_other = false;
+        self.came_as = None;
         self.presence = Presence::Connected { since: at };
         self.stays.push((at, None));
         self.ever_counted |= self.counts();
+    }
+
+    pub(super) fn rename(&mut self, name: &str, by_other: bool) {
+        let before = std::mem::replace(&mut self.who.name, name.to_owned());
+        self.came_as.get_or_insert(before);
+        self.named_by_other = by_other;
     }
 
     pub(super) fn disconnect(&mut self, seen: Timestamp, noticed: Timestamp) {

@@ -3,13 +3,14 @@
 
 use crate::event::Event;
 use crate::ids::{PeerId, SessionId, TrackId};
+use crate::notice::Notice;
 use crate::session::message::Message;
 
 /// What the world is asked to do. An output may leave only after the events emitted before it are durable.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Append to the record of this session.
-    Remember { session: SessionId, event: Event },
+    /// Append to the record of this session, and with it what those outside are to be told.
+    Remember { session: SessionId, event: Event, notice: Option<Box<Notice>> },
     /// Tell one peer.
     Send { to: PeerId, message: Message },
     /// Change what the media server forwards.

@@ -321,7 +321,7 @@ impl World {
             if let Output::Send { to, message } = &output {
                 self.screens.told(to, message);
             }
-            if let Output::Remember { session, event } = output {
+            if let Output::Remember { session, event, .. } = output {
                 if event.seq == 1 {
                     self.screens = Screens::default();
                     assert!(matches!(event.body, EventBody::SessionStarted(_)), "the first event is the start");

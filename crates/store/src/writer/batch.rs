@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use salon_core::{Event, MeetingId, SessionId};
+use salon_core::{AppId, Event, MeetingId, SessionId};
 
 use crate::append::{Append, SessionAppend};
 use crate::error::{Error, Result, Rule};
+use crate::outbox::{Entry, Hook};
 use crate::run_id::RunId;
 
 /// What the database holds about the sessions, meetings and runs that a batch names.
@@ -20,6 +21,8 @@ pub(super) struct Stored {
     pub nodes: HashMap<RunId, String>,
     /// Appends, by position, whose every event is stored already, exactly as it is.
     pub repeats: HashSet<usize>,
+    /// Who wants to be told of news in each app.
+    pub hooks: HashMap<AppId, Vec<Hook>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(super) struct Plan<'a> {
     /// Sessions that go on or end, with the last of their appends.
     pub changed: BTreeMap<&'a SessionId, (&'a RunId, &'a SessionAppend)>,
     pub events: Vec<(&'a SessionId, &'a Event)>,
+    /// What webhooks are to be told of them.
+    pub entries: Vec<Entry>,
     pub outcomes: Vec<Result<()>>,
 }
 
@@ -49,7 +54,8 @@ pub(super) struct Begun<'a> {
 
 /// Judges `appends` in order. Those in `lost` were seen to fail against rows that appeared after loading.
 pub(super) fn plan<'a>(mut stored: Stored, appends: &'a [Append], lost: &HashSet<usize>) -> Plan<'a> {
-    let mut plan = Plan { begun: Vec::new(), changed: BTreeMap::new(), events: Vec::new(), outcomes: Vec::new() };
+    let mut plan =
+        Plan { begun: Vec::new(), changed: BTreeMap::new(), events: Vec::new(), entries: Vec::new(), outcomes: Vec::new() };
     for (index, append) in appends.iter().enumerate() {
         let outcome = if stored.repeats.contains(&index) {
             Ok(())
@@ -86,6 +92,10 @@ impl<'a> Plan<'a> {
                 self.changed.insert(session, (&append.run, last));
             }
             self.events.extend(last.events.iter().map(|event| (session, event)));
+            for notice in &last.notices {
+                let hooks = stored.hooks.get(&notice.app).into_iter().flatten();
+                self.entries.extend(hooks.filter_map(|hook| hook.entry(notice)));
+            }
         }
     }
 }

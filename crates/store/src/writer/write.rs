@@ -1,24 +1,24 @@
 //! One transaction of the writer: load what the batch names, decide, write.
 //! Invariant: the rows decided upon are held until the commit, so a decision cannot be overtaken.
-//! Lists of rows go in statements of a few fixed lengths, which both engines then keep prepared.
+//! What webhooks are to be told is part of it: it is written if and only if the event is.
 
 use std::collections::{BTreeSet, HashSet};
 
-use salon_core::MeetingId;
+use salon_core::{MeetingId, WebhookId};
 
 use crate::append::{Append, SessionAppend};
-use crate::engine::{Arg, Db, Row, Tx, args, built, transaction};
+use crate::engine::{Arg, Db, Tx, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::search_text;
+use crate::many::{chunks, select, tuples};
+use crate::outbox::{self, hooks_of};
 use crate::record;
 use crate::run_id::RunId;
 use crate::writer::batch::{Begun, Plan, Stored, StoredSession, plan};
 
-/// How many rows a statement holds. The longest binds 64 × 11 values, well below what either engine takes.
-const LENGTHS: [usize; 4] = [64, 16, 4, 1];
-
-/// Writes what may be written of `appends`, and returns the outcome of each; an error if nothing was.
-pub(super) async fn transact(db: &Db, appends: &[Append]) -> Result<Vec<Result<()>>> {
+/// Writes what may be written of `appends`, and returns the outcome of each and whom it is news to; an error if nothing was
+/// written.
+pub(super) async fn transact(db: &Db, appends: &[Append]) -> Result<(Vec<Result<()>>, BTreeSet<WebhookId>)> {
     let mut lost = HashSet::new();
     loop {
         let mut lost_now = Vec::new();
@@ -28,7 +28,11 @@ pub(super) async fn transact(db: &Db, appends: &[Append]) -> Result<Vec<Result<(
             let plan = plan(stored, appends, &lost);
             lost_now = write(tx, &plan).await?;
             // Something was begun elsewhere since: what went with it is undone, and the rest is tried without it.
-            if lost_now.is_empty() { Ok(plan.outcomes) } else { Err(Error::Conflict(Rule::LiveSessionExists)) }
+            if lost_now.is_empty() {
+                Ok((plan.outcomes, plan.entries.into_iter().map(|entry| entry.webhook).collect()))
+            } else {
+                Err(Error::Conflict(Rule::LiveSessionExists))
+            }
         });
         if lost_now.is_empty() {
             return outcome;
@@ -74,6 +78,11 @@ async fn load(db: &Db, tx: &mut Tx, appends: &[Append]) -> Result<Stored> {
     let sql = |list: &str| format!("select id, meeting_id from sessions where meeting_id in ({list}) and ended_ms is null");
     for row in select(tx, sql, &meetings).await? {
         stored.live.insert(row.id::<MeetingId>("meeting_id")?, row.id("id")?);
+    }
+    let notices = appends.iter().flat_map(|append| &append.sessions).flat_map(|session| &session.notices);
+    let apps: BTreeSet<_> = notices.map(|notice| &notice.app).collect();
+    if !apps.is_empty() {
+        stored.hooks = hooks_of(db, tx, &apps).await?;
     }
     for (index, append) in appends.iter().enumerate() {
         if is_stored(&stored, tx, append).await? {
@@ -149,6 +158,7 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         });
         tx.run(built(sql), args.collect()).await?;
     }
+    outbox::insert(tx, &plan.entries).await?;
     Ok(lost)
 }
 
@@ -205,63 +215,4 @@ async fn insert(tx: &mut Tx, begun: &Begun<'_>) -> Result<bool> {
 
 fn last_seq(append: &SessionAppend) -> u64 {
     append.events.last().map_or(0, |event| event.seq)
-}
-
-/// Reads the rows that `sql` finds for any of `values`, in lists filled up with their last value.
-async fn select<'a, T>(tx: &mut Tx, sql: impl Fn(&str) -> String, values: &BTreeSet<&'a T>) -> Result<Vec<Row>>
-where
-    Arg: From<&'a T>,
-{
-    let values: Vec<&T> = values.iter().copied().collect();
-    let mut rows = Vec::new();
-    for chunk in values.chunks(LENGTHS[0]) {
-        let length = LENGTHS.iter().copied().filter(|length| *length >= chunk.len()).min().unwrap_or(LENGTHS[0]);
-        let filled = chunk.iter().chain(std::iter::repeat(&chunk[chunk.len() - 1])).take(length);
-        let args = filled.map(|value| Arg::from(*value)).collect();
-        rows.extend(tx.all(built(sql(&placeholders(1, length))), args).await?);
-    }
-    Ok(rows)
-}
-
-/// Cuts a list into parts of the fixed lengths, the longest first.
-fn chunks<T>(mut list: &[T]) -> Vec<&[T]> {
-    let mut chunks = Vec::new();
-    for length in LENGTHS {
-        while list.len() >= length {
-            let (chunk, rest) = list.split_at(length);
-            chunks.push(chunk);
-            list = rest;
-        }
-    }
-    chunks
-}
-
-/// `($1, $2), ($3, $4)` for two rows of two columns.
-fn tuples(rows: usize, columns: usize) -> String {
-    let tuple = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
-    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
-}
-
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_cut_without_loss() {
-        for length in [0, 1, 3, 4, 5, 63, 64, 65, 200, 256] {
-            let list: Vec<usize> = (0..length).collect();
-            let parts = chunks(&list);
-            assert!(parts.iter().all(|part| LENGTHS.contains(&part.len())));
-            assert_eq!(parts.concat(), list);
-        }
-    }
-
-    #[test]
-    fn tuples_are_numbered_through() {
-        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
-    }
 }

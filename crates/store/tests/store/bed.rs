@@ -174,7 +174,8 @@ ids!(
     PresetId,
     salon_core::SessionId,
     salon_core::PeerId,
-    salon_core::TrackId
+    salon_core::TrackId,
+    salon_core::WebhookId
 );
 
 pub fn app(app: &str, name: &str) -> App {

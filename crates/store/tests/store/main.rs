@@ -19,3 +19,4 @@ mod opening;
 mod peer_quality;
 mod rows;
 mod sessions;
+mod webhooks;

@@ -1,8 +1,8 @@
 //! A session written out step by step: the events, and what they add up to.
 
-use salon_core::event::{EndReason, PeerJoined, SessionStarted};
+use salon_core::event::{EndReason, LeaveReason, PeerJoined, SessionStarted};
 use salon_core::preset::Recorder;
-use salon_core::{Event, EventBody, Record, Timestamp};
+use salon_core::{Event, EventBody, Notice, Record, Timestamp};
 use salon_store::{Append, RunId, SessionAppend};
 
 use crate::bed::{NOON, id};
@@ -10,6 +10,8 @@ use crate::bed::{NOON, id};
 pub struct Script {
     pub events: Vec<Event>,
     pub record: Record,
+    /// What the events since the last append are to those outside.
+    notices: Vec<Notice>,
     pub epoch: i64,
     /// Events that an append has taken already.
     taken: usize,
@@ -33,13 +35,15 @@ impl Script {
         };
         let first = Event { seq: 1, at, body: EventBody::SessionStarted(started) };
         let record = Record::begin(&first).expect("it begins with the start");
-        Script { events: vec![first], record, epoch: 1, taken: 0 }
+        let notices = Notice::of(&record, &first).into_iter().collect();
+        Script { events: vec![first], record, notices, epoch: 1, taken: 0 }
     }
 
     pub fn then(&mut self, after_ms: i64, body: EventBody) -> &mut Self {
         let at = self.record.created_at.plus_ms(after_ms);
         let event = Event { seq: self.record.seq + 1, at, body };
         self.record.apply(&event);
+        self.notices.extend(Notice::of(&self.record, &event));
         self.events.push(event);
         self
     }
@@ -65,6 +69,11 @@ impl Script {
         self.then(after_ms, EventBody::PeerRenamed { peer: id(peer), name: name.into(), by_other: false })
     }
 
+    pub fn leave(&mut self, after_ms: i64, peer: &str) -> &mut Self {
+        let left_at = self.record.created_at.plus_ms(after_ms);
+        self.then(after_ms, EventBody::PeerLeft { peer: id(peer), left_at, reason: LeaveReason::Left })
+    }
+
     pub fn end(&mut self, after_ms: i64) -> &mut Self {
         let ended_at = self.record.created_at.plus_ms(after_ms);
         self.then(after_ms, EventBody::SessionEnded { ended_at, reason: EndReason::Closed })
@@ -74,7 +83,7 @@ impl Script {
     pub fn part(&mut self) -> SessionAppend {
         let events = self.events[self.taken..].to_vec();
         self.taken = self.events.len();
-        SessionAppend { epoch: self.epoch, events, summary: self.record.summary() }
+        SessionAppend { epoch: self.epoch, events, notices: std::mem::take(&mut self.notices), summary: self.record.summary() }
     }
 
     pub fn append(&mut self, run: &RunId) -> Append {

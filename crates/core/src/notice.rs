@@ -1,0 +1,171 @@
+//! What a session's events are to those outside: it began, somebody came, somebody left, it ended.
+//! Invariant: a notice is of one event, and says what the record adds up to right after it; equal records give equal notices.
+//! Robots and hidden people are no news: nobody outside counts them either.
+//! Next: `session.rs`, from which notices leave together with their events; the store keeps the two in one transaction.
+
+use crate::event::{EndReason, Event, EventBody};
+use crate::ids::{AppId, MeetingId, PeerId, SessionId};
+use crate::record::{Peer, Record};
+use crate::time::Timestamp;
+
+/// One event, as those outside are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub session: SessionId,
+    pub meeting: MeetingId,
+    pub app: AppId,
+    /// The meeting's title when the session began; empty if it has none.
+    pub title: String,
+    pub started_at: Timestamp,
+    pub created_at: Timestamp,
+    /// The number of the event.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    pub news: News,
+}
+
+/// What a [`Notice`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    Started,
+    Joined(Visit),
+    /// With the moment at which it was last there.
+    Left(Visit, Timestamp),
+    Ended {
+        at: Timestamp,
+        reason: EndReason,
+    },
+}
+
+/// One stay of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    pub peer: PeerId,
+    /// What it was called when it came.
+    pub name: String,
+    pub custom_participant_id: String,
+    pub joined_at: Timestamp,
+}
+
+impl Notice {
+    /// The notice of the last event folded into `record`; `None` if it is no news.
+    pub fn of(record: &Record, event: &Event) -> Option<Self> {
+        let news = match &event.body {
+            EventBody::SessionStarted(_) => News::Started,
+            EventBody::PeerJoined(who) => News::Joined(visit(record.peers.get(&who.peer)?)?),
+            EventBody::PeerLeft { peer, left_at, .. } => News::Left(visit(record.peers.get(peer)?)?, *left_at),
+            EventBody::SessionEnded { ended_at, reason } => News::Ended { at: *ended_at, reason: *reason },
+            _ => return None,
+        };
+        let started = &record.started;
+        Some(Self {
+            session: started.session.clone(),
+            meeting: started.meeting.clone(),
+            app: started.app.clone(),
+            title: started.title.clone(),
+            started_at: started.started_at,
+            created_at: record.created_at,
+            seq: event.seq,
+            at: event.at,
+            news,
+        })
+    }
+}
+
+/// The latest stay of a peer, if it counts.
+fn visit(peer: &Peer) -> Option<Visit> {
+    let (joined_at, _) = peer.stays.last().filter(|_| peer.counts())?;
+    Some(Visit {
+        peer: peer.who.peer.clone(),
+        name: peer.came_as().to_owned(),
+        custom_participant_id: peer.who.custom_participant_id.clone(),
+        joined_at: *joined_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{LeaveReason, PeerJoined, SessionStarted};
+    use crate::preset::Recorder;
+
+    /// What is told of these events, as lines.
+    fn told(events: Vec<EventBody>) -> Vec<String> {
+        let started = SessionStarted {
+            session: SessionId::parse("s").expect("an id"),
+            meeting: MeetingId::parse("m").expect("an id"),
+            app: AppId::parse("a").expect("an id"),
+            title: "Planning".to_owned(),
+            keep_alive_ms: 0,
+            started_at: Timestamp(1),
+            parent: None,
+        };
+        let mut record: Option<Record> = None;
+        let mut lines = Vec::new();
+        for (body, seq) in std::iter::once(EventBody::SessionStarted(started)).chain(events).zip(1..) {
+            let event = Event { seq, at: Timestamp(seq as i64 * 10), body };
+            match &mut record {
+                Some(record) => record.apply(&event),
+                None => record = Record::begin(&event),
+            }
+            let Some(notice) = Notice::of(record.as_ref().expect("it has begun"), &event) else { continue };
+            let who = |visit: &Visit| format!("{} since {}", visit.name, visit.joined_at.0);
+            lines.push(match &notice.news {
+                News::Started => format!("{seq} started"),
+                News::Joined(visit) => format!("{seq} joined {}", who(visit)),
+                News::Left(visit, at) => format!("{seq} left {} at {}", who(visit), at.0),
+                News::Ended { at, .. } => format!("{seq} ended at {}", at.0),
+            });
+        }
+        lines
+    }
+
+    fn joined(peer: &str, hidden: bool, recorder: Recorder) -> EventBody {
+        EventBody::PeerJoined(PeerJoined {
+            peer: PeerId::parse(peer).expect("an id"),
+            participant: crate::ids::ParticipantId::parse(peer).expect("an id"),
+            custom_participant_id: String::new(),
+            name: peer.to_uppercase(),
+            picture: None,
+            preset: crate::ids::PresetId::parse("p").expect("an id"),
+            preset_name: String::new(),
+            hidden,
+            recorder,
+            on_stage: true,
+            origin: None,
+        })
+    }
+
+    fn left(peer: &str, at: i64) -> EventBody {
+        EventBody::PeerLeft { peer: PeerId::parse(peer).expect("an id"), left_at: Timestamp(at), reason: LeaveReason::Lost }
+    }
+
+    #[test]
+    fn people_come_and_go_and_robots_do_not() {
+        let renamed =
+            EventBody::PeerRenamed { peer: PeerId::parse("ann").expect("an id"), name: "Annie".into(), by_other: false };
+        let lines = told(vec![
+            joined("ann", false, Recorder::None),
+            joined("spy", true, Recorder::None),
+            joined("robot", false, Recorder::Recorder),
+            renamed,
+            left("spy", 45),
+            left("ann", 55),
+            left("robot", 60),
+            joined("ann", false, Recorder::None),
+            left("ann", 95),
+            left("nobody", 95),
+            EventBody::SessionEnded { ended_at: Timestamp(99), reason: EndReason::AllLeft },
+        ]);
+        let expected = [
+            "1 started",
+            "2 joined ANN since 20",
+            "7 left ANN since 20 at 55",
+            "9 joined ANN since 90",
+            "10 left ANN since 90 at 95",
+            "12 ended at 99",
+        ];
+        assert_eq!(lines, expected);
+    }
+}

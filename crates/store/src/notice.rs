@@ -1,0 +1,137 @@
+//! How a notice is kept: the name of its event and a JSON object, under names that never change.
+//! Invariant: what was written once can be read for ever, as with events (`record.rs`).
+//! What cannot be read is `None`, never a panic and never a guess.
+
+use salon_core::event::EndReason;
+use salon_core::notice::{News, Visit};
+use salon_core::{AppId, MeetingId, Notice, PeerId, SessionId, Timestamp};
+use serde_json::{Value, json};
+
+const STARTED: &str = "meeting.started";
+const JOINED: &str = "meeting.participantJoined";
+const LEFT: &str = "meeting.participantLeft";
+const ENDED: &str = "meeting.ended";
+
+/// The event's name, by which webhooks ask for it.
+pub(crate) fn name(notice: &Notice) -> &'static str {
+    match notice.news {
+        News::Started => STARTED,
+        News::Joined(_) => JOINED,
+        News::Left(..) => LEFT,
+        News::Ended { .. } => ENDED,
+    }
+}
+
+pub(crate) fn encode(notice: &Notice) -> String {
+    let mut json = json!({
+        "session": notice.session.as_str(), "meeting": notice.meeting.as_str(), "app": notice.app.as_str(),
+        "title": notice.title, "started_ms": notice.started_at.0, "created_ms": notice.created_at.0,
+        "seq": notice.seq, "at_ms": notice.at.0,
+    });
+    match &notice.news {
+        News::Started => {}
+        News::Joined(visit) => json["visit"] = encode_visit(visit),
+        News::Left(visit, left_at) => {
+            json["visit"] = encode_visit(visit);
+            json["left_ms"] = left_at.0.into();
+        }
+        News::Ended { at, reason } => {
+            json["ended_ms"] = at.0.into();
+            json["reason"] = match reason {
+                EndReason::AllLeft => "all_left",
+                EndReason::Closed => "closed",
+            }
+            .into();
+        }
+    }
+    json.to_string()
+}
+
+fn encode_visit(visit: &Visit) -> Value {
+    json!({
+        "peer": visit.peer.as_str(), "name": visit.name, "custom_participant_id": visit.custom_participant_id,
+        "joined_ms": visit.joined_at.0,
+    })
+}
+
+/// Reads a notice back; `None` if the event is unknown or the JSON is not what it needs.
+pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
+    let json: Value = serde_json::from_str(json).ok()?;
+    let time = |field: &str| json[field].as_i64().map(Timestamp);
+    let news = match name {
+        STARTED => News::Started,
+        JOINED => News::Joined(decode_visit(&json["visit"])?),
+        LEFT => News::Left(decode_visit(&json["visit"])?, time("left_ms")?),
+        ENDED => {
+            let reason = match json["reason"].as_str()? {
+                "all_left" => EndReason::AllLeft,
+                "closed" => EndReason::Closed,
+                _ => return None,
+            };
+            News::Ended { at: time("ended_ms")?, reason }
+        }
+        _ => return None,
+    };
+    Some(Notice {
+        session: SessionId::parse(json["session"].as_str()?).ok()?,
+        meeting: MeetingId::parse(json["meeting"].as_str()?).ok()?,
+        app: AppId::parse(json["app"].as_str()?).ok()?,
+        title: json["title"].as_str()?.to_owned(),
+        started_at: time("started_ms")?,
+        created_at: time("created_ms")?,
+        seq: json["seq"].as_u64()?,
+        at: time("at_ms")?,
+        news,
+    })
+}
+
+fn decode_visit(json: &Value) -> Option<Visit> {
+    let text = |field: &str| json[field].as_str();
+    Some(Visit {
+        peer: PeerId::parse(text("peer")?).ok()?,
+        name: text("name")?.to_owned(),
+        custom_participant_id: text("custom_participant_id")?.to_owned(),
+        joined_at: Timestamp(json["joined_ms"].as_i64()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(news: News) -> Notice {
+        Notice {
+            session: SessionId::parse("s").expect("an id"),
+            meeting: MeetingId::parse("m").expect("an id"),
+            app: AppId::parse("a").expect("an id"),
+            title: "Pl\"anning\" \u{fffd}".to_owned(),
+            started_at: Timestamp(1),
+            created_at: Timestamp(2),
+            seq: 7,
+            at: Timestamp(9),
+            news,
+        }
+    }
+
+    #[test]
+    fn notices_come_back_as_they_were() {
+        let visit = || Visit {
+            peer: PeerId::parse("tab-1").expect("an id"),
+            name: "Ann O'Neil".to_owned(),
+            custom_participant_id: String::new(),
+            joined_at: Timestamp(3),
+        };
+        for news in [
+            News::Started,
+            News::Joined(visit()),
+            News::Left(visit(), Timestamp(8)),
+            News::Ended { at: Timestamp(8), reason: EndReason::AllLeft },
+            News::Ended { at: Timestamp(8), reason: EndReason::Closed },
+        ] {
+            let notice = notice(news);
+            assert_eq!(decode(name(&notice), &encode(&notice)), Some(notice));
+        }
+        assert_eq!(decode(JOINED, &encode(&notice(News::Started))), None);
+        assert_eq!(decode("meeting.sang", "{}"), None);
+    }
+}
