@@ -4,7 +4,7 @@
 //! Next: `record.rs` folds them; the store keeps them under stable names of its own.
 
 use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, TrackId};
-use crate::permission::Changes;
+use crate::permission::{Changes, Source};
 use crate::preset::Recorder;
 use crate::time::Timestamp;
 pub use crate::track::{Track, TrackKind};
@@ -51,7 +51,8 @@ pub enum EventBody {
         peer: PeerId,
         track: Track,
     },
-    /// `by` tells a peer's own mute from a host's.
+    /// `by` tells a peer's own mute from somebody else's, which holds until the peer itself has said what it sends: its
+    /// client may never have heard of it.
     TrackPaused {
         peer: PeerId,
         track: TrackId,
@@ -61,6 +62,13 @@ pub enum EventBody {
     TrackUnpublished {
         peer: PeerId,
         track: TrackId,
+    },
+    /// Somebody else switched this off while there was nothing to pause, because the client was away: what it publishes of
+    /// it is off. Of the peer's own accord: it has heard of that.
+    Silenced {
+        peer: PeerId,
+        source: Source,
+        by: Actor,
     },
     /// People without leave to mute others may, or may no longer, switch their own microphones on.
     UnmuteForbidden {
@@ -117,6 +125,11 @@ pub enum EventBody {
     StageChanged {
         peer: PeerId,
         on_stage: bool,
+    },
+    /// How far a peer is that is not on stage: it asks, was called up, or (`None`) neither any more.
+    StageWished {
+        peer: PeerId,
+        wish: Option<StageWish>,
     },
     /// These permissions of a participant are no longer as its preset has them.
     PermissionsChanged {
@@ -241,6 +254,15 @@ pub struct StoreItem {
     pub key: String,
     /// JSON; Salon does not look inside.
     pub payload: String,
+}
+
+/// How far somebody is on the way to the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageWish {
+    /// Has asked to be let on.
+    Asks,
+    /// Somebody who decides has called it up.
+    CalledUp,
 }
 
 /// Who did it.

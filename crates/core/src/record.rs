@@ -146,9 +146,14 @@ impl Record {
                     peer.tracks.insert(track.id.clone(), track.clone());
                 }
             }
-            EventBody::TrackPaused { peer, track, paused, .. } => {
-                if let Some(track) = self.peers.get_mut(peer).and_then(|peer| peer.tracks.get_mut(track)) {
-                    track.paused = *paused;
+            EventBody::TrackPaused { peer, track, paused, by } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.pause(track, *paused, by);
+                }
+            }
+            EventBody::Silenced { peer, source, by } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.silence(*source, by);
                 }
             }
             EventBody::TrackUnpublished { peer, track } => {
@@ -180,6 +185,12 @@ impl Record {
             EventBody::StageChanged { peer, on_stage } => {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.who.on_stage = *on_stage;
+                    peer.stage_wish = None;
+                }
+            }
+            EventBody::StageWished { peer, wish } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.stage_wish = *wish;
                 }
             }
             EventBody::PermissionsChanged { participant, changes, .. } => {

@@ -85,8 +85,6 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     selection: selection::Selection,
-    /// Those who have asked for the stage; `true` once they were called up.
-    stage_requests: BTreeMap<PeerId, bool>,
     // Of people, whatever connection they use.
     rates: rate::Rates,
     /// What the next session begins with, once somebody has looked it up.
@@ -108,7 +106,6 @@ impl Session {
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
             selection: selection::Selection::default(),
-            stage_requests: BTreeMap::new(),
             rates: rate::Rates::default(),
             earlier_chat: None,
             grace: BTreeMap::new(),

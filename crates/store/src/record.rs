@@ -5,7 +5,7 @@
 
 use salon_core::event::{
     Actor, ChatContent, ChatKept, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, Parent, PeerJoined, PollCreated,
-    SessionStarted, StoreItem, Track, TrackKind,
+    SessionStarted, StageWish, StoreItem, Track, TrackKind,
 };
 use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry, Recorder};
@@ -32,10 +32,12 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
             "track_paused",
             json!({
                 "peer": peer.as_str(), "track": track.as_str(), "paused": paused,
-                // Null is the API: a peer's id could be any word.
-                "by_peer": match by { Actor::Peer(peer) => Some(peer.as_str()), Actor::Api => None },
+                "by_peer": encode_actor(by),
             }),
         ),
+        EventBody::Silenced { peer, source, by } => {
+            ("silenced", json!({ "peer": peer.as_str(), "source": source.path(), "by_peer": encode_actor(by) }))
+        }
         EventBody::TrackUnpublished { peer, track } => {
             ("track_unpublished", json!({ "peer": peer.as_str(), "track": track.as_str() }))
         }
@@ -69,6 +71,10 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
         EventBody::StoreDeleted { store, keys } => ("store_deleted", json!({ "store": store, "keys": keys })),
         EventBody::PeerPinned { peer } => ("peer_pinned", json!({ "peer": peer.as_ref().map(PeerId::as_str) })),
         EventBody::StageChanged { peer, on_stage } => ("stage_changed", json!({ "peer": peer.as_str(), "on_stage": on_stage })),
+        // Null is neither.
+        EventBody::StageWished { peer, wish } => {
+            ("stage_wished", json!({ "peer": peer.as_str(), "wish": wish.map(|wish| STAGE_WISHES.name(wish)) }))
+        }
         EventBody::PermissionsChanged { participant, by, changes } => (
             "permissions_changed",
             json!({ "participant": participant.as_str(), "by_peer": by.as_str(), "changes": encode_changes(changes) }),
@@ -109,11 +115,12 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             peer: fields.peer()?,
             track: fields.track("track")?,
             paused: fields.flag("paused")?,
-            by: match object.get("by_peer")? {
-                Value::Null => Actor::Api,
-                Value::String(peer) => Actor::Peer(PeerId::parse(peer).ok()?),
-                _ => return None,
-            },
+            by: decode_actor(object.get("by_peer")?)?,
+        },
+        "silenced" => EventBody::Silenced {
+            peer: fields.peer()?,
+            source: source_at(fields.text("source")?)?,
+            by: decode_actor(object.get("by_peer")?)?,
         },
         "track_unpublished" => EventBody::TrackUnpublished { peer: fields.peer()?, track: fields.track("track")? },
         "unmute_forbidden" => EventBody::UnmuteForbidden { forbidden: fields.flag("forbidden")? },
@@ -161,6 +168,14 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             },
         },
         "stage_changed" => EventBody::StageChanged { peer: fields.peer()?, on_stage: fields.flag("on_stage")? },
+        "stage_wished" => EventBody::StageWished {
+            peer: fields.peer()?,
+            wish: match object.get("wish")? {
+                Value::Null => None,
+                Value::String(wish) => Some(STAGE_WISHES.value(wish)?),
+                _ => return None,
+            },
+        },
         "permissions_changed" => EventBody::PermissionsChanged {
             participant: ParticipantId::parse(fields.text("participant")?).ok()?,
             by: PeerId::parse(fields.text("by_peer")?).ok()?,
@@ -362,8 +377,8 @@ fn decode_changes(named: &Map<String, Value>) -> Option<Changes> {
     for (name, value) in named {
         if let Some(flag) = Flag::ALL.iter().find(|flag| flag.path() == name) {
             changes.flags.insert(*flag, value.as_bool()?);
-        } else if let Some(source) = Source::ALL.iter().find(|source| source.path() == name) {
-            changes.media.insert(*source, CAN_PRODUCE.value(value.as_str()?)?);
+        } else if let Some(source) = source_at(name) {
+            changes.media.insert(source, CAN_PRODUCE.value(value.as_str()?)?);
         } else if name == ENTRY {
             changes.entry = Some(ENTRIES.value(value.as_str()?)?);
         } else {
@@ -371,6 +386,26 @@ fn decode_changes(named: &Map<String, Value>) -> Option<Changes> {
         }
     }
     Some(changes)
+}
+
+fn source_at(name: &str) -> Option<Source> {
+    Source::ALL.iter().copied().find(|source| source.path() == name)
+}
+
+/// Null is the API: a peer's id could be any word.
+fn encode_actor(by: &Actor) -> Option<&str> {
+    match by {
+        Actor::Peer(peer) => Some(peer.as_str()),
+        Actor::Api => None,
+    }
+}
+
+fn decode_actor(by: &Value) -> Option<Actor> {
+    match by {
+        Value::Null => Some(Actor::Api),
+        Value::String(peer) => Some(Actor::Peer(PeerId::parse(peer).ok()?)),
+        _ => None,
+    }
 }
 
 /// A list that is never written empty.
@@ -389,6 +424,7 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
     (LeaveReason::Ended, "ended"),
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
+const STAGE_WISHES: Words<StageWish> = Words(&[(StageWish::Asks, "asks"), (StageWish::CalledUp, "called_up")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
 const CHAT_KINDS: Words<ChatKind> =
     Words(&[(ChatKind::Text, "text"), (ChatKind::Image, "image"), (ChatKind::File, "file"), (ChatKind::Custom, "custom")]);

@@ -2,10 +2,11 @@
 //! Invariant: `share` follows from the peer alone, so the record's sums can be kept by exchanging old shares for new.
 //! Next: `summary.rs` adds the shares up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{LeaveReason, PeerJoined, Track};
+use crate::event::{Actor, LeaveReason, PeerJoined, StageWish, Track};
 use crate::ids::TrackId;
+use crate::permission::Source;
 use crate::preset::Recorder;
 use crate::record::summary::Share;
 use crate::time::Timestamp;
@@ -22,6 +23,10 @@ pub struct Peer {
     /// Time spent here before the current stay, in milliseconds.
     pub earlier_ms: i64,
     pub tracks: BTreeMap<TrackId, Track>,
+    /// What others switched off, as long as the peer itself has not said since what it sends of it.
+    pub silenced: BTreeSet<Source>,
+    /// Asks for the stage, or was called up.
+    pub stage_wish: Option<StageWish>,
     /// Somebody else gave it its name in this stay.
     pub named_by_other: bool,
     /// Its comings and goings, in order: the times it joined, and the times it left.
@@ -63,6 +68,8 @@ impl Peer {
             presence: Presence::Left { at, reason: LeaveReason::Left },
             earlier_ms: 0,
             tracks: BTreeMap::new(),
+            silenced: BTreeSet::new(),
+            stage_wish: None,
             named_by_other: false,
             stays: Vec::new(),
             counted_ms: 0,
@@ -158,6 +165,29 @@ impl Peer {
         }
     }
 
+    /// One of its tracks is paused, or no longer.
+    pub(super) fn pause(&mut self, track: &TrackId, paused: bool, by: &Actor) {
+        let Some(track) = self.tracks.get_mut(track) else { return };
+        track.paused = paused;
+        let source = Source::of(track.kind, track.screen_share);
+        if self.is_itself(by) || paused {
+            self.silence(source, by);
+        }
+    }
+
+    /// Somebody else switched off what comes of this source; by itself: it has said so.
+    pub(super) fn silence(&mut self, source: Source, by: &Actor) {
+        if self.is_itself(by) {
+            self.silenced.remove(&source);
+        } else {
+            self.silenced.insert(source);
+        }
+    }
+
+    fn is_itself(&self, by: &Actor) -> bool {
+        matches!(by, Actor::Peer(peer) if *peer == self.who.peer)
+    }
+
     /// Does nothing to a peer that is not present.
     pub(super) fn leave(&mut self, left_at: Timestamp, reason: LeaveReason) {
         let since = match self.presence {
@@ -171,6 +201,8 @@ impl Peer {
         }
         self.presence = Presence::Left { at: left_at, reason };
         self.tracks.clear();
+        self.silenced.clear();
+        self.stage_wish = None;
         if let Some(stay) = self.stays.last_mut() {
             stay.1 = Some(left_at);
         }

@@ -2,6 +2,8 @@
 //! Invariant: after each call the roster and the record agree on who is connected.
 //! Next: `admission.rs` for those who may not come in yet.
 
+use std::cmp::Reverse;
+
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
 use crate::limits::{MAX_HOST_PLACES, MAX_NAME_CHARS, MAX_ROBOTS, PLACES_FOR_EACH_HOST_PLACE, RESERVE_OF_THE_RECORD};
@@ -129,8 +131,8 @@ impl Session {
 
     /// Whether there is a place for this one; answers with those who give theirs up for it.
     ///
-    /// People within their grace keep their place, and one who waits has one. But of somebody who has several, those that
-    /// are not connected go first; and some are kept for people who keep order.
+    /// One who waits has a place, and some are kept for people who keep order. People within their grace keep theirs as
+    /// long as there are others: then one of somebody who has most goes, and of equals whoever is away longest.
     fn place_for(&self, join: &Join) -> Result<Option<PeerId>, Refusal> {
         let Some(record) = self.live() else { return self.place_to_wait(join) };
         let limits = &self.limits;
@@ -160,10 +162,8 @@ impl Session {
             let present = record.present().filter(|peer| peer.who.participant == *participant).count();
             present + self.waiting.peers_of(participant).len()
         };
-        let several = self.away().map(|peer| (tabs(&peer.who.participant), peer)).filter(|(tabs, _)| *tabs > 1);
-        // The first of those with most.
-        let most = several.reduce(|most, next| if next.0 > most.0 { next } else { most });
-        most.map(|(_, peer)| Some(peer.who.peer.clone())).ok_or(Refusal::Full)
+        let goes = self.away().min_by_key(|peer| (Reverse(tabs(&peer.who.participant)), peer.last_seen(), peer.order));
+        goes.map(|peer| Some(peer.who.peer.clone())).ok_or(Refusal::Full)
     }
 
     /// The same while no session is live.
@@ -202,7 +202,6 @@ impl Session {
     /// A second connection with the same peer id: the first is dead, the server only does not know it yet.
     fn replace_connection(&mut self, join: Join) -> Entered {
         self.unpublish_all(&join.peer);
-        self.forget_stage_request(&join.peer);
         self.rename_on_return(&join);
         self.roster.add(join.peer.clone(), join.preset);
         self.tell_earlier_changes(&join.peer);
@@ -303,16 +302,19 @@ impl Session {
     pub(super) fn take_out(&mut self, peer: &PeerId, reason: LeaveReason) {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
+        let asked = found.stage_wish.is_some();
         self.forget_connection(peer);
         self.selection.leave(peer, self.is_compulsory(peer));
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
         self.outputs.push(Output::Media(Media::CloseTransports { peer: peer.clone() }));
+        if asked {
+            self.tell_stage_requests();
+        }
     }
 
     /// Drops all that only a connection has.
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
-        self.forget_stage_request(peer);
         self.roster.remove(peer);
     }
 

@@ -20,6 +20,16 @@ pub struct Mute {
     pub screen_share: bool,
 }
 
+impl Mute {
+    fn has(self, source: Source) -> bool {
+        match source {
+            Source::Microphone => self.audio,
+            Source::Camera => self.video,
+            Source::Screen => self.screen_share,
+        }
+    }
+}
+
 impl Session {
     /// Removes peers. Unknown ones are passed over: clients send each kick twice (seen in web SDK 2.0.2).
     pub fn kick(&mut self, now: Timestamp, caller: &PeerId, peers: &[PeerId]) -> Result<(), Refusal> {
@@ -189,13 +199,16 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let tracks: Vec<_> = found.tracks.values().cloned().collect();
         for track in tracks {
-            let affected = match Source::of(track.kind, track.screen_share) {
-                Source::Microphone => what.audio,
-                Source::Camera => what.video,
-                Source::Screen => what.screen_share,
-            };
-            if affected {
+            if what.has(Source::of(track.kind, track.screen_share)) {
                 self.stop_track(peer, &track, by);
+            }
+        }
+        // A client that is away, or on its way back, publishes anew what was on when it went.
+        if self.roster.get(peer).is_none_or(|member| !member.media) {
+            for source in Source::ALL.iter().copied().filter(|source| what.has(*source)) {
+                if !self.is_silenced(peer, source) {
+                    self.emit(EventBody::Silenced { peer: peer.clone(), source, by: by.clone() });
+                }
             }
         }
     }

@@ -59,6 +59,7 @@ impl Session {
             self.send_media(Some(caller), &message);
         }
         self.tell_former(caller);
+        self.tell_own_stage(caller);
         Ok(others)
     }
 

@@ -70,7 +70,7 @@ acts! {
     /// Asking for the tracks of others, describing or ending them, choosing their sizes.
     Subscribe: SUBSCRIBED_PER_MINUTE, MINUTE, Passing;
     /// Asking for the stage, and stepping on it.
-    StageRequest: STAGE_REQUESTS_PER_MINUTE, MINUTE, Passing;
+    StageRequest: STAGE_REQUESTS_PER_MINUTE, MINUTE, Written;
     StageJoin: STAGE_REQUESTS_PER_MINUTE, MINUTE, Written;
     /// What hosts do for others: letting in, deciding on the stage, pinning.
     Host: HOST_ACTS_PER_MINUTE, MINUTE, Written;

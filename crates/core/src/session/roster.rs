@@ -17,8 +17,17 @@ pub(super) struct Member {
     pub media: bool,
     /// Has fetched the list of people, as clients do when they have joined.
     pub listed: bool,
+    /// Its client has shared a screen anew that somebody stopped while it was away, and was refused.
+    pub share_refused: bool,
     /// The connected meeting it was told to go to, and when.
     pub sent_to: Option<(MeetingId, Timestamp)>,
+}
+
+impl Member {
+    /// The first time only.
+    pub fn refuses_share(&mut self) -> bool {
+        !std::mem::replace(&mut self.share_refused, true)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +45,7 @@ impl Roster {
     }
 
     pub fn add(&mut self, peer: PeerId, preset: Preset) {
-        self.members.insert(peer, Member { preset, media: false, listed: false, sent_to: None });
+        self.members.insert(peer, Member { preset, media: false, listed: false, share_refused: false, sent_to: None });
     }
 
     pub fn remove(&mut self, peer: &PeerId) {

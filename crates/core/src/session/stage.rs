@@ -1,11 +1,12 @@
 //! Who may be seen: asking for the stage, deciding on it, stepping on and off.
-//! Owns who has asked and who was called up, as long as they are connected; who is on stage is in the record.
+//! Who asks, who was called up and who is on stage is in the record: a broken connection takes nobody's hand down.
 //! Invariant: a peer off stage publishes nothing; only those on it, or called up, or free to come, are on it.
 //! Next: the tests.
 
-use crate::event::EventBody;
+use crate::event::{EventBody, StageWish};
 use crate::ids::{ParticipantId, PeerId};
 use crate::preset::{CanProduce, Preset};
+use crate::record::{self, Record};
 use crate::session::rate::Act;
 use crate::session::{Message, Refusal, Session, Stage, StageNews, StageRequest};
 use crate::time::Timestamp;
@@ -22,11 +23,11 @@ impl Session {
         if !preset.has_stage() || preset.stage_access() == CanProduce::NotAllowed {
             return Err(Refusal::NotAllowed);
         }
-        if self.is_on_stage(caller) || self.stage_requests.contains_key(caller) {
+        if self.is_on_stage(caller) || self.stage_wish(caller).is_some() {
             return Ok(());
         }
         self.take_rate(caller, Act::StageRequest, 1)?;
-        self.stage_requests.insert(caller.clone(), false);
+        self.wish(caller, Some(StageWish::Asks));
         self.tell_stage(caller, Stage::Requested, None);
         self.tell_stage_requests();
         Ok(())
@@ -36,7 +37,8 @@ impl Session {
     pub fn cancel_stage_request(&mut self, now: Timestamp, caller: &PeerId) -> Result<(), Refusal> {
         self.tick(now);
         self.caller(caller)?;
-        if self.stage_requests.remove(caller).is_some() {
+        if self.stage_wish(caller).is_some() {
+            self.wish(caller, None);
             self.tell_stage(caller, Stage::Off, None);
             self.tell_stage_requests();
         }
@@ -59,16 +61,16 @@ impl Session {
         self.take_rate(caller, Act::Host, 1)?;
         let wanted = self.peers_where(|peer| participants.contains(&peer.who.participant) && !peer.who.on_stage);
         for peer in wanted {
-            let may = self.roster.get(&peer).is_some_and(|member| member.preset.has_stage());
-            let news = if granted && may {
-                self.stage_requests.insert(peer.clone(), true);
-                (StageNews::Granted, Stage::Approved)
-            } else if !granted && self.stage_requests.remove(&peer).is_some() {
-                (StageNews::Denied, Stage::Off)
-            } else {
-                continue;
+            let wish = self.stage_wish(&peer);
+            // Of those who are away only the ones who asked are known to have a stage to come to.
+            let may = self.roster.get(&peer).map_or(wish.is_some(), |member| member.preset.has_stage());
+            let (wish, news) = match wish {
+                _ if granted && may => (Some(StageWish::CalledUp), (StageNews::Granted, Stage::Approved)),
+                Some(_) if !granted => (None, (StageNews::Denied, Stage::Off)),
+                _ => continue,
             };
-            self.send(peer.clone(), Message::Stage(news.0));
+            self.wish(&peer, wish);
+            self.send_joined(&peer, Message::Stage(news.0));
             self.tell_stage(&peer, news.1, None);
         }
         self.tell_stage_requests();
@@ -85,12 +87,11 @@ impl Session {
         if self.is_on_stage(caller) {
             return Ok(());
         }
-        let called_up = self.stage_requests.get(caller) == Some(&true);
+        let called_up = self.stage_wish(caller) == Some(StageWish::CalledUp);
         if !preset.has_stage() || (preset.stage_access() != CanProduce::Allowed && !called_up) {
             return Err(Refusal::NotAllowed);
         }
         self.take_rate(caller, Act::StageJoin, 1)?;
-        self.stage_requests.remove(caller);
         self.emit(EventBody::StageChanged { peer: caller.clone(), on_stage: true });
         self.tell_stage(caller, Stage::On, Some(caller));
         self.tell_stage_requests();
@@ -138,10 +139,27 @@ impl Session {
         Ok(self.stage_request_list())
     }
 
-    /// The connection starts anew, or is gone: it asks no more.
-    pub(super) fn forget_stage_request(&mut self, peer: &PeerId) {
-        if self.stage_requests.remove(peer).is_some() {
-            self.tell_stage_requests();
+    /// Tells a client that was away how far it is: its own state began anew, and it may have missed its call.
+    pub(super) fn tell_own_stage(&mut self, peer: &PeerId) {
+        let Some((found, wish)) = self.present(peer).and_then(|found| Some((found, found.stage_wish?))) else { return };
+        let (participant, peer) = (found.who.participant.clone(), peer.clone());
+        let stage = match wish {
+            StageWish::Asks => Stage::Requested,
+            StageWish::CalledUp => Stage::Approved,
+        };
+        if wish == StageWish::CalledUp {
+            self.send_joined(&peer, Message::Stage(StageNews::Granted));
+        }
+        self.send_joined(&peer.clone(), Message::Stage(StageNews::Status { peer, participant, stage }));
+    }
+
+    fn stage_wish(&self, peer: &PeerId) -> Option<StageWish> {
+        self.present(peer)?.stage_wish
+    }
+
+    fn wish(&mut self, peer: &PeerId, wish: Option<StageWish>) {
+        if self.stage_wish(peer) != wish {
+            self.emit(EventBody::StageWished { peer: peer.clone(), wish });
         }
     }
 
@@ -150,14 +168,14 @@ impl Session {
     }
 
     fn stage_request_list(&self) -> Vec<StageRequest> {
-        let asking = self.stage_requests.iter().filter(|(_, called_up)| !**called_up);
-        let who = asking.filter_map(|(peer, _)| self.present(peer));
-        let request = |peer: &crate::record::Peer| StageRequest {
+        let present = self.live().into_iter().flat_map(Record::present);
+        let asking = present.filter(|peer| peer.stage_wish == Some(StageWish::Asks));
+        let request = |peer: &record::Peer| StageRequest {
             peer: peer.who.peer.clone(),
             participant: peer.who.participant.clone(),
             name: peer.who.name.clone(),
         };
-        who.map(request).collect()
+        asking.map(request).collect()
     }
 
     /// Tells everyone but `except` where a peer stands; of a hidden one only itself.
@@ -172,7 +190,7 @@ impl Session {
         }
     }
 
-    fn tell_stage_requests(&mut self) {
+    pub(super) fn tell_stage_requests(&mut self) {
         let to: Vec<PeerId> =
             self.roster.iter().filter(|(_, member)| decides(&member.preset)).map(|(peer, _)| peer.clone()).collect();
         let list = self.stage_request_list();

@@ -10,6 +10,7 @@ use crate::permission::Source;
 use crate::preset::MediaQuality;
 use crate::record::Record;
 use crate::session::rate::Act;
+use crate::session::roster::Member;
 use crate::session::{Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
@@ -22,7 +23,9 @@ impl Session {
             return Err(Refusal::Full);
         }
         if screen_share && kind == TrackKind::Video {
-            let tracks = self.live().into_iter().flat_map(Record::present).flat_map(|peer| peer.tracks.values());
+            // The share of somebody whose connection broke gives way.
+            let connected = self.live().into_iter().flat_map(Record::present).filter(|peer| peer.is_connected());
+            let tracks = connected.flat_map(|peer| peer.tracks.values());
             let shares = tracks.filter(|track| track.screen_share && track.kind == TrackKind::Video).count();
             if shares >= self.caller(caller)?.preset.max_screenshares.max(1) {
                 return Err(Refusal::Full);
@@ -50,10 +53,12 @@ impl Session {
         if me.who.on_stage { Ok(()) } else { Err(Refusal::OffStage) }
     }
 
-    /// Records a new track and tells the others. The track's id must be new in this session.
+    /// Records a new track and tells the others. The track's id must be new in this session. Its answer is the track as it
+    /// is now: paused if somebody else switched that off and the client, which was away, does not know it yet. Then tell it
+    /// with [`Session::tell_silenced`].
     ///
     /// # Errors
-    /// Those of [`Session::may_publish`], `TooLarge`, and `TrackIdTaken`: the media server knows tracks by id alone, so
+    /// Those of [`Session::may_publish`], `TooLarge`, `Muted` for a screen share that was stopped meanwhile, and `TrackIdTaken`: the media server knows tracks by id alone, so
     /// closing one of two with the same id would silence somebody else.
     pub fn publish(&mut self, now: Timestamp, caller: &PeerId, mut track: Track) -> Result<Track, Refusal> {
         self.tick(now);
@@ -67,7 +72,19 @@ impl Session {
             return Err(Refusal::TooLarge);
         }
         self.take_rate(caller, Act::Publish, 1)?;
-        if track.kind == TrackKind::Audio && !track.screen_share && self.may_not_unmute(caller) {
+        let source = Source::of(track.kind, track.screen_share);
+        let silenced = self.is_silenced(caller, source);
+        if silenced && source == Source::Screen {
+            // What a client shares anew by itself is refused once; what people share after that is their wish.
+            let refused = track.kind == TrackKind::Audio || self.roster.get_mut(caller).is_some_and(Member::refuses_share);
+            if refused {
+                return Err(Refusal::Muted);
+            }
+            self.emit(EventBody::Silenced { peer: caller.clone(), source, by: Actor::Peer(caller.clone()) });
+        } else if silenced {
+            track.paused = true;
+        }
+        if source == Source::Microphone && self.may_not_unmute(caller) {
             track.paused = true;
         }
         self.emit(EventBody::TrackPublished { peer: caller.clone(), track: track.clone() });
@@ -102,10 +119,24 @@ impl Session {
                 return Err(refusal);
             }
         }
-        if current.paused != paused {
+        // A client that says it is off has heard of it.
+        let source = Source::of(current.kind, current.screen_share);
+        if current.paused != paused || self.is_silenced(caller, source) {
             self.toggle(caller, track, paused, Actor::Peer(caller.clone()));
         }
         Ok(())
+    }
+
+    /// Tells a client that what it publishes is off, because others switched it off while it was away. Clients then switch
+    /// themselves off, and say so (seen in web SDK 2.0.2).
+    pub fn tell_silenced(&mut self, peer: &PeerId, track: &TrackId) {
+        let Some(track) = self.track(peer, track).filter(|track| track.paused).cloned() else { return };
+        self.send_joined(peer, Message::TrackToggled { peer: peer.clone(), track, by: None });
+    }
+
+    /// Somebody else switched this off, and the peer has not said what it sends since.
+    pub(super) fn is_silenced(&self, peer: &PeerId, source: Source) -> bool {
+        self.present(peer).is_some_and(|peer| peer.silenced.contains(&source))
     }
 
     /// Ends a track of the caller's own. Ending one that is gone is fine.

@@ -132,12 +132,13 @@ impl World {
                 let paused = self.dice.one_in(2);
                 let done = match self.dice.roll(4) {
                     0 => self.session.unpublish(now, &caller, &track).is_ok(),
-                    1 => self.session.set_paused(now, &caller, &track, paused).is_ok(),
-                    2 => self.session.mute_all(now, paused).is_ok(),
-                    _ => {
-                        let what = Mute { audio: true, video: paused, screen_share: true };
-                        self.session.host_mute(now, &caller, Some(&id(other)), what).is_ok()
+                    1 => self.switch(now, &caller, &track, paused),
+                    2 => {
+                        let everyone: Vec<usize> = (0..PEERS).collect();
+                        self.hush(now, &everyone, &[Source::Microphone]);
+                        self.session.mute_all(now, paused).is_ok()
                     }
+                    _ => self.mute(now, &caller, other),
                 };
                 Done::or_refused(done)
             }
@@ -177,6 +178,37 @@ impl World {
         }
     }
 
+    /// Somebody else is about to switch these off: of whoever sends them, or is away and would send them on return.
+    fn hush(&mut self, now: Timestamp, peers: &[usize], sources: &[Source]) {
+        self.session.handle_timeout(now);
+        for (peer, source) in peers.iter().flat_map(|peer| sources.iter().map(move |source| (id(*peer), *source))) {
+            let found = self.session.record().and_then(|record| record.peers.get(&peer)).filter(|peer| peer.is_present());
+            let is_on = |track: &Track| !track.paused && Source::of(track.kind, track.screen_share) == source;
+            if found.is_some_and(|found| !found.is_connected() || found.tracks.values().any(is_on)) {
+                self.hushes.push((peer, source, true));
+            }
+        }
+    }
+
+    /// A host mutes somebody.
+    fn mute(&mut self, now: Timestamp, caller: &PeerId, other: usize) -> bool {
+        let video = self.dice.one_in(2);
+        let sources = [Source::Microphone, Source::Camera];
+        if *caller != id(other) {
+            self.hush(now, &[other], if video { &sources } else { &sources[..1] });
+        }
+        let what = Mute { audio: true, video, screen_share: true };
+        self.session.host_mute(now, caller, Some(&id(other)), what).is_ok()
+    }
+
+    /// A peer switches a track of its own.
+    fn switch(&mut self, now: Timestamp, caller: &PeerId, track: &TrackId, paused: bool) -> bool {
+        let own = self.session.record().and_then(|record| record.peers.get(caller)?.tracks.get(track));
+        let source = own.map(|track| Source::of(track.kind, track.screen_share));
+        self.hushes.extend(source.map(|source| (caller.clone(), source, false)));
+        self.session.set_paused(now, caller, track, paused).is_ok()
+    }
+
     fn is_here_or_waits(&self, peer: &PeerId) -> bool {
         let record = self.session.record().filter(|record| record.ended.is_none());
         self.session.is_waiting(peer) || record.and_then(|record| record.peers.get(peer)).is_some_and(|peer| peer.is_present())
@@ -206,24 +238,37 @@ impl World {
             return self.come(now, other);
         }
         let Some(first) = connected.first() else { return Done::Nothing };
+        // Who is muted while away is back soon after, and publishes.
+        let hushed = self.hushed.iter().next().map(|(peer, source)| (peer.clone(), *source));
+        if let Some((peer, source)) = hushed.filter(|(peer, _)| connected.contains(peer) && self.dice.one_in(4)) {
+            self.tracks += 1;
+            let kind = if source == Source::Microphone { TrackKind::Audio } else { TrackKind::Video };
+            return Done::or_refused(self.session.publish(now, &peer, track(self.tracks, kind, false)).is_ok());
+        }
         if let Some(caller) = connected.iter().find(|peer| !self.screens.hears(peer)).filter(|_| self.dice.one_in(2)) {
             return Done::or_refused(self.complete(now, &caller.clone()));
         }
         let caller = if self.dice.one_in(3) { first.clone() } else { self.dice.pick(&connected) };
         let tracks = self.session.record().and_then(|record| record.peers.get(&caller)).map(|peer| &peer.tracks);
         let own: Vec<TrackId> = tracks.into_iter().flatten().map(|(id, _)| id.clone()).collect();
-        let done = match self.dice.roll(16) {
+        let done = match self.dice.roll(18) {
             0 => self.complete(now, &caller),
             1..=3 => {
                 self.tracks += 1;
                 let kind = self.dice.pick(&[TrackKind::Audio, TrackKind::Video]);
-                self.session.publish(now, &caller, track(self.tracks, kind, kind == TrackKind::Video)).is_ok()
+                let screen_share = kind == TrackKind::Video && self.dice.one_in(2);
+                self.session.publish(now, &caller, track(self.tracks, kind, screen_share)).is_ok()
             }
             4 if !own.is_empty() => self.session.unpublish(now, &caller, &self.dice.pick(&own)).is_ok(),
             5 => self.session.pin(now, &caller, Some(&id(other))).is_ok(),
             6..=8 => self.session.handle_voice(now, &caller).is_ok(),
             9..=11 => self.chat(now, &caller, other),
             12 => self.session.rename(now, &caller, &caller, &format!("name {}", self.tracks)).is_ok(),
+            13 => self.mute(now, first, away.unwrap_or(other)),
+            14 if !own.is_empty() => {
+                let (track, paused) = (self.dice.pick(&own), self.dice.one_in(2));
+                self.switch(now, &caller, &track, paused)
+            }
             _ => self.collaborate(now, &caller, other),
         };
         Done::or_refused(done)

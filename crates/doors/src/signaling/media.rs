@@ -2,6 +2,8 @@
 //! Invariant: the session is asked before the media server, and a transport must be the caller's own.
 //! Next: `salon_media::Owners`, who owns which transport.
 
+use std::time::Duration;
+
 use prost::bytes::Bytes;
 use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
@@ -160,12 +162,17 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
         // Somebody muted, kicked or ended everything in between: what was just taken in goes again.
         caller.media.drop_producer(&ProducerId::from(id.as_str()));
     }
-    published??;
-    answer(&edge::ProducerCreateResponse {
+    let published = published??;
+    let created = edge::ProducerCreateResponse {
         status: true,
         producer_id: id.to_string(),
         description: described(Target::Publisher, "answer", sdp),
-    })
+    };
+    if published.paused == request.paused {
+        return answer(&created);
+    }
+    let peer = caller.peer.clone();
+    Ok(Answer::then(&created, Duration::ZERO, move |session, _| session.tell_silenced(&peer, &id)))
 }
 
 /// The m-line the client speaks of, as its own JSON says.

@@ -114,6 +114,27 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             "peer_joined",
             r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"origin":"u0","participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"none"}"#,
         ),
+        (
+            EventBody::Silenced { peer: peer(), source: Source::Camera, by: Actor::Api },
+            "silenced",
+            r#"{"by_peer":null,"peer":"p1","source":"media.video.can_produce"}"#,
+        ),
+        (
+            EventBody::Silenced { peer: peer(), source: Source::Screen, by: Actor::Peer(peer()) },
+            "silenced",
+            r#"{"by_peer":"p1","peer":"p1","source":"media.screenshare.can_produce"}"#,
+        ),
+        (EventBody::StageWished { peer: peer(), wish: None }, "stage_wished", r#"{"peer":"p1","wish":null}"#),
+        (
+            EventBody::StageWished { peer: peer(), wish: Some(StageWish::Asks) },
+            "stage_wished",
+            r#"{"peer":"p1","wish":"asks"}"#,
+        ),
+        (
+            EventBody::StageWished { peer: peer(), wish: Some(StageWish::CalledUp) },
+            "stage_wished",
+            r#"{"peer":"p1","wish":"called_up"}"#,
+        ),
         (EventBody::HeldOpen { held: true }, "held_open", r#"{"held":true}"#),
         (EventBody::MeetingDeleted { leave_by: Timestamp(7) }, "meeting_deleted", r#"{"leave_by_ms":7}"#),
         (
@@ -348,6 +369,11 @@ fn every_value_is_shown() {
             EventBody::StageChanged { .. } => 36,
             EventBody::HeldOpen { .. } => 46,
             EventBody::MeetingDeleted { .. } => 47,
+            EventBody::Silenced { by: Actor::Api, .. } => 49,
+            EventBody::Silenced { by: Actor::Peer(_), .. } => 50,
+            EventBody::StageWished { wish: None, .. } => 51,
+            EventBody::StageWished { wish: Some(StageWish::Asks), .. } => 52,
+            EventBody::StageWished { wish: Some(StageWish::CalledUp), .. } => 53,
             EventBody::SessionEnded { reason: EndReason::AllLeft, .. } => 19,
             EventBody::SessionEnded { reason: EndReason::Closed, .. } => 20,
             EventBody::ChatSent(sent) => match sent.content.kind {
@@ -362,7 +388,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=48));
+    assert!(seen.into_iter().eq(0..=53));
 }
 
 #[test]

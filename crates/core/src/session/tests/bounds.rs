@@ -12,17 +12,19 @@ fn limits(max_peers: usize, max_peers_ever: usize) -> Limits {
 }
 
 #[test]
-fn a_full_session_keeps_the_places_of_those_it_has() {
+fn a_full_session_keeps_the_places_of_those_who_are_there() {
     let mut meeting = Minutes::with_limits(limits(2, 100));
     meeting.joins(0, "ana", &guest());
     meeting.joins(0, "bo", &guest());
     assert_eq!(meeting.tries_to_join(1, "cy", &guest()), Err(Refusal::Full));
     meeting.drops(2, "ana");
-    assert_eq!(meeting.tries_to_join(3, "cy", &guest()), Err(Refusal::Full), "ana may still come back");
-    assert!(meeting.tries_to_join(4, "ana", &guest()).is_ok());
-    assert!(meeting.tries_to_join(4, "ana", &guest()).is_ok(), "another socket takes no other place");
-    meeting.leaves(5, "bo");
-    assert!(meeting.tries_to_join(6, "cy", &guest()).is_ok());
+    assert!(meeting.tries_to_join(3, "ana", &guest()).is_ok());
+    assert!(meeting.tries_to_join(3, "ana", &guest()).is_ok(), "another socket takes no other place");
+    meeting.drops(4, "bo");
+    meeting.drops(5, "ana");
+    assert!(meeting.tries_to_join(6, "cy", &guest()).is_ok(), "whoever is away holds up nobody");
+    assert_eq!(meeting.tries_to_join(7, "bo", &guest()).map(drop), Ok(()), "and has a place as long as there is one");
+    assert_eq!(meeting.tries_to_join(8, "ana", &guest()), Err(Refusal::Full), "bo was away longest, then ana was");
 }
 
 #[test]

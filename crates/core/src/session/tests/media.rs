@@ -69,6 +69,104 @@ fn a_host_mutes_somebody_who_may_unmute() {
     ");
 }
 
+/// Everything that comes of a peer and is on.
+fn on(meeting: &Minutes, peer: &str) -> Vec<String> {
+    let tracks = &meeting.session.record().unwrap().peers[&id(peer)].tracks;
+    tracks.values().filter(|track| !track.paused).map(|track| track.id.to_string()).collect()
+}
+
+fn hana_mutes(meeting: &mut Minutes, second: i64, what: Mute) {
+    meeting.act(second, "hana mutes bo", |session, now| session.host_mute(now, &id("hana"), Some(&id("bo")), what)).unwrap();
+}
+
+/// Comes back and publishes anew what was on before, as clients do that have not heard of anything.
+fn comes_back(meeting: &mut Minutes, second: i64) -> Result<(), Refusal> {
+    meeting.enters(second, "bo", &guest());
+    ["mic", "cam"].into_iter().try_for_each(|what| meeting.publishes(second, "bo", what).map(drop))
+}
+
+const ALL: Mute = Mute { audio: true, video: true, screen_share: true };
+
+#[test]
+fn who_is_muted_while_away_is_muted_on_return_and_may_switch_on_again() {
+    for kind in ["its socket broke", "nobody knows that its socket is dead", "the server died"] {
+        let mut meeting = Minutes::new();
+        meeting.enters(0, "hana", &host());
+        meeting.enters(0, "bo", &guest());
+        meeting.publishes(1, "bo", "mic").unwrap();
+        meeting.publishes(1, "bo", "cam").unwrap();
+        match kind {
+            "its socket broke" => meeting.drops(2, "bo"),
+            "the server died" => {
+                meeting.dies(2, 3);
+                meeting.enters(3, "hana", &host());
+            }
+            _ => {}
+        }
+        hana_mutes(&mut meeting, 4, ALL);
+        comes_back(&mut meeting, 5).unwrap();
+        assert_eq!(on(&meeting, "bo"), [""; 0], "{kind}");
+        let mic = track_id("bo-mic");
+        meeting.does(5, "bo is told", |session, _| session.tell_silenced(&id("bo"), &mic));
+        assert!(meeting.text().contains("to bo: bo-mic off"), "{kind}: {}", meeting.text());
+        // It breaks off once more before it could say that it has heard.
+        meeting.drops(6, "bo");
+        comes_back(&mut meeting, 7).unwrap();
+        assert_eq!(on(&meeting, "bo"), [""; 0], "{kind}");
+        meeting.act(8, "bo unmutes", |session, now| session.set_paused(now, &id("bo"), &mic, false)).unwrap();
+        assert_eq!(on(&meeting, "bo"), ["bo-mic"], "{kind}");
+        meeting.drops(9, "bo");
+        comes_back(&mut meeting, 10).unwrap();
+        assert_eq!(on(&meeting, "bo"), ["bo-mic"], "{kind}: the camera was never switched on again");
+    }
+}
+
+#[test]
+fn who_has_heard_of_being_muted_unmutes_as_it_likes() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "hana", &host());
+    meeting.enters(0, "bo", &guest());
+    meeting.publishes(1, "bo", "cam").unwrap();
+    hana_mutes(&mut meeting, 2, ALL);
+    // Its client says so.
+    let cam = track_id("bo-cam");
+    meeting.act(3, "bo's client is off", |session, now| session.set_paused(now, &id("bo"), &cam, true)).unwrap();
+    meeting.act(4, "bo ends it", |session, now| session.unpublish(now, &id("bo"), &cam)).unwrap();
+    meeting.publishes(5, "bo", "cam").unwrap();
+    assert_eq!(on(&meeting, "bo"), ["bo-cam"], "switched on anew");
+    // Who left and came in again begins anew.
+    hana_mutes(&mut meeting, 6, ALL);
+    meeting.leaves(7, "bo");
+    comes_back(&mut meeting, 8).unwrap();
+    assert_eq!(on(&meeting, "bo"), ["bo-cam", "bo-mic"]);
+}
+
+#[test]
+fn a_share_that_was_stopped_while_its_owner_was_away_does_not_come_back_by_itself() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "hana", &host());
+    meeting.enters(0, "bo", &guest());
+    meeting.publishes(1, "bo", "screen").unwrap();
+    meeting.drops(2, "bo");
+    hana_mutes(&mut meeting, 3, ALL);
+    meeting.enters(4, "bo", &guest());
+    assert_eq!(meeting.publishes(5, "bo", "screen"), Err(Refusal::Muted));
+    assert_eq!(meeting.publishes(5, "bo", "sound"), Err(Refusal::Muted), "nor its sound");
+    meeting.publishes(9, "bo", "screen").unwrap();
+    meeting.publishes(9, "bo", "sound").unwrap();
+}
+
+#[test]
+fn a_share_of_somebody_who_is_away_holds_up_nobody() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "ana", &guest());
+    meeting.enters(0, "bo", &guest());
+    meeting.publishes(1, "ana", "screen").unwrap();
+    assert_eq!(meeting.publishes(2, "bo", "screen"), Err(Refusal::Full));
+    meeting.drops(3, "ana");
+    meeting.publishes(4, "bo", "screen").unwrap();
+}
+
 #[test]
 fn the_api_mutes_everyone_and_forbids_to_unmute() {
     let mut meeting = Minutes::new();

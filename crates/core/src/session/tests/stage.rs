@@ -103,3 +103,53 @@ fn who_is_on_stage_survives_a_crash() {
     assert!(!meeting.session.peer(&id("vic"), &id("paula")).unwrap().on_stage);
     steps_on(&mut meeting, "paula").unwrap();
 }
+
+#[test]
+fn a_raised_hand_and_a_call_live_through_a_broken_connection_and_a_crash() {
+    for crash in [false, true] {
+        let mut meeting = Minutes::new();
+        for (peer, preset) in [("paula", presenter()), ("vic", viewer()), ("val", viewer())] {
+            meeting.enters(0, peer, &preset);
+        }
+        requests(&mut meeting, "vic").unwrap();
+        decides(&mut meeting, "paula", "val", true).unwrap();
+        if crash {
+            meeting.dies(5, 6);
+            meeting.enters(6, "paula", &presenter());
+        } else {
+            meeting.drops(5, "vic");
+            meeting.drops(5, "val");
+        }
+        let asking = |meeting: &Minutes| meeting.session.stage_requests(&id("paula")).unwrap().len();
+        assert_eq!(asking(&meeting), 1, "vic may come back");
+        meeting.enters(7, "vic", &viewer());
+        meeting.enters(7, "val", &viewer());
+        let told = meeting.text();
+        assert!(told.contains("to vic: stage of vic: Requested"), "{told}");
+        assert!(told.contains("to val: Granted\n     to val: stage of val: Approved"), "{told}");
+        steps_on(&mut meeting, "val").unwrap();
+        decides(&mut meeting, "paula", "vic", true).unwrap();
+        meeting.act(8, "vic steps on", |session, now| session.join_stage(now, &id("vic"))).unwrap();
+    }
+}
+
+#[test]
+fn whoever_asks_and_does_not_come_back_asks_no_more_and_hosts_are_told() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "paula", &presenter());
+    meeting.enters(0, "vic", &viewer());
+    requests(&mut meeting, "vic").unwrap();
+    meeting.drops(5, "vic");
+    let before = meeting.text().len();
+    meeting.time_passes(20);
+    assert!(meeting.text()[before..].contains("to paula: [] ask for the stage"), "{}", meeting.text());
+    assert_eq!(meeting.session.stage_requests(&id("paula")), Ok(vec![]));
+    // A decision reaches those who are away.
+    meeting.enters(21, "vic", &viewer());
+    meeting.act(22, "vic asks", |session, now| session.request_stage(now, &id("vic"))).unwrap();
+    meeting.drops(23, "vic");
+    let whom = [participant("vic")];
+    meeting.act(24, "paula calls", |session, now| session.decide_stage(now, &id("paula"), &whom, true)).unwrap();
+    meeting.enters(25, "vic", &viewer());
+    meeting.act(26, "vic steps on", |session, now| session.join_stage(now, &id("vic"))).unwrap();
+}
