@@ -96,7 +96,9 @@ test('a lossy and far line shows as such, near what the browser counts, and is i
     assert.ok(loss > 0.03 && loss < 0.16, `${loss}`);
   });
   const video = received(quality, bob, ada, 'video');
-  assert.ok(video.packets_resent > 20, `${video.packets_resent}`);
+  // Of a picture that is watched nearly everything that was lost is sent again, however few pictures a busy machine makes.
+  const sent = last.camera.packets - first.camera.packets;
+  assert.ok(sent > 0 && video.packets_resent > 0.04 * sent, `${video.packets_resent} resent of ${sent}`);
   assert.ok(audio.score < 4.1, `${audio.score}`);
 
   await bob.leaves();
@@ -139,6 +141,7 @@ test('a page that sends more than its preset allows is seen in the next smaller 
     assert.equal(track.rid, 'h', track.reason);
     assert.match(track.reason, /more than the preset allows/);
   }, { within: 30_000 });
+  await eventually('it is what is drawn', async () => assert.equal((await counted(bob, ada)).camera.width, 640));
   for (let look = 0; look < 10; look++) {
     const { camera } = await counted(bob, ada);
     assert.equal(camera.width, 640);

@@ -1,5 +1,5 @@
 //! What a meeting is: the rules, with no I/O, clock, randomness, async or serde.
-//! Reading order: `ids`, `time`, `limits`, `preset`, `track`, `permission`, `event`, `record`, `notice`, `session`.
+//! Reading order: `ids`, `time`, `limits`, `name`, `preset`, `track`, `permission`, `event`, `record`, `notice`, `session`.
 //! Invariant: the live state is the fold of the numbered events; nothing durable changes without one.
 //! Time comes in as an argument and what should happen goes out as values.
 //! Next: `session.rs` is the door; `record.rs` is the fold that everything else reads.
@@ -7,6 +7,7 @@
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod name;
 pub mod notice;
 pub mod permission;
 pub mod preset;

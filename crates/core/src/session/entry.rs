@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
 use crate::limits::{MAX_HOST_PLACES, MAX_NAME_CHARS, MAX_ROBOTS, PLACES_FOR_EACH_HOST_PLACE, RESERVE_OF_THE_RECORD};
+use crate::name;
 use crate::preset::Preset;
 use crate::record::{self, Presence, Record};
 use crate::session::rate::Act;
@@ -327,7 +328,8 @@ impl Session {
             return Err(Refusal::NotAllowed);
         }
         self.peer(caller, peer)?;
-        if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS {
+        let name = name::checked(name).map_err(|_| Refusal::BadName)?;
+        if name.chars().count() > MAX_NAME_CHARS {
             return Err(Refusal::TooLarge);
         }
         if self.present(peer).is_some_and(|found| found.who.name == name) {
@@ -360,9 +362,9 @@ impl Join {
         }
     }
 
-    /// The name this peer will have: the wanted one where the preset allows it, else the participant's.
+    /// The name this peer will have: the wanted one where the preset allows it and it is one, else the participant's.
     fn display_name(&self) -> String {
-        let wanted = self.wanted_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let wanted = self.wanted_name.as_deref().and_then(|name| name::checked(name).ok());
         let name = wanted.filter(|_| self.preset.can_edit_display_name).unwrap_or(&self.name);
         name.chars().take(MAX_NAME_CHARS).collect()
     }

@@ -38,6 +38,8 @@ pub enum Refusal {
     Muted,
     /// A poll needs a question and at least two options, none of them blank.
     Incomplete,
+    /// A name shows something, on one line, and turns no other text around.
+    BadName,
     /// A connected meeting needs a title.
     Untitled,
     /// Each participant votes once in a poll.
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
             Refusal::OffStage => "only people on stage may do this",
             Refusal::Muted => "a host has muted everyone",
             Refusal::Incomplete => "a poll needs a question and at least two options",
+            Refusal::BadName => "a name needs visible characters, and no line breaks, control or direction characters",
             Refusal::Untitled => "a connected meeting needs a title",
             Refusal::OnTheWay => "they are on the way to another meeting",
             Refusal::AlreadyVoted => "you have voted in this poll",

@@ -45,12 +45,13 @@ pub enum Answer {
     Later(Instant, Bytes),
     /// Another event with the request's id, with this payload.
     Under(u32, Bytes),
-    /// The event of the request, with this payload; and this happens so long after that is said.
+    /// The event of the request, with this payload; and this happens once that is said and the client asks for nothing
+    /// else for so long.
     Then { payload: Bytes, after: Duration, act: Act },
 }
 
 impl Answer {
-    /// This message; and then, so long after it is said, `act` happens.
+    /// This message; and then, when the client has asked for nothing for so long, `act` happens.
     pub fn then(
         message: &impl prost::Message,
         after: Duration,

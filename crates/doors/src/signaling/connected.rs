@@ -24,8 +24,9 @@ use crate::signaling::from_wire::message;
 use crate::signaling::trouble::Trouble;
 
 /// A host who closes the room it is in moves everyone out first, itself included, and only then asks for the deletion
-/// (seen in web SDK 2.0.2): it is sent on after this. Lower loses that request on slow lines and machines.
-const HOST_LEAVES_AFTER: Duration = Duration::from_secs(1);
+/// (seen in web SDK 2.0.2): it is sent on when it asks for nothing more for so long. Lower loses that request on slow lines
+/// and machines.
+const HOST_LEAVES_AFTER: Duration = Duration::from_millis(1_500);
 
 async fn own_family(caller: &Caller) -> Result<Family, Trouble> {
     let facts = caller.handle.call(|session, _| session.facts().clone()).await?;

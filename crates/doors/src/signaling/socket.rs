@@ -18,7 +18,7 @@ use salon_store::Store;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::signaling::caller::{Answer, Caller};
 use crate::signaling::dispatch::dispatch;
 use crate::signaling::to_wire::frame;
+use crate::signaling::trouble::Trouble;
 use crate::tokens::{Bearer, Tokens};
 use salon_live::Clock;
 use salon_live::{Handle, Hub, Push, Removed, Unavailable};
@@ -48,6 +49,9 @@ const HANGUP_AFTER: Duration = Duration::from_secs(3);
 
 /// Pushes that may wait for a slow client: a large meeting's worth of joins.
 const PUSHES: usize = 4_096;
+
+/// Answers that may wait at a time; of more the first goes out early.
+const HELD_BACK: usize = 8;
 
 /// Messages over the rate that are refused before the socket is closed. Those of a client that slows down again are
 /// forgiven at the rate itself.
@@ -201,7 +205,8 @@ async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admis
         rate: Rate::new(&porch.settings),
         heard: Instant::now(),
         hangup: None,
-        held_back: None,
+        held_back: Vec::new(),
+        answered: watch::Sender::new(tokio::time::Instant::now()),
     };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
@@ -242,6 +247,23 @@ async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>)
     let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
 }
 
+/// Until a client has asked for nothing for so long, or for five times as long if it goes on.
+async fn quiet_for(span: Duration, answered: watch::Receiver<tokio::time::Instant>) {
+    let began = tokio::time::Instant::now();
+    loop {
+        let until = quiet_at(*answered.borrow(), began, span);
+        if until <= tokio::time::Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(until).await;
+    }
+}
+
+/// When a client that was last answered then, and goes on with nothing, has been quiet for `span`.
+fn quiet_at(answered: tokio::time::Instant, began: tokio::time::Instant, span: Duration) -> tokio::time::Instant {
+    (answered + span).min(began + span * 5)
+}
+
 /// A message of the client's, without its id if that is too long to be echoed.
 fn decode(frame: Bytes) -> Option<SocketMessage> {
     let message = SocketMessage::decode(frame).ok()?;
@@ -257,8 +279,10 @@ struct Line<'a> {
     heard: Instant,
     /// When a client that was removed is closed, unless it closes by itself.
     hangup: Option<tokio::time::Instant>,
-    /// An answer that waits, and when it goes out.
-    held_back: Option<(tokio::time::Instant, Bytes)>,
+    /// Answers that wait, and when each goes out; at most [`HELD_BACK`].
+    held_back: Vec<(tokio::time::Instant, Bytes)>,
+    /// When the last request was dealt with.
+    answered: watch::Sender<tokio::time::Instant>,
 }
 
 impl Line<'_> {
@@ -268,7 +292,7 @@ impl Line<'_> {
         loop {
             let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
             let hangup_at = self.hangup.unwrap_or(never);
-            let answer_at = self.held_back.as_ref().map_or(never, |(at, _)| *at);
+            let answer_at = self.held_back.iter().map(|(at, _)| *at).min().unwrap_or(never);
             let end = tokio::select! {
                 () = self.porch.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
                 push = waiting.recv() => match push {
@@ -294,10 +318,7 @@ impl Line<'_> {
                         self.send(Message::Text("2".into())).await
                     }
                 }
-                () = tokio::time::sleep_until(answer_at) => match self.held_back.take() {
-                    Some((_, frame)) => self.send(Message::Binary(frame)).await,
-                    None => None,
-                },
+                () = tokio::time::sleep_until(answer_at) => self.say_first_held_back().await,
                 () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
             };
             if let Some(end) = end {
@@ -358,18 +379,30 @@ impl Line<'_> {
                 return Some(end);
             }
         }
+        let end = self.answer(event, id, answer).await;
+        self.answered.send_replace(tokio::time::Instant::now());
+        end
+    }
+
+    async fn say_first_held_back(&mut self) -> Option<End> {
+        let (first, _) = self.held_back.iter().enumerate().min_by_key(|(_, (at, _))| *at)?;
+        let (_, frame) = self.held_back.swap_remove(first);
+        self.send(Message::Binary(frame)).await
+    }
+
+    async fn answer(&mut self, event: u32, id: Option<String>, answer: Result<Answer, Trouble>) -> Option<End> {
         match answer {
             Ok(Answer::None) => None,
             Ok(Answer::Payload(payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
             Ok(Answer::Later(at, payload)) => {
-                self.held_back = Some((at.into(), frame::envelope(event, id, payload)));
-                None
+                self.held_back.push((at.into(), frame::envelope(event, id, payload)));
+                if self.held_back.len() > HELD_BACK { self.say_first_held_back().await } else { None }
             }
             Ok(Answer::Then { payload, after, act }) => {
                 let end = self.send(Message::Binary(frame::envelope(event, id, payload))).await;
-                let handle = self.caller.handle.clone();
+                let (handle, answered) = (self.caller.handle.clone(), self.answered.subscribe());
                 tokio::spawn(async move {
-                    tokio::time::sleep(after).await;
+                    quiet_for(after, answered).await;
                     // If the session is gone by now, so is what was to happen in it.
                     let _ = handle.call(act).await;
                 });
@@ -477,5 +510,14 @@ mod tests {
     fn a_client_within_the_rate_or_a_little_over_it_stays() {
         assert_eq!(sent(10.0, 10_000), Taken::Allowed);
         assert_ne!(sent(8.0, 10_000), Taken::TooOften);
+    }
+
+    #[test]
+    fn what_waits_for_a_quiet_client_waits_while_it_asks_but_not_for_ever() {
+        let began = tokio::time::Instant::now();
+        let after = |ms| began + Duration::from_millis(ms);
+        let due = |answered_ms| quiet_at(after(answered_ms), began, Duration::from_secs(1));
+        assert_eq!((due(0), due(900), due(3_999)), (after(1_000), after(1_900), after(4_999)));
+        assert_eq!((due(4_500), due(60_000)), (after(5_000), after(5_000)));
     }
 }

@@ -113,6 +113,32 @@ async fn who_was_muted_for_good_cannot_unmute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_muted_while_away_is_not_heard_on_return_and_is_told() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let bob = house.guest(&meeting, "Bob").await;
+    let mut socket = bob.join_with_media().await;
+    socket.publish("audio").await.unwrap();
+    let mut alice = house.host(&meeting, "Alice").await.join_with_media().await;
+    drop(socket);
+    house.counts(&meeting, Some(1)).await;
+    let mute = edge::HostMediaControlForPeerRequest { participant_id: bob.peer.clone(), audio: true, ..Default::default() };
+    alice.tell(media::HOST_CONTROL_PEER, &mute).await;
+    alice.forget().await;
+
+    let mut socket = bob.join_with_media().await;
+    let microphone = socket.publish("audio").await.unwrap();
+    let told: edge::PeerProducerCreateBroadcastResponse = alice.hear(media::PEER_PRODUCER_CREATE_BROADCAST).await;
+    assert!(told.producer_state.unwrap().pause, "nobody hears him");
+    let told: edge::PeerProducerToggleBroadcastResponse = socket.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    let state = told.producer_state.unwrap();
+    assert_eq!((state.producer_id, state.pause), (microphone.clone(), true), "and his client knows");
+    socket.pause(&microphone, false).await;
+    let told: edge::PeerProducerToggleBroadcastResponse = alice.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    assert!(!told.producer_state.unwrap().pause, "he may switch it on again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_waiting_room_is_only_for_those_who_may_admit() {
     let house = House::open().await;
     let meeting = house.meeting().await;
@@ -145,8 +171,9 @@ async fn people_rename_themselves_if_they_may_and_members_nobody_else() {
     assert_eq!(done.status, "success");
     let told: edge::PeerDisplayNameEditBroadcastResponse = mallory.hear(media::PEER_DISPLAY_NAME_EDIT_BROADCAST).await;
     assert_eq!((told.participant_id, told.display_name), (bob.peer(), "Bobby".to_owned()));
-    for bad in ["", "  ", &"x".repeat(257)] {
-        assert!(bob.refused(media::CHANGE_DISPLAY_NAME, &rename(bob.peer(), bad)).await.contains("too large"), "{bad:?}");
+    let why = "a name needs visible characters, and no line breaks, control or direction characters";
+    for (bad, why) in [("", why), ("  ", why), ("a\nb", why), (&*"x".repeat(257), "the message is too large")] {
+        assert_eq!(bob.refused(media::CHANGE_DISPLAY_NAME, &rename(bob.peer(), bad)).await, why, "{bad:?}");
     }
 }
 

@@ -99,12 +99,19 @@ fn a_name_has_so_many_characters() {
     let mut rename = |name: &str| meeting.act(1, "ana renames", |session, now| session.rename(now, &id("ana"), &id("ana"), name));
     assert_eq!(rename(&"ä".repeat(MAX_NAME_CHARS)), Ok(()));
     assert_eq!(rename(&"ä".repeat(MAX_NAME_CHARS + 1)), Err(Refusal::TooLarge));
-    assert_eq!(rename(" \t"), Err(Refusal::TooLarge));
+    for bad in [" \t", "ana\nhost", "ana\u{202E}tsoh", "\u{200B}"] {
+        assert_eq!(rename(bad), Err(Refusal::BadName), "{bad:?}");
+    }
     let seq = meeting.session.record().unwrap().seq;
     let same = "ä".repeat(MAX_NAME_CHARS);
     meeting.act(2, "ana renames", |session, now| session.rename(now, &id("ana"), &id("ana"), &same)).unwrap();
     assert_eq!(meeting.session.record().unwrap().seq, seq, "the same name is no event");
     // On joining there is nobody to refuse to: both the wish and the given name are cut.
+    // What is no name is not taken.
+    let mut nameless = join("cy", &guest(), "s1");
+    nameless.wanted_name = Some("\u{202E}yc".to_string());
+    meeting.joins_with(3, "cy joins", nameless).unwrap();
+    assert_eq!(meeting.session.peer(&id("cy"), &id("cy")).unwrap().name, "cy");
     for wanted in [None, Some("ö".repeat(10_000))] {
         let mut join = join("bo", &guest(), "s1");
         join.name = "o".repeat(10_000);
