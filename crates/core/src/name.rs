@@ -47,7 +47,8 @@ mod tests {
         let family = "👩\u{200D}👩\u{200D}👧";
         let scotland = "\u{1F3F4}\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}";
         let persian = "می\u{200C}خواهم";
-        for name in ["Ada", "Ö", "李", "עדה\u{200E} (Ada)", family, scotland, persian, "नमस्ते", "O'Neil, Jr.", "🙂"] {
+        for name in ["Ada", "Ö", "李", "עדה\u{200E} (Ada)", family, scotland, persian, "नमस्ते", "O'Neil, Jr.", "🙂"]
+        {
             assert_eq!(checked(name), Ok(name));
         }
         assert_eq!(checked(" \u{3000}Ada\t"), Ok("Ada"));

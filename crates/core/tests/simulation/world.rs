@@ -177,7 +177,11 @@ impl World {
     fn note_hushed(&mut self, done: &Done) {
         let changes = std::mem::take(&mut self.hushes);
         for (peer, source, is_off) in changes.into_iter().filter(|_| !matches!(done, Done::Refused)) {
-            if is_off { self.hushed.insert((peer, source)) } else { self.hushed.remove(&(peer, source)) };
+            if is_off {
+                self.hushed.insert((peer, source))
+            } else {
+                self.hushed.remove(&(peer, source))
+            };
         }
         if let Done::Entered { peer, waits: false, .. } = done {
             let peer = id(*peer);

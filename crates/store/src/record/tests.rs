@@ -125,11 +125,7 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             r#"{"by_peer":"p1","peer":"p1","source":"media.screenshare.can_produce"}"#,
         ),
         (EventBody::StageWished { peer: peer(), wish: None }, "stage_wished", r#"{"peer":"p1","wish":null}"#),
-        (
-            EventBody::StageWished { peer: peer(), wish: Some(StageWish::Asks) },
-            "stage_wished",
-            r#"{"peer":"p1","wish":"asks"}"#,
-        ),
+        (EventBody::StageWished { peer: peer(), wish: Some(StageWish::Asks) }, "stage_wished", r#"{"peer":"p1","wish":"asks"}"#),
         (
             EventBody::StageWished { peer: peer(), wish: Some(StageWish::CalledUp) },
             "stage_wished",
