@@ -100,19 +100,29 @@ fn subject(id: &SessionId, format: ChatFormat, expires: Timestamp) -> String {
     format!("chat\n{id}\n{}\n{}", extension(format), expires.0)
 }
 
-/// RFC 4180. Payloads are as people wrote them, so a spreadsheet should be told to take the columns as text.
+/// RFC 4180, and nothing that a spreadsheet runs. The JSON has what people wrote to the letter.
 fn csv(record: &Record) -> String {
     let mut csv = COLUMNS.join(",") + "\r\n";
     for message in public(record) {
-        let quoted = fields(record, message).map(|field| match field {
-            Value::String(text) if text.contains(['"', ',', '\r', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
-            Value::String(text) => text,
+        let cells = fields(record, message).map(|field| match field {
+            Value::String(text) => cell(text),
             other => other.to_string(),
         });
-        csv.push_str(&quoted.join(","));
+        csv.push_str(&cells.join(","));
         csv.push_str("\r\n");
     }
     csv
+}
+
+/// A text as a cell. Spreadsheets take one for a formula by how it begins, quoted or not, unless that is an apostrophe.
+fn cell(mut text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        text.insert(0, '\'');
+    }
+    match text.contains(['"', ',', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
 }
 
 /// A list of objects. Payloads are text here too: the address of an image, the JSON of a file as its sender wrote it.
@@ -147,4 +157,26 @@ fn fields(record: &Record, message: &ChatMessage) -> [Value; COLUMNS.len()] {
         json!(message.content.payload),
         json!(rfc3339(message.at)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (text, written) in [
+            ("=HYPERLINK(\"https://evil.example\",\"x\")", "\"'=HYPERLINK(\"\"https://evil.example\"\",\"\"x\"\")\""),
+            ("+1", "'+1"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "\"'\r=1\""),
+            ("1 = 1", "1 = 1"),
+            ("a,b", "\"a,b\""),
+            ("", ""),
+        ] {
+            assert_eq!(cell(text.to_owned()), written);
+        }
+    }
 }
