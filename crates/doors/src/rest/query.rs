@@ -1,6 +1,6 @@
 //! Query parameters, and the place of a page in its list.
 //! Rules for every list: pages count from 1; `page_no` and `per_page` may be written `1.0`, and 0 or nothing means the
-//! default; unknown parameters are ignored; of a repeated one the last counts.
+//! default; unknown parameters are ignored; of a repeated one the last counts; what narrows a list down is never empty.
 
 use std::convert::Infallible;
 
@@ -15,6 +15,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use crate::rest::error::ApiError;
+use crate::rest::path::PathId;
 use crate::rest::settings::PerPage;
 use crate::rfc3339::parse_rfc3339;
 
@@ -50,23 +51,32 @@ impl Asked {
         Self { pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), most }
     }
 
-    /// The value of a parameter; an empty one counts as not given.
-    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+    /// The value of a parameter, empty or not. An empty id, time or word of a list narrows nothing down, so it is a mistake.
+    pub fn given(&self, name: &str) -> Result<Option<&str>, ApiError> {
         let value = self.pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        match value.filter(|value| !value.is_empty()) {
+        match value {
             Some(value) if value.contains('\0') => Err(ApiError::invalid(name, "must not contain the character U+0000")),
             value => Ok(value),
         }
     }
 
+    /// A text or a number; an empty one counts as not given.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        Ok(self.given(name)?.filter(|value| !value.is_empty()))
+    }
+
     /// All values of a parameter that is repeated (`a=1&a=2`) or separated by commas (`a=1,2`).
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let given = self.pairs.iter().filter(|(key, _)| key == name);
-        given.flat_map(|(_, values)| values.split(',')).filter(|value| !value.is_empty()).collect()
+        self.pairs.iter().filter(|(key, _)| key == name).flat_map(|(_, values)| values.split(',')).collect()
+    }
+
+    pub fn id<T: PathId>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.given(name)? else { return Ok(None) };
+        T::read(value).map(Some).ok_or_else(|| ApiError::invalid(name, "must be a valid GUID"))
     }
 
     pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
-        match self.text(name)? {
+        match self.given(name)? {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
             Some(_) => Err(ApiError::invalid(name, "must be a boolean")),
@@ -75,7 +85,7 @@ impl Asked {
 
     /// One of the values of an enum of the wire.
     pub fn one_of<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.text(name)? else { return Ok(None) };
+        let Some(value) = self.given(name)? else { return Ok(None) };
         let value: StrDeserializer<'_, ValueError> = value.into_deserializer();
         T::deserialize(value).map(Some).map_err(|error| {
             let known = error.to_string().split_once("expected ").map_or(String::new(), |(_, known)| known.replace('`', ""));
@@ -84,7 +94,7 @@ impl Asked {
     }
 
     pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let Some(value) = self.text(name)? else { return Ok(None) };
+        let Some(value) = self.given(name)? else { return Ok(None) };
         // A `+` that was not escaped arrives as a blank.
         let read = parse_rfc3339(value).or_else(|| parse_rfc3339(&value.replace(' ', "+")));
         read.map(Some).ok_or_else(|| ApiError::invalid(name, "must be in ISO 8601 date format"))
@@ -131,6 +141,7 @@ pub fn paging(page: &Page, items: usize, total: u64) -> Paging {
 
 #[cfg(test)]
 mod tests {
+    use salon_core::MeetingId;
     use salon_wire::rest::meetings::MeetingStatus;
 
     use super::*;
@@ -178,6 +189,16 @@ mod tests {
         assert!(asked.one_of::<MeetingStatus>("t").is_err());
         assert_eq!(asked.all("f"), ["a", "b", "c"]);
         assert_eq!((asked.flag("b").ok(), asked.flag("x").ok()), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn an_empty_filter_is_a_mistake_and_not_none() {
+        let asked = Asked::parse("i=&t=&s=&f=&b=&search=", MOST);
+        assert!(asked.id::<MeetingId>("i").is_err() && asked.instant("t").is_err());
+        assert!(asked.one_of::<MeetingStatus>("s").is_err() && asked.flag("b").is_err());
+        assert_eq!(asked.all("f"), [""]);
+        assert_eq!(asked.text("search").ok(), Some(None), "every text has an empty part");
+        assert_eq!(asked.id::<MeetingId>("x").ok(), Some(None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use salon_wire::rest::sessions as wire;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
-use crate::rest::path::{At, PathId};
+use crate::rest::path::At;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
 use crate::rfc3339::rfc3339;
@@ -26,24 +26,20 @@ pub async fn list(
 ) -> Listed<wire::SessionList> {
     let (participants_min, participants_max) = range(&asked, "participants")?;
     let now = teller.clock.now();
-    let mut filter = SessionFilter {
+    let filter = SessionFilter {
         page: asked.page()?,
         sort: match asked.one_of::<wire::SessionSortBy>("sort_by")? {
             Some(wire::SessionSortBy::MinutesConsumed) => SessionSort::MinutesConsumed,
             Some(wire::SessionSortBy::CreatedAt) | None => SessionSort::CreatedAt,
         },
         live: asked.one_of::<wire::SessionStatus>("status")?.map(|status| status == wire::SessionStatus::Live),
-        meeting: None,
+        meeting: asked.id("associated_id")?,
         from: asked.instant("start_time")?,
         to: asked.instant("end_time")?,
         participants_min,
         participants_max,
         now,
     };
-    if let Some(meeting) = asked.text("associated_id")? {
-        let meeting = MeetingId::read(meeting);
-        filter.meeting = Some(meeting.ok_or_else(|| ApiError::invalid("associated_id", "must be a valid GUID"))?);
-    }
     let found = store.sessions(&caller.app, &filter).await?;
     let sessions = found.items.iter().map(|row| current(&teller, row, now)).collect::<Result<Vec<_>, _>>()?;
     let paging = paging(&filter.page, sessions.len(), found.total);
@@ -134,11 +130,12 @@ pub fn to_wire(summary: &Summary, minutes_consumed: f64) -> wire::Session {
 
 /// Reads `min:max`, where either side may be missing; a single number is both.
 fn range(asked: &Asked, name: &str) -> Result<(Option<u32>, Option<u32>), ApiError> {
-    let Some(text) = asked.text(name)? else { return Ok((None, None)) };
-    let (min, max) = text.split_once(':').unwrap_or((text, text));
-    let bound = |text: &str| match text.trim() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| ApiError::invalid(name, "must be of the form min:max")),
-    };
-    Ok((bound(min)?, bound(max)?))
+    let Some(text) = asked.given(name)? else { return Ok((None, None)) };
+    let malformed = || ApiError::invalid(name, "must be of the form min:max");
+    let bound = |text: &str| text.trim().parse().map_err(|_| malformed());
+    let side = |text: &str| if text.trim().is_empty() { Ok(None) } else { bound(text).map(Some) };
+    match text.split_once(':') {
+        Some((min, max)) => Ok((side(min)?, side(max)?)),
+        None => bound(text).map(|both| (Some(both), Some(both))),
+    }
 }

@@ -140,7 +140,22 @@ async fn sessions_are_found() {
         let listed = app.get(&format!("/sessions?{query}")).await.expect(200);
         assert_eq!(listed["paging"]["total_count"], count, "{query}");
     }
-    for query in ["participants=a:b", "participants=-1:2", "status=OPEN", "sort_by=name", "associated_id=x", "sort_order=UP"] {
+    for query in [
+        "participants=a:b",
+        "participants=-1:2",
+        "status=OPEN",
+        "sort_by=name",
+        "associated_id=x",
+        "sort_order=UP",
+        // What got lost on the way to a filter must not list everything.
+        "associated_id=",
+        "participants=",
+        "status=",
+        "sort_by=",
+        "sort_order=",
+        "start_time=",
+        "end_time=",
+    ] {
         app.get(&format!("/sessions?{query}")).await.refused(400);
     }
     for sort_by in ["createdAt", "minutesConsumed"] {
