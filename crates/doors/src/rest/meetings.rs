@@ -153,7 +153,7 @@ fn patched(
     Ok(meeting)
 }
 
-/// Replaces a meeting: what is left out returns to its default, and so does the status.
+/// Replaces a meeting: what is left out returns to its default. The status, which no body can say here, stays.
 #[utoipa::path(put, path = "/meetings/{meeting_id}", tag = "meetings", request_body = wire::MeetingBody,
     params(("meeting_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Meeting>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
@@ -221,7 +221,6 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> 
     let json = |value: Result<Value, serde_json::Error>| value.expect("a configuration is plain data");
     let meeting = Meeting {
         title: body.title,
-        active: true,
         record_on_start: body.record_on_start.unwrap_or_default(),
         live_stream_on_start: body.live_stream_on_start.unwrap_or_default(),
         persist_chat: body.persist_chat.unwrap_or_default(),

@@ -36,7 +36,7 @@ async fn meetings_and_participants() {
     assert_eq!(agrees("PATCH", "/meetings/{meeting_id}", &patched)["data"]["status"], "INACTIVE");
     let replaced = app.call("PUT", &one).json(&json!({})).send().await;
     let replaced = agrees("PUT", "/meetings/{meeting_id}", &replaced);
-    assert_eq!(replaced["data"]["status"], "ACTIVE");
+    assert_eq!(replaced["data"]["status"], "INACTIVE", "no SDK can say it here, so it stays");
     assert!(replaced["data"].get("recording_config").is_none() && replaced["data"].get("title").is_none());
 
     let people = format!("{one}/participants");
