@@ -5,6 +5,7 @@
 pub mod content_type;
 pub mod doors;
 pub mod flows;
+pub mod host_names;
 mod ids;
 pub mod keys;
 pub mod metrics;

@@ -1,6 +1,6 @@
 //! The REST door: every route on one screen.
-//! A request passes `rest/door.rs`, is matched here, is given its caller by `rest/auth.rs` and its ids by `rest/path.rs`,
-//! and reaches a handler of three moves: from the wire, one question or command, to the wire.
+//! A request is matched here, passes `rest/door.rs`, which lets it in by the rule of its route, is given its ids by
+//! `rest/path.rs`, and reaches a handler of three moves: from the wire, one question or command, to the wire.
 //! Invariant: whatever fails on the way is an `ApiError`, and every answer of the API is JSON in an envelope.
 //! Next: `rest/active_session.rs`, the hot path; `docs/api.md`, the conventions.
 
@@ -15,7 +15,6 @@ mod edits;
 mod error;
 mod health;
 mod here;
-mod host_names;
 mod internals;
 mod live;
 mod meetings;
@@ -29,6 +28,7 @@ mod quality;
 mod query;
 mod rate;
 mod reply;
+mod rules;
 mod session_chat;
 mod session_people;
 mod sessions;
@@ -55,16 +55,18 @@ use crate::rest::chat_files::FileDesk;
 use crate::rest::door::Porter;
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
-use crate::rest::host_names::HostNames;
 use crate::rest::live::Teller;
 use crate::rest::rate::Rates;
+use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, PerPage, PublicUrl};
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_live::Hub;
 use salon_quality::Quality;
 
+pub use crate::rest::auth::Who;
 pub use crate::rest::health::Scrape;
+pub use crate::rest::rules::Rule;
 pub use crate::rest::settings::{FileRules, Ice, KeepAlive, Settings};
 
 /// Where the resources of an app are, as the official SDKs have it and without their prefix. The older host has them
@@ -83,7 +85,6 @@ pub struct Rest(Arc<Parts>);
 
 struct Parts {
     doors: Doors,
-    gate: Gate,
     teller: Teller,
     edits: Edits,
     page: Page,
@@ -120,7 +121,6 @@ hands_out! {
     Quality: doors.quality;
     Scrape: doors.scrape;
     CancellationToken: doors.stop;
-    Gate: gate;
     Edits: edits;
     Page: page;
     KeepAlive: keep_alive;
@@ -168,52 +168,113 @@ fn account() -> Vec<UtoipaMethodRouter<Rest>> {
 /// Resources of an app that Salon does not have yet.
 fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
-        ("/recordings", any(missing::recordings)),
-        ("/recordings/{*rest}", any(missing::recordings)),
-        ("/recordings/active-recording/{meeting_id}", get(missing::active_recording)),
         ("/livestreams", any(missing::livestreams)),
         ("/livestreams/{*rest}", any(missing::livestreams)),
-        ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
-        (ACTIVE_LIVESTREAM, get(missing::livestreams)),
-        ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
-        ("/meetings/{meeting_id}/active-transcript", get(missing::active_transcript)),
         ("/webhooks", any(missing::webhooks)),
         ("/webhooks/{*rest}", any(missing::webhooks)),
         ("/analytics/{*rest}", any(missing::analytics)),
     ]
 }
 
-/// What the client SDK asks with a participant token, and what it reports.
-fn client() -> Router<Rest> {
-    Router::new()
-        .route("/v2/internals/participant-details", get(internals::participant_details))
-        .route("/iceservers", get(internals::ice_servers))
-        .route("/v2/meetings/chat-upload", post(chat_files::allow))
-        .route("/files/chat/{file_id}/{name}", get(chat_files::download).put(chat_files::upload))
-        .route("/downloads/chat/{session_id}", get(session_chat::download))
-        .route("/otel/logs", post(internals::report))
-        .route("/api/v1/message", post(internals::report))
-        .route("/location", get(internals::location).post(internals::location))
+/// Those of them that the client SDK asks for as well, on the older host and with a participant token.
+fn not_yet_for_clients() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/recordings", any(missing::recordings)),
+        ("/recordings/{*rest}", any(missing::recordings)),
+        ("/recordings/active-recording/{meeting_id}", get(missing::active_recording)),
+        ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
+        (ACTIVE_LIVESTREAM, get(missing::livestreams)),
+        ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
+        ("/meetings/{meeting_id}/active-transcript", get(missing::active_transcript)),
+    ]
 }
 
-/// The node itself.
-fn node() -> Router<Rest> {
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(openapi_json))
-        .route("/page/config", get(page::config))
+/// What only the client SDK asks, and what it reports.
+fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
+    vec![
+        ("/v2/internals/participant-details", Who::Guest, get(internals::participant_details)),
+        ("/iceservers", Who::Guest, get(internals::ice_servers)),
+        ("/v2/meetings/chat-upload", Who::Guest, post(chat_files::allow)),
+        ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
+        ("/otel/logs", Who::Anyone, post(internals::report)),
+        ("/api/v1/message", Who::Anyone, post(internals::report)),
+        ("/location", Who::Anyone, get(internals::location).post(internals::location)),
+    ]
+}
+
+/// The node itself, and links that are their own credential.
+fn node() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/health", get(health::health)),
+        ("/metrics", get(health::metrics)),
+        ("/openapi.json", get(openapi_json)),
+        ("/page/config", get(page::config)),
+        ("/downloads/chat/{session_id}", get(session_chat::download)),
+    ]
+}
+
+/// Every route with its rule.
+fn table(kit: &[UtoipaMethodRouter<Rest>], account: &[UtoipaMethodRouter<Rest>]) -> Table<Rest> {
+    let mut table = Table::new();
+    for prefix in ["/client/v4", ""] {
+        let (app, owner) = (Rule::of(Who::App), Rule::of(Who::Account));
+        for (path, route) in plain(kit).chain(not_yet()).chain(not_yet_for_clients()) {
+            table.add(&format!("{prefix}{KIT}{path}"), app, route);
+        }
+        for (path, route) in plain(account) {
+            table.add(&format!("{prefix}{ACCOUNT}{path}"), owner, route);
+        }
+        table.close(&format!("{prefix}{KIT}"), app);
+        table.close(&format!("{prefix}/accounts/{{account_id}}"), owner);
+    }
+    for (path, route) in plain(kit).chain(not_yet()) {
+        table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
+    }
+    for (path, route) in not_yet_for_clients() {
+        let route = if path == ACTIVE_LIVESTREAM { get(missing::active_livestream) } else { route };
+        table.add(&format!("/v2{path}"), Rule::also_for_pages(Who::OldAppOrGuest), route);
+    }
+    table.close("/v2", Rule::of(Who::OldApp));
+    for (path, who, route) in client() {
+        table.add(path, Rule::also_for_pages(who), route);
+    }
+    for (path, route) in node() {
+        table.add(path, Rule::of(Who::Anyone), route);
+    }
+    table
+}
+
+/// Routes without their description.
+fn plain(routes: &[UtoipaMethodRouter<Rest>]) -> impl Iterator<Item = (&str, MethodRouter<Rest>)> {
+    routes.iter().flat_map(|(_, documented, route)| documented.paths.keys().map(move |path| (path.as_str(), route.clone())))
+}
+
+/// Every route of this door, for tests that walk them all.
+pub fn routes() -> Vec<(String, Rule)> {
+    table(&kit(), &account()).done().1.all()
 }
 
 /// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
-/// what others serve at addresses of their own.
+/// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
     let (kit, account) = (kit(), account());
     let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account)]);
     let openapi = Document(serde_json::to_vec(&document).expect("the document is plain data").into());
-    let porter = Porter::new(HostNames(settings.hosts), doors.metrics.clone());
+    let mut table = table(&kit, &account);
+    for (path, route) in beside {
+        table.add(path, Rule::of(Who::Anyone), route.clone().with_state(()));
+    }
+    let (router, rules) = table.done();
+    let gate = Gate {
+        keys: doors.keys.clone(),
+        rates: Rates::new(settings.requests_per_5_minutes),
+        tokens: doors.tokens.clone(),
+        store: doors.store.clone(),
+        clock: doors.clock.clone(),
+        dev_token: settings.dev_token,
+    };
+    let porter = Porter::new(settings.hosts, rules, gate, doors.metrics.clone());
     let rest = Rest(Arc::new(Parts {
-        gate: Gate::new(doors.keys.clone(), Rates::new(settings.requests_per_5_minutes)),
         teller: Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() },
         edits: Edits::new(),
         page: Page::new(page),
@@ -233,33 +294,11 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         openapi,
         doors,
     }));
-
-    let mut router = client().merge(node());
-    for (path, route) in beside {
-        router = router.route_service(path, route.clone());
-    }
-    for prefix in ["/client/v4", ""] {
-        router = serve(router, &format!("{prefix}{KIT}"), &kit);
-        router = serve(router, &format!("{prefix}{ACCOUNT}"), &account);
-    }
-    router = serve(router, "/v2", &kit);
-    for prefix in [&format!("/client/v4{KIT}"), KIT, "/v2"] {
-        for (path, route) in not_yet() {
-            let route = if prefix == "/v2" && path == ACTIVE_LIVESTREAM { get(missing::active_livestream) } else { route };
-            router = router.route(&format!("{prefix}{path}"), route);
-        }
-    }
     router
         .fallback(elsewhere)
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(axum::middleware::from_fn_with_state(porter, door::pass))
         .with_state(rest)
-}
-
-/// Adds routes under a prefix. Plain routes instead of nested routers: nesting rewrites the address of every request.
-fn serve(router: Router<Rest>, prefix: &str, routes: &[UtoipaMethodRouter<Rest>]) -> Router<Rest> {
-    let routes = routes.iter().flat_map(|(_, documented, route)| documented.paths.keys().map(move |path| (path, route)));
-    routes.fold(router, |router, (path, route)| router.route(&format!("{prefix}{path}"), route.clone()))
 }
 
 async fn openapi_json(State(Document(json)): State<Document>) -> Response {

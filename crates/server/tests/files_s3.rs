@@ -113,7 +113,7 @@ async fn an_upload_that_is_cut_off_leaves_nothing() {
     let app = bucket.node("hunter2").await;
     let (upload, file) = links(&app, "plan.png").await;
     let mut stream = TcpStream::connect(app.running.addr).await.expect("the node accepts");
-    let head = format!("PUT {upload} HTTP/1.1\r\nhost: x\r\ncontent-length: 20000000\r\n\r\n");
+    let head = format!("PUT {upload} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20000000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("a head");
     stream.write_all(&vec![7; 12_000_000]).await.expect("two parts and a bit");
     let wait = async |wanted: fn((usize, usize)) -> bool| {

@@ -13,6 +13,8 @@ mod changes;
 mod chat_files;
 #[path = "rest/client.rs"]
 mod client;
+#[path = "rest/every_route.rs"]
+mod every_route;
 #[path = "rest/hostile.rs"]
 mod hostile;
 #[path = "rest/lists.rs"]

@@ -1,18 +1,22 @@
 //! Who a request speaks for: an API key for an account and one of its apps, or a participant's token.
-//! Invariant: past here the app is one that the caller may use; an app of another account does not exist.
+//! Invariant: a handler runs only for those whom the rule of its route lets in, and an app of another account does not exist.
 //! The Cloudflare addresses and the older host (`/v2`) differ in what they take and how they refuse (`docs/api.md`).
 //! Secrets are compared by hash, and never logged.
+//! Next: `rules.rs`, which route has which rule; `door.rs`, which asks before any handler runs.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRef, FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
+use base64::Engine;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use salon_core::{AccountId, AppId};
 use salon_store::{Admission, ApiKey};
 
+use crate::host_names;
 use crate::keys::Keys;
 use crate::rest::error::ApiError;
 use crate::rest::rate::Rates;
@@ -22,6 +26,29 @@ use salon_store::Store;
 
 const AUTH_EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
 const AUTH_KEY: HeaderName = HeaderName::from_static("x-auth-key");
+
+/// What HTTP Basic is written in: some clients leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Holders of an API key of the account in the address, about the app in the address.
+    App,
+    /// Holders of an API key of the account in the address.
+    Account,
+    /// Holders of an API key, about the app that HTTP Basic names: the older host.
+    OldApp,
+    /// Participants.
+    Guest,
+    /// Those of `OldApp`, and participants about their own meeting.
+    OldAppOrGuest,
+    /// Anybody: nothing is secret there, or the address is its own credential.
+    Anyone,
+}
 
 /// A holder of an API key, asking about an app.
 #[derive(Debug, Clone)]
@@ -36,146 +63,160 @@ pub struct Owner {
 }
 
 /// A participant whose token is good, with everything about them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Guest(pub Admission);
 
-/// Who holds which key, and how often it may be used.
-#[derive(Clone)]
-pub struct Gate(Arc<(Keys, Rates)>);
+macro_rules! let_in_by_the_gate {
+    ($($who:ty),*) => {$(
+        impl<S: Send + Sync> FromRequestParts<S> for $who {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+                // Somebody else was let in by the route's rule: to this handler, that is nobody.
+                parts.extensions.remove::<Self>().ok_or_else(ApiError::unauthorized)
+            }
+        }
+    )*};
+}
+
+let_in_by_the_gate!(Caller, Owner, Guest);
+
+/// Knows who holds which credential, and how often it may be used.
+pub struct Gate {
+    pub keys: Keys,
+    pub rates: Rates,
+    pub tokens: Tokens,
+    pub store: Store,
+    pub clock: Clock,
+    /// An API token that everybody knows: taken from programs and from the page that is served here, and not from a page of
+    /// another origin, which would administer this server for whoever made it.
+    pub dev_token: Option<&'static str>,
+}
 
 impl Gate {
-    pub fn new(keys: Keys, rates: Rates) -> Self {
-        Self(Arc::new((keys, rates)))
+    /// Lets a request in if it comes from somebody who may call such a route. The handler is told who it is.
+    pub async fn admit(&self, who: Who, parts: &mut Parts) -> Result<(), ApiError> {
+        match who {
+            Who::Anyone => {}
+            Who::Account => {
+                let account = self.account(parts).await?;
+                parts.extensions.insert(Owner { account });
+            }
+            Who::App => {
+                let account = self.account(parts).await?;
+                let app = in_address(parts, "{app_id}").and_then(|app| AppId::parse(app).ok()).ok_or_else(no_app)?;
+                if self.keys.account_of(&app).await?.as_ref() != Some(&account) {
+                    return Err(no_app());
+                }
+                parts.extensions.insert(Caller { app });
+            }
+            Who::OldAppOrGuest if bearer(&parts.headers).is_some() => {
+                let guest = self.guest(parts).await?;
+                if in_address(parts, "{meeting_id}").is_some_and(|id| !id.eq_ignore_ascii_case(guest.0.meeting.id.as_str())) {
+                    return Err(ApiError::not_allowed("The token is for another meeting"));
+                }
+                parts.extensions.insert(guest);
+            }
+            Who::OldApp | Who::OldAppOrGuest => {
+                let caller = self.basic(parts).await?;
+                parts.extensions.insert(caller);
+            }
+            Who::Guest => {
+                let guest = self.guest(parts).await?;
+                parts.extensions.insert(guest);
+            }
+        }
+        Ok(())
     }
 
-    fn keys(&self) -> &Keys {
-        &self.0.0
+    /// The account of the first valid credential, if it is the one in the address.
+    async fn account(&self, parts: &Parts) -> Result<AccountId, ApiError> {
+        let wanted = in_address(parts, "{account_id}").unwrap_or_default();
+        let mut malformed = false;
+        let mut text = |name: &HeaderName| {
+            let value = parts.headers.get(name)?;
+            let text = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty());
+            malformed |= text.is_none();
+            text
+        };
+        let (authorization, email, secret) = (text(&header::AUTHORIZATION), text(&AUTH_EMAIL), text(&AUTH_KEY));
+        let bearer = authorization.and_then(|value| after_scheme(value, "bearer"));
+        malformed |= authorization.is_some() && bearer.is_none();
+        malformed |= email.is_some() != secret.is_some();
+
+        for (secret, email) in [(bearer, None), (email.and(secret), email)] {
+            let Some(secret) = secret else { continue };
+            let key = self.key(secret, parts).await?;
+            let fits = |key: &Arc<ApiKey>| key.account.as_str() == wanted && email.is_none_or(|email| belongs_to(key, email));
+            if let Some(key) = key.filter(fits) {
+                self.limit(&key.account)?;
+                return Ok(key.account.clone());
+            }
+        }
+        Err(if malformed { ApiError::bad_credential_headers() } else { ApiError::forbidden() })
+    }
+
+    /// The older host: user is the app, password the key.
+    async fn basic(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        let encoded = authorization(&parts.headers, "basic").and_then(|encoded| BASE64.decode(encoded).ok());
+        let decoded = encoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let (user, secret) = decoded.as_deref().and_then(|pair| pair.split_once(':')).ok_or_else(ApiError::unauthorized)?;
+        let app = AppId::parse(user).map_err(|_| ApiError::unauthorized())?;
+        let key = self.key(secret, parts).await?.ok_or_else(ApiError::unauthorized)?;
+        if self.keys.account_of(&app).await?.as_ref() != Some(&key.account) {
+            return Err(ApiError::unauthorized());
+        }
+        self.limit(&key.account)?;
+        Ok(Caller { app })
+    }
+
+    async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
+        let token = bearer(&parts.headers).and_then(|token| self.tokens.verify(token, self.clock.now()));
+        let token = token.ok_or_else(ApiError::unauthorized)?;
+        let admission = self.store.admission(&token.participant).await?;
+        // A deleted participant is not admitted however good the token is.
+        let admission = admission.filter(|found| found.meeting.id == token.meeting && found.meeting.app == token.app);
+        admission.map(Guest).ok_or_else(ApiError::unauthorized)
+    }
+
+    /// The key with this secret.
+    async fn key(&self, secret: &str, parts: &Parts) -> Result<Option<Arc<ApiKey>>, ApiError> {
+        if self.dev_token == Some(secret) && host_names::is_foreign_page(parts) {
+            return Err(ApiError::not_allowed(
+                "Everybody knows this token, so pages of other origins may not use it: call from a server",
+            ));
+        }
+        Ok(self.keys.key(secret).await?)
     }
 
     fn limit(&self, account: &AccountId) -> Result<(), ApiError> {
-        self.0.1.take(account, Instant::now()).map_err(|wait| {
+        self.rates.take(account, Instant::now()).map_err(|wait| {
             // Whole seconds, rounded up: a caller who waits that long succeeds.
             ApiError::too_many_requests(wait.as_secs() + 1)
         })
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller
-where
-    Gate: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let gate = Gate::from_ref(state);
-        let params = match RawPathParams::from_request_parts(parts, state).await {
-            Ok(params) => Some(params),
-            Err(RawPathParamsRejection::MissingPathParams(_)) => None,
-            Err(_) => return Err(ApiError::bad_request("the address is not valid UTF-8")),
-        };
-        let param = |wanted: &str| params.as_ref()?.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-        let (account, app) = match (param("account_id"), param("app_id")) {
-            (Some(account), Some(app)) => (key_account(&parts.headers, &gate, account).await?, AppId::parse(app).ok()),
-            _ => return basic(&parts.headers, &gate).await,
-        };
-        gate.limit(&account)?;
-        let Some(app) = app else { return Err(no_app()) };
-        match gate.keys().account_of(&app).await? {
-            Some(owner) if owner == account => Ok(Self { app }),
-            _ => Err(no_app()),
-        }
-    }
+/// What stands in the address where the matched route has this. Ids of accounts and apps need no escapes, so none are read.
+fn in_address<'p>(parts: &'p Parts, place: &str) -> Option<&'p str> {
+    let route = parts.extensions.get::<MatchedPath>()?.as_str();
+    route.split('/').zip(parts.uri.path().split('/')).find(|(part, _)| *part == place).map(|(_, text)| text)
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Owner
-where
-    Gate: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let gate = Gate::from_ref(state);
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::forbidden())?;
-        let account = params.iter().find(|(name, _)| *name == "account_id").map_or("", |(_, value)| value);
-        let account = key_account(&parts.headers, &gate, account).await?;
-        gate.limit(&account)?;
-        Ok(Self { account })
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Guest
-where
-    Tokens: FromRef<S>,
-    Store: FromRef<S>,
-    Clock: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| after_scheme(value.to_str().ok()?, "bearer"));
-        let bearer = token.and_then(|token| Tokens::from_ref(state).verify(token, Clock::from_ref(state).now()));
-        let bearer = bearer.ok_or_else(ApiError::unauthorized)?;
-        let admission = Store::from_ref(state).admission(&bearer.participant).await?;
-        // A deleted participant is not admitted however good the token is.
-        let admission = admission.filter(|found| found.meeting.id == bearer.meeting && found.meeting.app == bearer.app);
-        admission.map(Self).ok_or_else(ApiError::unauthorized)
-    }
-}
-
-/// The account of the first valid credential, if it is the one in the address.
-async fn key_account(headers: &HeaderMap, gate: &Gate, account: &str) -> Result<AccountId, ApiError> {
-    let mut malformed = false;
-    let mut text = |name: &HeaderName| {
-        let value = headers.get(name)?;
-        let text = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty());
-        malformed |= text.is_none();
-        text
-    };
-    let (authorization, email, secret) = (text(&header::AUTHORIZATION), text(&AUTH_EMAIL), text(&AUTH_KEY));
-    let bearer = authorization.and_then(|value| after_scheme(value, "bearer"));
-    malformed |= authorization.is_some() && bearer.is_none();
-    malformed |= email.is_some() != secret.is_some();
-
-    if let Some(token) = bearer
-        && let Some(key) = gate.keys().key(token).await?
-        && key.account.as_str() == account
-    {
-        return Ok(key.account.clone());
-    }
-    if let (Some(email), Some(secret)) = (email, secret)
-        && let Some(key) = gate.keys().key(secret).await?
-        && key.account.as_str() == account
-        && belongs_to(&key, email)
-    {
-        return Ok(key.account.clone());
-    }
-    Err(if malformed { ApiError::bad_credential_headers() } else { ApiError::forbidden() })
-}
-
-fn belongs_to(key: &Arc<ApiKey>, email: &str) -> bool {
+fn belongs_to(key: &ApiKey, email: &str) -> bool {
     key.email.as_deref().is_none_or(|known| known.eq_ignore_ascii_case(email))
-}
-
-/// The older host: user is the app, password the key.
-async fn basic(headers: &HeaderMap, gate: &Gate) -> Result<Caller, ApiError> {
-    let encoded = headers.get(header::AUTHORIZATION).and_then(|value| after_scheme(value.to_str().ok()?, "basic"));
-    let decoded = encoded.and_then(|encoded| String::from_utf8(decode_base64(encoded)?).ok());
-    let Some((user, secret)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) else {
-        return Err(ApiError::unauthorized());
-    };
-    let app = AppId::parse(user).map_err(|_| ApiError::unauthorized())?;
-    let key = gate.keys().key(secret).await?.ok_or_else(ApiError::unauthorized)?;
-    match gate.keys().account_of(&app).await? {
-        Some(owner) if owner == key.account => {
-            gate.limit(&key.account)?;
-            Ok(Caller { app })
-        }
-        _ => Err(ApiError::unauthorized()),
-    }
 }
 
 fn no_app() -> ApiError {
     ApiError::not_found("App not found")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    authorization(headers, "bearer")
+}
+
+fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
+    after_scheme(headers.get(header::AUTHORIZATION)?.to_str().ok()?, scheme)
 }
 
 /// What follows the scheme of an `Authorization` header, if it is that scheme and something follows.
@@ -183,30 +224,6 @@ fn after_scheme<'h>(value: &'h str, scheme: &str) -> Option<&'h str> {
     let (named, rest) = value.trim().split_once(' ')?;
     let rest = rest.trim();
     (named.eq_ignore_ascii_case(scheme) && !rest.is_empty() && !rest.contains(' ')).then_some(rest)
-}
-
-/// Standard base64, padded or not; `None` for anything else.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for letter in text.bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -227,9 +244,9 @@ mod tests {
         for (text, bytes) in
             [("ZGV2OmRldi10b2tlbg==", "dev:dev-token"), ("ZGV2OmRldi10b2tlbg", "dev:dev-token"), ("", ""), ("YQ==", "a")]
         {
-            assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(BASE64.decode(text).ok().as_deref(), Some(bytes.as_bytes()), "{text}");
         }
-        assert_eq!(decode_base64("a-b_"), None);
-        assert_eq!(decode_base64("ä"), None);
+        assert!(BASE64.decode("a-b_").is_err());
+        assert!(BASE64.decode("\u{e4}").is_err());
     }
 }

@@ -1,6 +1,7 @@
-//! What happens to every request before and after its handler: host names, cross-origin rules, panics, counting.
+//! What happens to every request before and after its handler: host names, who may call, other origins, panics, counting.
 //! One middleware instead of a stack of layers: each layer costs an allocation or two on every request.
-//! Invariant: a handler's panic is a 500 for its caller and nothing for anybody else.
+//! Invariant: nothing is answered that the rule of the route does not allow, not even that there is nothing; a handler's
+//! panic is a 500 for its caller and nothing for anybody else.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -15,13 +16,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCod
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
+use crate::host_names::{HostNames, host};
 use crate::metrics::Metrics;
+use crate::rest::auth::Gate;
 use crate::rest::error::{ApiError, Cause};
-use crate::rest::host_names::HostNames;
-
-/// Paths that web pages of any origin may call: the client SDK's own calls and its reports, and files. The rest of the API is for
-/// servers, and what only the page served here asks is for its own origin.
-const OPEN: [&str; 6] = ["/v2/", "/iceservers", "/otel/", "/api/v1/", "/location", "/files/"];
+use crate::rest::rules::Rules;
 
 /// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -41,6 +40,8 @@ pub struct Porter(Arc<Desk>);
 
 struct Desk {
     names: HostNames,
+    rules: Rules,
+    gate: Gate,
     metrics: Arc<Metrics>,
     /// Tells the ids of this run's requests from those of others.
     run: String,
@@ -48,9 +49,9 @@ struct Desk {
 }
 
 impl Porter {
-    pub fn new(names: HostNames, metrics: Arc<Metrics>) -> Self {
+    pub fn new(names: HostNames, rules: Rules, gate: Gate, metrics: Arc<Metrics>) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Self(Arc::new(Desk { names, metrics, run, next_request: AtomicU64::new(1) }))
+        Self(Arc::new(Desk { names, rules, gate, metrics, run, next_request: AtomicU64::new(1) }))
     }
 }
 
@@ -59,15 +60,23 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let open = is_open(&request);
+    let rule = desk.rules.of(route.as_ref());
+    let pages = rule.pages || (request.uri().path() == "/" && is_location_host(&request));
     let mut response = if is_elsewhere(&desk.names, &request) {
-        ApiError::wrong_host().into_response()
-    } else if open && method == Method::OPTIONS {
+        ApiError::wrong_host(desk.names.only()).into_response()
+    } else if pages && method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        guarded(next.run(request)).await
+        let answered = async {
+            let (mut parts, body) = request.into_parts();
+            match desk.gate.admit(rule.who, &mut parts).await {
+                Ok(()) => next.run(Request::from_parts(parts, body)).await,
+                Err(refused) => refused.into_response(),
+            }
+        };
+        guarded(answered).await
     };
-    if open {
+    if pages {
         allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
     }
     let id = desk.next_request.fetch_add(1, Ordering::Relaxed);
@@ -88,27 +97,16 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
     response
 }
 
-/// The name by which the server is called, without the port.
-pub fn host(request: &Request) -> Option<&str> {
-    // HTTP/2 has it in the address, HTTP/1 in a header.
-    request.uri().host().or_else(|| request.headers().get(header::HOST)?.to_str().ok())
-}
-
 /// Whether the name belongs to some other server. Load balancers and scrapers ask by address.
 fn is_elsewhere(names: &HostNames, request: &Request) -> bool {
-    !names.0.is_empty()
-        && !matches!(request.uri().path(), "/health" | "/metrics")
-        && !host(request).is_some_and(|host| names.accept(host))
-}
-
-fn is_open(request: &Request) -> bool {
-    let path = request.uri().path();
-    OPEN.iter().any(|open| path.starts_with(open)) || (path == "/" && is_location_host(request))
+    let by_address = !names.of_this_machine && matches!(request.uri().path(), "/health" | "/metrics");
+    !names.are_any() && !by_address && !host(request.uri(), request.headers()).is_some_and(|host| names.accept(host))
 }
 
 /// The client SDK asks where it is at the root of two hosts of their own.
 pub fn is_location_host(request: &Request) -> bool {
-    host(request).is_some_and(|host| host.starts_with("location.") || host.starts_with("location-legacy."))
+    host(request.uri(), request.headers())
+        .is_some_and(|host| host.starts_with("location.") || host.starts_with("location-legacy."))
 }
 
 /// Credentials travel in headers of the caller's own making, never in cookies, so any origin may be let in.

@@ -124,9 +124,9 @@ impl ApiError {
         Self { retry_after_secs: Some(retry_after_secs), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests") }
     }
 
-    /// The request names a host that this server is not.
-    pub fn wrong_host() -> Self {
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "This server does not serve this host")
+    /// The request names a host that this server is not; `only` says which it is.
+    pub fn wrong_host(only: &str) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, format!("This server is not called so: {only}"))
     }
 
     /// On the Cloudflare addresses: no credential, a wrong one, or one of another account.

@@ -2,9 +2,9 @@
 //! Invariant: a link is absolute, because clients put it into messages that others open elsewhere.
 
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::header;
 use axum::http::request::Parts;
 
+use crate::host_names::host;
 use crate::rest::error::ApiError;
 use crate::rest::settings::PublicUrl;
 
@@ -24,9 +24,7 @@ where
             return Ok(Self(public.to_string()));
         }
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        // HTTP/2 has it in the address, HTTP/1 in a header.
-        let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(|| header(header::HOST.as_str()));
-        let host = host.ok_or_else(|| ApiError::bad_request("the request has no host"))?;
+        let host = host(&parts.uri, &parts.headers).ok_or_else(|| ApiError::bad_request("the request has no host"))?;
         // Proxies in a row each add their own; the first saw the client.
         let first = header("x-forwarded-proto").and_then(|schemes| schemes.split(',').next()).map(str::trim);
         let scheme = if first == Some("https") { "https" } else { "http" };

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::host_names::HostNames;
+
 /// All of it.
 #[derive(Clone)]
 pub struct Settings {
@@ -15,10 +17,11 @@ pub struct Settings {
     pub requests_per_5_minutes: u64,
     pub files: FileRules,
     pub ice: Ice,
-    /// Names by which the server may be called, each with its subdomains. Empty: any.
-    pub hosts: Vec<String>,
+    pub hosts: HostNames,
     /// The address by which clients reach the API. Empty: the one that each request came to.
     pub public_url: String,
+    /// An API token that everybody knows, of a server to try things on.
+    pub dev_token: Option<&'static str>,
 }
 
 /// How long sessions outlive their last peer, in seconds.

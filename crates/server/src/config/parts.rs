@@ -7,6 +7,7 @@ use salon_files as files;
 
 use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
+use salon_doors::host_names::HostNames;
 use salon_doors::{page, rest, signaling};
 
 impl Config {
@@ -57,8 +58,9 @@ impl Config {
                 username: ice.username.clone(),
                 credential: ice.credential.expose().to_owned(),
             },
-            hosts: self.http.hosts.clone(),
+            hosts: HostNames { names: self.http.hosts.clone(), of_this_machine: self.mode == Mode::Dev },
             public_url: self.http.public_url.clone(),
+            dev_token: (self.mode == Mode::Dev).then_some(DEV_TOKEN),
         }
     }
 

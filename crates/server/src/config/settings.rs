@@ -161,7 +161,7 @@ table::settings! {
     /// What the HTTP door accepts.
     http: Http {
         /// Host names by which Salon may be called; each stands for its subdomains too, because clients call
-        /// `api.NAME` and the like. Others are refused. Empty: any name.
+        /// `api.NAME` and the like. Others are refused. Empty: any name; `salon dev`: those of this computer.
         hosts: Vec<String> = Vec::new(), host;
         /// The address by which clients reach the API, such as `https://api.meet.example.org`, for the links it hands
         /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`.

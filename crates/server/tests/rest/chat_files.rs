@@ -124,7 +124,7 @@ async fn links_open_nothing_but_what_they_were_made_for() {
 
 #[tokio::test]
 async fn links_are_at_the_address_that_was_called() {
-    let app = TestApp::dev().await;
+    let app = TestApp::with(|config| config.http.hosts = vec!["meet.example.org".to_owned()]).await;
     let ada = sender(&app, "group_call_participant").await;
     let body = json!({"roomUUID": ada.meeting, "filename": "a.txt"});
     let call = app.bare("POST", "/v2/meetings/chat-upload").header("authorization", &format!("Bearer {}", ada.token));
@@ -247,7 +247,7 @@ async fn an_upload_that_is_cut_off_leaves_nothing_and_may_be_tried_again() {
     let ada = sender(&app, "group_call_participant").await;
     let (upload, file) = ada.links(&app, "a.bin").await;
     let mut stream = TcpStream::connect(app.running.addr).await.expect("the node accepts");
-    let head = format!("PUT {upload} HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n");
+    let head = format!("PUT {upload} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2000000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("a head");
     stream.write_all(&vec![7; 1_500_000]).await.expect("most of a body");
     let wait = |wanted: fn(&[PathBuf]) -> bool| {
@@ -274,7 +274,7 @@ async fn of_two_uploads_at_once_one_counts() {
     let ada = sender(&app, "group_call_participant").await;
     let (upload, file) = ada.links(&app, "a.txt").await;
     let mut slow = TcpStream::connect(app.running.addr).await.expect("the node accepts");
-    let head = format!("PUT {upload} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4\r\n\r\nsl");
+    let head = format!("PUT {upload} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\nsl");
     slow.write_all(head.as_bytes()).await.expect("half of it");
     put(&app, &upload, "text/plain", b"fast").send().await.expect(200);
     slow.write_all(b"ow").await.expect("the other half");

@@ -160,7 +160,7 @@ async fn broken_handshakes_and_frames_are_survived() {
     let meeting = house.meeting().await;
     let alice = house.guest(&meeting, "Alice").await;
     for nonsense in
-        ["", "GET /ws HTTP/1.1\r\n\r\n", "GET /ws?roomID=a&roomID=b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"]
+        ["", "GET /ws HTTP/1.1\r\n\r\n", "GET /ws?roomID=a&roomID=b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n"]
     {
         let mut stream = TcpStream::connect(&house.address).await.unwrap();
         stream.write_all(nonsense.as_bytes()).await.unwrap();
