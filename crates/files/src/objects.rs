@@ -56,6 +56,16 @@ pub enum Place {
     S3(Bucket),
 }
 
+impl Place {
+    /// The folder, if it is one.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::S3(_) => None,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Bucket {
     pub name: String,

@@ -17,6 +17,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
+use crate::private::keep_to_ourselves;
 use process::{print, runtime};
 use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
@@ -85,7 +86,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
         Command::Token(command) => token::run(command),
         Command::Session(command) => session::run(command),
-        Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Serve))?),
+        Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
             print(&effective(&config, &origins))
@@ -96,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 fn serve(config: Config) -> anyhow::Result<()> {
     crate::telemetry::init_logs(&config.log)?;
+    keep_to_ourselves();
     let runtime = runtime()?;
     let outcome = runtime.block_on(crate::start::run(config));
     // What still runs in the background has had its time to finish.

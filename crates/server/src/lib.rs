@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod config;
+mod private;
 pub mod start;
 pub mod telemetry;
 

@@ -9,6 +9,7 @@ mod joint;
 mod media;
 mod secret;
 mod signals;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Mode};
+use crate::private::make_folder;
 use crate::telemetry;
 
 /// How long a node that starts may take to go on with sessions that were left behind, before it lets people in. Those that
@@ -70,7 +72,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Starts a node and answers when it accepts requests.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
+    make_folder(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut registry = telemetry::registry();
     let store = open_store(&config).await?;
@@ -81,6 +83,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
     let files = Files::open(&config.files_settings())?;
+    warnings::tell(&config, &store).await?;
     let secret = store.setting_or_insert("token_secret", &secret::fresh()).await?;
 
     let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);

@@ -1,7 +1,9 @@
 //! The binary as people run it: what it teaches, what it refuses, and tokens from making to revoking.
 
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder that is gone when the test is.
@@ -33,6 +35,9 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// What whoever serves must say.
+const NAMED: &str = "--set=http.hosts=meet.example.org";
 
 struct Ran {
     code: Option<i32>,
@@ -97,10 +102,47 @@ fn dev_refuses_other_computers() {
 }
 
 #[test]
+fn serve_wants_to_know_its_names() {
+    let folder = Folder::new();
+    for command in ["serve", "check-config"] {
+        let ran = salon(&[command, &folder.data()]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{command}");
+        assert!(ran.err.starts_with("salon: http.hosts or http.public_url must be set"), "{}", ran.err);
+    }
+    assert!(!folder.0.join("data").exists());
+}
+
+#[test]
+fn nobody_else_on_the_computer_reads_what_is_kept() {
+    let folder = Folder::new();
+    salon(&["token", "create", "--account", "acme", &folder.data()]).ok();
+    let data = folder.0.join("data");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in std::fs::read_dir(&data).unwrap() {
+        let file = file.unwrap().path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    // One that stands open, as those of earlier releases do.
+    for (open, warned) in [(0o700, false), (0o755, true)] {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(open)).unwrap();
+        let mut node = Command::new(env!("CARGO_BIN_EXE_salon"));
+        node.args(["serve", NAMED, "--set=listen=127.0.0.1:0", "--set=media.port=0", "--set=media.ip=127.0.0.1", &folder.data()]);
+        let mut node = node.env_clear().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let ready = BufReader::new(node.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        assert!(ready.starts_with("salon ready "), "{ready}");
+        assert_eq!((mode(&data.join("alive")), mode(&data.join("files"))), (0o600, 0o700));
+        node.kill().unwrap();
+        let log = String::from_utf8(node.wait_with_output().unwrap().stderr).unwrap();
+        assert_eq!(log.contains("other users of this computer can open what Salon keeps"), warned, "{log}");
+    }
+}
+
+#[test]
 fn settings_are_checked_and_shown() {
     let folder = Folder::new();
     let good = folder.file("good.toml", "[database]\nurl = \"postgres://salon:hunter2@db/salon\"\n[limits]\nsockets = 7\n");
-    let out = salon(&["check-config", "--config", &good, "--set", "log.format=json"]).ok();
+    let out = salon(&["check-config", "--config", &good, "--set", "log.format=json", NAMED]).ok();
     for line in [
         "listen = \"127.0.0.1:8787\"  # default".to_owned(),
         format!("url = \"postgres://salon:***@db/salon\"  # {good}:2"),
@@ -125,7 +167,7 @@ fn settings_are_checked_and_shown() {
 #[test]
 fn what_is_shown_can_be_read_again() {
     let folder = Folder::new();
-    let shown = salon(&["check-config", &folder.data(), "--set", "media.announce=192.0.2.7,2001:db8::7"]).ok();
+    let shown = salon(&["check-config", &folder.data(), "--set", "media.announce=192.0.2.7,2001:db8::7", NAMED]).ok();
     let file = folder.file("shown.toml", &shown);
     let again = salon(&["check-config", "--config", &file]).ok();
     let values = |text: &str| text.lines().map(|line| line.split("  #").next().unwrap().to_owned()).collect::<Vec<_>>();
@@ -136,7 +178,7 @@ fn what_is_shown_can_be_read_again() {
 fn the_file_may_be_named_by_the_environment() {
     let folder = Folder::new();
     let file = folder.file("salon.toml", "[limits]\nsockets = 7\n");
-    let out = salon_with(&[("SALON_CONFIG", &file), ("SALON_PAGE_ENABLED", "false")], &["check-config"]).ok();
+    let out = salon_with(&[("SALON_CONFIG", &file), ("SALON_PAGE_ENABLED", "false")], &["check-config", NAMED]).ok();
     assert!(out.contains("sockets = 7") && out.contains("enabled = false  # SALON_PAGE_ENABLED"), "{out}");
 }
 

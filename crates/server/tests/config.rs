@@ -55,7 +55,7 @@ fn without_sources_there_are_the_defaults() {
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8787)));
     assert_eq!(config.limits(), salon_core::limits::Limits::default());
     assert_eq!(config.database_url(), "sqlite:./salon-data/salon.db");
-    assert_eq!(config.mode, Mode::Serve);
+    assert_eq!(config.mode, Mode::Beside);
     assert!(config.media.port_is_default);
     assert!(!config.node.name.is_empty());
 }
@@ -240,6 +240,15 @@ fn a_turn_server_needs_its_password() {
     let complete = ["ice.urls=turn:turn.example.org", "ice.username=u", "ice.credential=c"];
     assert_eq!(Config::load(&set(&complete)).unwrap().ice.credential, Secret::from("c"));
     assert!(Config::load(&set(&["ice.urls=stun:stun.example.org"])).is_ok());
+}
+
+#[test]
+fn who_serves_says_by_which_name() {
+    let serve = |settings: &[&str]| Config::load(&Sources { mode: Mode::Serve, ..set(settings) });
+    let told = serve(&[]).expect_err("it has no name").to_string();
+    assert!(told.starts_with("http.hosts or http.public_url must be set, as in `--set http.hosts=meet.example.org`"), "{told}");
+    assert!(serve(&["http.hosts=meet.example.org"]).is_ok());
+    assert!(serve(&["http.public_url=https://api.meet.example.org"]).is_ok());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use salon_store::{Error, OpenOptions, Store};
 
 use super::process::{print, runtime};
 use crate::config::Config;
+use crate::private::{keep_to_ourselves, make_folder};
 
 /// Whether a command makes a database that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) fn with_store<T>(
     missing: Missing,
     act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    keep_to_ourselves();
     runtime()?.block_on(async {
         let store = open(config, missing).await?;
         let outcome = act(&store).await;
@@ -37,8 +39,7 @@ async fn open(config: &Config, missing: Missing) -> anyhow::Result<Store> {
                 file.display()
             );
         }
-        std::fs::create_dir_all(&config.data)
-            .with_context(|| format!("the data folder {} cannot be made", config.data.display()))?;
+        make_folder(&config.data).with_context(|| format!("the data folder {} cannot be made", config.data.display()))?;
     }
     let options = OpenOptions {
         url: config.database_url(),

@@ -30,11 +30,12 @@ above. No file is read.";
 pub(super) const SERVE: &str = "\
 Serves REST, signaling, media and the page until SIGINT or SIGTERM. Prints `salon ready http://ADDRESS:PORT` when it
 accepts requests, and logs to standard error. Put a proxy with TLS in front: browsers give no camera to plain HTTP.
+It must know its names (http.hosts), or where the links lead that it hands out (http.public_url).
 
 Examples:
-  salon serve --config salon.toml
+  salon serve --set http.hosts=meet.example.org
   salon serve --config salon.toml --set log.format=json
-  SALON_DATABASE_URL=postgres://salon:PASSWORD@db/salon salon serve
+  SALON_DATABASE_URL=postgres://salon:PASSWORD@db/salon salon serve --config salon.toml
 
 Settings come from, the later winning: defaults, the file, the environment (SALON_DATABASE_URL for database.url,
 SALON_LISTEN for listen), --set. A name that is no setting is a mistake. Lists may be written with commas.";

@@ -32,7 +32,7 @@ fn session(text: &str) -> Result<SessionId, String> {
 pub(super) fn run(command: SessionCommand) -> anyhow::Result<()> {
     match command {
         SessionCommand::End { session, settings } => {
-            let config = Config::load(&settings.sources(Mode::Serve))?;
+            let config = Config::load(&settings.sources(Mode::Beside))?;
             let ended_at = with_store(&config, Missing::Fail, async |store| {
                 let now = salon_live::Clock::start().now();
                 store.end_session(&session, now).await.map_err(|error| match error {

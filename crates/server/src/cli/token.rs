@@ -67,7 +67,7 @@ fn account(text: &str) -> Result<AccountId, String> {
 pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     match command {
         TokenCommand::Create { account, label, email, settings } => {
-            let config = Config::load(&settings.sources(Mode::Serve))?;
+            let config = Config::load(&settings.sources(Mode::Beside))?;
             let secret = fresh();
             let created_at = salon_live::Clock::start().now();
             let key = ApiKey { hash: digest(&secret), account, email, label, created_at };
@@ -78,7 +78,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
             print(&format!("{secret}\n"))
         }
         TokenCommand::List { account, settings } => {
-            let config = Config::load(&settings.sources(Mode::Serve))?;
+            let config = Config::load(&settings.sources(Mode::Beside))?;
             let keys = with_store(&config, Missing::Fail, async |store| keys(store, &account).await)?;
             if keys.is_empty() {
                 eprintln!("Account {account} has no tokens. `salon token create --account {account}` makes one.");
@@ -86,7 +86,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
             print(&keys.iter().map(line).collect::<String>())
         }
         TokenCommand::Revoke { token, account, settings } => {
-            let config = Config::load(&settings.sources(Mode::Serve))?;
+            let config = Config::load(&settings.sources(Mode::Beside))?;
             let hash = with_store(&config, Missing::Fail, async |store| {
                 let hash = find(store, &token, account.as_ref()).await?;
                 match store.revoke_api_key(&hash).await {

@@ -14,8 +14,10 @@ pub enum Mode {
     /// `salon dev`: a ready-made account with a known token, no request limit, this computer only.
     Dev,
     /// `salon serve`.
-    #[default]
     Serve,
+    /// A command beside a server, which reads its settings and serves nobody.
+    #[default]
+    Beside,
 }
 
 /// A row of the table.
@@ -164,7 +166,8 @@ table::settings! {
         /// `api.NAME` and the like. Others are refused. Empty: any name; `salon dev`: those of this computer.
         hosts: Vec<String> = Vec::new(), host;
         /// The address by which clients reach the API, such as `https://api.meet.example.org`, for the links it hands
-        /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`.
+        /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`. `salon serve` needs this
+        /// or `hosts`, or else whoever calls would decide where links lead.
         public_url: String = String::new(), web_url;
     }
 

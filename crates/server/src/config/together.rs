@@ -76,6 +76,13 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
             origins.of("ice.urls"),
         )));
     }
+    if config.mode == Mode::Serve && config.http.hosts.is_empty() && config.http.public_url.is_empty() {
+        errors.push(ConfigError(
+            "http.hosts or http.public_url must be set, as in `--set http.hosts=meet.example.org`: without, whoever calls \
+             `salon serve` by some name would decide where the links lead that it hands out"
+                .to_owned(),
+        ));
+    }
     if config.mode == Mode::Dev && !config.listen.ip().is_loopback() {
         errors.push(ConfigError(format!(
             "listen is {} ({}), but `salon dev` serves this computer only, because everybody knows its token: use \
