@@ -15,6 +15,7 @@ mod edits;
 mod error;
 mod health;
 mod here;
+mod ice;
 mod internals;
 mod live;
 mod meetings;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRef, Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use salon_media::Owners;
@@ -67,7 +68,7 @@ use salon_quality::Quality;
 pub use crate::rest::auth::Who;
 pub use crate::rest::health::Scrape;
 pub use crate::rest::rules::Rule;
-pub use crate::rest::settings::{FileRules, Ice, KeepAlive, Settings};
+pub use crate::rest::settings::{FileRules, Ice, IceLogin, KeepAlive, Scraping, Settings};
 
 /// Where the resources of an app are, as the official SDKs have it and without their prefix. The older host has them
 /// under `/v2`, the app being in the credential.
@@ -193,7 +194,7 @@ fn not_yet_for_clients() -> Vec<(&'static str, MethodRouter<Rest>)> {
 fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
     vec![
         ("/v2/internals/participant-details", Who::Guest, get(internals::participant_details)),
-        ("/iceservers", Who::Guest, get(internals::ice_servers)),
+        ("/iceservers", Who::Guest, get(ice::servers)),
         ("/v2/meetings/chat-upload", Who::Guest, post(chat_files::allow)),
         ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
         ("/otel/logs", Who::Anyone, post(internals::report)),
@@ -206,7 +207,6 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
 fn node() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/health", get(health::health)),
-        ("/metrics", get(health::metrics)),
         ("/openapi.json", get(openapi_json)),
         ("/page/config", get(page::config)),
         ("/downloads/chat/{session_id}", get(session_chat::download)),
@@ -241,6 +241,7 @@ fn table(kit: &[UtoipaMethodRouter<Rest>], account: &[UtoipaMethodRouter<Rest>])
     for (path, route) in node() {
         table.add(path, Rule::of(Who::Anyone), route);
     }
+    table.add("/metrics", Rule::of(Who::Scraper), get(health::metrics));
     table
 }
 
@@ -272,6 +273,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         store: doors.store.clone(),
         clock: doors.clock.clone(),
         dev_token: settings.dev_token,
+        scraping: settings.scraping,
     };
     let porter = Porter::new(settings.hosts, rules, gate, doors.metrics.clone());
     let rest = Rest(Arc::new(Parts {
@@ -299,6 +301,18 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(axum::middleware::from_fn_with_state(porter, door::pass))
         .with_state(rest)
+}
+
+/// The metrics alone, for a port of their own.
+pub fn metrics_router(doors: &Doors, scraping: Scraping) -> Router {
+    let answer = async |State((scrape, scraping)): State<(Scrape, Scraping)>, headers: HeaderMap| match scraping.admit(&headers) {
+        Ok(()) => health::metrics(State(scrape)).await,
+        Err(refused) => refused.into_response(),
+    };
+    Router::new()
+        .route("/metrics", get(answer))
+        .fallback(async || ApiError::no_route())
+        .with_state((doors.scrape.clone(), scraping))
 }
 
 async fn openapi_json(State(Document(json)): State<Document>) -> Response {

@@ -138,6 +138,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
+    let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
+    for address in &config.metrics.listen {
+        let taken = Port::take(*address).and_then(Port::open);
+        let port = taken.with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
+        let (scrapes, stop) = (scrapes.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _ = axum::serve(port, scrapes).with_graceful_shutdown(stop.cancelled_owned()).await;
+        });
+    }
     let socket = signaling::door(&doors, config.signaling_settings());
     let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
     let server = tokio::spawn(async move {

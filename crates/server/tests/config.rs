@@ -236,10 +236,16 @@ fn addresses_that_browsers_refuse_are_not_announced_for_tcp() {
 
 #[test]
 fn a_turn_server_needs_its_password() {
-    assert!(mistakes(&set(&["ice.urls=turn:turn.example.org"])).contains("ice.username and ice.credential must be set"));
+    assert!(
+        mistakes(&set(&["ice.urls=turn:turn.example.org"]))
+            .contains("so ice.secret, or ice.username and ice.credential, must be set")
+    );
     let complete = ["ice.urls=turn:turn.example.org", "ice.username=u", "ice.credential=c"];
     assert_eq!(Config::load(&set(&complete)).unwrap().ice.credential, Secret::from("c"));
     assert!(Config::load(&set(&["ice.urls=stun:stun.example.org"])).is_ok());
+    assert!(Config::load(&set(&["ice.urls=turn:turn.example.org", "ice.secret=north"])).is_ok());
+    let both = mistakes(&set(&["ice.urls=turn:turn.example.org", "ice.secret=north", "ice.username=u", "ice.credential=c"]));
+    assert!(both.contains("ice.secret is set (--set), and so is ice.username") && !both.contains("north"), "{both}");
 }
 
 #[test]
@@ -261,6 +267,7 @@ fn secrets_are_never_printed() {
         "files.s3_bucket=chats",
         "files.s3_access_key=salon",
         "files.s3_secret_key=hunter2",
+        "metrics.token=hunter2",
     ];
     let (config, origins) = Config::load_with_origins(&set(&given)).unwrap();
     assert!(config.database_url().contains(":hunter2@"));

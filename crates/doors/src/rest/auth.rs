@@ -17,9 +17,10 @@ use salon_core::{AccountId, AppId};
 use salon_store::{Admission, ApiKey};
 
 use crate::host_names;
-use crate::keys::Keys;
+use crate::keys::{Keys, digest};
 use crate::rest::error::ApiError;
 use crate::rest::rate::Rates;
+use crate::rest::settings::Scraping;
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_store::Store;
@@ -46,6 +47,8 @@ pub enum Who {
     Guest,
     /// Those of `OldApp`, and participants about their own meeting.
     OldAppOrGuest,
+    /// Whoever measures the node.
+    Scraper,
     /// Anybody: nothing is secret there, or the address is its own credential.
     Anyone,
 }
@@ -91,6 +94,7 @@ pub struct Gate {
     /// An API token that everybody knows: taken from programs and from the page that is served here, and not from a page of
     /// another origin, which would administer this server for whoever made it.
     pub dev_token: Option<&'static str>,
+    pub scraping: Scraping,
 }
 
 impl Gate {
@@ -98,6 +102,8 @@ impl Gate {
     pub async fn admit(&self, who: Who, parts: &mut Parts) -> Result<(), ApiError> {
         match who {
             Who::Anyone => {}
+            Who::Scraper if !self.scraping.here => return Err(ApiError::no_route()),
+            Who::Scraper => self.scraping.admit(&parts.headers)?,
             Who::Account => {
                 let account = self.account(parts).await?;
                 parts.extensions.insert(Owner { account });
@@ -194,6 +200,18 @@ impl Gate {
             // Whole seconds, rounded up: a caller who waits that long succeeds.
             ApiError::too_many_requests(wait.as_secs() + 1)
         })
+    }
+}
+
+impl Scraping {
+    /// Lets in whoever shows the token, if there is one.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let Some(token) = &self.token else { return Ok(()) };
+        // Compared by their hashes, so that the time it takes tells nothing.
+        match bearer(headers).is_some_and(|shown| digest(shown) == digest(token)) {
+            true => Ok(()),
+            false => Err(ApiError::unauthorized()),
+        }
     }
 }
 

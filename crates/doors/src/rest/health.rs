@@ -39,7 +39,7 @@ pub type Scrape = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 /// The content type of what a [`Scrape`] answers.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything measured.
+/// Everything measured, for whoever may know.
 pub async fn metrics(State(scrape): State<Scrape>) -> Response {
     ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape().await).into_response()
 }

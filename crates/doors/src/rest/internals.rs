@@ -2,13 +2,10 @@
 //! Reports are accepted and dropped unread: they hold SDP, addresses and page URLs (seen in web SDK 2.0.2).
 //! Invariant: nothing a client reports about itself or its surroundings is read, stored or logged.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use salon_wire::rest::internals as wire;
-use salon_wire::rest::secret::Secret;
 use serde_json::json;
 
 use crate::flows::presets;
@@ -16,7 +13,6 @@ use crate::rest::auth::Guest;
 use crate::rest::body::discard;
 use crate::rest::error::ApiError;
 use crate::rest::reply::{self, Answer, data};
-use crate::rest::settings::Ice;
 use salon_live::Hub;
 
 /// The largest report taken in. Clients send logs every few seconds, so one is small.
@@ -51,17 +47,6 @@ pub async fn participant_details(State(hub): State<Hub>, Guest(admission): Guest
             ui: preset.ui,
         },
     })
-}
-
-/// The STUN and TURN servers of the configuration. An empty list is an answer too: Salon itself needs none.
-pub async fn ice_servers(State(ice): State<Arc<Ice>>, _: Guest) -> Response {
-    let server = wire::IceServer {
-        urls: ice.urls.clone(),
-        username: Some(ice.username.clone()).filter(|username| !username.is_empty()),
-        credential: Some(ice.credential.clone()).filter(|secret| !secret.is_empty()).map(Secret),
-    };
-    let ice_servers = if server.urls.is_empty() { Vec::new() } else { vec![server] };
-    reply::json(StatusCode::OK, &wire::IceServers { success: true, ice_servers })
 }
 
 /// Takes a report and drops it, piece by piece as it arrives.

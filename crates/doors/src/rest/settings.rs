@@ -17,6 +17,7 @@ pub struct Settings {
     pub requests_per_5_minutes: u64,
     pub files: FileRules,
     pub ice: Ice,
+    pub scraping: Scraping,
     pub hosts: HostNames,
     /// The address by which clients reach the API. Empty: the one that each request came to.
     pub public_url: String,
@@ -48,8 +49,29 @@ pub struct FileRules {
 #[derive(Clone)]
 pub struct Ice {
     pub urls: Vec<String>,
-    pub username: String,
-    pub credential: String,
+    pub login: IceLogin,
+}
+
+/// How clients log in there.
+#[derive(Clone)]
+pub enum IceLogin {
+    None,
+    /// All alike, for good.
+    Fixed {
+        username: String,
+        credential: String,
+    },
+    /// Each with a password that is made of this secret and expires.
+    Shared(String),
+}
+
+/// Who may read the metrics, and where. Holds a token: not for logs.
+#[derive(Clone)]
+pub struct Scraping {
+    /// On the port that is for everything.
+    pub here: bool,
+    /// What whoever asks must show.
+    pub token: Option<String>,
 }
 
 /// The largest `per_page` of a list.

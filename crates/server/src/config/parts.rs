@@ -55,8 +55,17 @@ impl Config {
             },
             ice: rest::Ice {
                 urls: ice.urls.clone(),
-                username: ice.username.clone(),
-                credential: ice.credential.expose().to_owned(),
+                login: match (ice.secret.expose(), ice.username.as_str()) {
+                    ("", "") => rest::IceLogin::None,
+                    ("", username) => {
+                        rest::IceLogin::Fixed { username: username.to_owned(), credential: ice.credential.expose().to_owned() }
+                    }
+                    (secret, _) => rest::IceLogin::Shared(secret.to_owned()),
+                },
+            },
+            scraping: rest::Scraping {
+                here: self.metrics.listen.is_empty(),
+                token: Some(self.metrics.token.expose().to_owned()).filter(|token| !token.is_empty()),
             },
             hosts: HostNames { names: self.http.hosts.clone(), of_this_machine: self.mode == Mode::Dev },
             public_url: self.http.public_url.clone(),

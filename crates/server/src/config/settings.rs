@@ -154,9 +154,12 @@ table::settings! {
         /// Its addresses, such as `turns:turn.example.org?transport=tcp`. Salon itself needs none; TURN helps people whose
         /// network lets out neither UDP nor TCP to the port for media.
         urls: Vec<String> = Vec::new(), ice_url;
-        /// The user name for TURN.
+        /// The secret that Salon shares with the TURN server (`static-auth-secret` of coturn). Each participant is told a
+        /// password of their own, good for a day, and never the secret.
+        secret: Secret = Secret::default();
+        /// The user name for a TURN server without such a secret.
         username: String = String::new();
-        /// The password for TURN. Clients are told it, logs are not.
+        /// The password that belongs to it. Whoever was once in a meeting knows it for good: `secret` is better.
         credential: Secret = Secret::default();
     }
 
@@ -206,6 +209,14 @@ table::settings! {
         level: String = "info".to_owned(), filter;
         /// `text` for people, `json` for machines: an object a line.
         format: LogFormat = LogFormat::Text;
+    }
+
+    /// What Prometheus reads at `/metrics`: counts and times of the whole node, no names.
+    metrics: Metrics {
+        /// Where it reads, each as ADDRESS:PORT, instead of on the port of `listen`. Empty: there.
+        listen: Vec<SocketAddr> = Vec::new();
+        /// What it must send as `Authorization: Bearer TOKEN`. Empty: nothing.
+        token: Secret = Secret::default();
     }
 
     /// The meeting page.

@@ -69,11 +69,19 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         }
     }
 
-    let turn = config.ice.urls.iter().any(|url| url.starts_with("turn"));
-    if turn && (config.ice.username.is_empty() || config.ice.credential.is_empty()) {
+    let ice = &config.ice;
+    let fixed = !(ice.username.is_empty() || ice.credential.is_empty());
+    if ice.urls.iter().any(|url| url.starts_with("turn")) && ice.secret.is_empty() && !fixed {
         errors.push(ConfigError(format!(
-            "ice.urls names a TURN server ({}), so ice.username and ice.credential must be set: clients refuse one without",
+            "ice.urls names a TURN server ({}), so ice.secret, or ice.username and ice.credential, must be set: clients refuse \
+             one without",
             origins.of("ice.urls"),
+        )));
+    }
+    if !ice.secret.is_empty() && !(ice.username.is_empty() && ice.credential.is_empty()) {
+        errors.push(ConfigError(format!(
+            "ice.secret is set ({}), and so is ice.username or ice.credential: set one or the other, as the TURN server has it",
+            origins.of("ice.secret"),
         )));
     }
     if config.mode == Mode::Serve && config.http.hosts.is_empty() && config.http.public_url.is_empty() {

@@ -54,6 +54,28 @@ async fn configured_ice_servers_are_told() {
 }
 
 #[tokio::test]
+async fn each_participant_has_a_turn_password_that_expires() {
+    let app = TestApp::with(|config| {
+        config.ice.urls = vec!["turn:turn.example.org:3478".to_owned()];
+        config.ice.secret = "north".into();
+    })
+    .await;
+    let meeting = app.meeting("Planning").await;
+    let ada = app.participant(&meeting, "group_call_host", "ada").await;
+    let call = app.bare("GET", "/iceservers").header("authorization", &format!("Bearer {}", ada["token"].text()));
+    let said = call.send().await.expect(200);
+    let server = &said["iceServers"][0];
+    assert_eq!(server["urls"], json!(["turn:turn.example.org:3478"]));
+    let username = server["username"].text();
+    let (until, user) = username.split_once(':').expect("a time and a name");
+    let now = app.running.doors.clock.now().0 / 1_000;
+    assert!((now + 86_000..=now + 86_400).contains(&until.parse().expect("seconds")), "{username}");
+    assert_eq!(user, ada["id"].text());
+    assert_eq!(server["credential"].text().len(), 28, "the 20 bytes of an HMAC");
+    assert!(!said.to_string().contains("north"));
+}
+
+#[tokio::test]
 async fn reports_are_taken_and_dropped() {
     let app = TestApp::dev().await;
     for path in ["/otel/logs", "/api/v1/message"] {

@@ -13,13 +13,12 @@ use crate::support::{KIT, Said, TestApp, Text};
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 9] = [
+const FOR_ANYBODY: [&str; 8] = [
     "/api/v1/message",
     "/downloads/chat/{session_id}",
     "/files/chat/{file_id}/{name}",
     "/health",
     "/location",
-    "/metrics",
     "/openapi.json",
     "/otel/logs",
     "/page/config",
@@ -103,6 +102,8 @@ async fn strangers_and_others_are_refused_before_anything_else() {
             Who::App | Who::Account => [None, bearer("wrong"), bearer("their-key"), bearer(&token)],
             Who::OldApp => [None, basic("dev:wrong"), basic("dev:their-key"), bearer(&token)],
             Who::OldAppOrGuest => [None, basic("dev:wrong"), basic(&format!("{theirs}:dev-token")), bearer("dev-token")],
+            // Without a token of their own, metrics are for anybody.
+            Who::Scraper => continue,
             Who::Guest => [None, bearer("wrong"), bearer("dev-token"), basic("dev:dev-token")],
         };
         let refused = if matches!(rule.who, Who::App | Who::Account) { 403 } else { 401 };

@@ -3,7 +3,7 @@
 use salon_server::config::Mode;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{Call, TestApp};
 
 #[tokio::test]
 async fn the_token_is_for_this_machine_only() {
@@ -56,4 +56,32 @@ async fn metrics_are_text() {
     assert_eq!(said.status, 200);
     assert!(text.contains("salon_http_requests_total{") && text.contains("/meetings\""), "{text}");
     assert!(text.trim_end().ends_with("# EOF"));
+}
+
+#[tokio::test]
+async fn metrics_may_be_for_those_with_their_token_only() {
+    let app = TestApp::with(|config| config.metrics.token = "scrape".into()).await;
+    let ask = |value: &str| app.bare("GET", "/metrics").header("authorization", value);
+    app.bare("GET", "/metrics").send().await.expect(401);
+    for wrong in ["Bearer x", "Bearer dev-token", "scrape", "Basic scrape"] {
+        ask(wrong).send().await.expect(401);
+    }
+    let said = ask("Bearer scrape").send().await;
+    assert_eq!(said.status, 200);
+    assert!(said.body.ends_with(b"# EOF\n"));
+}
+
+#[tokio::test]
+async fn metrics_may_have_a_port_of_their_own() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port");
+    let app = TestApp::with(|config| {
+        config.metrics.listen = vec![free];
+        config.metrics.token = "scrape".into();
+    })
+    .await;
+    app.bare("GET", "/metrics").header("authorization", "Bearer scrape").send().await.refused(404);
+    let ask = |path: &str| Call::new(free, "GET", path);
+    assert_eq!(ask("/metrics").header("authorization", "Bearer scrape").send().await.status, 200);
+    assert_eq!(ask("/metrics").send().await.status, 401);
+    assert_eq!(ask("/client/v4/accounts/dev/realtime/kit/dev/meetings").send().await.status, 404, "nothing else is there");
 }
