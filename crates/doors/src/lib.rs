@@ -10,6 +10,7 @@ mod ids;
 pub mod keys;
 pub mod metrics;
 pub mod page;
+mod refused;
 pub mod rest;
 pub mod rfc3339;
 pub mod signaling;

@@ -26,6 +26,7 @@ use axum::routing::{MethodRouter, get};
 
 use crate::doors::Doors;
 use crate::flows::travel::Travel;
+use crate::refused::Refused;
 use crate::signaling::socket::Porch;
 
 pub use crate::signaling::socket::Settings;
@@ -34,6 +35,6 @@ pub use crate::signaling::socket::Settings;
 pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
     let Doors { store, hub, media, clock, tokens, metrics, stop, tasks, .. } = doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
-    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, stop, tasks };
+    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, refused: Refused::default(), stop, tasks };
     get(socket::upgrade).with_state(Arc::new(porch))
 }

@@ -139,6 +139,17 @@ fn nobody_else_on_the_computer_reads_what_is_kept() {
 }
 
 #[test]
+fn a_word_that_is_no_level_is_refused() {
+    let ran = salon(&["dev", "--set", "log.level=verbose"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.err.contains("log.level is \"verbose\" (--set), but must be error, warn, info, debug, trace or off"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn settings_are_checked_and_shown() {
     let folder = Folder::new();
     let good = folder.file("good.toml", "[database]\nurl = \"postgres://salon:hunter2@db/salon\"\n[limits]\nsockets = 7\n");

@@ -150,7 +150,7 @@ fn wrong_values_name_setting_source_and_what_to_give() {
         ("[log]\nformat = \"xml\"", "log.format is \"xml\" (salon.toml:2), but must be \"text\" or \"json\"".to_owned()),
         (
             "[log]\nlevel = \"loud=very\"",
-            "log.level is \"loud=very\" (salon.toml:2), but must be error, warn, info, debug, trace or off, also by module, as in \
+            "log.level is \"loud=very\" (salon.toml:2), but must be error, warn, info, debug, trace or off, also by module of Salon, as in \
              info,salon_doors::rest=debug"
                 .to_owned(),
         ),
@@ -255,6 +255,17 @@ fn who_serves_says_by_which_name() {
     assert!(told.starts_with("http.hosts or http.public_url must be set, as in `--set http.hosts=meet.example.org`"), "{told}");
     assert!(serve(&["http.hosts=meet.example.org"]).is_ok());
     assert!(serve(&["http.public_url=https://api.meet.example.org"]).is_ok());
+}
+
+#[test]
+fn a_level_is_of_salon_or_of_its_modules() {
+    for level in ["verbose", "", "INFO", "info,str0m=trace", "salon_doors=loud"] {
+        let told = mistakes(&set(&[&format!("log.level={level}")]));
+        assert!(told.contains("but must be error, warn, info, debug, trace or off"), "{level}: {told}");
+    }
+    for level in ["off", "trace", "info,salon_doors::rest=debug"] {
+        assert!(Config::load(&set(&[&format!("log.level={level}")])).is_ok(), "{level}");
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ mod each_permission;
 mod envelope;
 #[path = "signaling/joining.rs"]
 mod joining;
+#[path = "signaling/logs.rs"]
+mod logs;
 #[path = "signaling/media.rs"]
 mod media;
 #[path = "signaling/permissions.rs"]

@@ -26,7 +26,7 @@ use salon_live::Clock;
 use salon_store::Store;
 
 const AUTH_EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
-const AUTH_KEY: HeaderName = HeaderName::from_static("x-auth-key");
+pub const AUTH_KEY: HeaderName = HeaderName::from_static("x-auth-key");
 
 /// What HTTP Basic is written in: some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -18,7 +18,8 @@ use axum::response::IntoResponse;
 
 use crate::host_names::{HostNames, host};
 use crate::metrics::Metrics;
-use crate::rest::auth::Gate;
+use crate::refused::Refused;
+use crate::rest::auth::{AUTH_KEY, Gate};
 use crate::rest::error::{ApiError, Cause};
 use crate::rest::rules::Rules;
 
@@ -42,6 +43,7 @@ struct Desk {
     names: HostNames,
     rules: Rules,
     gate: Gate,
+    refused: Refused,
     metrics: Arc<Metrics>,
     /// Tells the ids of this run's requests from those of others.
     run: String,
@@ -51,7 +53,7 @@ struct Desk {
 impl Porter {
     pub fn new(names: HostNames, rules: Rules, gate: Gate, metrics: Arc<Metrics>) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Self(Arc::new(Desk { names, rules, gate, metrics, run, next_request: AtomicU64::new(1) }))
+        Self(Arc::new(Desk { names, rules, gate, refused: Refused::default(), metrics, run, next_request: AtomicU64::new(1) }))
     }
 }
 
@@ -71,7 +73,13 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
             let (mut parts, body) = request.into_parts();
             match desk.gate.admit(rule.who, &mut parts).await {
                 Ok(()) => next.run(Request::from_parts(parts, body)).await,
-                Err(refused) => refused.into_response(),
+                Err(refused) => {
+                    let refused = refused.into_response();
+                    if shows_credential(&parts.headers) && matches!(refused.status().as_u16(), 401 | 403) {
+                        desk.refused.tell(route.as_ref().map(MatchedPath::as_str), refused.status().as_u16());
+                    }
+                    refused
+                }
             }
         };
         guarded(answered).await
@@ -101,6 +109,10 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
 fn is_elsewhere(names: &HostNames, request: &Request) -> bool {
     let by_address = !names.of_this_machine && matches!(request.uri().path(), "/health" | "/metrics");
     !names.are_any() && !by_address && !host(request.uri(), request.headers()).is_some_and(|host| names.accept(host))
+}
+
+fn shows_credential(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key(AUTH_KEY)
 }
 
 /// The client SDK asks where it is at the root of two hosts of their own.

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::flows::facts::facts;
 use crate::flows::travel::Travel;
 use crate::metrics::Metrics;
+use crate::refused::Refused;
 use crate::signaling::caller::{Answer, Caller};
 use crate::signaling::dispatch::dispatch;
 use crate::signaling::to_wire::frame;
@@ -90,6 +91,7 @@ pub struct Porch {
     pub tokens: Tokens,
     pub travel: Travel,
     pub metrics: Arc<Metrics>,
+    pub refused: Refused,
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -110,6 +112,7 @@ pub struct Address {
 pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
     let now = porch.clock.now();
     let Some(bearer) = porch.tokens.verify(&address.auth_token, now) else {
+        porch.refused.tell(Some("/ws"), 401);
         return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
     };
     if bearer.meeting.as_str() != address.room_id {

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 
 use salon_edge::browsers_take;
-use tracing_subscriber::EnvFilter;
 
+use super::levels::levels;
 use super::value::DatabaseUrl;
 use super::value::Expected;
 use salon_doors::content_type::{is_content_type, is_token};
@@ -71,9 +71,10 @@ pub(super) fn content_types(types: &[String]) -> Result<(), Expected> {
     expect(types.iter().all(known), || "a list of content types such as image/* or application/pdf".to_owned())
 }
 
-pub(super) fn filter(level: &str) -> Result<(), Expected> {
-    let known = !level.trim().is_empty() && EnvFilter::builder().parse(level).is_ok();
-    expect(known, || "error, warn, info, debug, trace or off, also by module, as in info,salon_doors::rest=debug".to_owned())
+pub(super) fn log_levels(level: &str) -> Result<(), Expected> {
+    expect(levels(level).is_some(), || {
+        "error, warn, info, debug, trace or off, also by module of Salon, as in info,salon_doors::rest=debug".to_owned()
+    })
 }
 
 fn expect(holds: bool, expected: impl FnOnce() -> Expected) -> Result<(), Expected> {

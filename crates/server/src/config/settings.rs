@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::check::{connectable, content_types, filter, host, ice_url, node_name, reachable, store_url, web_url, within};
+use super::check::{connectable, content_types, host, ice_url, log_levels, node_name, reachable, store_url, web_url, within};
 use super::table;
 use super::value::{DatabaseUrl, LogFormat, Secret};
 
@@ -205,8 +205,9 @@ table::settings! {
 
     /// What is logged, to standard error.
     log: Log {
-        /// A level (error, warn, info, debug, trace), or levels by module, as in `info,salon_doors::rest=debug`.
-        level: String = "info".to_owned(), filter;
+        /// A level of Salon (error, warn, info, debug, trace or off), or levels by its modules, as in
+        /// `info,salon_doors::rest=debug`. Libraries tell warnings and errors only.
+        level: String = "info".to_owned(), log_levels;
         /// `text` for people, `json` for machines: an object a line.
         format: LogFormat = LogFormat::Text;
     }

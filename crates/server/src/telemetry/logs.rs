@@ -2,20 +2,22 @@
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, levels};
 
 /// Sends the log to standard error, as configured.
 ///
 /// # Errors
-/// `log.level` is no filter, or this process logs already.
+/// `log.level` names no levels, or this process logs already.
 pub fn init_logs(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(&log.level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let levels = levels(&log.level).ok_or_else(|| anyhow::anyhow!("log.level names no levels: {}", log.level))?;
+    let lines = layer().with_writer(io::stderr);
     let outcome = match log.format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(levels).with(lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init(),
+        LogFormat::Json => registry().with(levels).with(lines.json().flatten_event(true)).try_init(),
     };
     outcome.map_err(|err| anyhow::anyhow!("logging cannot start: {err}"))
 }

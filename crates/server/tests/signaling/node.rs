@@ -27,11 +27,17 @@ impl Drop for Node {
 impl Node {
     /// Starts on this data and waits until it is ready.
     pub fn start(data: &Path) -> Self {
-        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1"];
+        Self::logging(data, "info", Stdio::null())
+    }
+
+    /// The same, with what it logs at this level.
+    pub fn logging(data: &Path, level: &str, log: Stdio) -> Self {
+        let level = format!("log.level={level}");
+        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", &level];
         let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
         command.args(["dev", "--listen=127.0.0.1:0", "--media-port=0", "--data"]).arg(data);
         command.args(settings.map(|setting| format!("--set={setting}")));
-        let mut process = command.env_clear().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut process = command.env_clear().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = lines.find_map(|line| Some(line.unwrap().strip_prefix("salon ready http://")?.to_owned()));
         Self { process, address: address.expect("the node gets ready") }
