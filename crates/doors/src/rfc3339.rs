@@ -8,9 +8,15 @@ pub fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// Reads an ISO 8601 instant, with `Z` or an offset.
+/// Reads an ISO 8601 instant. A time without `Z` or an offset is in UTC, and a date is its first moment: the official Python
+/// SDK writes both (seen in `cloudflare` 5.9.0).
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+    let local = |text: &str| {
+        let at: jiff::civil::DateTime = text.parse().ok()?;
+        at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+    };
+    let at = text.parse::<jiff::Timestamp>().ok().or_else(|| local(text))?;
+    Some(Timestamp(at.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -24,6 +30,11 @@ mod tests {
         assert_eq!(rfc3339(Timestamp(1_641_997_294_000)), "2022-01-12T14:21:34.000Z");
         assert_eq!(parse_rfc3339("2022-01-12T14:21:34.388Z"), Some(at));
         assert_eq!(parse_rfc3339("2022-01-12T15:21:34.388+01:00"), Some(at));
-        assert_eq!(parse_rfc3339("yesterday"), None);
+        assert_eq!(parse_rfc3339("2022-01-12T14:21:34.388"), Some(at), "as Python writes a time without a zone");
+        assert_eq!(parse_rfc3339("2022-01-12 14:21:34.388"), Some(at));
+        assert_eq!(parse_rfc3339("2022-01-12"), Some(Timestamp(1_641_945_600_000)));
+        for bad in ["yesterday", "", "2022-13-01", "2022-01-12T25:00:00", "1641997294", "2022-01-12T14:21:34 01:00"] {
+            assert_eq!(parse_rfc3339(bad), None, "{bad}");
+        }
     }
 }

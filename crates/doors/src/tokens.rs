@@ -71,20 +71,24 @@ impl Tokens {
 
     /// Who the token speaks for, if we signed it and it has not expired at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        self.read(token).filter(|(_, expires)| *expires > now).map(|(bearer, _)| bearer)
+    }
+
+    /// Who the token speaks for, and until when, if we signed it. One that has expired still says whose connection it is
+    /// that comes back.
+    pub fn read(&self, token: &str) -> Option<(Bearer, Timestamp)> {
         let mut validation = Validation::new(Algorithm::HS256);
         // Expiry is compared with the node's own clock, like every other time.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         let claims = jsonwebtoken::decode::<Claims>(token, &self.0.decoding, &validation).ok()?.claims;
-        if claims.exp <= now.0 / 1_000 {
-            return None;
-        }
-        Some(Bearer {
+        let bearer = Bearer {
             app: AppId::parse(&claims.org_id).ok()?,
             meeting: MeetingId::parse(&claims.meeting_id).ok()?,
             participant: ParticipantId::parse(&claims.participant_id).ok()?,
             let_in_until: claims.let_in_until.map(|secs| Timestamp(secs.saturating_mul(1_000))),
-        })
+        };
+        Some((bearer, Timestamp(claims.exp.saturating_mul(1_000))))
     }
 
     /// The signature of a link to `what`. A token's payload begins otherwise, so neither can stand for the other.
@@ -121,6 +125,7 @@ mod tests {
         assert!(token.starts_with("eyJ"));
         assert_eq!(tokens.verify(&token, now), Some(bearer()));
         assert_eq!(tokens.verify(&token, now.plus_ms(8_640_000_001)), None, "100 days");
+        assert_eq!(tokens.read(&token), Some((bearer(), now.plus_ms(8_640_000_000))));
         assert_eq!(Tokens::new(b"other", 100).verify(&token, now), None);
         assert_eq!(tokens.verify("eyJ.eyJ.x", now), None);
     }

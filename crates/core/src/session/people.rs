@@ -2,7 +2,7 @@
 //! Next: `entry.rs`.
 
 use crate::event::Track;
-use crate::ids::PeerId;
+use crate::ids::{ParticipantId, PeerId};
 use crate::record::{Peer, Record};
 use crate::session::rate::Act;
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
@@ -36,6 +36,11 @@ impl Session {
         self.caller(caller)?;
         let found = self.present(peer).filter(|found| found.is_announced() || peer == caller);
         found.map(|found| PeerView::of(&found.who)).ok_or(Refusal::UnknownPeer)
+    }
+
+    /// Whether this is a connection of that participant, here or within its grace.
+    pub fn is_in(&self, peer: &PeerId, participant: &ParticipantId) -> bool {
+        self.present(peer).is_some_and(|peer| peer.who.participant == *participant)
     }
 
     /// The caller has its media connections ready: it is told of the others that have, with their tracks, and they of

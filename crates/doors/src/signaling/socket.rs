@@ -110,8 +110,7 @@ pub struct Address {
 
 /// Takes a socket in, if its token speaks for a participant of that meeting.
 pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
-    let now = porch.clock.now();
-    let Some(bearer) = porch.tokens.verify(&address.auth_token, now) else {
+    let Some((bearer, expires)) = porch.tokens.read(&address.auth_token) else {
         porch.refused.tell(Some("/ws"), 401);
         return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
     };
@@ -121,6 +120,10 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     let Ok(peer) = PeerId::parse(&address.peer_id) else {
         return refuse(&porch, StatusCode::BAD_REQUEST, "peerID is not an id");
     };
+    if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer).await {
+        porch.refused.tell(Some("/ws"), 401);
+        return refuse(&porch, StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
+    }
     let admission = match porch.store.admission(&bearer.participant).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
         Ok(_) => return refuse(&porch, StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
@@ -141,6 +144,14 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
             porch.tasks.track_future(run(&porch, socket, admission, bearer, peer)).await;
         },
     )
+}
+
+/// Whether this connection is in the meeting, or within its grace. A client has one token for a whole call, and goes on
+/// with it when its socket breaks after the token has expired (seen in web SDK 2.0.2).
+async fn is_still_in(porch: &Porch, bearer: &Bearer, peer: &PeerId) -> bool {
+    let Some(handle) = porch.hub.find(bearer.meeting.as_str()) else { return false };
+    let (peer, participant) = (peer.clone(), bearer.participant.clone());
+    handle.call(move |session, _| session.is_in(&peer, &participant)).await.unwrap_or(false)
 }
 
 fn refuse(porch: &Porch, status: StatusCode, why: &'static str) -> Response {

@@ -54,6 +54,28 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_during_a_call_brings_back_whoever_is_in_it_and_nobody_else() {
+    let house = House::with(|config| config.session.grace_secs = 60).await;
+    let meeting = house.meeting().await;
+    let alice = house.guest(&meeting, "Alice").await;
+    let inside = alice.join().await;
+    let bearer =
+        Bearer { app: dev(), meeting: meeting.clone(), participant: ParticipantId::parse(&alice.participant).unwrap(), let_in_until: None };
+    let long_ago = Timestamp(house.doors.clock.now().0 - 101 * 86_400_000);
+    let expired = house.doors.tokens.sign(&bearer, &PresetId::parse("p").unwrap(), long_ago);
+    let late = Person { token: expired.clone(), ..alice.clone() };
+    late.join().await;
+    drop(inside);
+    house.counts(&meeting, Some(1)).await;
+    let mallory = house.guest(&meeting, "Mallory").await;
+    assert_eq!(refused(&late.on_another_device()).await, 401, "another connection of hers");
+    assert_eq!(refused(&Person { token: expired, ..mallory }).await, 401, "somebody else's");
+    late.join().await.leave().await;
+    house.counts(&meeting, Some(0)).await;
+    assert_eq!(refused(&late).await, 401, "she has left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_participant_gets_no_socket_and_cannot_join_with_an_old_one() {
     let house = House::open().await;
     let meeting = house.meeting().await;
