@@ -59,8 +59,12 @@ async fn a_token_that_expires_during_a_call_brings_back_whoever_is_in_it_and_nob
     let meeting = house.meeting().await;
     let alice = house.guest(&meeting, "Alice").await;
     let inside = alice.join().await;
-    let bearer =
-        Bearer { app: dev(), meeting: meeting.clone(), participant: ParticipantId::parse(&alice.participant).unwrap(), let_in_until: None };
+    let bearer = Bearer {
+        app: dev(),
+        meeting: meeting.clone(),
+        participant: ParticipantId::parse(&alice.participant).unwrap(),
+        let_in_until: None,
+    };
     let long_ago = Timestamp(house.doors.clock.now().0 - 101 * 86_400_000);
     let expired = house.doors.tokens.sign(&bearer, &PresetId::parse("p").unwrap(), long_ago);
     let late = Person { token: expired.clone(), ..alice.clone() };
