@@ -133,7 +133,7 @@ class Conformance:
         changed = (await done(meetings.update_meeting_by_id(made.id, **HERE, status="INACTIVE", title="New"))).data
         assert (changed.status, changed.title, changed.persist_chat) == ("INACTIVE", "New", True)
         replaced = (await done(meetings.replace_meeting_by_id(made.id, **HERE, title="Replaced"))).data
-        assert (replaced.status, replaced.persist_chat, replaced.recording_config) == ("ACTIVE", False, None)
+        assert (replaced.status, replaced.persist_chat, replaced.recording_config) == ("INACTIVE", False, None)
 
     async def check_an_empty_meeting_is_a_meeting(self):
         made = (await done(self.kit.meetings.create(APP, account_id=ACCOUNT))).data

@@ -108,7 +108,7 @@ const checks = {
     const changed = (await kit.meetings.updateMeetingByID(made.id, { ...here, status: 'INACTIVE' })).data;
     assert.deepEqual([changed.status, changed.title, changed.persist_chat], ['INACTIVE', title, true]);
     const replaced = (await kit.meetings.replaceMeetingByID(made.id, { ...here, title: 'Replaced' })).data;
-    assert.deepEqual([replaced.status, replaced.persist_chat, replaced.recording_config], ['ACTIVE', false, undefined]);
+    assert.deepEqual([replaced.status, replaced.persist_chat, replaced.recording_config], ['INACTIVE', false, undefined]);
   },
 
   async 'an empty meeting is a meeting'() {
