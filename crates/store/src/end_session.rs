@@ -9,7 +9,7 @@ use salon_core::{SessionId, Timestamp};
 use crate::Store;
 use crate::engine::{args, built, transaction};
 use crate::error::{Error, Result, Rule};
-use crate::outbox::announce;
+use crate::outbox::entries::announce;
 use crate::ownership::owner_seen;
 use crate::record;
 

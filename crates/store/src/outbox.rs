@@ -3,16 +3,15 @@
 //! session nobody hears a later event before an earlier one. Lanes of a run that is gone are free.
 //! Next: `outbox/entries.rs`, how they get in; `outbox/past.rs`, looking back; `outbox/feed.rs`, asking instead.
 
+mod bell;
 mod delivery;
-mod entries;
+pub(crate) mod entries;
 mod feed;
 mod past;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 use salon_core::{DeliveryId, Timestamp, WebhookId};
-use tokio::sync::Notify;
 
 use crate::Store;
 use crate::engine::{Arg, Tx, args, built, transaction};
@@ -21,8 +20,8 @@ use crate::outbox::delivery::{DELIVERY, read_delivery};
 use crate::run_id::RunId;
 use crate::webhooks::{self, Webhook, read_webhook};
 
+pub(crate) use bell::Bell;
 pub use delivery::{Delivery, DeliveryState};
-pub(crate) use entries::{Entry, Hook, announce, hooks_of, insert};
 pub use feed::FeedEntry;
 pub use past::{DeliveryFilter, Replayed};
 
@@ -97,31 +96,10 @@ pub enum Standing {
     Failing(i64),
 }
 
-/// Whom there may be news for, for whoever delivers.
-#[derive(Default)]
-pub(crate) struct Bell {
-    woken: Mutex<BTreeSet<WebhookId>>,
-    rings: Notify,
-}
-
-impl Bell {
-    pub fn wake(&self, webhooks: impl IntoIterator<Item = WebhookId>) {
-        // No bigger than there are webhooks, even if nobody listens.
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner).extend(webhooks);
-        self.rings.notify_one();
-    }
-}
-
 impl Store {
     /// Waits until somebody is to be told something that was written through this store, and says who.
     pub async fn woken_webhooks(&self) -> BTreeSet<WebhookId> {
-        loop {
-            let woken = std::mem::take(&mut *self.bell.woken.lock().unwrap_or_else(PoisonError::into_inner));
-            if !woken.is_empty() {
-                return woken;
-            }
-            self.bell.rings.notified().await;
-        }
+        self.bell.woken().await
     }
 
     /// The webhooks that may be told something now, whoever wrote it.

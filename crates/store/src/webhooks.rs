@@ -3,12 +3,12 @@
 //! Next: `outbox.rs`, what they are to be told.
 
 use salon_core::{AppId, Timestamp, WebhookId};
-use serde_json::json;
 
 use crate::Store;
 use crate::edits::{Loaded, edit};
 use crate::engine::{Row, args, built, transaction};
 use crate::error::{Error, Result};
+use crate::outbox::entries::{events, read_events};
 
 /// A registration. Holds secrets: not for logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -155,16 +155,6 @@ impl Store {
             Ok(webhook)
         })
     }
-}
-
-pub(crate) fn events(names: &[String]) -> String {
-    json!(names).to_string()
-}
-
-pub(crate) fn read_events(row: &Row) -> Result<Vec<String>> {
-    let names = row.json("events")?;
-    let names = names.as_array().ok_or(Error::column("events"))?;
-    names.iter().map(|name| name.as_str().map(str::to_owned).ok_or(Error::column("events"))).collect()
 }
 
 pub(crate) fn read_webhook(row: &Row) -> Result<Webhook> {

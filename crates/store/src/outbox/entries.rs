@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use salon_core::{AppId, DeliveryId, Notice, SessionId, Timestamp, WebhookId};
+use serde_json::json;
 
-use crate::engine::{Db, Tx, args, built};
-use crate::error::Result;
+use crate::engine::{Db, Row, Tx, args, built};
+use crate::error::{Error, Result};
 use crate::many::{chunks, select, tuples};
 use crate::notice;
-use crate::webhooks::read_events;
 
 /// Who wants to be told of what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +116,17 @@ pub(crate) async fn insert(tx: &mut Tx, entries: &[Entry]) -> Result<()> {
         tx.run(built(sql), args.collect()).await?;
     }
     Ok(())
+}
+
+/// The names of events, as webhooks keep what they want to be told of.
+pub(crate) fn events(names: &[String]) -> String {
+    json!(names).to_string()
+}
+
+pub(crate) fn read_events(row: &Row) -> Result<Vec<String>> {
+    let names = row.json("events")?;
+    let names = names.as_array().ok_or(Error::column("events"))?;
+    names.iter().map(|name| name.as_str().map(str::to_owned).ok_or(Error::column("events"))).collect()
 }
 
 /// Random, as receivers tell repeats by it.

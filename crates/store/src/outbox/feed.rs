@@ -4,12 +4,11 @@
 
 use salon_core::{AppId, DeliveryId, Notice, Timestamp, WebhookId};
 
-use super::entries::fresh_delivery_id;
+use super::entries::{events as names, fresh_delivery_id};
 use crate::Store;
 use crate::engine::{args, built, transaction};
 use crate::error::{Error, Result};
 use crate::notice;
-use crate::webhooks;
 
 /// One event in a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl Store {
             if tx.run(sql, args![app, now]).await? == 0 {
                 let sql = "insert into webhooks (id, app_id, name, url, events, enabled, created_ms, updated_ms) \
                            values ($1, $2, '', null, $3, $4, $5, $5) on conflict do nothing";
-                let row = args![fresh_delivery_id().as_str(), app, &webhooks::events(events), true, now];
+                let row = args![fresh_delivery_id().as_str(), app, &names(events), true, now];
                 tx.run(sql, row).await?;
                 return Ok(Vec::new());
             }

@@ -8,7 +8,7 @@ use salon_core::{AppId, Event, MeetingId, SessionId};
 
 use crate::append::{Append, SessionAppend};
 use crate::error::{Error, Result, Rule};
-use crate::outbox::{Entry, Hook};
+use crate::outbox::entries::{Entry, Hook};
 use crate::run_id::RunId;
 
 /// What the database holds about the sessions, meetings and runs that a batch names.

@@ -11,7 +11,7 @@ use crate::engine::{Arg, Db, Tx, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::search_text;
 use crate::many::{chunks, select, tuples};
-use crate::outbox::{self, hooks_of};
+use crate::outbox::entries::{self, hooks_of};
 use crate::record;
 use crate::run_id::RunId;
 use crate::writer::batch::{Begun, Plan, Stored, StoredSession, plan};
@@ -158,7 +158,7 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         });
         tx.run(built(sql), args.collect()).await?;
     }
-    outbox::insert(tx, &plan.entries).await?;
+    entries::insert(tx, &plan.entries).await?;
     Ok(lost)
 }
 

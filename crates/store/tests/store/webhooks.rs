@@ -1,5 +1,7 @@
 //! What webhooks are told: with the event or not at all, in order, by one run at a time; and looking back at it.
 
+use std::time::Instant;
+
 use salon_core::notice::News;
 use salon_core::{DeliveryId, WebhookId};
 use salon_store::*;
@@ -351,6 +353,40 @@ on_both_engines! {
         assert!(read(5, 99).await.is_empty(), "nobody read it for so long that it began anew");
         store.append(talk.append(&run)).await.unwrap();
         assert_eq!(read(5, 99).await.iter().map(|entry| entry.number).collect::<Vec<_>>(), [6]);
+    }
+
+    /// What a join costs in the store: without news, with news that nobody wants, and with somebody who is told.
+    async fn an_app_without_webhooks_pays_for_one_look(bed: Bed) {
+        const JOINS: usize = 300;
+        let store = &bed.store;
+        let run = bed.run("n1", "r1").await;
+        bed.app().await;
+        store.create_app(&app("b", "Other"), &[]).await.unwrap();
+        store.create_webhook(&Webhook { app: id("b"), ..webhook("all", &ALL) }, 8).await.unwrap();
+        let (mut silent, mut unheard, mut told) = (Script::start("s", "m"), Script::start("t", "n"), Script::start("u", "o"));
+        let mut took = [const { Vec::new() }; 3];
+        for join in 0..JOINS {
+            for (kind, talk) in [&mut silent, &mut unheard, &mut told].into_iter().enumerate() {
+                let mut append = talk.join(join as i64, &format!("p{join}")).append(&run);
+                for session in &mut append.sessions {
+                    match kind {
+                        0 => session.notices.clear(),
+                        1 => {}
+                        _ => session.notices.iter_mut().for_each(|notice| notice.app = id("b")),
+                    }
+                }
+                let began = Instant::now();
+                store.append(append).await.unwrap();
+                took[kind].push(began.elapsed());
+            }
+        }
+        for kind in &mut took {
+            kind.sort();
+        }
+        let [silent, unheard, told] = took.map(|kind| kind[JOINS / 2]);
+        println!("append of a join: {silent:?} without news, {unheard:?} with, {told:?} with a webhook");
+        assert!(unheard < silent * 2 && told < silent * 4, "{silent:?} {unheard:?} {told:?}");
+        assert_eq!(store.open_deliveries().await.unwrap().0 as usize, JOINS + 1);
     }
 
     async fn old_deliveries_go(bed: Bed) {
