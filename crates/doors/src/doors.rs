@@ -7,6 +7,7 @@ use std::sync::Arc;
 use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
+use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,7 @@ pub struct Doors {
     pub tokens: Tokens,
     pub files: Files,
     pub quality: Quality,
+    pub webhooks: Webhooks,
     pub metrics: Arc<Metrics>,
     /// Measures everything, for whoever asks.
     pub scrape: Scrape,

@@ -16,3 +16,4 @@ pub mod rfc3339;
 pub mod signaling;
 pub mod tokens;
 mod web_address;
+pub mod webhook_payload;

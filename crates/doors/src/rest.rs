@@ -34,6 +34,8 @@ mod session_chat;
 mod session_people;
 mod sessions;
 mod settings;
+mod webhook_past;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use salon_media::Owners;
 use salon_store::Store;
+use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
@@ -120,6 +123,7 @@ hands_out! {
     Teller: teller;
     Tokens: doors.tokens;
     Quality: doors.quality;
+    Webhooks: doors.webhooks;
     Scrape: doors.scrape;
     CancellationToken: doors.stop;
     Edits: edits;
@@ -158,7 +162,22 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(session_chat::show),
         routes!(missing::transcript),
         routes!(missing::summary, missing::summarise),
+        routes!(webhooks::list, webhooks::create),
+        routes!(webhooks::show, webhooks::update, webhooks::replace, webhooks::delete),
+        routes!(webhooks::events),
+        routes!(webhook_past::list),
+        routes!(webhook_past::show),
+        routes!(webhook_past::redeliver),
+        routes!(webhook_past::test),
+        routes!(webhook_past::replay),
+        routes!(webhook_past::new_secret, webhook_past::no_secret),
+        routes!(webhook_past::feed),
     ]
+}
+
+/// What the whole service has at its root, for anybody.
+fn root() -> Vec<UtoipaMethodRouter<Rest>> {
+    vec![routes!(webhooks::public_key)]
 }
 
 /// The resources of an account.
@@ -171,8 +190,6 @@ fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/livestreams", any(missing::livestreams)),
         ("/livestreams/{*rest}", any(missing::livestreams)),
-        ("/webhooks", any(missing::webhooks)),
-        ("/webhooks/{*rest}", any(missing::webhooks)),
         ("/analytics/{*rest}", any(missing::analytics)),
     ]
 }
@@ -214,7 +231,11 @@ fn node() -> Vec<(&'static str, MethodRouter<Rest>)> {
 }
 
 /// Every route with its rule.
-fn table(kit: &[UtoipaMethodRouter<Rest>], account: &[UtoipaMethodRouter<Rest>]) -> Table<Rest> {
+fn table(
+    kit: &[UtoipaMethodRouter<Rest>],
+    account: &[UtoipaMethodRouter<Rest>],
+    root: &[UtoipaMethodRouter<Rest>],
+) -> Table<Rest> {
     let mut table = Table::new();
     for prefix in ["/client/v4", ""] {
         let (app, owner) = (Rule::of(Who::App), Rule::of(Who::Account));
@@ -238,7 +259,7 @@ fn table(kit: &[UtoipaMethodRouter<Rest>], account: &[UtoipaMethodRouter<Rest>])
     for (path, who, route) in client() {
         table.add(path, Rule::also_for_pages(who), route);
     }
-    for (path, route) in node() {
+    for (path, route) in node().into_iter().chain(plain(root)) {
         table.add(path, Rule::of(Who::Anyone), route);
     }
     table.add("/metrics", Rule::of(Who::Scraper), get(health::metrics));
@@ -252,16 +273,16 @@ fn plain(routes: &[UtoipaMethodRouter<Rest>]) -> impl Iterator<Item = (&str, Met
 
 /// Every route of this door, for tests that walk them all.
 pub fn routes() -> Vec<(String, Rule)> {
-    table(&kit(), &account()).done().1.all()
+    table(&kit(), &account(), &root()).done().1.all()
 }
 
 /// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
 /// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
-    let (kit, account) = (kit(), account());
-    let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account)]);
+    let (kit, account, root) = (kit(), account(), root());
+    let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account), ("", &root)]);
     let openapi = Document(serde_json::to_vec(&document).expect("the document is plain data").into());
-    let mut table = table(&kit, &account);
+    let mut table = table(&kit, &account, &root);
     for (path, route) in beside {
         table.add(path, Rule::of(Who::Anyone), route.clone().with_state(()));
     }

@@ -22,13 +22,14 @@ use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
 use salon_doors::signaling::to_wire::pushes;
 use salon_doors::tokens::Tokens;
-use salon_doors::{rest, signaling};
+use salon_doors::{rest, signaling, webhook_payload};
 use salon_edge::{Door, Port, aside_only};
 use salon_files::Files;
 use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_quality::Quality;
 use salon_store::{OpenOptions, RunId, Store};
+use salon_webhooks::{Guard, Webhooks};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -93,6 +94,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
     let (owners, media_news) = Owners::new(sfu.clone());
     let owners = Arc::new(owners);
+    let run = RunId::new(uuid::Uuid::new_v4().to_string());
     let parts = Parts {
         store: store.clone(),
         outlets: Outlets { media: Arc::new(joint::Media(owners.clone())), frame: pushes::frame },
@@ -100,7 +102,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         figures: Figures::registered(&mut registry),
         limits: config.limits(),
         max_sockets_per_meeting: config.limits.sockets_per_meeting,
-        run: RunId::new(uuid::Uuid::new_v4().to_string()),
+        run: run.clone(),
         name: config.node.name.clone(),
         tasks: tasks.clone(),
     };
@@ -118,12 +120,28 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
     }
     let door = Door::new(http, tcp.shares.then_some(aside)).tap_io(|_| {});
+    let key = salon_webhooks::Key::new(store.clone());
+    let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
+    let tell = salon_webhooks::Parts {
+        store: store.clone(),
+        guard: webhooks.guard.clone(),
+        key: webhooks.key.clone(),
+        figures: salon_webhooks::Figures::registered(&mut registry),
+        run,
+        now: Box::new({
+            let clock = clock.clone();
+            move || clock.now()
+        }),
+        body: webhook_payload::body,
+        keep_days: config.webhooks.keep_days,
+    };
     let doors = Doors {
         keys: Keys::new(store.clone()),
         tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
         metrics: Arc::new(Metrics::registered(&mut registry)),
         scrape: telemetry::scrape(registry, hub.clone(), sfu),
         quality: Quality::default(),
+        webhooks,
         media: owners.clone(),
         store,
         hub,
@@ -137,6 +155,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tasks.spawn(joint::tell(hub.clone(), media_news, tasks.clone(), stop.clone()));
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
+    tasks.spawn(salon_webhooks::deliver(tell, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for address in &config.metrics.listen {

@@ -1,5 +1,7 @@
 //! The REST API of a whole node, over HTTP: a file per question.
 
+#[path = "support/receiver.rs"]
+mod receiver;
 #[path = "support/node.rs"]
 mod support;
 
@@ -29,3 +31,5 @@ mod quality;
 mod shapes;
 #[path = "rest/shared_port.rs"]
 mod shared_port;
+#[path = "rest/webhooks.rs"]
+mod webhooks;

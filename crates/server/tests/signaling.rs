@@ -11,6 +11,8 @@ mod house;
 mod http;
 #[path = "signaling/node.rs"]
 mod node;
+#[path = "support/receiver.rs"]
+mod receiver;
 #[path = "signaling/sdp.rs"]
 mod sdp;
 
@@ -58,3 +60,5 @@ mod stage;
 mod stores;
 #[path = "signaling/waiting.rs"]
 mod waiting;
+#[path = "signaling/webhooks.rs"]
+mod webhooks;

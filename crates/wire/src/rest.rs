@@ -18,6 +18,7 @@ pub mod quality;
 pub mod recording_config;
 pub mod secret;
 pub mod sessions;
+pub mod webhooks;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;

@@ -201,6 +201,28 @@ class Conformance:
         assert presets.paging.total_count == 7
         await refused(cloudflare.ConflictError, lambda: apps.post(account_id=ACCOUNT, name=name))
 
+    async def check_webhooks_are_made_found_and_changed(self):
+        webhooks, url = self.kit.webhooks, "https://example.org/hook"
+        events = ["meeting.started", "meeting.participantJoined"]
+        made = (await done(webhooks.create_webhook(APP, account_id=ACCOUNT, name="Hook", url=url, events=events))).data
+        assert (made.name, made.url, made.events, made.enabled) == ("Hook", url, events, True)
+        assert isinstance(made.created_at, datetime) and made.created_at.tzinfo is not None
+        listed = await done(webhooks.get_webhooks(APP, account_id=ACCOUNT))
+        assert made.id in [webhook.id for webhook in listed.data]
+        shown = await done(webhooks.get_webhook_by_id(made.id, **HERE))
+        assert shown.success is True and shown.data.to_dict() == made.to_dict()
+        edited = (await done(webhooks.edit_webhook(made.id, **HERE, enabled=False))).data
+        assert (edited.enabled, edited.events, edited.url) == (False, events, url)
+        every = (await done(webhooks.replace_webhook(made.id, **HERE, name="All", url=url, events=["meeting.ended"]))).data
+        assert (every.name, every.enabled, every.events) == ("All", True, ["meeting.ended"])
+        bad = cloudflare.BadRequestError
+        private = {"name": "Hook", "url": "http://10.0.0.1/", "events": events}
+        await refused(bad, lambda: webhooks.create_webhook(APP, account_id=ACCOUNT, **private), holds="private network")
+        await refused(bad, lambda: webhooks.get_webhook_by_id("not-an-id", **HERE), holds="must be a valid GUID")
+        deleted = (await done(webhooks.delete_webhook(made.id, **HERE))).data
+        assert deleted.to_dict() == every.to_dict()
+        await refused(cloudflare.NotFoundError, lambda: webhooks.get_webhook_by_id(made.id, **HERE))
+
     async def check_a_session_from_first_join_to_its_end(self):
         meeting = await self.meeting()
         active = self.kit.active_session

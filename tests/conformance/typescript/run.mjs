@@ -261,6 +261,29 @@ const checks = {
     await kit.activeSession.kickAllParticipants(id, here);
   },
 
+  async 'webhooks are made, found and changed'() {
+    const body = { name: 'Hook', url: 'https://example.org/hook', events: ['meeting.started', 'meeting.participantJoined'] };
+    const made = (await kit.webhooks.createWebhook(APP, { account_id: ACCOUNT, ...body })).data;
+    assert.match(made.id, UUID);
+    assert.match(made.created_at, INSTANT);
+    const { id, created_at, updated_at } = made;
+    assert.deepEqual(made, { ...body, enabled: true, id, created_at, updated_at });
+    const listed = await kit.webhooks.getWebhooks(APP, { account_id: ACCOUNT });
+    assert.ok(listed.data.some((webhook) => webhook.id === id));
+    assert.deepEqual((await kit.webhooks.getWebhookByID(id, here)).data, made);
+    const edited = (await kit.webhooks.editWebhook(id, { ...here, enabled: false })).data;
+    assert.deepEqual(edited, { ...made, enabled: false, updated_at: edited.updated_at });
+    const every = { ...body, events: ['meeting.ended'] };
+    const replaced = (await kit.webhooks.replaceWebhook(id, { ...here, ...every })).data;
+    assert.deepEqual(replaced, { ...every, enabled: true, id, created_at, updated_at: replaced.updated_at });
+    const bad = Cloudflare.BadRequestError;
+    const inside = { account_id: ACCOUNT, ...body, url: 'http://10.0.0.1/' };
+    await refused(bad, () => kit.webhooks.createWebhook(APP, inside), 'private network');
+    await refused(bad, () => kit.webhooks.getWebhookByID('not-an-id', here), 'must be a valid GUID');
+    assert.deepEqual((await kit.webhooks.deleteWebhook(id, here)).data, replaced);
+    await refused(Cloudflare.NotFoundError, () => kit.webhooks.getWebhookByID(id, here));
+  },
+
   async 'an inactive meeting lets nobody in'() {
     const { id } = await meeting();
     await kit.meetings.updateMeetingByID(id, { ...here, status: 'INACTIVE' });

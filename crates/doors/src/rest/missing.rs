@@ -77,10 +77,6 @@ pub async fn active_transcript(At(meeting): At<MeetingId>) -> ApiError {
     ApiError::not_found(format!("No active transcript found for meeting_id {meeting}"))
 }
 
-pub async fn webhooks() -> ApiError {
-    ApiError::not_yet("webhooks")
-}
-
 pub async fn analytics() -> ApiError {
     ApiError::not_yet("analytics")
 }

@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use salon_core::{MeetingId, ParticipantId, PeerId, PresetId, SessionId};
+use salon_core::{DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, WebhookId};
 
 use crate::rest::error::ApiError;
 
@@ -34,6 +34,8 @@ row_id! {
     ParticipantId = "participant_id",
     PresetId = "preset_id",
     SessionId = "session_id",
+    WebhookId = "webhook_id",
+    DeliveryId = "delivery_id",
 }
 
 /// Clients make these; they need not be UUIDs.

@@ -117,6 +117,11 @@ impl Asked {
         })
     }
 
+    /// `limit`: how many items of a list that has no pages; `usual` if nothing is said, `most` if more is.
+    pub fn limit(&self, usual: u32, most: u32) -> Result<u32, ApiError> {
+        Ok(self.count("limit")?.map_or(usual, |limit| limit.min(f64::from(most)) as u32))
+    }
+
     /// A whole number from 1 up; `None` for 0.
     fn count(&self, name: &str) -> Result<Option<f64>, ApiError> {
         let Some(value) = self.text(name)? else { return Ok(None) };

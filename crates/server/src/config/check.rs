@@ -10,6 +10,7 @@ use super::levels::levels;
 use super::value::DatabaseUrl;
 use super::value::Expected;
 use salon_doors::content_type::{is_content_type, is_token};
+use salon_webhooks::Network;
 
 /// Both ends included.
 pub(super) fn within<T: PartialOrd + Copy + Display>(least: T, most: T) -> impl Fn(&T) -> Result<(), Expected> {
@@ -47,6 +48,12 @@ pub(super) fn ice_url(urls: &[String]) -> Result<(), Expected> {
     let schemes = ["stun:", "stuns:", "turn:", "turns:"];
     let all = urls.iter().all(|url| schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)));
     expect(all, || "a list in which each item begins with stun:, stuns:, turn: or turns:".to_owned())
+}
+
+pub(super) fn networks(networks: &[String]) -> Result<(), Expected> {
+    expect(networks.iter().all(|network| network.parse::<Network>().is_ok()), || {
+        "a list of addresses or networks, such as 10.1.0.0/16".to_owned()
+    })
 }
 
 pub(super) fn host(hosts: &[String]) -> Result<(), Expected> {

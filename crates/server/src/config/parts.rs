@@ -9,6 +9,7 @@ use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
 use salon_doors::host_names::HostNames;
 use salon_doors::{page, rest, signaling};
+use salon_webhooks::Network;
 
 impl Config {
     /// The settings of one session, as core wants them.
@@ -106,6 +107,13 @@ impl Config {
             })
         };
         files::Settings { place, uploads_at_once: settings.uploads_at_once, keep_days: settings.keep_days }
+    }
+
+    /// Private networks that webhooks may lead into: those of the settings, and this computer while developing.
+    pub fn open_networks(&self) -> Vec<Network> {
+        let here: &[&str] = if self.mode == Mode::Dev { &["127.0.0.0/8", "::1"] } else { &[] };
+        let networks = here.iter().copied().chain(self.webhooks.allow.iter().map(String::as_str));
+        networks.filter_map(|network| network.parse().ok()).collect()
     }
 
     /// The database meant: `database.url`, or the SQLite file in `data`. Holds the password; not for logs.

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::check::{connectable, content_types, host, ice_url, log_levels, node_name, reachable, store_url, web_url, within};
+use super::check::{
+    connectable, content_types, host, ice_url, log_levels, networks, node_name, reachable, store_url, web_url, within,
+};
 use super::table;
 use super::value::{DatabaseUrl, LogFormat, Secret};
 
@@ -201,6 +203,15 @@ table::settings! {
         /// Days after which a file is deleted, if its meeting does not have `persist_chat`. 0: never, as the record of
         /// the chat that names it is kept for good too.
         keep_days: u32 = 0, within(0, 36_500);
+    }
+
+    /// Who is told over HTTP what happens in an app (docs/webhooks.md).
+    webhooks: Webhooks {
+        /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can
+        /// have requests sent there. `salon dev` opens this computer as well.
+        allow: Vec<String> = Vec::new(), networks;
+        /// Days after which it is forgotten what webhooks were told.
+        keep_days: u32 = 30, within(1, 3_650);
     }
 
     /// What is logged, to standard error.

@@ -13,7 +13,9 @@ use crate::support::{KIT, Said, TestApp, Text};
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 8] = [
+const FOR_ANYBODY: [&str; 9] = [
+    // The key that signatures are checked with.
+    "/.well-known/webhooks.json",
     "/api/v1/message",
     "/downloads/chat/{session_id}",
     "/files/chat/{file_id}/{name}",

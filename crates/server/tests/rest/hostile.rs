@@ -101,8 +101,6 @@ async fn what_salon_does_not_have_yet_says_so() {
         ("GET", "/livestreams"),
         ("POST", "/meetings/x/livestreams"),
         ("POST", "/meetings/x/active-livestream/stop"),
-        ("GET", "/webhooks"),
-        ("POST", "/webhooks"),
         ("GET", "/analytics/daywise"),
     ] {
         let said = app.call(method, path).send().await;

@@ -51,7 +51,8 @@ impl Node {
         at
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    /// Asks the dev app; answers with status and body.
+    pub async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let path = format!("/client/v4/accounts/{DEV_ACCOUNT}/realtime/kit/{DEV_APP}{path}");
         let call =
             Call::new(self.address.parse().unwrap(), method, &path).header("authorization", &format!("Bearer {DEV_TOKEN}"));
@@ -59,7 +60,8 @@ impl Node {
         (said.status, said.json())
     }
 
-    async fn data(&self, method: &str, path: &str, body: Value) -> Value {
+    /// What an answer that must be good holds.
+    pub async fn data(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, mut answer) = self.ask(method, path, body).await;
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer["data"].take()

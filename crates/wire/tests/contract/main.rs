@@ -15,6 +15,7 @@ use salon_wire::rest::meetings::*;
 use salon_wire::rest::participants::*;
 use salon_wire::rest::presets::*;
 use salon_wire::rest::sessions::*;
+use salon_wire::rest::webhooks::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -131,6 +132,14 @@ fn ours() -> Vec<Endpoint> {
         answers::<SummaryRequested>("POST", "sessions/{session_id}/summary"),
         lists::<Vec<App>>("apps").asked::<AppsQuery>(),
         answers::<AppCreated>("POST", "apps").takes::<AppBody>(),
+        answers::<Vec<Webhook>>("GET", "webhooks"),
+        answers::<Webhook>("POST", "webhooks").takes::<WebhookBody>(),
+        answers::<Webhook>("GET", "webhooks/{webhook_id}"),
+        answers::<Webhook>("PUT", "webhooks/{webhook_id}").takes::<WebhookBody>(),
+        answers::<Webhook>("PATCH", "webhooks/{webhook_id}").takes::<WebhookPatch>(),
+        answers::<Webhook>("DELETE", "webhooks/{webhook_id}"),
+        answers::<Vec<WebhookEvent>>("GET", "webhooks/all"),
+        Endpoint { answer: shape::<WebhookKeyAnswer>(), ..answers::<WebhookKey>("GET", "/.well-known/webhooks.json") },
     ]
 }
 

@@ -1,0 +1,132 @@
+//! What webhooks are told, from what the record says. The same words wherever it is shown.
+//! Invariant: the same notice gives the same bytes: compact, fields in one order, so that a receiver that reads and writes
+//! them anew before it checks the signature gets the same.
+
+use salon_core::Notice;
+use salon_core::event::EndReason;
+use salon_core::notice::{News, Visit};
+use salon_core::{AppId, Timestamp};
+use salon_wire::rest::webhooks as wire;
+
+use crate::rfc3339::rfc3339;
+
+/// The body of the request that tells `notice`.
+pub fn body(notice: &Notice, app_name: &str) -> Vec<u8> {
+    serde_json::to_vec(&payload(notice, app_name)).expect("a payload is plain data")
+}
+
+/// What is told of `notice`.
+pub fn payload(notice: &Notice, app_name: &str) -> wire::WebhookPayload {
+    use wire::WebhookEvent::{MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft};
+    let payload = |event| wire::WebhookPayload { event, meeting: meeting(notice, app_name), participant: None, reason: None };
+    match &notice.news {
+        News::Started => payload(MeetingStarted),
+        News::Joined(visit) => wire::WebhookPayload { participant: Some(participant(visit, None)), ..payload(ParticipantJoined) },
+        News::Left(visit, left_at) => {
+            wire::WebhookPayload { participant: Some(participant(visit, Some(*left_at))), ..payload(ParticipantLeft) }
+        }
+        News::Ended { reason, .. } => wire::WebhookPayload { reason: Some(why(*reason)), ..payload(MeetingEnded) },
+    }
+}
+
+fn meeting(notice: &Notice, app_name: &str) -> wire::PayloadMeeting {
+    let ended_at = match notice.news {
+        News::Ended { at, .. } => Some(rfc3339(at)),
+        _ => None,
+    };
+    wire::PayloadMeeting {
+        id: notice.meeting.to_string(),
+        session_id: notice.session.to_string(),
+        title: notice.title.clone(),
+        room_name: notice.meeting.to_string(),
+        // Of every payload in the documentation, the end's too.
+        status: "LIVE".to_owned(),
+        created_at: rfc3339(notice.created_at),
+        started_at: rfc3339(notice.started_at),
+        ended_at,
+        organized_by: app(&notice.app, app_name),
+    }
+}
+
+fn app(id: &AppId, name: &str) -> wire::PayloadApp {
+    wire::PayloadApp { id: id.to_string(), name: name.to_owned() }
+}
+
+fn participant(visit: &Visit, left_at: Option<Timestamp>) -> wire::PayloadParticipant {
+    wire::PayloadParticipant {
+        peer_id: visit.peer.to_string(),
+        user_display_name: visit.name.clone(),
+        custom_participant_id: visit.custom_participant_id.clone(),
+        client_specific_id: visit.custom_participant_id.clone(),
+        joined_at: rfc3339(visit.joined_at),
+        left_at: left_at.map(rfc3339),
+    }
+}
+
+fn why(reason: EndReason) -> wire::PayloadReason {
+    match reason {
+        EndReason::AllLeft => wire::PayloadReason::AllParticipantsLeft,
+        EndReason::Closed => wire::PayloadReason::HostEndedMeeting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use salon_core::{MeetingId, PeerId, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn bodies_are_the_documented_ones() {
+        let visit = || Visit {
+            peer: PeerId::parse("tab").expect("an id"),
+            name: "Ann \"A\"".to_owned(),
+            custom_participant_id: "c-1".to_owned(),
+            joined_at: Timestamp(1_641_997_294_388),
+        };
+        let said = |news| {
+            let notice = Notice {
+                session: SessionId::parse("s").expect("an id"),
+                meeting: MeetingId::parse("m").expect("an id"),
+                app: AppId::parse("a").expect("an id"),
+                title: "Planning".to_owned(),
+                started_at: Timestamp(0),
+                created_at: Timestamp(1),
+                seq: 3,
+                at: Timestamp(2),
+                news,
+            };
+            String::from_utf8(body(&notice, "First")).expect("JSON is text")
+        };
+        let meeting = |ended: &str| {
+            format!(
+                r#""meeting":{{"id":"m","sessionId":"s","title":"Planning","roomName":"m","status":"LIVE","createdAt":"1970-01-01T00:00:00.001Z","startedAt":"1970-01-01T00:00:00.000Z",{ended}"organizedBy":{{"id":"a","name":"First"}}}}"#
+            )
+        };
+        let who = r#""participant":{"peerId":"tab","userDisplayName":"Ann \"A\"","customParticipantId":"c-1","clientSpecificId":"c-1","joinedAt":"2022-01-12T14:21:34.388Z""#;
+        for (news, expected) in [
+            (News::Started, format!(r#"{{"event":"meeting.started",{}}}"#, meeting(""))),
+            (News::Joined(visit()), format!(r#"{{"event":"meeting.participantJoined",{},{who}}}}}"#, meeting(""))),
+            (
+                News::Left(visit(), Timestamp(1_641_997_295_000)),
+                format!(r#"{{"event":"meeting.participantLeft",{},{who},"leftAt":"2022-01-12T14:21:35.000Z"}}}}"#, meeting("")),
+            ),
+            (
+                News::Ended { at: Timestamp(1_000), reason: EndReason::AllLeft },
+                format!(
+                    r#"{{"event":"meeting.ended",{},"reason":"ALL_PARTICIPANTS_LEFT"}}"#,
+                    meeting(r#""endedAt":"1970-01-01T00:00:01.000Z","#)
+                ),
+            ),
+            (
+                News::Ended { at: Timestamp(1_000), reason: EndReason::Closed },
+                format!(
+                    r#"{{"event":"meeting.ended",{},"reason":"HOST_ENDED_MEETING"}}"#,
+                    meeting(r#""endedAt":"1970-01-01T00:00:01.000Z","#)
+                ),
+            ),
+        ] {
+            assert_eq!(said(news), expected);
+        }
+    }
+}
