@@ -40,7 +40,8 @@ window.person = {
   /** Makes the client ready: what the setup screen of an application does. `origin` is the server's. */
   async prepare({ origin, token, defaults = { audio: true, video: true } }) {
     keepSdkOnOwnOrigin({ origin, host: BASE });
-    const client = window.RealtimeKitClient.default ?? window.RealtimeKitClient;
+    const sdk = window.RealtimeKitClient ?? window.DyteClient;
+    const client = sdk.default ?? sdk;
     const meeting = await client.init({ authToken: token, baseURI: BASE, defaults });
     window.meeting = meeting;
     listen(meeting);

@@ -58,12 +58,16 @@ export class Stage {
   /**
    * Somebody of the cast, added to the meeting through the API, in front of the setup screen.
    * `through` is the origin by which their client reaches the server; `camera` the size and rate of their picture; `withoutUdp`
-   * whether their network lets none out.
+   * whether their network lets none out; `client` an older SDK.
    */
-  async invites(name, meeting, { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare } = {}) {
+  async invites(
+    name,
+    meeting,
+    { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare, client = '' } = {},
+  ) {
     const [participant, page] = await Promise.all([
       this.api.addParticipant(meeting, { name, preset }),
-      this.#page(name, { ...camera, withoutUdp }),
+      this.#page(name, { ...camera, withoutUdp }, client),
     ]);
     const person = this.#person(name, page, { participant, origin: through });
     return person.prepares(prepare);
@@ -116,13 +120,13 @@ export class Stage {
     return context;
   }
 
-  async #page(name, wanted = {}) {
+  async #page(name, wanted = {}, client = '') {
     const key = [name, wanted.width, wanted.rate, wanted.withoutUdp && 'without UDP'].filter(Boolean).join(' ');
     const browser = await this.#browser(key, () => openChromium({ ...CAST[name], ...wanted }));
     const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
     this.#pages.push(context);
     const page = await context.newPage();
-    await page.goto(this.#application.origin);
+    await page.goto(`${this.#application.origin}/${client}`);
     return page;
   }
 

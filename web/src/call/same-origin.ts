@@ -11,7 +11,7 @@
  */
 export const BASE = 'salon.invalid';
 
-const HOSTS = 'api|api-silos|da-collector|location|location-legacy';
+const HOSTS = 'api|api-silos|da-collector|flags|location|location-legacy';
 
 /** The page's own address for one of the SDK's, or null when the address is none of the SDK's. */
 export function ownAddress(address: string, page: Pick<Location, 'origin' | 'host'>): string | null {

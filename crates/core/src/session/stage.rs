@@ -139,6 +139,20 @@ impl Session {
         Ok(self.stage_request_list())
     }
 
+    /// Where everyone stands whom `caller` may know of, in the order of joining.
+    pub fn stage_positions(&self, caller: &PeerId) -> Result<Vec<(PeerId, Stage)>, Refusal> {
+        self.caller(caller)?;
+        let known = self.live().into_iter().flat_map(Record::present);
+        let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
+        let stage = |peer: &record::Peer| match peer.stage_wish {
+            _ if peer.who.on_stage => Stage::On,
+            Some(StageWish::CalledUp) => Stage::Approved,
+            Some(StageWish::Asks) => Stage::Requested,
+            None => Stage::Off,
+        };
+        Ok(known.map(|peer| (peer.who.peer.clone(), stage(peer))).collect())
+    }
+
     /// Tells a client that was away how far it is: its own state began anew, and it may have missed its call.
     pub(super) fn tell_own_stage(&mut self, peer: &PeerId) {
         let Some((found, wish)) = self.present(peer).and_then(|found| Some((found, found.stage_wish?))) else { return };

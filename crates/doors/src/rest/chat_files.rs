@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use salon_core::{FileId, MeetingId, Timestamp};
 use salon_files::{Cut, Files, GetRange, folder_of};
-use salon_store::{ChatFile, Store, Uploaded};
+use salon_store::{Admission, ChatFile, Store, Uploaded};
 use salon_wire::rest::internals as wire;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
@@ -72,6 +72,29 @@ pub async fn allow(
     Here(here): Here,
     Body(body): Body<wire::ChatUploadBody>,
 ) -> Answer<wire::ChatUpload> {
+    data(allowed(&hub, &desk, admission, &here, body).await?)
+}
+
+/// The same under the names it once had.
+pub async fn allow_older(
+    State(hub): State<Hub>,
+    State(desk): State<Arc<FileDesk>>,
+    Guest(admission): Guest,
+    Here(here): Here,
+    Body(body): Body<wire::ChatUploadBody>,
+) -> Result<Response, ApiError> {
+    let wire::ChatUpload { get_location, put_location } = allowed(&hub, &desk, admission, &here, body).await?;
+    let data = wire::OlderChatUpload { get_location, put_location };
+    Ok(reply::json(StatusCode::OK, &wire::OlderChatUploadAnswer { data }))
+}
+
+async fn allowed(
+    hub: &Hub,
+    desk: &FileDesk,
+    admission: Admission,
+    here: &str,
+    body: wire::ChatUploadBody,
+) -> Result<wire::ChatUpload, ApiError> {
     check::text("filename", &body.filename, 1, MAX_NAME_CHARS)?;
     let meeting = admission.meeting;
     if body.meeting_id != meeting.id.as_str() {
@@ -84,7 +107,7 @@ pub async fn allow(
         Some(_) => return Err(ApiError::invalid("expiry", format_args!("must be from 1 to {MAX_EXPIRY_SECS} seconds"))),
     };
     let participant = admission.participant.id;
-    let handle = live_task(&hub, &desk.store, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
+    let handle = live_task(hub, &desk.store, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
     let who = participant.clone();
     handle.call(move |session, now| session.upload(now, &who)).await??;
     desk.has_room(&meeting.id).await?;
@@ -99,7 +122,7 @@ pub async fn allow(
     let name = if file.name.chars().all(|c| c == '.') { "file" } else { &file.name };
     let address = format!("{here}/files/chat/{}/{}", file.id, percent_encoded(name));
     let (get, put) = (desk.tokens.sign_link(&readable(&file.id)), desk.tokens.sign_link(&writable(&file.id, upload_until)));
-    data(wire::ChatUpload {
+    Ok(wire::ChatUpload {
         get_location: format!("{address}?signature={get}"),
         put_location: format!("{address}?expires={}&signature={put}", upload_until.0),
     })

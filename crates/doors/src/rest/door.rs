@@ -23,10 +23,11 @@ use crate::rest::auth::{AUTH_KEY, Gate};
 use crate::rest::error::{ApiError, Cause};
 use crate::rest::rules::Rules;
 
-/// Request headers the client SDK sends (seen in web SDK 2.0.2), and those a browser may add.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, content-encoding, tracing-id, traceparent, tracestate, x-realtimekit-version, x-requested-with, range",
-);
+/// Request headers a page may send where it does not say which. Clients of each age have names of their own for some.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+
+/// The longest list of names that is allowed as it was asked for.
+const MAX_ASKED_HEADERS: usize = 1_024;
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// On every answer, and in the log where there is something to say about it.
@@ -64,6 +65,7 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>().cloned();
     let rule = desk.rules.of(route.as_ref());
     let pages = rule.pages || (request.uri().path() == "/" && is_location_host(&request));
+    let asked = (pages && method == Method::OPTIONS).then(|| asked_headers(request.headers()));
     let mut response = if is_elsewhere(&desk.names, &request) {
         ApiError::wrong_host(desk.names.only()).into_response()
     } else if pages && method == Method::OPTIONS {
@@ -85,7 +87,7 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
         guarded(answered).await
     };
     if pages {
-        allow_any_origin(response.headers_mut(), method == Method::OPTIONS);
+        allow_any_origin(response.headers_mut(), asked);
     }
     let id = desk.next_request.fetch_add(1, Ordering::Relaxed);
     let id = HeaderValue::try_from(format!("{}-{id}", desk.run)).expect("letters, digits and a hyphen");
@@ -121,12 +123,20 @@ pub fn is_location_host(request: &Request) -> bool {
         .is_some_and(|host| host.starts_with("location.") || host.starts_with("location-legacy."))
 }
 
-/// Credentials travel in headers of the caller's own making, never in cookies, so any origin may be let in.
-fn allow_any_origin(headers: &mut HeaderMap, preflight: bool) {
+/// The headers that a preflight asks for. None of them matters to what a route does but the credential, which is the
+/// caller's own in any case.
+fn asked_headers(headers: &HeaderMap) -> HeaderValue {
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).filter(|names| names.len() <= MAX_ASKED_HEADERS);
+    asked.cloned().unwrap_or(ALLOWED_HEADERS)
+}
+
+/// Credentials travel in headers of the caller's own making, never in cookies, so any origin may be let in. `asked` are the
+/// headers of a preflight.
+fn allow_any_origin(headers: &mut HeaderMap, asked: Option<HeaderValue>) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    if preflight {
+    if let Some(asked) = asked {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS);
     }
 }

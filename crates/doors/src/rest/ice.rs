@@ -29,7 +29,8 @@ pub async fn servers(State(ice): State<Arc<Ice>>, State(clock): State<Clock>, Gu
         IceLogin::Shared(secret) => Some(expiring(secret, guest.participant.id.as_str(), clock.now())),
     };
     let (username, credential) = login.unzip();
-    let server = wire::IceServer { urls: ice.urls.clone(), username, credential: credential.map(Secret) };
+    let url = ice.urls.first().cloned();
+    let server = wire::IceServer { urls: ice.urls.clone(), url, username, credential: credential.map(Secret) };
     let ice_servers = if server.urls.is_empty() { Vec::new() } else { vec![server] };
     reply::json(StatusCode::OK, &wire::IceServers { success: true, ice_servers })
 }

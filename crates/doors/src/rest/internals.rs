@@ -1,4 +1,4 @@
-//! What the client SDK asks on its own with a participant token, and what it reports on its own.
+//! What client SDKs of any age ask on their own, mostly with a participant token, and what they report on their own.
 //! Reports are accepted and dropped unread: they hold SDP, addresses and page URLs (seen in web SDK 2.0.2).
 //! Invariant: nothing a client reports about itself or its surroundings is read, stored or logged.
 
@@ -13,6 +13,7 @@ use crate::rest::auth::Guest;
 use crate::rest::body::discard;
 use crate::rest::error::ApiError;
 use crate::rest::reply::{self, Answer, data};
+use crate::rfc3339::rfc3339;
 use salon_live::Hub;
 
 /// The largest report taken in. Clients send logs every few seconds, so one is small.
@@ -45,8 +46,29 @@ pub async fn participant_details(State(hub): State<Hub>, Guest(admission): Guest
             config: preset.config,
             permissions: preset.permissions,
             ui: preset.ui,
+            created_at: rfc3339(admission.preset.created_at),
+            updated_at: rfc3339(admission.preset.updated_at),
         },
     })
+}
+
+/// No plugins, to those who do not start before they have a list.
+pub async fn plugins(Guest(_): Guest) -> Answer<wire::UserPlugins> {
+    data(wire::UserPlugins { plugins: Vec::new() })
+}
+
+/// Which media server the meeting is on, from the time when there were several kinds.
+pub async fn room(Guest(admission): Guest, request: Request) -> Answer<wire::RoomDetails> {
+    // Some say where they are, which is nobody's business.
+    discard(request.into_body(), MAX_REPORT_BYTES).await?;
+    let title = admission.meeting.title.unwrap_or_default();
+    data(wire::RoomDetails { title, room_node_link: "none".to_owned(), use_hive_media: false, sfu: 3 })
+}
+
+/// Switches of features: none.
+pub async fn flags(request: Request) -> Result<Response, ApiError> {
+    discard(request.into_body(), MAX_REPORT_BYTES).await?;
+    Ok(reply::json(StatusCode::OK, &wire::Flags { flags: Vec::new(), traits: Vec::new() }))
 }
 
 /// Takes a report and drops it, piece by piece as it arrives.

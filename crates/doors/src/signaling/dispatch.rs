@@ -42,6 +42,8 @@ pub async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Ans
         r::JOIN_STAGE => stage::join(caller).await,
         r::LEAVE_STAGE => stage::leave(caller, read(payload)?).await,
         r::GET_STAGE_REQUESTS => stage::requests(caller).await,
+        r::GET_ROOM_STAGE_STATE => stage::state(caller).await,
+        r::GET_STAGE_PEERS => stage::peers(caller).await,
         r::GET_CONNECTED_ROOMS_DUMP => connected::list(caller).await,
         r::CREATE_CONNECTED_ROOMS => connected::create(caller, read(payload)?).await,
         r::DELETE_CONNECTED_ROOMS => connected::delete(caller, read(payload)?).await,
@@ -76,6 +78,8 @@ pub async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Ans
         pl::CREATE_POLL => polls::create(caller, read(payload)?).await,
         pl::GET_POLLS => polls::all(caller).await,
         pl::VOTE_POLL => polls::vote(caller, read(payload)?).await,
+        // None. Cores before 2.0 ask after each join.
+        plugins::GET_PLUGINS => Ok(Answer::Payload(Bytes::new())),
         plugins::STORE_INSERT_KEYS => stores::insert(caller, read(payload)?).await,
         plugins::STORE_GET_KEYS => stores::get(caller, read(payload)?).await,
         plugins::STORE_DELETE_KEYS => stores::delete_keys(caller, read(payload)?).await,

@@ -50,7 +50,9 @@ async fn configured_ice_servers_are_told() {
     let meeting = app.meeting("Planning").await;
     let token = app.participant(&meeting, "group_call_host", "ada").await["token"].text();
     let said = app.bare("GET", "/iceservers").header("authorization", &format!("Bearer {token}")).send().await.expect(200);
-    assert_eq!(said["iceServers"], json!([{"urls": ["turn:turn.example.org:3478"], "username": "u", "credential": "c"}]));
+    let server =
+        json!({"urls": ["turn:turn.example.org:3478"], "url": "turn:turn.example.org:3478", "username": "u", "credential": "c"});
+    assert_eq!(said["iceServers"], json!([server]));
 }
 
 #[tokio::test]
@@ -100,15 +102,51 @@ async fn reports_are_taken_and_dropped() {
 #[tokio::test]
 async fn pages_may_send_what_the_client_sdk_sends() {
     let app = TestApp::dev().await;
-    let call = app.bare("OPTIONS", "/v2/recordings").header("origin", "https://example.org");
-    let said = call.header("access-control-request-method", "POST").send().await;
+    let asks = |names: &str| {
+        let call = app.bare("OPTIONS", "/v2/recordings").header("origin", "https://example.org");
+        call.header("access-control-request-method", "POST").header("access-control-request-headers", names)
+    };
+    // Those of web SDK 2.0.2, and of Dyte's clients.
+    let names = "authorization, tracing-id, traceparent, x-realtimekit-version, content-type, content-encoding, dyte-tracing-id";
+    let said = asks(names).send().await;
     assert_eq!((said.status, said.header("access-control-allow-origin")), (204, Some("*")));
     assert!(said.header("access-control-allow-methods").expect("methods").contains("PUT"));
-    let headers = said.header("access-control-allow-headers").expect("headers");
-    for needed in ["authorization", "tracing-id", "traceparent", "x-realtimekit-version", "content-type", "content-encoding"] {
-        assert!(headers.contains(needed), "{needed}");
-    }
+    assert_eq!(said.header("access-control-allow-headers"), Some(names));
     assert!(said.header("access-control-max-age").is_some());
+    let said = asks(&"x-very-long-name, ".repeat(100)).send().await;
+    assert_eq!(said.header("access-control-allow-headers"), Some("authorization, content-type"), "within a bound");
+}
+
+#[tokio::test]
+async fn clients_before_2_0_have_the_answers_they_do_not_start_without() {
+    let app = TestApp::dev().await;
+    let meeting = app.meeting("Planning").await;
+    let ada = app.participant(&meeting, "group_call_participant", "ada").await;
+    app.join(&ada["id"].text()).await;
+    let ask = |method, path: &str| app.bare(method, path).header("authorization", &format!("Bearer {}", ada["token"].text()));
+
+    let none = ask("GET", "/v2/plugins/user").send().await.expect(200);
+    assert_eq!(none, json!({"success": true, "data": {"plugins": []}}));
+    let room = ask("POST", "/v2/internals/rooms").json(&json!({"ip_information": {"city": "Oslo"}})).send().await.expect(200);
+    let expected = json!({"title": "Planning", "room_node_link": "none", "use_hive_media": false, "sfu": 3});
+    assert_eq!(room, json!({"success": true, "data": expected}));
+    let flags = app.bare("POST", "/api/v1/identities/").header("x-environment-key", "k").json(&json!({"identifier": "ada"}));
+    assert_eq!(flags.send().await.expect(200), json!({"flags": [], "traits": []}));
+    let upload = ask("POST", "/v1/meetings/genPreSignedUploadUrl").json(&json!({"roomUUID": meeting, "filename": "a.txt"}));
+    let links = upload.send().await.expect(200)["data"].clone();
+    let put = links["putLocation"].text();
+    let path = put.strip_prefix(&format!("http://{}", app.running.addr)).expect("here").to_owned();
+    app.bare("PUT", &path).header("content-type", "text/plain").bytes(b"hello").send().await.expect(200);
+    assert!(links["getLocation"].text().contains("/files/chat/"));
+    let details = ask("GET", "/v2/internals/participant-details").send().await.expect(200)["data"].clone();
+    for time in ["created_at", "updated_at"] {
+        assert!(details["preset"][time].text().ends_with('Z'), "{time}");
+    }
+    for (method, path) in
+        [("GET", "/v2/plugins/user"), ("POST", "/v2/internals/rooms"), ("POST", "/v1/meetings/genPreSignedUploadUrl")]
+    {
+        app.bare(method, path).json(&json!({})).send().await.expect(401);
+    }
 }
 
 #[tokio::test]

@@ -13,9 +13,10 @@ use crate::support::{KIT, Said, TestApp, Text};
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 9] = [
+const FOR_ANYBODY: [&str; 10] = [
     // The key that signatures are checked with.
     "/.well-known/webhooks.json",
+    "/api/v1/identities/",
     "/api/v1/message",
     "/downloads/chat/{session_id}",
     "/files/chat/{file_id}/{name}",
@@ -27,18 +28,22 @@ const FOR_ANYBODY: [&str; 9] = [
 ];
 
 /// What web pages of any origin may ask: what the client SDK asks.
-const FOR_PAGES: [&str; 14] = [
+const FOR_PAGES: [&str; 18] = [
+    "/api/v1/identities/",
     "/api/v1/message",
     "/files/chat/{file_id}/{name}",
     "/iceservers",
     "/location",
     "/otel/logs",
+    "/v1/meetings/genPreSignedUploadUrl",
     "/v2/internals/participant-details",
+    "/v2/internals/rooms",
     "/v2/meetings/chat-upload",
     "/v2/meetings/{meeting_id}/active-livestream",
     "/v2/meetings/{meeting_id}/active-livestream/stop",
     "/v2/meetings/{meeting_id}/active-transcript",
     "/v2/meetings/{meeting_id}/livestreams",
+    "/v2/plugins/user",
     "/v2/recordings",
     "/v2/recordings/active-recording/{meeting_id}",
     "/v2/recordings/{*rest}",

@@ -68,9 +68,12 @@ async fn a_token_that_expires_during_a_call_brings_back_whoever_is_in_it_and_nob
     let long_ago = Timestamp(house.doors.clock.now().0 - 101 * 86_400_000);
     let expired = house.doors.tokens.sign(&bearer, &PresetId::parse("p").unwrap(), long_ago);
     let late = Person { token: expired.clone(), ..alice.clone() };
-    late.join().await;
     drop(inside);
+    house.counts(&meeting, Some(0)).await;
+    let back = late.join().await;
     house.counts(&meeting, Some(1)).await;
+    drop(back);
+    house.counts(&meeting, Some(0)).await;
     let mallory = house.guest(&meeting, "Mallory").await;
     assert_eq!(refused(&late.on_another_device()).await, 401, "another connection of hers");
     assert_eq!(refused(&Person { token: expired, ..mallory }).await, 401, "somebody else's");

@@ -34,6 +34,8 @@ async fn one_of_the_audience_comes_on_stage_and_is_taken_off() {
     for client in [&mut paula, &mut victor] {
         assert_eq!(stage(client).await.1, room::StageType::RequestedStage as i32);
     }
+    let state: room::GetRoomStageStateResponse = paula.ask(r::GET_ROOM_STAGE_STATE, NOTHING).await.unwrap();
+    assert_eq!((state.on_stage_peers, state.requested_stage_peers), (vec![paula.peer()], vec![victor.peer()]));
     let asked: wire::GetStageRequestsResponse = paula.hear(r::GET_STAGE_REQUESTS).await;
     assert_eq!(
         (asked.stage_requests[0].user_id.clone(), asked.stage_requests[0].display_name.as_str()),
@@ -47,6 +49,10 @@ async fn one_of_the_audience_comes_on_stage_and_is_taken_off() {
     }
     assert_eq!(steps(&mut victor, r::JOIN_STAGE, NOTHING).await, room::StageType::OnStage as i32);
     assert_eq!(stage(&mut paula).await, (victor.peer(), room::StageType::OnStage as i32));
+    let state: room::GetRoomStageStateResponse = victor.ask(r::GET_ROOM_STAGE_STATE, NOTHING).await.unwrap();
+    assert_eq!(state.on_stage_peers, [paula.peer(), victor.peer()]);
+    let on_stage: wire::GetStagePeersResponse = victor.ask(r::GET_STAGE_PEERS, NOTHING).await.unwrap();
+    assert_eq!(on_stage.stage_peers, [paula.peer(), victor.peer()]);
     victor.publish("video").await.unwrap();
     paula.hear::<()>(media::PEER_PRODUCER_CREATE_BROADCAST).await;
 

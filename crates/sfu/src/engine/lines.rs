@@ -72,13 +72,14 @@ struct Offered {
 }
 
 impl Lines {
-    /// Learns codecs and extension ids from the client's first offer and answers it.
+    /// Learns codecs and extension ids from the client's first offer and answers it. Of a kind that is not in it, it takes what
+    /// browsers come with later: web SDK 1.2.0 and Dyte's 3.1.11 first offer pictures, and sound when they publish it.
     pub(crate) fn open(remote: &Remote) -> Result<Self, BadSdp> {
         let mut lines = Self {
             lines: Vec::new(),
             offered: Vec::new(),
             codecs: known_codecs(remote),
-            audio_extensions: known_extensions(remote, Kind::Audio),
+            audio_extensions: extensions_for(remote, Kind::Audio),
             video_extensions: video_extensions(remote),
             next_mid: 0,
         };
@@ -355,8 +356,21 @@ fn known_codecs(remote: &Remote) -> Vec<Codec> {
             known.push(Codec { rtx, ..codec.clone() });
         }
     }
+    for (format, pt, rtx) in COMMON {
+        let is_offered = remote.lines.iter().any(|l| l.kind == Some(format.kind()) && !l.codecs.is_empty());
+        let taken = |pt: u8| known.iter().any(|k| k.pt == pt || k.rtx == Some(pt));
+        if !is_offered && !taken(pt) && known.len() < CODECS_PER_LINE {
+            let rtx = rtx.filter(|rtx| !taken(*rtx));
+            known.push(Codec { format, pt, rtx, fmtp: String::new(), feedback: Vec::new() });
+        }
+    }
     known
 }
+
+/// The payload types that browsers give to what all of them send, and those of its retransmissions: Chromium's and WebKit's,
+/// then Firefox's (seen in Chromium 156 and Firefox 140).
+const COMMON: [(Format, u8, Option<u8>); 4] =
+    [(Format::Opus, 111, None), (Format::Opus, 109, None), (Format::Vp8, 96, Some(97)), (Format::Vp8, 120, Some(124))];
 
 fn known_feedback(kind: Kind, theirs: &[String]) -> Vec<String> {
     let known = |f: &&String| match kind {
@@ -379,11 +393,24 @@ fn known_extensions(remote: &Remote, kind: Kind) -> Vec<(u8, &'static str)> {
     known
 }
 
+/// Known extensions of a kind. All lines of one connection number them alike (RFC 8843 section 9), so that what one kind
+/// has holds for the other if that comes later.
+fn extensions_for(remote: &Remote, kind: Kind) -> Vec<(u8, &'static str)> {
+    let (other, uris): (Kind, &[&str]) = match kind {
+        Kind::Audio => (Kind::Video, &AUDIO_EXTENSIONS),
+        Kind::Video => (Kind::Audio, &VIDEO_EXTENSIONS),
+    };
+    if remote.lines.iter().any(|line| line.kind == Some(kind)) {
+        return known_extensions(remote, kind);
+    }
+    known_extensions(remote, other).into_iter().filter(|(_, uri)| uris.contains(uri)).collect()
+}
+
 /// Known extensions of pictures. Browsers take the description of dependencies also where they did not offer it (seen in
 /// Chromium 156, which offers it only with layers), so it gets an id in any case. It may need the longer form of extensions,
 /// which is then that of the whole packet, so not all can have it.
 fn video_extensions(remote: &Remote) -> Vec<(u8, &'static str)> {
-    let mut known = known_extensions(remote, Kind::Video);
+    let mut known = extensions_for(remote, Kind::Video);
     if !remote.extensions_mixed {
         known.retain(|(_, uri)| *uri != DEPENDENCY);
     } else if !known.iter().any(|(_, uri)| *uri == DEPENDENCY) {

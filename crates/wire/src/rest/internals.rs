@@ -1,5 +1,6 @@
-//! What the client SDK asks with a participant token while it starts and runs. Seen in the web SDK 2.0.2.
-//! Except for [`IceServers`] each is the `data` of an envelope.
+//! What the client SDK asks with a participant token while it starts and runs. Seen in the web SDK 2.0.2, and in older ones
+//! where it says so.
+//! Except for [`IceServers`], [`OlderChatUploadAnswer`] and [`Flags`] each is the `data` of an envelope.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,7 +54,7 @@ pub struct DetailsSocket {
     pub base_uri: String,
 }
 
-/// A preset as clients get it: without its times.
+/// A preset as clients get it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DetailsPreset {
     /// The preset's id.
@@ -66,6 +67,39 @@ pub struct DetailsPreset {
     pub permissions: PresetPermissions,
     /// Look of the client.
     pub ui: PresetUi,
+    /// When it was made; the Android core 1.3.0 does not start without (its decoder).
+    pub created_at: String,
+    /// When it was changed last; as above.
+    pub updated_at: String,
+}
+
+/// Answer to `GET /v2/plugins/user`, which cores 0.1 to 1.5.1 and all of Dyte's ask before anything works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UserPlugins {
+    /// Salon has none.
+    pub plugins: Vec<serde_json::Value>,
+}
+
+/// Answer to `POST /v2/internals/rooms`, which cores 0.1 to 1.3, all of Dyte's and Android's ask before they join.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RoomDetails {
+    /// The meeting's title, or empty text.
+    pub title: String,
+    /// Where an older media server was. Text in any case: Android's decoder wants it.
+    pub room_node_link: String,
+    /// An older media server again: no.
+    pub use_hive_media: bool,
+    /// Which numbers the media messages have: with 3 those that Salon speaks.
+    pub sfu: u8,
+}
+
+/// Answer to `POST /api/v1/identities/`: switches of features, asked by cores 0.1 to 1.4 and all of Dyte's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Flags {
+    /// None is switched.
+    pub flags: Vec<serde_json::Value>,
+    /// Nothing is known of the person.
+    pub traits: Vec<serde_json::Value>,
 }
 
 /// Answer to `GET /iceservers`, bare: clients look for the list beside `success`, not in `data`.
@@ -83,6 +117,10 @@ pub struct IceServers {
 pub struct IceServer {
     /// Addresses such as `stun:host:port`.
     pub urls: Vec<String>,
+    /// The first of them: the Android core 1.3.0 reads no other (its decoder). Browsers pass over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub url: Option<String>,
     /// User name for TURN.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -111,6 +149,23 @@ pub struct ChatUploadBody {
 /// and writes the other into the message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChatUpload {
+    /// Where people read the file.
+    pub get_location: String,
+    /// Where the file goes.
+    pub put_location: String,
+}
+
+/// Answer to `POST /v1/meetings/genPreSignedUploadUrl`, the older name of a chat upload (cores 0.1 to 1.2.0, Dyte's, Android).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OlderChatUploadAnswer {
+    /// The two addresses.
+    pub data: OlderChatUpload,
+}
+
+/// The addresses of a [`ChatUpload`] under their older names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OlderChatUpload {
     /// Where people read the file.
     pub get_location: String,
     /// Where the file goes.
@@ -149,12 +204,14 @@ mod tests {
             success: true,
             ice_servers: vec![IceServer {
                 urls: vec!["turn:media.example.org:3478".to_owned()],
+                url: Some("turn:media.example.org:3478".to_owned()),
                 username: Some("1700000000:peer".to_owned()),
                 credential: Some(Secret("key".to_owned())),
             }],
         };
         let expected = json!({"success": true, "iceServers": [{
-            "urls": ["turn:media.example.org:3478"], "username": "1700000000:peer", "credential": "key",
+            "urls": ["turn:media.example.org:3478"], "url": "turn:media.example.org:3478",
+            "username": "1700000000:peer", "credential": "key",
         }]});
         assert_eq!(serde_json::to_value(answer).expect("plain data"), expected);
     }

@@ -106,6 +106,9 @@ pub(super) struct Received {
     pub dependency: Option<Box<[u8]>>,
 }
 
+/// What the first offer of most clients has.
+const BOTH: [MediaKind; 2] = [MediaKind::Audio, MediaKind::Video];
+
 impl Bench {
     pub(super) fn new() -> Self {
         Self::with_limits(Limits::default())
@@ -148,16 +151,21 @@ impl Bench {
     }
 
     pub(super) fn join_on(&mut self, thread: usize, room: &str, role: Role) -> usize {
-        self.join_as(thread, room, role, &[Protocol::Udp], |config| config.enable_vp8(true))
+        self.join_as(thread, room, role, &[Protocol::Udp], &BOTH, |config| config.enable_vp8(true))
     }
 
     pub(super) fn join_over(&mut self, room: &str, role: Role, protocols: &[Protocol]) -> usize {
-        self.join_as(0, room, role, protocols, |config| config.enable_vp8(true))
+        self.join_as(0, room, role, protocols, &BOTH, |config| config.enable_vp8(true))
+    }
+
+    /// A client whose first offer has only these kinds.
+    pub(super) fn join_offering(&mut self, room: &str, role: Role, kinds: &[MediaKind]) -> usize {
+        self.join_as(0, room, role, &[Protocol::Udp], kinds, |config| config.enable_vp8(true))
     }
 
     /// The same with codecs for pictures, and all else, of one's own.
     pub(super) fn join_with(&mut self, room: &str, role: Role, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
-        self.join_as(0, room, role, &[Protocol::Udp], configure)
+        self.join_as(0, room, role, &[Protocol::Udp], &BOTH, configure)
     }
 
     fn join_as(
@@ -166,6 +174,7 @@ impl Bench {
         room: &str,
         role: Role,
         protocols: &[Protocol],
+        kinds: &[MediaKind],
         configure: impl FnOnce(RtcConfig) -> RtcConfig,
     ) -> usize {
         let index = self.clients.len();
@@ -174,8 +183,9 @@ impl Bench {
         client.thread = thread;
         let now = self.now;
         let mut api = client.rtc.sdp_api();
-        api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
-        api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+        for kind in kinds {
+            api.add_media(*kind, Direction::SendOnly, None, None, None);
+        }
         let (offer, pending) = api.apply().expect("an offer");
         let offer = offer.to_sdp_string();
         let engine = self.thread(thread);

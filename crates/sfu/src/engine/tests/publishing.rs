@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use str0m::media::MediaKind;
+
 use super::bench::{Bench, Way, assert_continuous};
 use crate::{CloseReason, Event, Kind, Role};
 
@@ -31,6 +33,30 @@ fn packets_flow_from_publisher_to_subscriber() {
     assert!(!bench.clients[alice].key_frames_asked.is_empty(), "a late joiner needs a key frame");
     let worst = video.iter().map(|r| r.at).zip(0..).map(|(at, n)| at - (bench.start + Duration::from_millis(500 + 200 + n * 20)));
     assert!(worst.max() <= Some(Duration::from_millis(25)), "forwarded at once");
+}
+
+/// As web SDK 1.2.0 and Dyte's 3.1.11 do: their first offer has one line.
+#[test]
+fn who_first_offers_one_kind_publishes_and_gets_the_other_as_well() {
+    for (first, later) in [(MediaKind::Video, Kind::Audio), (MediaKind::Audio, Kind::Video)] {
+        let mut bench = Bench::new();
+        let alice = bench.join_offering("r", Role::Send, &[first]);
+        let bob = bench.join_offering("r", Role::Receive, &[first]);
+        bench.connect();
+        let track = bench.publish(alice, "track", later, &[]);
+        let (mids, _) = bench.subscribe(bob, &[("track", None)]);
+        for frame in 0..20 {
+            match later {
+                Kind::Audio => bench.send_audio(alice, track, -30),
+                Kind::Video => bench.send_video(alice, track, None, frame == 0),
+            }
+            bench.run_ms(20);
+        }
+        bench.run_ms(200);
+        let got = bench.clients[bob].on(mids[0]);
+        assert_eq!(got.len(), 20, "{later:?}");
+        assert_continuous(&got);
+    }
 }
 
 #[test]
