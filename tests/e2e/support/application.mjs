@@ -13,7 +13,6 @@ import { E2E } from './places.mjs';
 export const OLDER = {
   '1.5.1': 'core-1.5.1/dist/browser.js',
   '1.2.0': 'core-1.2.0/dist/index.iife.js',
-  '0.1.0': 'core-0.1.0/dist/browser.js',
   'dyte-3.1.11': '@dytesdk/web-core/dist/index.iife.js',
 };
 
