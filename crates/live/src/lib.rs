@@ -17,6 +17,7 @@ mod keeper;
 mod lease;
 mod node;
 mod outlets;
+mod places;
 mod seen;
 mod session_task;
 mod table;

@@ -19,6 +19,7 @@ use crate::answer::Live;
 use crate::families::Families;
 use crate::inbox::{Handle, Input, Published, Push, Release, Removed};
 use crate::node::Node;
+use crate::places::{Holder, place};
 
 /// Inputs handled with one commit. More makes a burst cheaper and its first caller wait longer.
 const BATCH: usize = 128;
@@ -265,14 +266,14 @@ impl SessionTask {
         }
     }
 
-    /// Binds a socket; `None` if the peer id is another participant's, or the meeting has its fill of sockets.
+    /// Binds a socket; `None` if the peer id is another participant's, or there are too many sockets.
     fn attach(&mut self, peer: PeerId, participant: ParticipantId, pushes: mpsc::Sender<Push>, removed: Removed) -> Option<u64> {
         let recorded = self.session.record().filter(|record| record.ended.is_none()).and_then(|record| record.peers.get(&peer));
         if recorded.is_some_and(|known| known.who.participant != participant) {
             return None;
         }
-        if self.links.len() >= self.node.max_sockets_per_meeting && !self.links.contains_key(&peer) {
-            return None;
+        if !self.links.contains_key(&peer) {
+            self.make_place(&participant)?;
         }
         if let Some(link) = self.links.get(&peer) {
             if link.participant != participant {
@@ -286,6 +287,25 @@ impl SessionTask {
         self.next_connection += 1;
         self.links.insert(peer, Link { connection, participant, removed, pushes: Some(pushes) });
         Some(connection)
+    }
+
+    /// Makes sure that there is a place for one more socket of this participant; `None` if there is none.
+    fn make_place(&mut self, participant: &ParticipantId) -> Option<()> {
+        let held = self.links.iter().map(|(peer, link)| Holder {
+            peer,
+            participant: &link.participant,
+            connection: link.connection,
+            is_in: self.session.is_waiting(peer) || self.is_present(peer),
+            has_socket: link.pushes.is_some(),
+        });
+        let held: Vec<Holder<'_>> = held.collect();
+        let goes = place(participant, &held, self.node.limits.max_tabs, self.node.max_sockets_per_meeting).ok()?;
+        if let Some(peer) = goes.cloned() {
+            // Its socket, if it has one, sees the channel close and hangs up.
+            self.links.remove(&peer);
+            self.node.outlets.media.forget(&self.session.facts().meeting, &peer);
+        }
+        Some(())
     }
 
     fn detach(&mut self, peer: &PeerId, connection: u64, on_purpose: bool, now: Timestamp) {

@@ -9,7 +9,7 @@ mod news;
 mod owners;
 mod readings;
 
-pub use listen::listen;
+pub use listen::{evict_overdue, listen};
 pub use news::News;
-pub use owners::{Opened, Owners};
+pub use owners::{Opened, Owners, Wanted};
 pub use readings::{Reading, readings};

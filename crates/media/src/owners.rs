@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
-use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
-use salon_sfu::{Kind, LineQuality, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
+use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp, TrackId};
+use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
 use tokio::sync::mpsc;
 
 use crate::news::News;
@@ -40,6 +40,16 @@ struct Source {
     transport: TransportId,
     /// A microphone, whose owner may be the one who speaks.
     voice: bool,
+}
+
+/// Who wants a transport.
+pub struct Wanted<'a> {
+    pub meeting: &'a MeetingId,
+    pub peer: &'a PeerId,
+    /// Whom it counts against, whatever peer it says it is.
+    pub participant: &'a ParticipantId,
+    /// Whether that person is in the session.
+    pub inside: bool,
 }
 
 /// A transport that was opened.
@@ -85,20 +95,45 @@ impl Owners {
 
     /// Opens a transport for a peer; answers with its id and the server's SDP answer. Past the limit the oldest makes
     /// room, because a client that opens a new one has given its old one up; the tracks it brought are lost.
-    pub async fn open(&self, meeting: &MeetingId, peer: &PeerId, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
+    ///
+    /// # Errors
+    /// Those of [`Sfu::open_transport`]; `UnknownTransport` if it had to go, or its peer did, before it was open.
+    pub async fn open(&self, wanted: Wanted<'_>, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
+        let Wanted { meeting, peer, participant, inside } = wanted;
         let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
-        let answer = self.sfu.open_transport(RoomId::from(meeting.as_str()), transport.clone(), role, offer).await?;
+        let guest = Guest { owner: OwnerId::from(participant.as_str()), inside };
+        let of = (meeting.clone(), peer.clone());
+        // Noted before it is there: it may be gone before its answer is here.
+        self.peers().entry(of.clone()).or_default().push((transport.clone(), role));
+        let opened = self.sfu.open_transport(&guest, RoomId::from(meeting.as_str()), transport.clone(), role, offer).await;
+        let answer = match opened {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.forget_transport(&transport);
+                return Err(error);
+            }
+        };
         let oldest = {
             let mut peers = self.peers();
-            let own = peers.entry((meeting.clone(), peer.clone())).or_default();
-            own.push((transport.clone(), role));
-            (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0)
+            match peers.get_mut(&of).filter(|own| own.iter().any(|(id, _)| *id == transport)) {
+                Some(own) => (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0),
+                None => {
+                    drop(peers);
+                    self.sfu.close_transport(transport);
+                    return Err(salon_sfu::Error::UnknownTransport);
+                }
+            }
         };
         if let Some(oldest) = oldest {
             self.tell_lost(&oldest).await;
             self.sfu.close_transport(oldest);
         }
         Ok(Opened { transport, answer })
+    }
+
+    /// Somebody came into the session of a meeting, or is not in it any more.
+    pub fn set_inside(&self, meeting: &MeetingId, participant: &ParticipantId, inside: bool) {
+        self.sfu.set_inside(&OwnerId::from(participant.as_str()), &RoomId::from(meeting.as_str()), inside);
     }
 
     /// The peer's own transport of that name and direction; without a name, its latest.
@@ -161,11 +196,15 @@ impl Owners {
 
     /// The media server gave this transport up by itself.
     pub(crate) async fn transport_closed(&self, transport: &TransportId) {
+        self.forget_transport(transport);
+        self.tell_lost(transport).await;
+    }
+
+    fn forget_transport(&self, transport: &TransportId) {
         self.peers().retain(|_, own| {
             own.retain(|(id, _)| id != transport);
             !own.is_empty()
         });
-        self.tell_lost(transport).await;
     }
 
     /// Tells of the tracks that came on a transport that is gone.

@@ -154,6 +154,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let Doors { store, hub, clock, .. } = doors.clone();
     tasks.spawn(joint::tell(hub.clone(), media_news, tasks.clone(), stop.clone()));
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
+    tasks.spawn(salon_media::evict_overdue(owners.clone(), stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
     tasks.spawn(salon_webhooks::deliver(tell, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));

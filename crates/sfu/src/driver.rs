@@ -518,11 +518,16 @@ mod tests {
 
     const OFFER: &str = include_str!("sdp/samples/chromium-send.sdp");
 
+    /// Somebody of that name who is in the meeting.
+    pub fn someone(name: &str) -> Guest {
+        Guest { owner: name.into(), inside: true }
+    }
+
     #[tokio::test]
     async fn a_thread_answers_and_stops() {
         let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         let (sfu, mut events) = start(config).expect("started");
-        let answer = sfu.open_transport("r".into(), "t".into(), Role::Send, OFFER.into()).await.expect("an answer");
+        let answer = sfu.open_transport(&someone("t"), "r".into(), "t".into(), Role::Send, OFFER.into()).await.expect("an answer");
         let candidate = format!(" 127.0.0.1 {} typ host", sfu.local_addrs()[0].port());
         assert!(answer.contains(&candidate), "{answer}");
         assert_eq!(sfu.snapshot().await.transports, 1);
@@ -540,7 +545,7 @@ mod tests {
         let (sfu, mut events) = start(Config { limits, ..Config::new(SocketAddr::from(([127, 0, 0, 1], 0))) }).expect("started");
         let open = async |name: &str, owner: &str, inside: bool| {
             let guest = Guest { owner: owner.into(), inside };
-            sfu.open_transport_for(&guest, "r".into(), name.into(), Role::Send, OFFER.into()).await
+            sfu.open_transport(&guest, "r".into(), name.into(), Role::Send, OFFER.into()).await
         };
         let evicted =
             |transport: &str| Some(Event::TransportClosed { transport: transport.into(), reason: CloseReason::Evicted });
@@ -550,7 +555,7 @@ mod tests {
         assert_eq!(events.recv().await, evicted("m1"));
         assert_eq!(sfu.snapshot().await.transports, 2);
         let bob = Guest { owner: "bob".into(), inside: true };
-        let bad = sfu.open_transport_for(&bob, "r".into(), "b1".into(), Role::Send, "no SDP".into()).await;
+        let bad = sfu.open_transport(&bob, "r".into(), "b1".into(), Role::Send, "no SDP".into()).await;
         assert!(matches!(bad, Err(Error::BadSdp(_))));
         sfu.evict_overdue();
         assert_eq!(events.recv().await, evicted("m2"), "it did not come in");

@@ -121,6 +121,7 @@ impl Session {
         }
         self.note_let_in(&join);
         self.emit(EventBody::PeerJoined(join.who()));
+        self.outputs.push(Output::Media(Media::Inside { participant: join.participant, inside: true }));
         let view = self.connect(&join.peer, join.preset);
         if waited {
             self.tell_waiting_list();
@@ -304,6 +305,7 @@ impl Session {
         let Some(found) = self.present(peer) else { return };
         let left_at = found.last_seen().unwrap_or(self.now);
         let asked = found.stage_wish.is_some();
+        let participant = found.who.participant.clone();
         self.forget_connection(peer);
         self.selection.leave(peer, self.is_compulsory(peer));
         self.emit(EventBody::PeerLeft { peer: peer.clone(), left_at, reason });
@@ -311,6 +313,14 @@ impl Session {
         if asked {
             self.tell_stage_requests();
         }
+        if !self.is_inside(&participant) {
+            self.outputs.push(Output::Media(Media::Inside { participant, inside: false }));
+        }
+    }
+
+    /// Whether this person is in the session, with whatever peer.
+    pub fn is_inside(&self, participant: &ParticipantId) -> bool {
+        self.live().into_iter().flat_map(Record::present).any(|peer| peer.who.participant == *participant)
     }
 
     /// Drops all that only a connection has.

@@ -2,7 +2,7 @@
 //! Next: `message.rs`, what is told.
 
 use crate::event::Event;
-use crate::ids::{PeerId, SessionId, TrackId};
+use crate::ids::{ParticipantId, PeerId, SessionId, TrackId};
 use crate::notice::Notice;
 use crate::session::message::Message;
 
@@ -29,4 +29,6 @@ pub enum Media {
     PauseTrack { track: TrackId, paused: bool },
     /// Take down all media connections of a peer.
     CloseTransports { peer: PeerId },
+    /// Count the media connections of somebody, under whatever peers, as those of one who is in the session, or is not.
+    Inside { participant: ParticipantId, inside: bool },
 }

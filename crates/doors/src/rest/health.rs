@@ -8,8 +8,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use salon_live::Hub;
+use salon_media::Owners;
+use salon_sfu::Health;
 use salon_store::Store;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::rest::reply;
@@ -17,20 +19,36 @@ use crate::rest::reply;
 /// A store that takes longer than this to say anything is as good as gone.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
 
-/// 200 while the node can do its work, 503 while its store does not answer or it is being stopped.
-pub async fn health(State(store): State<Store>, State(hub): State<Hub>, State(stop): State<CancellationToken>) -> Response {
+/// 200 while the node can do its work, 503 while its store does not answer, a media thread of it is dead, or it is being
+/// stopped.
+pub async fn health(
+    State(store): State<Store>,
+    State(hub): State<Hub>,
+    State(media): State<Arc<Owners>>,
+    State(stop): State<CancellationToken>,
+) -> Response {
     let store = matches!(tokio::time::timeout(STORE_WITHIN, store.ping()).await, Ok(Ok(())));
-    let stopping = stop.is_cancelled();
-    let node = hub.holds();
-    let status = if store && !stopping && node { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (status, body) = diagnosis(store, hub.holds(), media.sfu.health(), stop.is_cancelled());
+    reply::json(status, &body)
+}
+
+/// What there is to say of a node whose parts are like this.
+fn diagnosis(store: bool, node: bool, media: Health, stopping: bool) -> (StatusCode, Value) {
+    let well = store && node && media.is_good() && !stopping;
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |good, word: &'static str| if good { "ok" } else { word };
     let body = json!({
-        "status": word(status == StatusCode::OK, "unavailable"),
+        "status": word(well, "unavailable"),
         "store": word(store, "unavailable"),
         "node": if stopping { "stopping" } else { word(node, "not the owner of its sessions") },
+        "media": match media {
+            Health { ended: 1.., .. } => "a media thread has ended: restart this node",
+            Health { stuck: 1.., .. } => "a media thread hangs",
+            _ => "ok",
+        },
         "version": env!("CARGO_PKG_VERSION"),
     });
-    reply::json(status, &body)
+    (status, body)
 }
 
 /// What measures everything: answers with OpenMetrics text.
@@ -42,4 +60,21 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Everything measured, for whoever may know.
 pub async fn metrics(State(scrape): State<Scrape>) -> Response {
     ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape().await).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_a_dead_media_thread_says_so() {
+        let of = |media| {
+            let (status, body) = diagnosis(true, true, media, false);
+            (status.as_u16(), body["media"].as_str().unwrap_or_default().to_owned())
+        };
+        let well = Health { threads: 2, restarts: 3, ..Health::default() };
+        assert_eq!(of(well), (200, "ok".to_owned()));
+        assert_eq!(of(Health { ended: 1, ..well }), (503, "a media thread has ended: restart this node".to_owned()));
+        assert_eq!(of(Health { stuck: 1, ..well }), (503, "a media thread hangs".to_owned()));
+    }
 }

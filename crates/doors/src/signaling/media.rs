@@ -16,7 +16,7 @@ use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::from_wire::peer_id;
 use crate::signaling::to_wire::people;
 use crate::signaling::trouble::Trouble;
-use salon_media::cap;
+use salon_media::{Wanted, cap};
 
 /// Tracks asked for, closed or re-layered in one message at most; the SDK asks for up to 35 (read in web SDK 2.0.2).
 const MAX_TRACKS_PER_MESSAGE: usize = 64;
@@ -44,8 +44,15 @@ pub async fn open_transport(caller: &Caller, request: wire::CreateTransportReque
     let (role, target) = if request.consuming { (Role::Receive, Target::Subscriber) } else { (Role::Send, Target::Publisher) };
     let offer = description(request.description)?;
     let participant = caller.participant.clone();
-    caller.handle.call(move |session, now| session.ask_of(now, &participant, Act::MediaConnect)).await??;
-    let opened = caller.media.open(&caller.meeting, &caller.peer, role, offer).await?;
+    let inside = caller
+        .handle
+        .call(move |session, now| {
+            session.ask_of(now, &participant, Act::MediaConnect)?;
+            Ok::<_, Refusal>(session.is_inside(&participant))
+        })
+        .await??;
+    let Caller { meeting, peer, participant, .. } = caller;
+    let opened = caller.media.open(Wanted { meeting, peer, participant, inside }, role, offer).await?;
     answer(&wire::CreateTransportResponse {
         transport_id: opened.transport.to_string(),
         description: described(target, "answer", opened.answer),

@@ -20,6 +20,7 @@ impl Orders for Media {
             Order::CloseTrack { track } => self.0.drop_producer(&ProducerId::from(track.as_str())),
             Order::PauseTrack { track, paused } => self.0.pause(&track, paused),
             Order::CloseTransports { peer } => self.0.close_peer(meeting, &peer),
+            Order::Inside { participant, inside } => self.0.set_inside(meeting, &participant, inside),
         }
     }
 

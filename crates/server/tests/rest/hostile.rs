@@ -111,7 +111,7 @@ async fn what_salon_does_not_have_yet_says_so() {
 #[tokio::test]
 async fn a_node_whose_store_is_gone_says_so() {
     let app = TestApp::dev().await;
-    app.bare("GET", "/health").send().await.expect(200);
+    assert_eq!(app.bare("GET", "/health").send().await.expect(200)["media"], "ok");
     app.running.doors.store.close().await;
     app.bare("GET", "/health").send().await.expect(503);
     let said = app.get("/meetings").await;

@@ -193,6 +193,23 @@ async fn a_meeting_takes_so_many_sockets_and_a_node_so_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_token_cannot_keep_others_from_their_sockets() {
+    let house = House::with(|config| config.limits.sockets_per_meeting = 5).await;
+    let meeting = house.meeting().await;
+    let (mallory, hana) = (house.guest(&meeting, "Mallory").await, house.host(&meeting, "Hana").await);
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        open.push(mallory.on_another_device().connect().await);
+    }
+    assert_eq!(mallory.on_another_device().connect().await.hung_up().await, Some(1000));
+    let mut host = hana.join().await;
+    assert_eq!(open[0].hung_up().await, Some(1011), "the oldest makes room for her");
+    assert_eq!(mallory.on_another_device().connect().await.hung_up().await, Some(1000));
+    assert_eq!(host.roster().await.len(), 1, "she is there");
+    assert_eq!(house.guest(&meeting, "Bob").await.join().await.roster().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_takes_so_many_peers() {
     let house = House::with(|config| config.limits.peers_per_session = 2).await;
     let meeting = house.meeting().await;

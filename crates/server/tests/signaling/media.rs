@@ -266,6 +266,61 @@ async fn a_track_ends_for_the_others_when_its_connection_had_to_make_room() {
     assert_eq!(told.producer_state.unwrap().producer_id, producer);
 }
 
+/// One token, used under names that it makes up.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_guest_who_never_joins_takes_nobodys_media() {
+    let house = House::with(|config| (config.limits.media_transports, config.limits.peers_per_session) = (8, 4)).await;
+    let meeting = house.meeting().await;
+    let mallory = house.add(&meeting, "Mallory", "webinar_viewer").await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let mut client = mallory.on_another_device().connect().await;
+        for consuming in [false, true, true] {
+            client.open_transport(consuming).await.unwrap();
+        }
+        open.push(client);
+    }
+    assert_eq!(mallory.on_another_device().connect().await.hung_up().await, Some(1000), "so many sockets it may have");
+    assert_eq!(house.doors.media.sfu.snapshot().await.transports, 4, "and so many connections");
+
+    let (mut alice, mut bob) = two(&house).await;
+    let producer = alice.publish("audio").await.unwrap();
+    alice.open_transport(true).await.unwrap();
+    bob.open_transport(false).await.unwrap();
+    let receiving = bob.open_transport(true).await.unwrap();
+    let taken: edge::ConsumePeerResponse = bob.ask(media::CONSUME, &wish(&alice.peer(), &producer, &receiving)).await.unwrap();
+    assert!(taken.description.is_some());
+    for client in &mut open {
+        let _ = client.open_transport(true).await;
+    }
+    let receiving = alice.open_transport(true).await.unwrap();
+    let own = bob.publish("audio").await.unwrap();
+    let taken: edge::ConsumePeerResponse = alice.ask(media::CONSUME, &wish(&bob.peer(), &own, &receiving)).await.unwrap();
+    assert!(taken.description.is_some(), "who is in comes before who is not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_in_has_more_connections_until_it_leaves() {
+    let house = House::open().await;
+    let alice = house.guest(&house.meeting().await, "Alice").await;
+    let transports = async || house.doors.media.sfu.snapshot().await.transports;
+    let (mut laptop, mut phone) = (alice.connect().await, alice.on_another_device().connect().await);
+    for consuming in [false, true] {
+        laptop.open_transport(consuming).await.unwrap();
+        phone.open_transport(consuming).await.unwrap();
+    }
+    laptop.join().await.unwrap();
+    for consuming in [false, true] {
+        laptop.open_transport(consuming).await.unwrap();
+        phone.open_transport(consuming).await.unwrap();
+    }
+    assert_eq!(transports().await, 8);
+    laptop.leave().await;
+    // Her phone is where it was, and she is not in any more: with its four it may have no fifth.
+    phone.open_transport(true).await.unwrap();
+    assert_eq!(transports().await, 4);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_wishes_for_in_one_message_is_bounded() {
     let house = House::open().await;

@@ -93,9 +93,9 @@ impl Directory {
         self.names().clear(thread, Thread::default())
     }
 
-    /// Enters a new transport of somebody who is counted, as `enter_transport` does; returns also those that are to be closed
-    /// for it, which may stay a moment longer.
-    pub(super) fn enter_guest(
+    /// Enters a new transport of somebody; returns the thread that gets it, and those that are to be closed for it, which may
+    /// stay a moment longer.
+    pub(super) fn enter_transport(
         &self,
         now: Instant,
         transport: &TransportId,
@@ -130,12 +130,7 @@ impl Directory {
         self.names().seats.overdue(now, &self.limits)
     }
 
-    /// Enters a new transport; returns the thread that gets it.
-    pub(super) fn enter_transport(&self, transport: &TransportId, room: &RoomId) -> Result<usize, Error> {
-        self.enter(transport, room, 0)
-    }
-
-    /// So many are about to go.
+    /// Finds a thread for a new transport, while so many are about to go.
     fn enter(&self, transport: &TransportId, room: &RoomId, going: usize) -> Result<usize, Error> {
         let mut names = self.names();
         if names.transports.contains_key(transport) {
@@ -281,7 +276,7 @@ mod tests {
         let directory = Directory::new(2, Limits::default(), 100);
         let (mut open, mut live) = ([0_u64; 2], [0_u64; 2]);
         for n in 0..400 {
-            open[directory.enter_transport(&format!("{n}").into(), &"r".into()).expect("a place")] += 1;
+            open[directory.enter(&format!("{n}").into(), &"r".into(), 0).expect("a place")] += 1;
             // Fifty join in a second, and take packets from the next on.
             if n % 50 == 49 {
                 (0..2).for_each(|thread| directory.is_busy(thread, live[thread] * 230));
@@ -301,13 +296,13 @@ mod tests {
     fn a_thread_that_has_ended_gets_nothing() {
         let directory = Directory::new(2, Limits::default(), 4);
         for (transport, thread) in [("a", 0), ("b", 0)] {
-            assert_eq!(directory.enter_transport(&transport.into(), &"r".into()), Ok(thread));
+            assert_eq!(directory.enter(&transport.into(), &"r".into(), 0), Ok(thread));
         }
         directory.enter_producer(&"p".into(), 0).expect("a new name");
         assert_eq!(directory.ended(0).len(), 2);
         assert!(directory.is_empty());
         for transport in ["a", "b", "c"] {
-            assert_eq!(directory.enter_transport(&transport.into(), &transport.into()), Ok(1));
+            assert_eq!(directory.enter(&transport.into(), &transport.into(), 0), Ok(1));
         }
         // Late news of what was there are no news.
         directory.forget(&Gone::Transport("z".into()));
@@ -317,15 +312,15 @@ mod tests {
     fn bounds_count_over_all_threads() {
         let limits = Limits { transports: 3, transports_per_room: 2, ..Limits::default() };
         let directory = Directory::new(2, limits, 1);
-        assert_eq!(directory.enter_transport(&"a".into(), &"r".into()), Ok(0));
-        assert_eq!(directory.enter_transport(&"b".into(), &"r".into()), Ok(1));
+        assert_eq!(directory.enter(&"a".into(), &"r".into(), 0), Ok(0));
+        assert_eq!(directory.enter(&"b".into(), &"r".into(), 0), Ok(1));
         assert_eq!(directory.room(&"r".into()), [0, 1]);
-        let full = directory.enter_transport(&"c".into(), &"r".into());
+        let full = directory.enter(&"c".into(), &"r".into(), 0);
         assert!(matches!(full, Err(Error::Refused(_))), "{full:?}");
-        let again = directory.enter_transport(&"a".into(), &"s".into());
+        let again = directory.enter(&"a".into(), &"s".into(), 0);
         assert!(matches!(again, Err(Error::Refused(_))), "{again:?}");
-        assert_eq!(directory.enter_transport(&"c".into(), &"s".into()), Ok(0));
-        let full = directory.enter_transport(&"d".into(), &"t".into());
+        assert_eq!(directory.enter(&"c".into(), &"s".into(), 0), Ok(0));
+        let full = directory.enter(&"d".into(), &"t".into(), 0);
         assert!(matches!(full, Err(Error::Refused(_))), "{full:?}");
         for transport in ["a", "b", "c"] {
             directory.forget(&Gone::Transport(transport.into()));

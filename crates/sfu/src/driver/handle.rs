@@ -49,22 +49,12 @@ impl Sfu {
         self.threads.iter().map(|thread| thread.local).collect()
     }
 
-    /// Opens a transport for the client that wrote `offer`; returns the answer.
+    /// Opens a transport for the client that wrote `offer`, counted against somebody; returns the answer. Where a bound is
+    /// reached, those that never connected make room, of whoever has most: they end as `Evicted`.
     ///
     /// # Errors
-    /// `BadSdp`; `Refused` if the id is taken or there are too many transports.
-    pub async fn open_transport(&self, room: RoomId, transport: TransportId, role: Role, offer: String) -> Result<String, Error> {
-        let thread = self.directory.enter_transport(&transport, &room)?;
-        let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
-        self.ask(thread, about, move |desk| desk.engine.open_transport(desk.now, room, transport, role, &offer)).await
-    }
-
-    /// As `open_transport`, counted against somebody. Where a bound is reached, those that never connected make room, of
-    /// whoever has most: they end as `Evicted`.
-    ///
-    /// # Errors
-    /// As of `open_transport`; `Refused` also if nobody may go for it.
-    pub async fn open_transport_for(
+    /// `BadSdp`; `Refused` if the id is taken, or there are too many transports and nobody may go for it.
+    pub async fn open_transport(
         &self,
         guest: &Guest,
         room: RoomId,
@@ -72,7 +62,7 @@ impl Sfu {
         role: Role,
         offer: String,
     ) -> Result<String, Error> {
-        let (thread, going) = self.directory.enter_guest(now(), &transport, &room, guest)?;
+        let (thread, going) = self.directory.enter_transport(now(), &transport, &room, guest)?;
         going.into_iter().for_each(|gone| self.evict(gone));
         let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
         self.ask(thread, about, move |desk| desk.engine.open_transport(desk.now, room, transport, role, &offer)).await

@@ -263,6 +263,8 @@ impl Minutes {
                 Output::Media(Media::PauseTrack { track, paused: true }) => format!("media: pause {track}"),
                 Output::Media(Media::PauseTrack { track, paused: false }) => format!("media: pass on {track}"),
                 Output::Media(Media::CloseTransports { peer }) => format!("media: close connections of {peer}"),
+                // Comes with every coming and going.
+                Output::Media(Media::Inside { .. }) => continue,
                 Output::Hangup { peer } => format!("hang up on {peer}"),
             };
             self.write_told(told.take());

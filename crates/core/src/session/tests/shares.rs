@@ -1,12 +1,14 @@
 //! What all share has a smaller bound for each participant: one of them uses up its own part and nobody else's.
 
-use super::minutes::{Minutes, guest, host, id, preset, track, waits};
+use super::minutes::{Minutes, facts, guest, host, id, join, participant, preset, track, waits};
 use crate::event::{Actor, ChatContent, ChatKind, StoreItem};
 use crate::ids::{ChatId, PollId};
 use crate::limits::*;
 use crate::permission::{Changes, Flag};
 use crate::preset::{CanProduce, Entry, Preset};
-use crate::session::{Act, Audience, Broadcast, ChatTo, Entered, Mute, NewPermissions, NewPoll, Refusal, Session};
+use crate::session::{
+    Act, Audience, Broadcast, ChatTo, Entered, Media, Mute, NewPermissions, NewPoll, Output, Refusal, Session,
+};
 use crate::time::Timestamp;
 
 fn with(change: impl FnOnce(&mut Limits)) -> Minutes {
@@ -104,6 +106,28 @@ fn places_among_all_who_ever_come_are_kept_for_those_who_keep_order() {
     }
     assert_eq!(meeting.tries_to_join(10, "late", &guest()), Err(Refusal::Full));
     assert!(meeting.tries_to_join(11, "hana", &host()).is_ok());
+}
+
+/// What somebody opens under made-up peers counts by whether that person is in.
+#[test]
+fn media_hears_when_a_person_comes_in_and_when_its_last_tab_leaves() {
+    let mut session = Session::new(facts(), Limits::default());
+    let mut hears = |act: &dyn Fn(&mut Session, Timestamp)| {
+        act(&mut session, Timestamp(1_770_000_000_000));
+        let inside = |output| match output {
+            Output::Media(Media::Inside { participant: who, inside }) if who == participant("ana") => Some(inside),
+            _ => None,
+        };
+        session.take_outputs().into_iter().filter_map(inside).collect::<Vec<_>>()
+    };
+    let joins = |peer: &'static str| move |session: &mut Session, now| drop(session.join(now, join(peer, &guest(), "s1")));
+    assert_eq!(hears(&joins("ana")), [true]);
+    hears(&joins("ana-2"));
+    assert_eq!(hears(&|session, now| session.leave(now, &id("ana"))), [], "the other is still there");
+    assert_eq!(hears(&|session, now| session.disconnect(now, &id("ana-2"))), [], "it may come back");
+    assert_eq!(hears(&|session, now| session.leave(now, &id("ana-2"))), [false]);
+    assert_eq!(hears(&joins("ana-3")), [true]);
+    assert_eq!(hears(&|session, now| assert!(session.kick_all(now, &Actor::Api).is_ok())), [false]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::lobby::Lobby;
 use super::{Tcp, framing};
 use crate::counters::TcpEnd;
 use crate::driver::sent::SentCounts;
+use crate::driver::tests::someone;
 use crate::engine::Engine;
 use crate::engine::address::Address;
 use crate::engine::egress::outbox::Datagrams;
@@ -89,7 +90,7 @@ impl Client {
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().expect("an offer");
         let offer = offer.to_sdp_string();
-        let answer = server.sfu.open_transport("r".into(), name.into(), Role::Send, offer).await.expect("an answer");
+        let answer = server.sfu.open_transport(&someone(name), "r".into(), name.into(), Role::Send, offer).await.expect("an answer");
         rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).expect("good SDP")).expect("acceptable");
         let server_name = answer.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).expect("a name").to_owned();
         Self { rtc, server_name, stream, partial: Vec::new(), connected: false }

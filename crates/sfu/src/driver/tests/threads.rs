@@ -12,6 +12,7 @@ use str0m::{Candidate, Event as PeerEvent, Input, Output, Rtc};
 use tokio::sync::mpsc;
 
 use super::super::{Sfu, StartError, now, start};
+use super::someone;
 use crate::limits::RESTARTS;
 use crate::{Cap, CloseReason, Config, Consume, ConsumeError, Error, Event, Health, Kind, Produce, Role, TransportId};
 
@@ -42,7 +43,7 @@ impl Peer {
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().expect("an offer");
-        let answer = sfu.open_transport("r".into(), name.into(), role, offer.to_sdp_string()).await.expect("an answer");
+        let answer = sfu.open_transport(&someone(name), "r".into(), name.into(), role, offer.to_sdp_string()).await.expect("an answer");
         let mut peer = Self { name: name.into(), socket, rtc, connected: false, closed: false, received: 0, asked: 0, next: 0 };
         peer.answered(pending, &answer);
         peer
@@ -185,10 +186,10 @@ async fn people_on_two_threads_see_each_other_and_leave_nothing() {
     watch(&mut peers, camera);
 
     // Names are unique over all threads.
-    let taken = sfu.open_transport("r".into(), "dave".into(), Role::Send, String::new()).await;
+    let taken = sfu.open_transport(&someone("dave"), "r".into(), "dave".into(), Role::Send, String::new()).await;
     assert!(matches!(taken, Err(Error::Refused(_))), "{taken:?}");
     // What is not made leaves no name behind.
-    let bad = sfu.open_transport("r".into(), "erin".into(), Role::Send, "no SDP".into()).await;
+    let bad = sfu.open_transport(&someone("erin"), "r".into(), "erin".into(), Role::Send, "no SDP".into()).await;
     assert!(matches!(bad, Err(Error::BadSdp(_))), "{bad:?}");
 
     let again = Produce {
@@ -278,7 +279,7 @@ async fn many_who_come_and_go_at_once_leave_nothing() {
                     let room = format!("room-{}", round % 3);
                     let name = |what: &str| format!("{what}-{task}-{round}");
                     for (what, role) in [("send", Role::Send), ("receive", Role::Receive)] {
-                        let opened = sfu.open_transport(room.as_str().into(), name(what).into(), role, OFFER.into()).await;
+                        let opened = sfu.open_transport(&someone(&name(what)), room.as_str().into(), name(what).into(), role, OFFER.into()).await;
                         opened.expect("a new name and room for it");
                     }
                     let request = Produce {
