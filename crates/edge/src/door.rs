@@ -1,26 +1,30 @@
 //! The port for HTTP, and whether a connection on it is for something else.
 //! People whose network lets no UDP out can reach only a port that serves the web, so media and HTTP share one: the first
 //! byte tells them apart. Where a proxy stands before it, media has ports of its own.
-//! Invariant: who says nothing keeps nobody waiting, and is treated as HTTP in the end.
+//! Invariant: who says nothing keeps nobody waiting, and is let go in the end.
+//! Next: `crowd.rs`, how many there may be; `http.rs`, what becomes of those that are HTTP.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::Listener;
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// Connections that have said nothing yet. Past it new ones are HTTP at once, so that a flood of silent ones costs those
-/// their calls who need TCP, and nobody their page.
-const SILENT: usize = 2_048;
+use crate::crowd::{Bounds, Crowd};
+use crate::http;
+use crate::line::{Line, Patience};
+use crate::stream::Place;
 
-/// How long to wait for the first byte. Clients of the media server send it at once.
-const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
+/// How soon to look again when the system gives no more connections.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// How often it is told that connections are turned away.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What takes connections that are not HTTP.
 #[derive(Clone)]
@@ -34,137 +38,181 @@ pub struct Aside {
 /// The port for HTTP, and for something else that may come there.
 pub struct Door {
     http: TcpListener,
-    aside: Option<Aside>,
-    silent: FuturesUnordered<BoxFuture<'static, Visitor>>,
+    desk: Arc<Desk>,
 }
 
-/// A connection, and whether it is for something else.
-struct Visitor {
-    stream: TcpStream,
-    from: SocketAddr,
-    aside: bool,
+/// What becomes of those who come.
+struct Desk {
+    aside: Option<Aside>,
+    crowd: Arc<Crowd>,
+    patience: Patience,
 }
 
 impl Door {
     /// With `aside`, connections that are for it go there.
-    pub fn new(http: TcpListener, aside: Option<Aside>) -> Self {
-        Self { http, aside, silent: FuturesUnordered::new() }
+    pub fn new(http: TcpListener, aside: Option<Aside>, bounds: Bounds, patience: Patience) -> Self {
+        Self { http, desk: Arc::new(Desk { aside, crowd: Arc::new(Crowd::new(bounds)), patience }) }
     }
-}
 
-impl Listener for Door {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            tokio::select! {
-                (stream, from) = accept(&mut self.http) => match &self.aside {
-                    Some(aside) if self.silent.len() < SILENT => self.silent.push(Box::pin(first_byte(stream, from, aside.begins))),
-                    _ => return (stream, from),
-                },
-                Some(Visitor { stream, from, aside }) = self.silent.next() => match &self.aside {
-                    Some(other) if aside => (other.take)(stream),
-                    _ => return (stream, from),
-                },
+    /// Answers requests until told to stop, and then those that are there.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
+        let (visits, mut told) = (TaskTracker::new(), None);
+        let mut complain = move |why: &str| {
+            if told.is_none_or(|at: Instant| at.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                tracing::warn!(why, "connections are turned away; see http.connections and the limit of open files");
             }
+        };
+        let mut id = 0;
+        while let Some(accepted) = stop.run_until_cancelled(accept(&self.http)).await {
+            let (tcp, from) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    complain(&error.to_string());
+                    self.desk.crowd.dismiss();
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                    continue;
+                }
+            };
+            id += 1;
+            let (crowd, line) = (self.desk.crowd.clone(), Arc::new(Line::new(id, Instant::now())));
+            let Ok(group) = crowd.enter(from.ip(), &line) else {
+                complain("there are as many as there may be");
+                continue;
+            };
+            let place = Arc::new(Place { crowd, group, line });
+            visits.spawn(receive(self.desk.clone(), tcp, from, place, router.clone(), stop.clone()));
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.http.local_addr()
+        visits.close();
+        visits.wait().await;
     }
 }
 
 /// The next connection. What is written to it leaves at once: gathered, the second of two answers would wait until the
 /// client has acknowledged the first, which clients put off for some 40 ms.
-async fn accept(listener: &mut TcpListener) -> (TcpStream, SocketAddr) {
-    let (stream, from) = Listener::accept(listener).await;
-    let _ = stream.set_nodelay(true);
-    (stream, from)
+async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok((stream, from));
+            }
+            // One that was given up before it was taken.
+            Err(error) if is_of_one(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
-async fn first_byte(stream: TcpStream, from: SocketAddr, begins: fn(u8) -> bool) -> Visitor {
-    let mut first = [0];
-    let said = tokio::time::timeout(FIRST_BYTE_WITHIN, stream.peek(&mut first)).await;
-    Visitor { stream, from, aside: matches!(said, Ok(Ok(1))) && begins(first[0]) }
+fn is_of_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn receive(desk: Arc<Desk>, tcp: TcpStream, from: SocketAddr, place: Arc<Place>, router: Router, stop: CancellationToken) {
+    if let Some(aside) = &desk.aside {
+        let mut first = [0];
+        let said = tokio::select! {
+            said = tcp.peek(&mut first) => said.unwrap_or(0),
+            () = place.line.close.cancelled() => 0,
+            () = stop.cancelled() => 0,
+            () = tokio::time::sleep(desk.patience.head) => 0,
+        };
+        if said == 0 {
+            return;
+        }
+        if (aside.begins)(first[0]) {
+            // Whoever takes it has bounds of its own.
+            drop(place);
+            return (aside.take)(tcp);
+        }
+    }
+    http::serve(tcp, from, place, router, &desk.patience, &stop).await;
 }
 
 /// A port that is for something else only, until the node stops.
-pub async fn aside_only(mut listener: TcpListener, aside: Aside, stop: CancellationToken) {
-    while let Some((stream, _)) = stop.run_until_cancelled(accept(&mut listener)).await {
-        (aside.take)(stream);
+pub async fn aside_only(listener: TcpListener, aside: Aside, stop: CancellationToken) {
+    while let Some(accepted) = stop.run_until_cancelled(accept(&listener)).await {
+        match accepted {
+            Ok((stream, _)) => (aside.take)(stream),
+            Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::mpsc;
 
     use super::*;
 
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+
+    async fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn patience() -> Patience {
+        let long = Duration::from_secs(60);
+        Patience { head: long, idle: long, stalled: long }
+    }
+
+    /// What is for zero.
+    fn aside() -> (Aside, mpsc::UnboundedReceiver<TcpStream>) {
+        let (told, taken) = mpsc::unbounded_channel();
+        (Aside { begins: |byte| byte == 0, take: Arc::new(move |stream| told.send(stream).expect("the test waits")) }, taken)
+    }
+
+    async fn says(at: SocketAddr, bytes: &[u8]) -> TcpStream {
+        let mut client = TcpStream::connect(at).await.unwrap();
+        client.write_all(bytes).await.unwrap();
+        client
+    }
+
+    async fn hears(client: &mut TcpStream) -> String {
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        heard
+    }
+
     #[tokio::test]
     async fn the_first_byte_tells_what_a_connection_is_for() {
-        let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = http.local_addr().unwrap();
-        let (told, taken) = tokio::sync::oneshot::channel();
-        let told = Mutex::new(Some(told));
-        let take = Arc::new(move |stream| {
-            let told = told.lock().unwrap().take().expect("one connection is for it");
-            told.send(stream).expect("the test waits");
-        });
-        let mut door = Door::new(http, Some(Aside { begins: |byte| byte == 0, take }));
-        let mut silent = TcpStream::connect(address).await.unwrap();
-        let mut other = TcpStream::connect(address).await.unwrap();
-        other.write_all(&[0, 7]).await.unwrap();
-        let mut web = TcpStream::connect(address).await.unwrap();
-        web.write_all(b"GET /").await.unwrap();
-        let (mut accepted, from) = door.accept().await;
-        assert_eq!(from, web.local_addr().unwrap(), "who says nothing keeps nobody waiting");
-        let mut said = [0; 5];
-        accepted.read_exact(&mut said).await.unwrap();
-        assert_eq!(&said, b"GET /");
-        // It came before the web's, so the door has dealt with it or will on the next round.
-        let next = tokio::spawn(async move { door.accept().await.1 });
-        let mut taken = taken.await.unwrap();
+        let (http, (aside, mut taken)) = (listener().await, aside());
+        let (at, stop) = (http.local_addr().unwrap(), CancellationToken::new());
+        let router = Router::new().fallback(|| async { "the web" });
+        let door = Door::new(http, Some(aside), Bounds::of_tests(), patience());
+        let serving = tokio::spawn(door.serve(router, stop.clone()));
+        let mut silent = TcpStream::connect(at).await.unwrap();
+        let _other = says(at, &[0, 7]).await;
+        let mut web = says(at, REQUEST).await;
+        assert!(hears(&mut web).await.ends_with("the web"), "who says nothing keeps nobody waiting");
         let mut said = [0; 2];
-        taken.read_exact(&mut said).await.unwrap();
+        taken.recv().await.unwrap().read_exact(&mut said).await.unwrap();
         assert_eq!(said, [0, 7], "the byte that told is still there");
-        silent.write_all(b"G").await.unwrap();
-        assert_eq!(next.await.unwrap(), silent.local_addr().unwrap());
+        silent.write_all(REQUEST).await.unwrap();
+        assert!(hears(&mut silent).await.ends_with("the web"));
+        let mut silent = TcpStream::connect(at).await.unwrap();
+        stop.cancel();
+        serving.await.unwrap();
+        assert_eq!(hears(&mut silent).await, "");
     }
 
     #[tokio::test]
     async fn nothing_is_gathered_before_it_leaves_by_whichever_way_a_connection_came() {
-        let (told, mut taken) = tokio::sync::mpsc::unbounded_channel();
-        let aside = || {
-            let told = told.clone();
-            Aside { begins: |byte| byte == 0, take: Arc::new(move |stream| told.send(stream).expect("the test waits")) }
-        };
-        let listener = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let said = async |at: &TcpListener, first: u8| {
-            let mut client = TcpStream::connect(at.local_addr().unwrap()).await.unwrap();
-            client.write_all(&[first]).await.unwrap();
-            client
-        };
-        let alone = listener().await;
-        let _web = said(&alone, b'G').await;
-        assert!(Door::new(alone, None).accept().await.0.nodelay().unwrap(), "a port for HTTP alone");
+        let http = listener().await;
+        let _web = says(http.local_addr().unwrap(), b"G").await;
+        assert!(accept(&http).await.unwrap().0.nodelay().unwrap(), "HTTP");
 
-        let shared = listener().await;
-        let (_other, _web) = (said(&shared, 0).await, said(&shared, b'G').await);
-        let mut door = Door::new(shared, Some(aside()));
-        assert!(door.accept().await.0.nodelay().unwrap(), "HTTP on a shared port");
-        tokio::select! {
-            _ = door.accept() => unreachable!("nobody else comes"),
-            stream = taken.recv() => assert!(stream.unwrap().nodelay().unwrap(), "something else on it"),
-        }
+        let (shared, (own, mut taken)) = (listener().await, aside());
+        let _other = says(shared.local_addr().unwrap(), &[0]).await;
+        let door = Door::new(shared, Some(own), Bounds::of_tests(), patience());
+        tokio::spawn(door.serve(Router::new(), CancellationToken::new()));
+        assert!(taken.recv().await.unwrap().nodelay().unwrap(), "something else on the same port");
 
-        let only = listener().await;
-        let _other = said(&only, 0).await;
-        tokio::spawn(aside_only(only, aside(), CancellationToken::new()));
+        let (only, (own, mut taken)) = (listener().await, aside());
+        let _other = says(only.local_addr().unwrap(), &[0]).await;
+        tokio::spawn(aside_only(only, own, CancellationToken::new()));
         assert!(taken.recv().await.unwrap().nodelay().unwrap(), "a port for something else only");
     }
 }

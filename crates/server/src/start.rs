@@ -4,6 +4,7 @@
 //! A part that is new is a line here and a file of its own.
 
 mod announced;
+mod descriptors;
 mod dev;
 mod joint;
 mod media;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use salon_doors::doors::Doors;
 use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
@@ -52,7 +52,7 @@ pub struct Running {
     pub doors: Doors,
     /// Where it accepts requests.
     pub addr: SocketAddr,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
 }
 
 /// Runs a node until it is told to stop by SIGINT or SIGTERM.
@@ -72,7 +72,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Starts a node and answers when it accepts requests.
-pub async fn start(config: Config) -> anyhow::Result<Running> {
+pub async fn start(mut config: Config) -> anyhow::Result<Running> {
+    descriptors::fit(&mut config);
     make_folder(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut registry = telemetry::registry();
@@ -119,7 +120,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         let port = port.open().context("cannot open a port for media over TCP")?;
         tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
     }
-    let door = Door::new(http, tcp.shares.then_some(aside)).tap_io(|_| {});
+    let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience());
     let key = salon_webhooks::Key::new(store.clone());
     let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
     let tell = salon_webhooks::Parts {
@@ -162,18 +163,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     for address in &config.metrics.listen {
         let taken = Port::take(*address).and_then(Port::open);
         let port = taken.with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
-        let (scrapes, stop) = (scrapes.clone(), stop.clone());
-        tasks.spawn(async move {
-            let _ = axum::serve(port, scrapes).with_graceful_shutdown(stop.cancelled_owned()).await;
-        });
+        let door = Door::new(port, None, config.bounds(), config.patience());
+        tasks.spawn(door.serve(scrapes.clone(), stop.clone()));
     }
     let socket = signaling::door(&doors, config.signaling_settings());
     let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
-    let server = tokio::spawn(async move {
-        axum::serve(door, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move { stop.cancelled().await })
-            .await
-    });
+    let server = tokio::spawn(door.serve(router, stop));
     Ok(Running { doors, addr, server })
 }
 

@@ -224,6 +224,16 @@ fn the_media_server_has_room_for_everyone_a_session_may_hold() {
 }
 
 #[test]
+fn requests_have_connections_beside_the_websockets() {
+    assert_eq!(Config::load(&set(&["limits.sockets=100"])).unwrap().bounds().connections, 4_100);
+    let told = mistakes(&set(&["http.connections=20000"]));
+    assert!(told.contains("http.connections is 20000 (--set), but limits.sockets is 20000 (default)"), "{told}");
+    let bounds = Config::load(&set(&["http.proxies=192.0.2.0/24,2001:db8::7"])).unwrap().bounds();
+    assert_eq!(bounds.proxies.len(), 2, "these alone");
+    assert!(mistakes(&set(&["http.proxies=here"])).contains("a network such as 10.0.0.0/8"));
+}
+
+#[test]
 fn addresses_that_browsers_refuse_are_not_announced_for_tcp() {
     for bad in ["0.0.0.0:3478", "203.0.113.7:22", "10.0.0.4:443", "203.0.113.7:0", "203.0.113.7"] {
         assert!(mistakes(&set(&[&format!("media.tcp_announce={bad}")])).contains("--set), but must be"), "{bad}");

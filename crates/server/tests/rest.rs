@@ -15,6 +15,8 @@ mod changes;
 mod chat_files;
 #[path = "rest/client.rs"]
 mod client;
+#[path = "rest/connections.rs"]
+mod connections;
 #[path = "rest/every_route.rs"]
 mod every_route;
 #[path = "rest/hostile.rs"]

@@ -117,7 +117,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
     let wakers = wakers.collect::<io::Result<Vec<_>>>()?;
     let directory = Arc::new(Directory::new(threads, config.limits.clone(), config.room_per_thread));
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
-    let lobby = Arc::new(Lobby::default());
+    let lobby = Arc::new(Lobby::new(config.limits.tcp_connections));
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
     let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
     for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
@@ -527,7 +527,8 @@ mod tests {
     async fn a_thread_answers_and_stops() {
         let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         let (sfu, mut events) = start(config).expect("started");
-        let answer = sfu.open_transport(&someone("t"), "r".into(), "t".into(), Role::Send, OFFER.into()).await.expect("an answer");
+        let answer =
+            sfu.open_transport(&someone("t"), "r".into(), "t".into(), Role::Send, OFFER.into()).await.expect("an answer");
         let candidate = format!(" 127.0.0.1 {} typ host", sfu.local_addrs()[0].port());
         assert!(answer.contains(&candidate), "{answer}");
         assert_eq!(sfu.snapshot().await.transports, 1);

@@ -27,6 +27,8 @@ pub struct Limits {
     pub packets_per_second: u32,
     /// Bit/s of one publishing transport, likewise.
     pub bits_per_second: u64,
+    /// TCP connections for media in the process, each with a descriptor. A client that needs TCP has two.
+    pub tcp_connections: usize,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             consumers_per_transport: 200,
             packets_per_second: 10_000,
             bits_per_second: 100_000_000,
+            tcp_connections: 10_000,
         }
     }
 }
@@ -249,10 +252,8 @@ pub(crate) const MUCH_BUSIER_BY: u64 = 50_000;
 /// How often str0m reports its retransmission counters to us. Lower costs a walk over all streams each time.
 pub(crate) const STATS_EVERY: Duration = Duration::from_secs(10);
 
-/// TCP connections for media in the process, each with a descriptor. A client that needs TCP has two.
-pub(crate) const TCP_CONNECTIONS: usize = 10_000;
-
-/// TCP connections that have not shown a genuine check yet, in the process and from one address. A school behind one
+/// TCP connections that have not shown a genuine check yet, in the process and from one address; half of
+/// [`Limits::tcp_connections`] at most, and of these a quarter. A school behind one
 /// address must get in when its lesson begins; higher lets a stranger hold more of the process's descriptors.
 pub(crate) const TCP_UNPROVEN: usize = 2_048;
 pub(crate) const TCP_UNPROVEN_PER_ADDRESS: usize = 512;

@@ -2,6 +2,7 @@
 //! Invariant: nobody behind this sees the whole `Config`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use salon_files as files;
 
@@ -10,6 +11,17 @@ use super::settings::{Config, Mode};
 use salon_doors::host_names::HostNames;
 use salon_doors::{page, rest, signaling};
 use salon_webhooks::Network;
+
+/// Connections for requests, beside those that are websockets, unless it is set how many there may be.
+const BESIDE_SOCKETS: usize = 4_000;
+
+/// Connections that have sent no whole request, or are idle after one; in all, and of one address. Each may hold 64 KB. Half
+/// of all connections and a quarter of them, where these are fewer. More lets more clients keep theirs for the next request.
+const WAITING: usize = 2_048;
+const WAITING_PER_ADDRESS: usize = 512;
+
+/// How long a client may take nothing of an answer that is there for it.
+const STALLED_FOR: Duration = Duration::from_secs(30);
 
 impl Config {
     /// The settings of one session, as core wants them.
@@ -33,8 +45,35 @@ impl Config {
             consumers_per_transport: limits.media_tracks_received,
             packets_per_second: limits.media_packets_per_second,
             bits_per_second: u64::from(limits.media_kilobits_per_second) * 1_000,
+            tcp_connections: self.media.tcp_connections,
             ..salon_sfu::Limits::default()
         }
+    }
+
+    /// Connections on the port for HTTP.
+    pub fn connections(&self) -> usize {
+        match self.http.connections {
+            0 => self.limits.sockets + BESIDE_SOCKETS,
+            set => set,
+        }
+    }
+
+    /// How many may be connected to the port for HTTP, and from where.
+    pub fn bounds(&self) -> salon_edge::Bounds {
+        let (connections, http) = (self.connections(), &self.http);
+        salon_edge::Bounds {
+            connections,
+            per_address: http.connections_per_address,
+            waiting: WAITING.min(connections / 2).max(1),
+            waiting_per_address: WAITING_PER_ADDRESS.min(connections / 4).max(1),
+            proxies: if http.proxies.is_empty() { salon_edge::Network::private() } else { http.proxies.clone() },
+        }
+    }
+
+    /// How long those who are connected may take.
+    pub fn patience(&self) -> salon_edge::Patience {
+        let secs = Duration::from_secs;
+        salon_edge::Patience { head: secs(self.http.head_secs), idle: secs(self.http.idle_secs), stalled: STALLED_FOR }
     }
 
     /// What the REST door goes by.

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use salon_edge::Network;
+
 use super::check::{
     connectable, content_types, host, ice_url, log_levels, networks, node_name, reachable, store_url, web_url, within,
 };
@@ -90,6 +92,8 @@ table::settings! {
         /// addresses of `announce`, but nothing while the port is for this computer only and clients are not. Browsers
         /// take ports from 1024 on, and 80 and 443 on public addresses.
         tcp_announce: Vec<SocketAddr> = Vec::new(), connectable;
+        /// Connections for media over TCP at once. A person who needs TCP has two. Each takes an open file of the system's limit.
+        tcp_connections: usize = 10_000, within(1, 1_000_000);
         + {
             /// Nobody chose the port, so `salon dev` may take another if it is in use.
             port_is_default: bool = true;
@@ -174,6 +178,19 @@ table::settings! {
         /// out. Empty: the one that each request came to, by its `Host` and `X-Forwarded-Proto`. `salon serve` needs this
         /// or `hosts`, or else whoever calls would decide where links lead.
         public_url: String = String::new(), web_url;
+        /// Connections on the port of `listen` at once, websockets among them. When there are so many, those go that are in no
+        /// request, of whoever has most. 0: 4,000 more than `limits.sockets`. Each takes an open file of the system's limit.
+        connections: usize = 0, within(0, 10_000_000);
+        /// The same from one address, which may be a school's; an IPv6 network of 64 bits is an address.
+        connections_per_address: usize = 4_000, within(1, 10_000_000);
+        /// Addresses and networks of proxies, such as `10.0.0.0/8`: what comes from there may be anybody's, and is not bounded
+        /// by its address. Empty: this computer and all private networks.
+        proxies: Vec<Network> = Vec::new();
+        /// How long the head of a request may take to arrive, in seconds.
+        head_secs: u64 = 10, within(1, 600);
+        /// How long a connection may be idle between requests, in seconds. Keep it above what a proxy in front has for its own,
+        /// or that sends requests on connections that have just been closed.
+        idle_secs: u64 = 75, within(1, 3_600);
     }
 
     /// Files that people upload to the chat.

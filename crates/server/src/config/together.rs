@@ -49,6 +49,17 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
         )));
     }
 
+    let connections = config.connections();
+    if connections <= limits.sockets {
+        errors.push(ConfigError(format!(
+            "http.connections is {connections} ({}), but limits.sockets is {} ({}), and requests need connections too: raise \
+             http.connections or lower limits.sockets",
+            origins.of("http.connections"),
+            limits.sockets,
+            origins.of("limits.sockets"),
+        )));
+    }
+
     if files.s3_access_key.is_empty() != files.s3_secret_key.is_empty() {
         errors.push(ConfigError("files.s3_access_key and files.s3_secret_key must be set together, or neither".to_owned()));
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use salon_edge::Network;
 use toml::de::DeValue;
 
 /// A value as some source gave it.
@@ -154,6 +155,7 @@ macro_rules! parsed {
 parsed! {
     SocketAddr: "an address with a port, such as 127.0.0.1:8787 or [::1]:8787",
     IpAddr: "an IP address, such as 192.0.2.7 or 2001:db8::7",
+    Network: "an IP address, or a network such as 10.0.0.0/8",
 }
 
 impl Value for PathBuf {

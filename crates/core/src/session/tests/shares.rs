@@ -6,9 +6,7 @@ use crate::ids::{ChatId, PollId};
 use crate::limits::*;
 use crate::permission::{Changes, Flag};
 use crate::preset::{CanProduce, Entry, Preset};
-use crate::session::{
-    Act, Audience, Broadcast, ChatTo, Entered, Media, Mute, NewPermissions, NewPoll, Output, Refusal, Session,
-};
+use crate::session::{Act, Audience, Broadcast, ChatTo, Entered, Media, Mute, NewPermissions, NewPoll, Output, Refusal, Session};
 use crate::time::Timestamp;
 
 fn with(change: impl FnOnce(&mut Limits)) -> Minutes {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::framing::{self, PREFIX};
 use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::demux;
-use crate::limits::{TCP_CONNECTIONS, TCP_PROVEN_WITHIN, TCP_UNPROVEN, TCP_UNPROVEN_PER_ADDRESS};
+use crate::limits::{TCP_PROVEN_WITHIN, TCP_UNPROVEN, TCP_UNPROVEN_PER_ADDRESS};
 
 /// A connection of a client to be, with its first check.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ pub(crate) struct Newcomer {
     pub place: Place,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lobby {
+    /// Connections there may be.
+    most: usize,
     unproven: Mutex<HashMap<IpAddr, usize>>,
     waiting: AtomicUsize,
     connections: AtomicUsize,
@@ -35,6 +37,17 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
+    /// With so many connections at most.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            unproven: Mutex::default(),
+            waiting: AtomicUsize::default(),
+            connections: AtomicUsize::default(),
+            ended: Default::default(),
+        }
+    }
+
     /// Waits for the first check on a new connection. None if there is no room for it, or it is not a client's.
     pub(crate) async fn receive(self: Arc<Self>, mut stream: TcpStream) -> Option<Newcomer> {
         let from = canonical(stream.peer_addr().ok()?);
@@ -61,7 +74,9 @@ impl Lobby {
         let mut unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
         let here = unproven.get(&network).copied().unwrap_or(0);
         let all = self.waiting.load(Relaxed);
-        if here >= TCP_UNPROVEN_PER_ADDRESS || all >= TCP_UNPROVEN || self.connections.load(Relaxed) >= TCP_CONNECTIONS {
+        let strangers = TCP_UNPROVEN.min(self.most / 2);
+        let of_one = TCP_UNPROVEN_PER_ADDRESS.min(strangers / 4).max(1);
+        if here >= of_one || all >= strangers || self.connections.load(Relaxed) + all >= self.most {
             return None;
         }
         unproven.insert(network, here + 1);
@@ -144,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_network_and_all_together_have_so_many_places() {
-        let lobby = Arc::new(Lobby::default());
+        let lobby = Arc::new(Lobby::new(10_000));
         let ip = |n: u32| IpAddr::V4((0x0a00_0000 + n).into());
         let mut places: Vec<Place> = (0..TCP_UNPROVEN_PER_ADDRESS).map(|_| lobby.enter(ip(0)).expect("a place")).collect();
         assert!(lobby.enter(ip(0)).is_none());
@@ -157,6 +172,16 @@ mod tests {
         drop(places);
         assert!(lobby.unproven.lock().unwrap().is_empty());
         assert!(lobby.enter(ip(0)).is_some());
+    }
+
+    #[test]
+    fn where_there_is_room_for_few_strangers_get_half_of_it() {
+        let lobby = Arc::new(Lobby::new(16));
+        let ip = |n: u32| IpAddr::V4((0x0a00_0000 + n).into());
+        let places: Vec<Place> = (0..16).filter_map(|_| lobby.enter(ip(0))).collect();
+        assert_eq!(places.len(), 2, "of one address");
+        let others: Vec<Place> = (1..16).filter_map(|n| lobby.enter(ip(n))).collect();
+        assert_eq!(others.len(), 6);
     }
 
     #[test]

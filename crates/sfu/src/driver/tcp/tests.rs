@@ -90,7 +90,8 @@ impl Client {
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().expect("an offer");
         let offer = offer.to_sdp_string();
-        let answer = server.sfu.open_transport(&someone(name), "r".into(), name.into(), Role::Send, offer).await.expect("an answer");
+        let answer =
+            server.sfu.open_transport(&someone(name), "r".into(), name.into(), Role::Send, offer).await.expect("an answer");
         rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).expect("good SDP")).expect("acceptable");
         let server_name = answer.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).expect("a name").to_owned();
         Self { rtc, server_name, stream, partial: Vec::new(), connected: false }
@@ -260,7 +261,7 @@ struct Line {
 impl Line {
     async fn open() -> Self {
         let poll = mio::Poll::new().expect("a poll");
-        let lobby = Arc::new(Lobby::default());
+        let lobby = Arc::new(Lobby::new(100));
         let mut tcp = Tcp::new(poll.registry().try_clone().expect("a registry"), lobby.clone(), mio::Token(5));
         let now = Instant::now();
         let mut engine = Engine::new(now, SystemTime::UNIX_EPOCH, vec![], Limits::default(), None).expect("a certificate");

@@ -43,7 +43,8 @@ impl Peer {
         api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().expect("an offer");
-        let answer = sfu.open_transport(&someone(name), "r".into(), name.into(), role, offer.to_sdp_string()).await.expect("an answer");
+        let answer =
+            sfu.open_transport(&someone(name), "r".into(), name.into(), role, offer.to_sdp_string()).await.expect("an answer");
         let mut peer = Self { name: name.into(), socket, rtc, connected: false, closed: false, received: 0, asked: 0, next: 0 };
         peer.answered(pending, &answer);
         peer
@@ -279,7 +280,9 @@ async fn many_who_come_and_go_at_once_leave_nothing() {
                     let room = format!("room-{}", round % 3);
                     let name = |what: &str| format!("{what}-{task}-{round}");
                     for (what, role) in [("send", Role::Send), ("receive", Role::Receive)] {
-                        let opened = sfu.open_transport(&someone(&name(what)), room.as_str().into(), name(what).into(), role, OFFER.into()).await;
+                        let opened = sfu
+                            .open_transport(&someone(&name(what)), room.as_str().into(), name(what).into(), role, OFFER.into())
+                            .await;
                         opened.expect("a new name and room for it");
                     }
                     let request = Produce {
