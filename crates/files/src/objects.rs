@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -16,9 +16,10 @@ use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig};
-use salon_core::FileId;
+use salon_core::{FileId, MeetingId, ParticipantId};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::uploads::{Crowded, Pace, UploadPlace, Uploads};
 
 /// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
@@ -30,9 +31,6 @@ const S3_TRIES_FOR: Duration = Duration::from_secs(15);
 
 /// A part of one on its way to a folder.
 const FOLDER_PART_BYTES: usize = 256 * 1024;
-
-/// How long nothing of an upload may arrive before it is given up. Longer lets silent senders hold their place.
-const SILENT_FOR: Duration = Duration::from_secs(30);
 
 /// Where the uploads of one file lie: several may be under way, and only one of them will count.
 pub fn folder_of(file: &FileId) -> String {
@@ -84,7 +82,7 @@ pub struct Files {
     /// The folder, if that is where they are.
     pub(crate) folder: Option<PathBuf>,
     part_bytes: usize,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Uploads>,
     pub(crate) keep_days: u32,
 }
 
@@ -95,15 +93,17 @@ pub enum Cut {
     TooLarge,
     #[error("the file did not arrive whole")]
     Broken,
-    #[error("nothing arrived for too long")]
-    Silent,
+    #[error("it arrived too slowly")]
+    Slow,
+    #[error("another upload of the same file has begun")]
+    Replaced,
     #[error("the file cannot be stored: {0}")]
     Store(String),
 }
 
 impl Files {
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let uploads = Arc::new(Semaphore::new(settings.uploads_at_once));
+        let uploads = Arc::new(Uploads::new(settings.uploads_at_once));
         let keep_days = settings.keep_days;
         match &settings.place {
             Place::Folder(folder) => {
@@ -117,18 +117,27 @@ impl Files {
         }
     }
 
-    /// A place among the uploads of this node; `None` if all are taken.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.uploads.clone().try_acquire_owned().ok()
+    /// A place among the uploads of this node. One of the same file that is under way ends as [`Cut::Replaced`].
+    ///
+    /// # Errors
+    /// What is crowded: this participant's places, this meeting's, or all.
+    pub fn place(&self, file: &FileId, participant: &ParticipantId, meeting: &MeetingId) -> Result<UploadPlace, Crowded> {
+        self.uploads.enter(file, participant, meeting)
     }
 
     /// Stores a body of at most `most` bytes; answers with how many it had.
     ///
     /// Run it in a task of its own: dropped half-way it cannot clean up on S3.
-    pub async fn write<E>(&self, object: &str, body: impl Stream<Item = Result<Bytes, E>>, most: u64) -> Result<u64, Cut> {
+    pub async fn write<E>(
+        &self,
+        object: &str,
+        body: impl Stream<Item = Result<Bytes, E>>,
+        most: u64,
+        place: &UploadPlace,
+    ) -> Result<u64, Cut> {
         let writer = BufWriter::with_capacity(self.objects.clone(), Path::from(object), self.part_bytes);
         let mut writer = writer.with_max_concurrency(2);
-        match receive(&mut writer, body, most).await {
+        match receive(&mut writer, body, most, place).await {
             Ok(size) => match writer.shutdown().await {
                 Ok(()) => Ok(size),
                 Err(error) => {
@@ -193,16 +202,32 @@ fn in_bucket(bucket: &Bucket) -> anyhow::Result<AmazonS3> {
     s3.build().context("cannot use the S3 bucket")
 }
 
-async fn receive<E>(writer: &mut BufWriter, body: impl Stream<Item = Result<Bytes, E>>, most: u64) -> Result<u64, Cut> {
+async fn receive<E>(
+    writer: &mut BufWriter,
+    body: impl Stream<Item = Result<Bytes, E>>,
+    most: u64,
+    place: &UploadPlace,
+) -> Result<u64, Cut> {
     let mut body = pin!(body);
-    let mut size = 0;
+    let (mut size, mut pace) = (0, Pace::default());
     loop {
-        let bytes = match tokio::time::timeout(SILENT_FOR, body.next()).await {
-            Err(_) => return Err(Cut::Silent),
+        let began = Instant::now();
+        let next = tokio::select! {
+            biased;
+            () = place.replaced.cancelled() => return Err(Cut::Replaced),
+            next = tokio::time::timeout(pace.patience(), body.next()) => next,
+        };
+        let bytes = match next {
+            // Its time is over: whether enough has come before is asked below.
+            Err(_) => Bytes::new(),
             Ok(None) => return Ok(size),
             Ok(Some(Err(_))) => return Err(Cut::Broken),
             Ok(Some(Ok(bytes))) => bytes,
         };
+        // What the store takes to write is not the sender's fault.
+        if !pace.keeps_up(began.elapsed(), bytes.len()) {
+            return Err(Cut::Slow);
+        }
         size += bytes.len() as u64;
         if size > most {
             return Err(Cut::TooLarge);

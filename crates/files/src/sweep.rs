@@ -22,37 +22,46 @@ const BATCH: u32 = 200;
 /// Sweeps until the node stops.
 pub async fn sweep(files: Files, store: Store, now: impl Fn() -> Timestamp, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = every.tick() => {
-                if let Err(error) = once(&files, &store, now()).await {
-                    tracing::warn!(%error, "files that are over cannot be deleted right now");
-                }
-            }
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        match stop.run_until_cancelled(once(&files, &store, now())).await {
+            None | Some(Ok(0)) => {}
+            Some(Ok(left)) => tracing::warn!(files = left, "files that are over cannot be deleted; it is tried again later"),
+            Some(Err(error)) => tracing::warn!(%error, "files that are over cannot be looked for right now"),
         }
     }
 }
 
-/// Deletes everything that is over at `now`; several nodes may do so at once.
-pub async fn once(files: &Files, store: &Store, now: Timestamp) -> anyhow::Result<()> {
+/// Deletes everything that is over at `now`; several nodes may do so at once. Answers with how many files could not be
+/// deleted: they keep no other, and the next sweep tries again.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn once(files: &Files, store: &Store, now: Timestamp) -> anyhow::Result<usize> {
     let day_ms = 86_400_000;
     let kept_since = Some(i64::from(files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * day_ms));
     let given_up = now.plus_ms(-(GIVEN_UP_AFTER.as_millis() as i64));
+    let (mut left, mut after) = (0, None);
     loop {
-        let over = store.chat_files_over(now, given_up, kept_since, BATCH).await?;
+        let over = store.chat_files_over(now, given_up, kept_since, after.as_ref(), BATCH).await?;
         for file in &over {
-            files.delete_all(&folder_of(&file.id)).await?;
-            store.delete_chat_file(&file.id).await?;
+            match files.delete_all(&folder_of(&file.id)).await {
+                Ok(()) => store.delete_chat_file(&file.id).await?,
+                Err(error) => {
+                    tracing::debug!(file.id = %file.id, %error, "a file cannot be deleted");
+                    left += 1;
+                }
+            }
         }
-        if over.len() < BATCH as usize {
+        let is_last = over.len() < BATCH as usize;
+        after = over.into_iter().last();
+        if is_last {
             break;
         }
     }
     if let Some(folder) = files.folder.clone() {
         tokio::task::spawn_blocking(move || clear_half_written(&folder)).await?;
     }
-    Ok(())
+    Ok(left)
 }
 
 /// What is being written has a `#` and a number at the end of its name. Cut off, it is deleted at once, but not if the

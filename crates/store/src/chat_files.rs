@@ -68,21 +68,25 @@ impl Store {
     }
 
     /// Files to delete: those never uploaded that may not be any more since `given_up`, those whose time is over, and,
-    /// where meetings do not keep their chat, those made before `kept_since`. At most `limit`.
+    /// where meetings do not keep their chat, those made before `kept_since`. At most `limit`, the oldest of those that
+    /// come after the one given.
     pub async fn chat_files_over(
         &self,
         now: Timestamp,
         given_up: Timestamp,
         kept_since: Option<Timestamp>,
+        after: Option<&ChatFile>,
         limit: u32,
     ) -> Result<Vec<ChatFile>> {
         let sql = format!(
             "select {COLUMNS} from chat_files f join meetings m on m.id = f.meeting_id \
-             where (f.object is null and f.upload_until_ms < $1) or f.good_until_ms <= $2 \
-             or (f.created_ms < $3 and m.persist_chat = $4) order by f.created_ms limit $5"
+             where ((f.object is null and f.upload_until_ms < $1) or f.good_until_ms <= $2 \
+             or (f.created_ms < $3 and m.persist_chat = $4)) and (f.created_ms, f.id) > ($5, $6) \
+             order by f.created_ms, f.id limit $7"
         );
         let kept_since = kept_since.unwrap_or(Timestamp(i64::MIN));
-        let rows = self.db.all(built(sql), args![given_up, now, kept_since, false, limit]).await?;
+        let (at, id) = after.map_or((Timestamp(i64::MIN), ""), |after| (after.created_at, after.id.as_str()));
+        let rows = self.db.all(built(sql), args![given_up, now, kept_since, false, at, id, limit]).await?;
         rows.iter().map(read_file).collect()
     }
 

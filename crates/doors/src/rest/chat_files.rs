@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use salon_core::{FileId, MeetingId, Timestamp};
-use salon_files::{Cut, Files, GetRange, folder_of};
+use salon_files::{Crowded, Cut, Files, GetRange, LEAST_BYTES, LEAST_WITHIN, UploadPlace, folder_of};
 use salon_store::{Admission, ChatFile, Store, Uploaded};
 use salon_wire::rest::internals as wire;
 use serde_json::json;
@@ -136,27 +136,25 @@ pub async fn upload(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let wanted = match desk.may_upload(&id, &asked, &parts.headers).await {
-        Ok(wanted) => wanted,
+    let allowed = desk.may_upload(&id, &asked, &parts.headers).await;
+    let allowed = allowed.and_then(|wanted| desk.place(&wanted.file).map(|place| (wanted, place)));
+    let (wanted, place) = match allowed {
+        Ok(allowed) => allowed,
         Err(refused) => {
             // What is wrong with the rest of it is of no interest.
             let _ = discard(body, MAX_DISCARDED_BYTES).await;
             return Err(refused);
         }
     };
-    let place = desk.files.place().ok_or_else(|| ApiError::unavailable("Too many uploads at once; try again"))?;
     // A task of its own: it cleans up even if the sender hangs up.
-    let upload = desk.tasks.clone().spawn(async move {
-        let _place = place;
-        desk.receive(wanted, body).await
-    });
+    let upload = desk.tasks.clone().spawn(async move { desk.receive(wanted, body, place).await });
     upload.await.map_err(ApiError::internal)??;
     Ok(reply::json(StatusCode::OK, &json!({})))
 }
 
 /// A file that may be uploaded now, and what its sender says it is.
 struct Wanted {
-    file: FileId,
+    file: ChatFile,
     content_type: String,
 }
 
@@ -181,20 +179,42 @@ impl FileDesk {
             return Err(already_there());
         }
         self.has_room(&file.meeting).await?;
-        Ok(Wanted { file: id, content_type })
+        Ok(Wanted { file, content_type })
     }
 
-    async fn receive(&self, wanted: Wanted, body: AnyBody) -> Result<(), ApiError> {
-        let object = format!("{}/{}", folder_of(&wanted.file), uuid::Uuid::new_v4());
-        let written = self.files.write(&object, body.into_data_stream(), self.rules.file_bytes).await;
-        let size = written.map_err(|cut| match cut {
-            Cut::TooLarge => self.larger_than_allowed(),
-            Cut::Broken => ApiError::bad_request("the body could not be read"),
-            Cut::Silent => ApiError::too_slow(),
-            Cut::Store(cause) => ApiError::unavailable("The file cannot be stored right now; try again").because(cause),
-        })?;
+    /// A place to receive a file in.
+    fn place(&self, file: &ChatFile) -> Result<UploadPlace, ApiError> {
+        self.files.place(&file.id, &file.participant, &file.meeting).map_err(|crowded| match crowded {
+            Crowded::Participant(most) => {
+                ApiError::too_many(format!("You upload {most} files, as many as one may at once; try again when one is done"))
+            }
+            Crowded::Meeting(most) => ApiError::too_many(format!(
+                "{most} files of this meeting are being uploaded, as many as may be at once; try again when one is done"
+            )),
+            Crowded::All => ApiError::unavailable("Too many uploads at once; try again"),
+        })
+    }
+
+    async fn receive(&self, wanted: Wanted, body: AnyBody, place: UploadPlace) -> Result<(), ApiError> {
+        let object = format!("{}/{}", folder_of(&wanted.file.id), uuid::Uuid::new_v4());
+        let mut body = body.into_data_stream();
+        let written = self.files.write(&object, &mut body, self.rules.file_bytes, &place).await;
+        drop(place);
+        let size = match written {
+            Ok(size) => size,
+            Err(Cut::TooLarge) => return Err(self.larger_than_allowed()),
+            Err(Cut::Broken) => return Err(ApiError::bad_request("the body could not be read")),
+            Err(Cut::Slow) => return Err(ApiError::trickles(LEAST_BYTES / LEAST_WITHIN.as_secs())),
+            Err(Cut::Replaced) => {
+                let _ = discard(AnyBody::from_stream(body), MAX_DISCARDED_BYTES).await;
+                return Err(ApiError::conflict("Another upload of this file has begun"));
+            }
+            Err(Cut::Store(cause)) => {
+                return Err(ApiError::unavailable("The file cannot be stored right now; try again").because(cause));
+            }
+        };
         let uploaded = Uploaded { object: object.clone(), content_type: wanted.content_type, size, at: self.clock.now() };
-        match self.store.finish_chat_file(&wanted.file, &uploaded).await {
+        match self.store.finish_chat_file(&wanted.file.id, &uploaded).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let _ = self.files.delete(&object).await;

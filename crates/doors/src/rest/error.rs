@@ -124,6 +124,17 @@ impl ApiError {
         Self { retry_after_secs: Some(retry_after_secs), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests") }
     }
 
+    /// The caller has as many of something as it may, at once or lately.
+    pub fn too_many(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { retry_after_secs: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, why) }
+    }
+
+    /// What arrives comes in drops.
+    pub fn trickles(least_per_second: u64) -> Self {
+        let why = format!("The file arrives too slowly: at least {least_per_second} bytes a second are needed");
+        Self::new(StatusCode::REQUEST_TIMEOUT, why)
+    }
+
     /// The request names a host that this server is not; `only` says which it is.
     pub fn wrong_host(only: &str) -> Self {
         Self::new(StatusCode::MISDIRECTED_REQUEST, format!("This server is not called so: {only}"))

@@ -326,3 +326,100 @@ async fn files_go_when_their_time_is_over() {
     assert_eq!(app.bare("GET", &kept).send().await.body, b"kept", "as long as the chat");
     assert_eq!(stored(&app).len(), 1);
 }
+
+/// Half an upload of ten bytes, which goes on when it is told to. The node is receiving it when this returns.
+async fn begin(app: &TestApp, link: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(app.running.addr).await.expect("the node accepts");
+    let head = format!(
+        "PUT {link} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("the head of it");
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.expect("an answer");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"half ").await.expect("half of it");
+    stream
+}
+
+async fn finish(mut stream: TcpStream) -> String {
+    stream.write_all(b"whole").await.expect("the other half");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn one_link_many_times_at_once_is_one_upload() {
+    let app = TestApp::dev().await;
+    let (ada, bob) = (sender(&app, "group_call_participant").await, sender(&app, "group_call_participant").await);
+    let (link, file) = ada.links(&app, "a.txt").await;
+    let mut half = Vec::new();
+    for _ in 0..40 {
+        half.push(begin(&app, &link).await);
+    }
+    let (other, _) = bob.links(&app, "b.txt").await;
+    put(&app, &other, "text/plain", b"mine").send().await.expect(200);
+    let mut said = Vec::new();
+    for upload in half {
+        said.push(finish(upload).await);
+    }
+    assert_eq!(said.iter().filter(|status| *status == "200").count(), 1, "{said:?}");
+    assert!(said.iter().all(|status| status == "200" || status == "409"), "{said:?}");
+    assert_eq!(app.bare("GET", &file).send().await.body, b"half whole");
+}
+
+#[tokio::test]
+async fn a_participant_and_a_meeting_upload_so_many_files_at_once() {
+    let app = TestApp::with(|config| config.files.uploads_at_once = 24).await;
+    let ada = sender(&app, "group_call_participant").await;
+    let cy = app.participant(&ada.meeting, "group_call_participant", "cy").await;
+    app.join(&cy["id"].text()).await;
+    let cy = Sender { meeting: ada.meeting.clone(), token: cy["token"].text() };
+    let bob = sender(&app, "group_call_participant").await;
+    let mut half = Vec::new();
+    for n in 0..4 {
+        half.push(begin(&app, &ada.links(&app, &format!("{n}")).await.0).await);
+    }
+    let (fifth, _) = ada.links(&app, "5").await;
+    let said = put(&app, &fifth, "text/plain", b"x").send().await;
+    assert_eq!(said.refused(429), "You upload 4 files, as many as one may at once; try again when one is done");
+    assert!(said.header("retry-after").is_some());
+    for n in 0..2 {
+        half.push(begin(&app, &cy.links(&app, &format!("{n}")).await.0).await);
+    }
+    let (full, _) = cy.links(&app, "7").await;
+    assert!(put(&app, &full, "text/plain", b"x").send().await.refused(429).starts_with("6 files of this meeting"));
+    let (other, _) = bob.links(&app, "b.txt").await;
+    put(&app, &other, "text/plain", b"x").send().await.expect(200);
+    for upload in half {
+        assert_eq!(finish(upload).await, "200");
+    }
+    put(&app, &fifth, "text/plain", b"x").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_deleted_keeps_no_other() {
+    let app = TestApp::with(|config| config.files.keep_days = 1).await;
+    let ada = sender(&app, "group_call_participant").await;
+    let mut files = Vec::new();
+    for name in ["first", "second"] {
+        let (upload, file) = ada.links(&app, name).await;
+        put(&app, &upload, "text/plain", name.as_bytes()).send().await.expect(200);
+        files.push(file);
+    }
+    let id = files[0].split('/').nth(3).expect("an id");
+    let circle = app.data.join("files/chat").join(id).join("circle");
+    std::os::unix::fs::symlink(".", &circle).expect("a link to itself");
+    let state = &app.running.doors;
+    let sweep = async || {
+        let in_two_days = state.clock.now().plus_ms(2 * 86_400_000);
+        salon_files::sweep_once(&state.files, &state.store, in_two_days).await.expect("the store answers")
+    };
+    assert_eq!(sweep().await, 1, "so many are left");
+    app.bare("GET", &files[1]).send().await.refused(404);
+    assert!(state.store.chat_file(&FileId::parse(id).expect("an id")).await.expect("a store").is_some());
+    std::fs::remove_file(&circle).expect("it goes");
+    assert_eq!(sweep().await, 0);
+    app.bare("GET", &files[0]).send().await.refused(404);
+    assert_eq!(stored(&app), Vec::<PathBuf>::new());
+}

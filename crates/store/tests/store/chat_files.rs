@@ -63,7 +63,7 @@ on_both_engines! {
         store.create_chat_file(&ChatFile { created_at: NOON.plus_ms(2), ..file("never", "m2") }).await.unwrap();
         let over = async |now_ms: i64, given_up_ms: i64, kept_since_ms: Option<i64>, limit: u32| {
             let kept_since = kept_since_ms.map(|ms| NOON.plus_ms(ms));
-            let over = store.chat_files_over(NOON.plus_ms(now_ms), NOON.plus_ms(given_up_ms), kept_since, limit).await.unwrap();
+            let over = store.chat_files_over(NOON.plus_ms(now_ms), NOON.plus_ms(given_up_ms), kept_since, None, limit).await.unwrap();
             over.into_iter().map(|file| file.id.to_string()).collect::<Vec<_>>()
         };
         assert!(over(59, 1_000, Some(0), 9).await.is_empty());
@@ -71,5 +71,16 @@ on_both_engines! {
         assert_eq!(over(0, 1_001, None, 9).await, ["never"]);
         assert_eq!(over(0, 0, Some(1), 9).await, ["lasts"]);
         assert_eq!(over(99, 9_999, Some(99_999), 2).await, ["lasts", "brief"]);
+        // Page by page, also past those that stay.
+        let mut seen = Vec::new();
+        loop {
+            let now = NOON.plus_ms(99);
+            let page = store.chat_files_over(now, NOON.plus_ms(9_999), Some(NOON.plus_ms(99_999)), seen.last(), 1).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page);
+        }
+        assert_eq!(seen.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["lasts", "brief", "never"]);
     }
 }
