@@ -73,7 +73,7 @@ impl Session {
         if self.waiting.add(view, entry) {
             self.tell_waiting_list();
         }
-        PeerView { waiting: true, ..PeerView::of(&who) }
+        PeerView { waiting: true, ..PeerView::before_joining(&who) }
     }
 
     /// Whether this connection waits to be let in.

@@ -255,7 +255,7 @@ impl Session {
     }
 
     fn view(&self, peer: &PeerId) -> PeerView {
-        PeerView::of(&self.present(peer).expect("the record has everyone on the roster as present").who)
+        PeerView::of(self.present(peer).expect("the record has everyone on the roster as present"))
     }
 
     /// The connection is gone without a goodbye: the peer may come back within the grace time.
@@ -290,7 +290,7 @@ impl Session {
     /// Takes a present peer out, and tells the others. Someone who is not present is passed over.
     pub(super) fn remove(&mut self, peer: &PeerId, reason: LeaveReason) {
         let Some(found) = self.present(peer) else { return };
-        let view = found.is_announced().then(|| PeerView::of(&found.who));
+        let view = found.is_announced().then(|| PeerView::of(found));
         self.unpublish_all(peer);
         self.tell_unpinned(peer);
         self.take_out(peer, reason);

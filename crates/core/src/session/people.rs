@@ -15,7 +15,7 @@ impl Session {
         self.caller(caller)?;
         let known = self.live().into_iter().flat_map(Record::present);
         let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
-        Ok(known.map(|peer| PeerView::of(&peer.who)).collect())
+        Ok(known.map(|peer| PeerView::of(peer)).collect())
     }
 
     /// The same for a caller that asks for the list, which it may do only so often. The first time after each join is
@@ -35,7 +35,7 @@ impl Session {
     pub fn peer(&self, caller: &PeerId, peer: &PeerId) -> Result<PeerView, Refusal> {
         self.caller(caller)?;
         let found = self.present(peer).filter(|found| found.is_announced() || peer == caller);
-        found.map(|found| PeerView::of(&found.who)).ok_or(Refusal::UnknownPeer)
+        found.map(|found| PeerView::of(found)).ok_or(Refusal::UnknownPeer)
     }
 
     /// Whether this is a connection of that participant, here or within its grace.
@@ -55,16 +55,16 @@ impl Session {
         let has_media = |peer: &PeerId| self.roster.get(peer).is_some_and(|member| member.media);
         let known = self.live().into_iter().flat_map(Record::present);
         let others = known.filter(|peer| peer.is_announced() && peer.who.peer != *caller && has_media(&peer.who.peer));
-        let others = others.map(|peer| (PeerView::of(&peer.who), peer.tracks.values().cloned().collect())).collect();
+        let others = others.map(|peer| (PeerView::of(peer), peer.tracks.values().cloned().collect())).collect();
         if let Some(member) = self.roster.get_mut(caller) {
             member.media = true;
         }
         if let Some(me) = self.present(caller).filter(|me| me.is_announced()) {
-            let message = Message::MediaJoined(PeerView::of(&me.who));
+            let message = Message::MediaJoined(PeerView::of(me));
             self.send_media(Some(caller), &message);
         }
         self.tell_former(caller);
-        self.tell_own_stage(caller);
+        self.tell_own_call(caller);
         Ok(others)
     }
 

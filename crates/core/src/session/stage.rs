@@ -144,27 +144,15 @@ impl Session {
         self.caller(caller)?;
         let known = self.live().into_iter().flat_map(Record::present);
         let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
-        let stage = |peer: &record::Peer| match peer.stage_wish {
-            _ if peer.who.on_stage => Stage::On,
-            Some(StageWish::CalledUp) => Stage::Approved,
-            Some(StageWish::Asks) => Stage::Requested,
-            None => Stage::Off,
-        };
-        Ok(known.map(|peer| (peer.who.peer.clone(), stage(peer))).collect())
+        Ok(known.map(|peer| (peer.who.peer.clone(), Stage::of(peer))).collect())
     }
 
-    /// Tells a client that was away how far it is: its own state began anew, and it may have missed its call.
-    pub(super) fn tell_own_stage(&mut self, peer: &PeerId) {
-        let Some((found, wish)) = self.present(peer).and_then(|found| Some((found, found.stage_wish?))) else { return };
-        let (participant, peer) = (found.who.participant.clone(), peer.clone());
-        let stage = match wish {
-            StageWish::Asks => Stage::Requested,
-            StageWish::CalledUp => Stage::Approved,
-        };
-        if wish == StageWish::CalledUp {
-            self.send_joined(&peer, Message::Stage(StageNews::Granted));
+    /// Tells a client that it was called up, which it may have missed while it was away. That it asks it has from the answer
+    /// to its join, and from nothing else (seen in web SDK 2.0.2).
+    pub(super) fn tell_own_call(&mut self, peer: &PeerId) {
+        if self.stage_wish(peer) == Some(StageWish::CalledUp) {
+            self.send_joined(peer, Message::Stage(StageNews::Granted));
         }
-        self.send_joined(&peer.clone(), Message::Stage(StageNews::Status { peer, participant, stage }));
     }
 
     fn stage_wish(&self, peer: &PeerId) -> Option<StageWish> {

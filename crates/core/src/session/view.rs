@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::PeerJoined;
+use crate::event::{PeerJoined, StageWish};
 use crate::ids::{MeetingId, ParticipantId, PeerId, PollId, PresetId};
 use crate::preset::Recorder;
 use crate::record::{self, Poll, Record, Stored};
@@ -21,12 +21,17 @@ pub struct PeerView {
     pub preset_name: String,
     pub hidden: bool,
     pub recorder: Recorder,
-    pub on_stage: bool,
+    pub stage: Stage,
     pub waiting: bool,
 }
 
 impl PeerView {
-    pub(super) fn of(who: &PeerJoined) -> Self {
+    pub(super) fn of(peer: &record::Peer) -> Self {
+        Self { stage: Stage::of(peer), ..Self::before_joining(&peer.who) }
+    }
+
+    /// Somebody who is not in yet, and wishes nothing.
+    pub(super) fn before_joining(who: &PeerJoined) -> Self {
         Self {
             peer: who.peer.clone(),
             participant: who.participant.clone(),
@@ -37,7 +42,7 @@ impl PeerView {
             preset_name: who.preset_name.clone(),
             hidden: who.hidden,
             recorder: who.recorder,
-            on_stage: who.on_stage,
+            stage: if who.on_stage { Stage::On } else { Stage::Off },
             waiting: false,
         }
     }
@@ -127,6 +132,17 @@ pub enum Stage {
     Approved,
     Requested,
     Off,
+}
+
+impl Stage {
+    pub(super) fn of(peer: &record::Peer) -> Self {
+        match peer.stage_wish {
+            _ if peer.who.on_stage => Self::On,
+            Some(StageWish::CalledUp) => Self::Approved,
+            Some(StageWish::Asks) => Self::Requested,
+            None => Self::Off,
+        }
+    }
 }
 
 /// Someone who asks for the stage.

@@ -12,6 +12,7 @@ use salon_wire::signaling::socket::{livestreaming as wire, room};
 
 use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::from_wire::participant_ids;
+use crate::signaling::to_wire::people::stage_type;
 use crate::signaling::trouble::Trouble;
 
 pub async fn request(caller: &Caller) -> Result<Answer, Trouble> {
@@ -96,13 +97,7 @@ fn own_status(caller: &Caller, stage: Stage) -> Answer {
 }
 
 fn status(peer_id: String, user_id: String, stage: Stage) -> room::PeerStatusUpdate {
-    let stage = match stage {
-        Stage::On => room::StageType::OnStage,
-        Stage::Approved => room::StageType::ApprovedStage,
-        Stage::Requested => room::StageType::RequestedStage,
-        Stage::Off => room::StageType::OffStage,
-    };
-    room::PeerStatusUpdate { peer_id, user_id, stage_type: Some(stage as i32) }
+    room::PeerStatusUpdate { peer_id, user_id, stage_type: Some(stage_type(stage)) }
 }
 
 fn request_list(list: &[StageRequest]) -> wire::GetStageRequestsResponse {

@@ -2,7 +2,7 @@
 
 use salon_core::event::{Track, TrackKind};
 use salon_core::preset::Recorder;
-use salon_core::session::{Broadcast, PeerView, WaitingView};
+use salon_core::session::{Broadcast, PeerView, Stage, WaitingView};
 use salon_wire::signaling::media::{self, edge};
 use salon_wire::signaling::socket::room;
 
@@ -10,14 +10,23 @@ pub fn peer_info(peer: &PeerView) -> room::PeerInfoResponse {
     room::PeerInfoResponse { peer: Some(self::peer(peer)) }
 }
 
+/// 0 would read as off stage (seen in web SDK 2.0.2).
+pub fn stage_type(stage: Stage) -> i32 {
+    let stage = match stage {
+        Stage::On => room::StageType::OnStage,
+        Stage::Approved => room::StageType::ApprovedStage,
+        Stage::Requested => room::StageType::RequestedStage,
+        Stage::Off => room::StageType::OffStage,
+    };
+    stage as i32
+}
+
 pub fn peer(peer: &PeerView) -> room::Peer {
-    // 0 would read as off stage (seen in web SDK 2.0.2).
-    let stage = if peer.on_stage { room::StageType::OnStage } else { room::StageType::OffStage };
     room::Peer {
         peer_id: peer.peer.to_string(),
         user_id: peer.participant.to_string(),
         display_name: peer.name.clone(),
-        stage_type: Some(stage as i32),
+        stage_type: Some(stage_type(peer.stage)),
         custom_participant_id: Some(peer.custom_participant_id.clone()),
         preset_id: Some(peer.preset.to_string()),
         display_picture_url: peer.picture.clone(),
