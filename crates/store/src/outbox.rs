@@ -17,6 +17,7 @@ use crate::Store;
 use crate::engine::{Arg, Tx, args, built, transaction};
 use crate::error::{Error, Result};
 use crate::outbox::delivery::{DELIVERY, read_delivery};
+use crate::outbox::entries::rouse;
 use crate::run_id::RunId;
 use crate::webhooks::{self, Webhook, read_webhook};
 
@@ -114,9 +115,13 @@ impl Store {
 
     /// Frees the lanes of runs that are no more.
     pub async fn free_lanes(&self) -> Result<()> {
-        let sql = "update webhook_lanes set holder = null, next_ms = 0 \
-                   where holder is not null and holder not in (select run from nodes)";
-        self.db.run(sql, args![]).await.map(drop)
+        let sql = format!(
+            "update webhook_lanes set holder = null, next_ms = 0 where (webhook_id, subject) in \
+             (select webhook_id, subject from webhook_lanes \
+             where holder is not null and holder not in (select run from nodes){})",
+            self.db.for_update_of_free()
+        );
+        self.db.run(built(sql), args![]).await.map(drop)
     }
 
     /// How many deliveries are open, and when the oldest was made.
@@ -184,12 +189,7 @@ impl Store {
             Standing::Recovered => {
                 let sql = "update webhooks set failures = 0, paused_until_ms = 0 where id = $1";
                 tx.run(sql, args![&tried.webhook]).await?;
-                let sql = format!(
-                    "update webhook_lanes set next_ms = 0 where webhook_id = $1 and subject in \
-                     (select subject from webhook_lanes where webhook_id = $1 and holder is null{})",
-                    self.db.for_update_of_free()
-                );
-                tx.run(built(sql), args![&tried.webhook]).await?;
+                rouse(&self.db, tx, &tried.webhook).await?;
             }
             Standing::Failing(rest_ms) => {
                 let sql = format!(
@@ -244,6 +244,19 @@ impl Store {
             return Ok(None);
         }
         Ok(Some(Claimed { webhook: read_webhook(&row)?, app_name: row.text("app_name")?, failures, lanes }))
+    }
+
+    /// Gives up what was made before `before` and is still open, so that nothing piles up for one that stays away. What was
+    /// never tried says so.
+    pub async fn give_up_deliveries(&self, before: Timestamp) -> Result<()> {
+        for row in self.db.all("select distinct webhook_id from webhook_lanes", args![]).await? {
+            let webhook: WebhookId = row.id("webhook_id")?;
+            let sql = "update webhook_deliveries set state = 'failed', answer = coalesce(answer, 'waited for too long') \
+                       where id in (select id from webhook_deliveries where webhook_id = $1 and state = 'open' \
+                       and created_ms < $2 limit 500) and state = 'open'";
+            while self.db.run(sql, args![&webhook, before]).await? > 0 {}
+        }
+        Ok(())
     }
 
     /// Forgets what was made before `before`, told or not, and feeds that nobody has read since then.

@@ -8,7 +8,7 @@ use crate::Store;
 use crate::edits::{Loaded, edit};
 use crate::engine::{Row, args, built, transaction};
 use crate::error::{Error, Result};
-use crate::outbox::entries::{events, read_events};
+use crate::outbox::entries::{events, read_events, rouse};
 
 /// A registration. Holds secrets: not for logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -130,8 +130,7 @@ impl Store {
             if tx.run(sql, row).await? == 0 {
                 return Ok(false);
             }
-            let sql = "update webhook_lanes set next_ms = 0 where webhook_id = $1 and holder is null";
-            tx.run(sql, args![&webhook.id]).await?;
+            rouse(&self.db, tx, &webhook.id).await?;
             Ok(true)
         })?;
         if written {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::due::{Outcome, next, standing};
+use crate::due::{GIVEN_UP_AFTER_MS, Outcome, next, standing};
 use crate::figures::Figures;
 use crate::guard::Guard;
 use crate::key::Key;
@@ -24,6 +24,10 @@ const LANES_OF_ONE: u32 = 8;
 
 /// Lanes of all webhooks at once, twice what the webhooks of one app can have. Each is a task, and at most a connection.
 const LANES: usize = 512;
+
+/// For so long news gathers before a turn with the store. Longer makes a single event later, shorter makes more
+/// transactions, which those of live sessions wait for.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// How often it is looked who is due: for what waited, and what other nodes wrote and did not live to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -70,6 +74,7 @@ pub async fn deliver(parts: Parts, stop: CancellationToken) {
         held: HashMap::new(),
         wanted: BTreeSet::new(),
         tried: Vec::new(),
+        troubled: false,
         stop,
     };
     desk.run().await;
@@ -87,6 +92,8 @@ struct Desk {
     wanted: BTreeSet<WebhookId>,
     /// What came of tries and is not noted yet; no more than was in the lanes that are held.
     tried: Vec<Tried>,
+    /// Something went wrong last time.
+    troubled: bool,
     stop: CancellationToken,
 }
 
@@ -108,13 +115,17 @@ impl Desk {
                 _ = look.tick() => self.look().await,
                 _ = sweep.tick() => self.sweep().await,
             }
+            if !self.stop.is_cancelled() {
+                tokio::time::sleep(GATHER).await;
+            }
             while let Ok(report) = self.inbox.try_recv() {
                 self.take(report);
             }
-            if let Err(error) = self.turn().await {
-                tracing::warn!(error = format!("{error:#}"), "webhooks cannot be told right now");
+            let turned = self.turn().await;
+            if turned.is_err() {
                 tokio::time::sleep(REST).await;
             }
+            self.heed("webhooks cannot be told right now", turned);
         }
     }
 
@@ -196,30 +207,37 @@ impl Desk {
     }
 
     async fn look(&mut self) {
-        match self.parts.store.webhooks_due((self.parts.now)()).await {
-            Ok(due) => self.wanted.extend(due),
-            Err(error) => tracing::warn!(%error, "it cannot be seen which webhooks are due"),
-        }
+        let due = self.parts.store.webhooks_due((self.parts.now)()).await;
+        self.wanted.extend(due.as_ref().ok().cloned().unwrap_or_default());
+        self.heed("it cannot be seen which webhooks are due", due.map_err(Into::into));
     }
 
     async fn count(&mut self) {
-        if let Err(error) = self.parts.store.free_lanes().await {
-            tracing::warn!(%error, "what dead nodes were telling webhooks cannot be gone on with right now");
+        let freed = self.parts.store.free_lanes().await;
+        self.heed("what dead nodes were telling webhooks cannot be gone on with", freed.map_err(Into::into));
+        let open = self.parts.store.open_deliveries().await;
+        if let Ok((open, oldest)) = &open {
+            let age_ms = oldest.map_or(0, |oldest| (self.parts.now)().since(oldest));
+            self.parts.figures.waiting(*open, age_ms as f64 / 1_000.0);
         }
-        match self.parts.store.open_deliveries().await {
-            Ok((open, oldest)) => {
-                let age_ms = oldest.map_or(0, |oldest| (self.parts.now)().since(oldest));
-                self.parts.figures.waiting(open, age_ms as f64 / 1_000.0);
-            }
-            Err(error) => tracing::warn!(%error, "open deliveries cannot be counted"),
-        }
+        self.heed("open deliveries cannot be counted", open.map_err(Into::into));
     }
 
     async fn sweep(&mut self) {
-        let before = (self.parts.now)().plus_ms(-i64::from(self.parts.keep_days) * 86_400_000);
-        if let Err(error) = self.parts.store.sweep_deliveries(before).await {
-            tracing::warn!(%error, "old deliveries cannot be forgotten right now");
+        let (store, now) = (&self.parts.store, (self.parts.now)());
+        let given_up = store.give_up_deliveries(now.plus_ms(-GIVEN_UP_AFTER_MS)).await;
+        let swept = store.sweep_deliveries(now.plus_ms(-i64::from(self.parts.keep_days) * 86_400_000)).await;
+        self.heed("old deliveries cannot be forgotten", given_up.and(swept).map_err(Into::into));
+    }
+
+    /// Says what went wrong, once until something goes well.
+    fn heed<T>(&mut self, what: &'static str, outcome: anyhow::Result<T>) {
+        if let Err(error) = &outcome
+            && !self.troubled
+        {
+            tracing::warn!(error = format!("{error:#}"), "{what}");
         }
+        self.troubled = outcome.is_err();
     }
 }
 

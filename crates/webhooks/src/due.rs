@@ -11,6 +11,10 @@ const PAUSES_MS: [i64; 8] = [5_000, 30_000, 120_000, 600_000, 1_800_000, 1_800_0
 /// What is older gets one try, in milliseconds: it has waited for others of its subject, and those behind it wait too.
 const LATE_MS: i64 = 3 * 3_600_000;
 
+/// What is older and still open is failed without a try, in milliseconds. Longer lets more pile up for receivers that never
+/// come back.
+pub const GIVEN_UP_AFTER_MS: i64 = 24 * 3_600_000;
+
 /// Tries in a row that may come to nothing before the webhook gets rests, and how long those are, in milliseconds.
 const PATIENCE: u32 = 10;
 const REST_MS: i64 = 60_000;

@@ -57,6 +57,8 @@ pub async fn create(
         updated_at: now,
     };
     let webhook = changed(blank, whole(body), &webhooks.guard)?;
+    // The first one ever makes the key, which takes a while; the first event is not to wait for that.
+    key(&webhooks).await?;
     if !store.create_webhook(&webhook, MAX_WEBHOOKS).await? {
         return Err(ApiError::unprocessable(format!("An app has at most {MAX_WEBHOOKS} webhooks; delete one first")));
     }
@@ -120,12 +122,14 @@ pub async fn events(_caller: Caller) -> Answer<Vec<wire::WebhookEvent>> {
 #[utoipa::path(get, path = "/.well-known/webhooks.json", tag = "webhooks",
     responses((status = 200, body = wire::WebhookKeyAnswer)))]
 pub async fn public_key(State(webhooks): State<Webhooks>) -> Result<Response, ApiError> {
-    let public_key = webhooks.key.public().await;
-    let public_key = public_key.map_err(|error| {
-        ApiError::unavailable("The key cannot be read right now; try again").because(format_args!("{error:#}"))
-    })?;
+    let public_key = key(&webhooks).await?;
     let answer = wire::WebhookKeyAnswer { success: true, data: wire::WebhookKey { public_key }, message: String::new() };
     Ok(json(StatusCode::OK, &answer))
+}
+
+async fn key(webhooks: &Webhooks) -> Result<String, ApiError> {
+    let unavailable = || ApiError::unavailable("The key of webhooks cannot be read right now; try again");
+    webhooks.key.public().await.map_err(|error| unavailable().because(format_args!("{error:#}")))
 }
 
 /// A body that says everything.

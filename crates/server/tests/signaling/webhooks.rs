@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use salon_core::{AppId, Notice, Record};
+use salon_core::{AppId, Notice, Record, WebhookId};
 use salon_server::config::DEV_APP;
-use salon_store::{OpenOptions, SessionFilter, Store};
+use salon_store::{Error, OpenOptions, SessionFilter, Store, Webhook};
 use serde_json::{Value, json};
 
-use crate::house::Folder;
+use crate::house::{Folder, House, dev, fresh};
 use crate::node::Node;
 use crate::receiver::{Heard, Mood, Receiver};
 
@@ -136,4 +136,50 @@ async fn none_is_lost_and_none_overtakes_whatever_dies() {
     assert_eq!(all, taken + failed.len());
     assert!(elsewhere.heard().is_empty());
     println!("{KILLS} kills, {all} events, {} requests heard, {taken} taken", receiver.heard().len());
+}
+
+/// What joining takes with somebody who is told of it, and without, in turns: connecting, joining, and the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_wait_for_no_receiver() {
+    const TURNS: usize = 16;
+    const JOINS: usize = 8;
+    let house = House::open().await;
+    let receiver = Receiver::start(Mood::Says(200)).await;
+    let (id, now) = (WebhookId::parse(&fresh()).unwrap(), house.doors.clock.now());
+    let webhook = Webhook {
+        id: id.clone(),
+        app: dev(),
+        name: "Hook".to_owned(),
+        url: receiver.url.clone(),
+        events: ALL.map(str::to_owned).to_vec(),
+        enabled: false,
+        secret: None,
+        created_at: now,
+        updated_at: now,
+    };
+    assert!(house.doors.store.create_webhook(&webhook, 8).await.unwrap());
+    let meeting = house.meeting().await;
+    let (mut sockets, mut took) = (Vec::new(), [const { Vec::new() }; 2]);
+    for turn in 0..TURNS {
+        let enabled = turn % 2 == 1;
+        let change = |webhook| Ok::<_, Error>(Webhook { enabled, ..webhook });
+        house.doors.store.edit_webhook(&dev(), &id, change).await.unwrap();
+        let mut people = Vec::new();
+        for join in 0..JOINS {
+            people.push(house.guest(&meeting, &format!("guest {turn} {join}")).await);
+        }
+        for person in people {
+            let began = Instant::now();
+            sockets.push(person.join().await);
+            took[usize::from(enabled)].push(began.elapsed());
+        }
+    }
+    receiver.hears(TURNS / 2 * JOINS).await;
+    for took in &mut took {
+        took.sort();
+    }
+    let [silent, told] = took.map(|took| took[took.len() / 2]);
+    println!("a join: {told:?} with a webhook, {silent:?} without, x{:.2}", told.as_secs_f64() / silent.as_secs_f64());
+    // On a busy machine, which tells the receiver meanwhile and is the receiver too.
+    assert!(told < silent * 2 + Duration::from_millis(100), "{told:?} {silent:?}");
 }

@@ -22,10 +22,13 @@ pub enum Mood {
     HangsUp,
 }
 
+/// Names in small letters, and values.
+type Headers = Vec<(String, String)>;
+
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     pub body: Vec<u8>,
     pub at: Instant,
     /// How it was answered.
@@ -146,7 +149,7 @@ async fn serve(mut stream: TcpStream, all: Arc<Mutex<Vec<Heard>>>, how: Arc<Mute
 }
 
 /// The first whole request in `bytes`, and what follows it.
-fn request(bytes: &[u8]) -> Option<(Vec<(String, String)>, Vec<u8>, Vec<u8>)> {
+fn request(bytes: &[u8]) -> Option<(Headers, Vec<u8>, Vec<u8>)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
     let pairs = head.lines().skip(1).filter_map(|line| line.split_once(": "));

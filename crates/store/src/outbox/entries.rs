@@ -1,5 +1,5 @@
 //! How deliveries get into the outbox: in the transaction of what caused them, and only if somebody wants them.
-//! Invariant: an app without webhooks costs one look, and that only when there is news.
+//! Invariant: an app without webhooks costs one look when a session begins, and after that nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -116,6 +116,16 @@ pub(crate) async fn insert(tx: &mut Tx, entries: &[Entry]) -> Result<()> {
         tx.run(built(sql), args.collect()).await?;
     }
     Ok(())
+}
+
+/// Makes all that waits for a webhook due, but for what is under way or just being added to.
+pub(crate) async fn rouse(db: &Db, tx: &mut Tx, webhook: &WebhookId) -> Result<()> {
+    let sql = format!(
+        "update webhook_lanes set next_ms = 0 where webhook_id = $1 and subject in \
+         (select subject from webhook_lanes where webhook_id = $1 and holder is null{})",
+        db.for_update_of_free()
+    );
+    tx.run(built(sql), args![webhook]).await.map(drop)
 }
 
 /// The names of events, as webhooks keep what they want to be told of.

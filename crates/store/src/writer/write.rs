@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use salon_core::{MeetingId, WebhookId};
+use salon_core::{MeetingId, SessionId, WebhookId};
 
 use crate::append::{Append, SessionAppend};
 use crate::engine::{Arg, Db, Tx, args, built, transaction};
@@ -62,10 +62,13 @@ async fn load(db: &Db, tx: &mut Tx, appends: &[Append]) -> Result<Stored> {
     // In one order everywhere, so that two transactions never wait for each other.
     let sql = |list: &str| {
         format!(
-            "select id, owner_run, epoch, last_seq, ended_ms from sessions where id in ({list}) order by id{}",
+            "select id, owner_run, epoch, last_seq, ended_ms, \
+             (select count(*) from webhooks w where w.app_id = sessions.app_id and w.enabled = true) as hooks \
+             from sessions where id in ({list}) order by id{}",
             db.for_update()
         )
     };
+    let mut unheard: HashSet<SessionId> = HashSet::new();
     for row in select(tx, sql, &ids).await? {
         let session = StoredSession {
             run: row.id("owner_run")?,
@@ -73,14 +76,18 @@ async fn load(db: &Db, tx: &mut Tx, appends: &[Append]) -> Result<Stored> {
             last_seq: row.count("last_seq")?,
             ended: row.int_or_null("ended_ms")?.is_some(),
         };
-        stored.sessions.insert(row.id("id")?, session);
+        let id: SessionId = row.id("id")?;
+        if row.int("hooks")? == 0 {
+            unheard.insert(id.clone());
+        }
+        stored.sessions.insert(id, session);
     }
     let sql = |list: &str| format!("select id, meeting_id from sessions where meeting_id in ({list}) and ended_ms is null");
     for row in select(tx, sql, &meetings).await? {
         stored.live.insert(row.id::<MeetingId>("meeting_id")?, row.id("id")?);
     }
     let notices = appends.iter().flat_map(|append| &append.sessions).flat_map(|session| &session.notices);
-    let apps: BTreeSet<_> = notices.map(|notice| &notice.app).collect();
+    let apps: BTreeSet<_> = notices.filter(|notice| !unheard.contains(&notice.session)).map(|notice| &notice.app).collect();
     if !apps.is_empty() {
         stored.hooks = hooks_of(db, tx, &apps).await?;
     }

@@ -24,10 +24,14 @@ impl Script {
     }
 
     pub fn start_at(session: &str, meeting: &str, title: &str, at: Timestamp) -> Script {
+        Self::start_in("a", session, meeting, title, at)
+    }
+
+    pub fn start_in(app: &str, session: &str, meeting: &str, title: &str, at: Timestamp) -> Script {
         let started = SessionStarted {
             session: id(session),
             meeting: id(meeting),
-            app: id("a"),
+            app: id(app),
             title: title.into(),
             keep_alive_ms: 60_000,
             started_at: at,
