@@ -17,6 +17,8 @@ pub struct Subscriber {
     open_every: u64,
     /// Who waits for the first picture.
     waiting: Option<oneshot::Sender<Instant>>,
+    /// When the first picture began to come.
+    began: Option<u64>,
     /// The key frame that is coming in: its stream and time.
     key_frame: Option<(u32, u32)>,
 }
@@ -25,7 +27,7 @@ impl Subscriber {
     /// `waiting` hears the moment at which the first key frame was complete and opened.
     pub fn new(seed: u32, open_every: u64, waiting: oneshot::Sender<Instant>) -> Self {
         let reception = Reception::new(Instant::now(), seed);
-        Self { reception, open_every: open_every.max(1), waiting: Some(waiting), key_frame: None }
+        Self { reception, open_every: open_every.max(1), waiting: Some(waiting), began: None, key_frame: None }
     }
 
     fn take_again(&mut self, connection: &Connection, packet: &mut [u8], (header, index): (&Header, u64), totals: &mut Totals) {
@@ -82,8 +84,12 @@ impl Role for Subscriber {
         };
         totals.good += 1;
         let Some(stamp) = read_stamp(payload, video) else { return };
-        let latency = if video { &mut totals.video_latency } else { &mut totals.audio_latency };
-        latency.record(arrived.at.saturating_sub(stamp.sent_at));
+        // Newcomers are given pictures of before they came, which took as long as they like.
+        let past = video && stamp.sent_at < *self.began.get_or_insert(arrived.at);
+        if !past {
+            let latency = if video { &mut totals.video_latency } else { &mut totals.audio_latency };
+            latency.record(arrived.at.saturating_sub(stamp.sent_at));
+        }
         if wanted {
             let picture = Some((header.ssrc, header.timestamp));
             if stamp.begins_key_frame {

@@ -13,6 +13,7 @@ pub(crate) mod egress;
 pub(crate) mod farewell;
 pub(crate) mod identity;
 pub(crate) mod intake;
+pub(crate) mod kept;
 pub(crate) mod key;
 pub(crate) mod layers;
 pub(crate) mod lines;
@@ -22,6 +23,7 @@ pub(crate) mod packet;
 pub(crate) mod payload;
 pub(crate) mod producer;
 pub(crate) mod quality;
+pub(crate) mod replays;
 pub(crate) mod rewrite;
 pub(crate) mod rooms;
 pub(crate) mod transport;
@@ -34,6 +36,7 @@ mod leaving;
 mod mirrors;
 mod one_port;
 mod producers;
+mod replaying;
 mod requests;
 mod stun;
 mod subscribers;
@@ -60,6 +63,7 @@ use self::intake::{Rates, Verified};
 use self::key::{Key, ProducerKey};
 use self::leaving::Leaving;
 use self::producers::Producers;
+use self::replays::Replays;
 use self::rooms::Rooms;
 use self::transport::{Happened, Transport};
 use self::transports::Transports;
@@ -103,6 +107,7 @@ pub(crate) struct Engine {
     /// Empty between calls; kept for its memory.
     happened: Vec<Happened>,
     leaving: Leaving,
+    replays: Replays,
     hungry: Hungry,
     /// A subscriber's report is opened in here.
     report: Vec<u8>,
@@ -148,6 +153,7 @@ impl Engine {
             outputs: VecDeque::new(),
             happened: Vec::new(),
             leaving: Leaving::new(now),
+            replays: Replays::default(),
             hungry: Hungry::default(),
             report: Vec::new(),
             counters: Counters::default(),
@@ -240,7 +246,7 @@ impl Engine {
 
     /// When `handle_timeout` or `flush` wants to be called. May lie in the past: then at once.
     pub(crate) fn next_timeout(&self) -> Instant {
-        let parts = [self.transports.wakes_at(), self.leaving.wakes_at(), self.hungry.wakes_at()];
+        let parts = [self.transports.wakes_at(), self.leaving.wakes_at(), self.replays.wakes_at(), self.hungry.wakes_at()];
         parts.into_iter().flatten().fold(self.housekeeping_at, Instant::min)
     }
 

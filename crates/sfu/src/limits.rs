@@ -153,6 +153,24 @@ pub(crate) const RESEND_CREDIT: usize = 512;
 /// How old a packet may be and still be sent again.
 pub(crate) const RESEND_AGE: Duration = Duration::from_secs(2);
 
+/// How old the last key frame of a stream may be for a newcomer to begin with it and all that followed; else a new one is asked
+/// for. Higher asks less, and sends more of the past. What of it is lost must not be too old to be sent again.
+pub(crate) const REPLAY_AGE: Duration = Duration::from_millis(1_450);
+
+/// How much that may be: half a second of 4 Mbit/s, and so many packets that what comes meanwhile does not push them out.
+pub(crate) const REPLAY_BYTES: usize = 256 << 10;
+pub(crate) const REPLAY_PACKETS: u64 = RESEND_PACKETS as u64 * 3 / 4;
+
+/// What a publisher's line lost comes again within this time or not at all.
+pub(crate) const REPAIR_WITHIN: Duration = Duration::from_millis(250);
+
+/// A newcomer's line must carry what it is given of the past within this time, for all tracks together: else new key frames
+/// are as good.
+pub(crate) const REPLAY_WITHIN: Duration = Duration::from_millis(300);
+
+/// It leaves in portions this far apart, each no more than the line carries in that time.
+pub(crate) const REPLAY_EVERY: Duration = Duration::from_millis(10);
+
 /// A transport that never connected is closed after this time. Long, because people linger on the setup screen.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(120);
 

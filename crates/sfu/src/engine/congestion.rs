@@ -142,6 +142,21 @@ impl Congestion {
         self.reported_at.map(|_| self.rate as u64)
     }
 
+    /// How fast what waits for its turn may leave, in bit/s: as the estimate says; twice that on a line that has not shown yet
+    /// where it ends, for the time of a picture or two. Browsers themselves send at 2.5 times their estimate (libwebrtc,
+    /// modules/pacing/pacing_controller.h).
+    pub(crate) fn pace(&self) -> u64 {
+        let times = if self.cut_at.is_none() { 2.0 } else { 1.0 };
+        (self.rate * times) as u64
+    }
+
+    /// The bytes that left in the last while, if the client reports arrivals at all.
+    pub(crate) fn sent_within(&self, now: Instant, time: Duration) -> usize {
+        let ticks = (time.as_micros() as u64 / TICK_US) as u32;
+        let clock = self.clock(now) as u32;
+        self.log.iter().rev().take_while(|sent| clock.wrapping_sub(sent.at) < ticks).map(|sent| usize::from(sent.bytes)).sum()
+    }
+
     /// The share of packets that did not arrive, lately. None until the client has said something.
     pub(crate) fn loss(&self) -> Option<f32> {
         self.reported_at.map(|_| self.loss as f32)

@@ -13,6 +13,7 @@ use super::packet::{Numbers, Packet};
 use super::payload::ids::{ALL_LAYERS, Ids};
 use super::payload::pictures::Pictures;
 use super::quality::outgoing::Outgoing as Quality;
+use super::replays::Replay;
 use super::rewrite::{Sequence, Timeline};
 use crate::sdp::Kind;
 
@@ -30,6 +31,8 @@ pub(crate) struct Consumer {
     /// How it leaves; `forward` says with which numbers.
     pub stream: Stream,
     pub quality: Quality,
+    /// It is given what came before it, and has not caught up yet.
+    pub replay: Option<Replay>,
 
     /// What is being sent. None before the first key frame and after a pause.
     current: Option<Current>,
@@ -96,6 +99,7 @@ impl Consumer {
             wanted,
             stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
             quality: Quality::default(),
+            replay: None,
             current: None,
             target: None,
             limit: Limit { now: ALL_LAYERS, before: ALL_LAYERS, since: 0, picture: 0 },
@@ -130,7 +134,7 @@ impl Consumer {
     pub(crate) fn grant(&mut self, grant: Grant, layers: &[Candidate]) -> Option<usize> {
         self.grant = grant;
         if grant == Grant::Nothing {
-            self.current = None;
+            self.restart();
         }
         self.choose(layers)
     }
@@ -149,7 +153,9 @@ impl Consumer {
     pub(crate) fn awaited_layer(&self) -> Option<usize> {
         let target = self.target.filter(|_| self.kind == Kind::Video)?;
         let there = self.current.is_some_and(|c| c.stream == target.stream && target.spatial <= self.limit.now);
-        (!there).then_some(target.layer)
+        // Its key frame is here and only waits for its turn.
+        let soon = self.replay.is_some_and(|replay| !replay.begun() && replay.stream == target.stream);
+        (!there && !soon).then_some(target.layer)
     }
 
     /// The layer to ask a key frame of when the subscriber cannot decode.
@@ -160,6 +166,27 @@ impl Consumer {
     /// After a pause the decoder needs a key frame before anything else.
     pub(crate) fn restart(&mut self) {
         self.current = None;
+        self.replay = None;
+    }
+
+    /// Whether nothing of the track was ever sent.
+    pub(crate) fn is_new(&self) -> bool {
+        self.kind == Kind::Video && self.current.is_none() && !self.timeline.has_begun()
+    }
+
+    /// Whether it goes to a layer of this stream.
+    pub(crate) fn awaits(&self, stream: usize) -> bool {
+        self.target.is_some_and(|target| target.stream == stream)
+    }
+
+    /// Whether it gets a layer of this stream.
+    pub(crate) fn gets(&self, stream: usize) -> bool {
+        self.current.is_some_and(|current| current.stream == stream)
+    }
+
+    /// What came until this packet goes out all at once.
+    pub(crate) fn squeeze(&mut self, newest: &Packet) {
+        self.timeline.squeeze(newest.at, newest.timestamp);
     }
 
     /// The hot path: whether and with which numbers a packet goes to this subscriber.

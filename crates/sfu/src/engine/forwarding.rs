@@ -83,13 +83,22 @@ impl Engine {
 
     /// Sends what waits, if its time has come.
     pub(crate) fn flush(&mut self, now: Instant, sink: Sink<'_>) {
-        let Some(producers) = self.leaving.begin(now) else { return };
-        let before = self.counters.packets_out;
-        for key in &producers {
-            self.flush_producer(now, *key, sink);
+        let live = self.leaving.begin(now);
+        let replays = self.are_replays_due(now);
+        if live.is_none() && !replays {
+            return;
+        }
+        if let Some(producers) = live {
+            let before = self.counters.packets_out;
+            for key in &producers {
+                self.flush_producer(now, *key, sink);
+            }
+            self.leaving.end(producers, self.counters.packets_out - before);
+        }
+        if replays {
+            self.send_replays(now, sink);
         }
         self.leaving.outbox.send(sink);
-        self.leaving.end(producers, self.counters.packets_out - before);
         self.settle(now);
     }
 
@@ -115,19 +124,28 @@ impl Engine {
             self.leaving.abandon();
             self.end_transport(now, key, Some(CloseReason::Panicked));
         }
-        for layer in (0..LAYERS_PER_PRODUCER).filter(|layer| asked & (1 << layer) != 0) {
+        self.ask_key_frames(now, key, asked);
+    }
+
+    /// `layers` has a bit for each that someone waits for.
+    pub(super) fn ask_key_frames(&mut self, now: Instant, key: ProducerKey, layers: u8) {
+        for layer in (0..LAYERS_PER_PRODUCER).filter(|layer| layers & (1 << layer) != 0) {
             self.ask_key_frame(now, key, layer);
         }
     }
 
     /// Some packets to one consumer. Returns the layers it waits for key frames of, a bit each.
-    fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
+    pub(super) fn send(&mut self, now: Instant, to: Key, mid: Mid, packets: &[Packet], sink: Sink<'_>) -> u8 {
         let Some(transport) = self.transports.get_mut(to) else { return 0 };
         let Some(client) = transport.client(now) else { return 0 };
         let Some((egress, consumer)) = transport.subscribing.sending(mid).filter(|(_, c)| c.negotiated) else { return 0 };
         trap::spring("flush");
         let mut asked = 0;
+        let replay = consumer.replay;
         for packet in packets {
+            if replay.is_some_and(|replay| replay.covers(packet)) {
+                continue;
+            }
             match consumer.forward(packet) {
                 Verdict::Drop if packet.marker => consumer.quality.pass(),
                 Verdict::Drop => {}
@@ -162,7 +180,7 @@ impl Engine {
                 }
             }
         }
-        if consumer.stream.is_report_due(now) {
+        if replay.is_none() && consumer.stream.is_report_due(now) {
             consumer.quality.sample(now, consumer.stream.sent_so_far().1);
             let report = egress.report(&mut consumer.stream, now, self.identity.wall(now));
             self.leaving.outbox.add(client, sink, |buffer, _| buffer.extend_from_slice(&report));

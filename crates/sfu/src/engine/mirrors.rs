@@ -46,8 +46,10 @@ impl Engine {
             return;
         }
         let serial = self.crossings.next_serial();
+        let known = producer.mirrors.len();
         // The other thread may be giving its mirror up just now, so it is told again each time.
         producer.mirrors.retain(|m| m.on != with);
+        let is_new = producer.mirrors.len() == known;
         producer.mirrors.push(Mirror { on: with, serial });
         let begin = Begin {
             key,
@@ -60,7 +62,11 @@ impl Engine {
             paused: producer.paused,
             layers: producer.candidates().iter().filter(|l| l.alive).map(|l| l.rid).collect(),
         };
+        // What it has already must not come twice.
+        let past = producer.past().filter(|_| is_new).map(|(rid, packet)| Crossing::Packet { key, rid, packet: packet.clone() });
+        let past: Vec<Crossing> = past.collect();
         self.cross(with, Crossing::Begin(Box::new(begin)));
+        past.into_iter().for_each(|packet| self.cross(with, packet));
         // What people want there is not known here.
         self.lift(key);
     }

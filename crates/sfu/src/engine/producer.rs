@@ -9,6 +9,7 @@ use std::time::Instant;
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
+use super::kept::Kept;
 use super::key::Key;
 use super::layers::{Candidate, Known, Rank, choose};
 use super::loudness::Loudness;
@@ -19,9 +20,7 @@ use super::payload::descriptor::Descriptor;
 use super::payload::ids::ALL_LAYERS;
 use super::quality::incoming::{Arrival, Incoming};
 use super::quality::picture_size;
-use crate::limits::{
-    KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY, RESEND_AGE, RESEND_PACKETS,
-};
+use crate::limits::{KEY_FRAME_EVERY, LAYER_CHECK_EVERY, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, METER_EVERY};
 use crate::quality::LayerQuality;
 use crate::sdp::{Format, Kind};
 use crate::{Cap, ProducerId, RoomId};
@@ -91,8 +90,8 @@ struct Layer {
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
-    /// The last packets of video by the lower part of their number, to send again.
-    kept: Vec<Option<Packet>>,
+    /// The last packets of video.
+    kept: Kept,
 }
 
 /// What a packet tells about its layer.
@@ -183,7 +182,7 @@ impl Producer {
         let of = &mut self.layers[stream];
         if std::mem::replace(&mut of.ssrc, packet.ssrc) != packet.ssrc {
             // Numbers begin anew: what is kept would be taken for something else.
-            of.kept.clear();
+            of.kept = Kept::default();
             of.incoming.begin_anew();
         }
         let arrival = Arrival {
@@ -208,6 +207,11 @@ impl Producer {
         packet.stream = stream;
         packet.scalable = scalable;
         Some(Seen { refused, changed })
+    }
+
+    /// Whether a stream has several layers, as far as is known by now.
+    pub(crate) fn is_scalable(&self, stream: usize) -> bool {
+        self.layers.get(stream).is_some_and(|layer| layer.top > 0)
     }
 
     /// The layer that stands for the stream of this name.
@@ -286,18 +290,29 @@ impl Producer {
         if self.kind == Kind::Audio {
             return;
         }
-        let Some(layer) = self.layers.get_mut(packet.stream) else { return };
-        if layer.kept.is_empty() {
-            layer.kept.resize(RESEND_PACKETS, None);
+        if let Some(layer) = self.layers.get_mut(packet.stream) {
+            layer.kept.keep(packet);
         }
-        layer.kept[packet.index as usize % RESEND_PACKETS] = Some(packet.clone());
     }
 
-    /// A packet that came not long ago, by the lower part of its number.
-    pub(crate) fn kept(&self, now: Instant, stream: u8, index: u32) -> Option<&Packet> {
-        let kept = self.layers.get(usize::from(stream))?.kept.get(index as usize % RESEND_PACKETS)?.as_ref()?;
-        let fresh = now.saturating_duration_since(kept.at) <= RESEND_AGE;
-        (fresh && kept.index as u32 == index).then_some(kept)
+    /// What came of a stream not long ago.
+    pub(crate) fn kept(&self, stream: usize) -> Option<&Kept> {
+        self.layers.get(stream).map(|layer| &layer.kept)
+    }
+
+    /// Nobody can begin with what came of its streams until now.
+    pub(crate) fn forget_key_frames(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.kept.forget_key_frame());
+    }
+
+    /// What another thread needs so that people there can begin at once, with the names of its streams.
+    pub(crate) fn past(&self) -> impl Iterator<Item = (Option<Rid>, &Packet)> {
+        self.layers.iter().flat_map(|layer| {
+            // Whether it is too old is judged when somebody comes.
+            let since = layer.kept.newest().and_then(|newest| layer.kept.since_key_frame(newest.at));
+            let numbers = since.into_iter().flat_map(|since| since.first..=since.newest);
+            numbers.filter_map(|index| Some((layer.rid, layer.kept.get(index)?)))
+        })
     }
 
     /// Of the last key frame of a layer.
@@ -402,7 +417,7 @@ impl Layer {
             incoming: Incoming::new(now, kind.clock_rate()),
             asked_at: None,
             asked_again: false,
-            kept: Vec::new(),
+            kept: Kept::default(),
         }
     }
 

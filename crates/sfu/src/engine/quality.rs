@@ -74,6 +74,7 @@ impl Engine {
     pub(super) fn cut_stream(&mut self, key: ProducerKey, stream: usize) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         producer.waiting.retain(|packet| packet.stream != stream);
+        producer.forget_key_frames();
         for (to, mid) in &producer.consumers {
             let consumer = self.transports.get_mut(*to).and_then(|t| t.subscribing.consumer_mut(*mid));
             let current = |c: &&mut Consumer| c.current_layer().and_then(|layer| producer.stream_with(layer));

@@ -131,6 +131,7 @@ impl Engine {
         }
         if paused {
             producer.waiting.clear();
+            producer.forget_key_frames();
             if let Some(heard) = producer.loudness.hush(now) {
                 let event = Event::AudioLevel { producer: producer.id.clone(), level_dbov: heard.level_dbov, speaking: false };
                 self.outputs.push_back(Output::Event(event));

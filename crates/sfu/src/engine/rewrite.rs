@@ -95,6 +95,8 @@ pub(crate) struct Timeline {
     clock_rate: u32,
     offset: u32,
     last: Option<LastSent>,
+    /// What came until then goes out all at once.
+    squeezed: Option<(Instant, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +110,27 @@ struct LastSent {
 /// A jump of more than this over a switch is not believed; the time that passed here is used instead.
 const PLAUSIBLE: Duration = Duration::from_secs(2);
 
+/// Pictures of the past that go out all at once are this many times closer together than they were. Less, and receivers take
+/// the first of them for the usual delay and play all that follows so much later; more, and some are in the same millisecond,
+/// which they take for one.
+const SQUEEZE: u32 = 16;
+
+/// So long after the past no packet of it comes any more.
+const SQUEEZED_FOR: Duration = Duration::from_secs(5);
+
 impl Timeline {
     pub(crate) fn new(clock_rate: u32) -> Self {
-        Self { clock_rate, offset: 0, last: None }
+        Self { clock_rate, offset: 0, last: None, squeezed: None }
+    }
+
+    /// Whether anything went out.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// All that came until `now`, when timestamps were `incoming`, goes out as if it had come shortly before that.
+    pub(crate) fn squeeze(&mut self, now: Instant, incoming: u32) {
+        self.squeezed = Some((now, incoming));
     }
 
     /// From here on timestamps come from another layer, or the same after a pause; `incoming` is the first of them.
@@ -120,6 +140,7 @@ impl Timeline {
             self.offset = 0;
             return;
         };
+        self.squeezed = None;
         let elapsed = self.ticks(now.saturating_duration_since(last.at)).max(1);
         let expected = last.out.wrapping_add(elapsed);
         let slack = self.ticks(PLAUSIBLE) as i32;
@@ -141,12 +162,29 @@ impl Timeline {
 
     /// The outgoing timestamp of a packet that is sent now.
     pub(crate) fn map(&mut self, now: Instant, incoming: u32, report: Option<Report>) -> u32 {
+        let (now, incoming) = match self.squeezed {
+            Some(until) => self.squeezed_to(now, incoming, until),
+            None => (now, incoming),
+        };
         let out = incoming.wrapping_add(self.offset);
         // Late packets must not move the reference back.
         if self.last.is_none_or(|last| out.wrapping_sub(last.out) as i32 >= 0) {
             self.last = Some(LastSent { out, at: now, report });
         }
         out
+    }
+
+    fn squeezed_to(&mut self, now: Instant, incoming: u32, until: (Instant, u32)) -> (Instant, u32) {
+        if now.saturating_duration_since(until.0) > SQUEEZED_FOR {
+            self.squeezed = None;
+            return (now, incoming);
+        }
+        let behind = until.1.wrapping_sub(incoming);
+        if (behind as i32) <= 0 {
+            return (now, incoming);
+        }
+        let before = until.0.saturating_duration_since(now) / SQUEEZE;
+        (until.0.checked_sub(before).unwrap_or(now), until.1.wrapping_sub(behind / SQUEEZE))
     }
 
     /// What the old layer's clock, as sent so far, shows at the moment the new layer calls `incoming`.
@@ -329,6 +367,32 @@ mod tests {
         let resumed = (u32::MAX - 10).wrapping_add(90_000 * 5 + 123);
         timeline.switch(start + at(5_000), resumed, None);
         assert_eq!(timeline.map(start + at(5_000), resumed, None), resumed);
+    }
+
+    #[test]
+    fn the_past_goes_out_close_together_and_what_follows_as_it_comes() {
+        let start = Instant::now();
+        let mut timeline = Timeline::new(90_000);
+        timeline.squeeze(start + at(320), 500_000 + 28_800);
+        timeline.switch(start, 500_000, None);
+        let mut sent = |ms: u64| timeline.map(start + at(ms), 500_000 + ms as u32 * 90, None);
+        assert_eq!([0, 160, 320, 353].map(&mut sent), [527_000, 527_900, 528_800, 531_770]);
+        assert_eq!(sent(160), 527_900, "what comes late is of the same picture");
+        assert_eq!(sent(6_000), 1_040_000);
+        // Long after, when the same numbers mean another time.
+        assert!(timeline.squeezed.is_none());
+    }
+
+    #[test]
+    fn a_switch_amid_the_past_goes_on_from_now() {
+        let start = Instant::now();
+        let mut timeline = Timeline::new(90_000);
+        timeline.squeeze(start + at(1_000), 90_000);
+        timeline.switch(start, 0, None);
+        assert_eq!(timeline.map(start, 0, None), 90_000 - 5_625);
+        timeline.switch(start + at(1_040), 7_000_000, None);
+        let out = timeline.map(start + at(1_040), 7_000_000, None);
+        assert!((90_000..95_000).contains(&out), "{out}: as if the first layer had gone on");
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Engine {
         let (Some(client), Some(producer)) = (client, self.producers.get(consumer.producer)) else { return false };
         for number in Feedback::numbers(first, after) {
             let Some((sent, asked)) = consumer.stream.find(number) else { continue };
-            let Some(packet) = producer.kept(now, sent.stream, sent.incoming) else { continue };
+            let Some(packet) = producer.kept(sent.stream.into()).and_then(|kept| kept.to_resend(now, sent.incoming)) else {
+                continue;
+            };
             // What is asked for once more was lost twice, and a picture waits.
             let copies = egress.congestion.copies().saturating_add(asked - 1);
             for _ in 0..copies.min(COPIES_AT_MOST) {
@@ -187,7 +189,9 @@ impl Engine {
         self.lift(key);
         let Some(consumer) = self.transports.get_mut(of).and_then(|t| t.subscribing.consumer_mut(mid)) else { return };
         let Some(producer) = self.producers.get(key) else { return };
-        if let Some(layer) = consumer.choose(&producer.candidates()) {
+        if let Some(layer) = consumer.choose(&producer.candidates())
+            && !self.replay(now, of, mid, layer)
+        {
             self.ask_key_frame(now, key, layer);
         }
     }

@@ -10,5 +10,6 @@ mod lines;
 mod panics;
 mod publishing;
 mod quality;
+mod replays;
 mod tcp;
 mod threads;

@@ -21,14 +21,15 @@ fn fifty_cameras_off_and_on_do_not_grow_anything() {
     let microphone = bench.publish(alice, "microphone", Kind::Audio, &[]);
     let mut sizes = Vec::new();
     let mut seen: Vec<Mid> = Vec::new();
-    for _ in 0..50 {
+    for n in 0..50 {
         let (mids, length) = bench.subscribe(bob, &[("camera", None), ("microphone", None)]);
         assert!(mids.iter().all(|m| !seen.contains(m)), "a used slot gets a new mid");
         bench.send_video(alice, camera, None, true);
         bench.send_audio(alice, microphone, -40);
         bench.run_ms(50);
         for mid in &mids {
-            assert_eq!(bench.clients[bob].on(*mid).len(), 1, "media flows on the used slot");
+            let last = bench.clients[bob].on(*mid).last().map(|packet| packet.count);
+            assert_eq!(last, Some(n), "media flows on the used slot");
         }
         let answer = bench.unsubscribe(bob, &mids);
         assert_eq!(answer.matches("m=video 0 ").count(), 1, "{answer}");
@@ -49,14 +50,37 @@ fn a_camera_off_and_on_at_once_is_seen_again() {
     let camera = bench.publish(alice, "camera", Kind::Video, &[]);
     bench.send_video(alice, camera, None, true);
     bench.run_ms(30);
+    for again in 1..=3 {
+        let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
+        bench.run_ms(11);
+        assert_eq!(bench.clients[bob].on(mids[0]).len(), again);
+        bench.send_video(alice, camera, None, false);
+        bench.run_ms(30);
+        let got = bench.clients[bob].on(mids[0]);
+        assert_eq!(got.len(), again + 1);
+        assert_continuous(&got);
+        bench.unsubscribe(bob, &mids);
+    }
+    assert_eq!(bench.clients[alice].key_frames_asked.len(), 0);
+}
+
+#[test]
+fn a_wish_for_a_key_frame_that_comes_too_soon_is_not_lost() {
+    let mut bench = Bench::new();
+    let alice = bench.join("r", Role::Send);
+    let bob = bench.join("r", Role::Receive);
+    bench.connect();
+    let camera = bench.publish(alice, "camera", Kind::Video, &[]);
+    bench.send_video(alice, camera, None, false);
+    bench.run_ms(30);
     let (mids, _) = bench.subscribe(bob, &[("camera", None)]);
-    bench.send_video(alice, camera, None, true);
+    bench.send_video(alice, camera, None, false);
     bench.run_ms(50);
     bench.unsubscribe(bob, &mids);
     let asked = bench.clients[alice].key_frames_asked.len();
     assert_eq!(asked, 1);
     bench.subscribe(bob, &[("camera", None)]);
-    // Too soon to ask again; the wish must not be lost while the camera sends what nobody can begin with.
+    // Too soon to ask again, and nothing to begin with; the wish must not be lost while the camera sends what nobody can begin with.
     for _ in 0..40 {
         bench.send_video(alice, camera, None, false);
         bench.run_ms(20);
