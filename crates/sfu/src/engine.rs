@@ -18,6 +18,7 @@ pub(crate) mod key;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod loudness;
+pub(crate) mod moments;
 mod ntp;
 pub(crate) mod packet;
 pub(crate) mod payload;

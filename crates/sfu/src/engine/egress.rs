@@ -206,6 +206,7 @@ pub(crate) struct Stream {
     // For sender reports.
     packets: u32,
     bytes: u32,
+    /// A moment, and what the stream's clock showed then.
     last: Option<(Instant, u32)>,
     reported_at: Option<Instant>,
 }
@@ -287,7 +288,7 @@ impl Stream {
     fn sent(&mut self, packet: &Packet, numbers: &Numbers) {
         self.packets = self.packets.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(packet.payload.len() as u32);
-        self.last = Some((packet.at, numbers.timestamp));
+        self.last = Some((packet.moment, numbers.timestamp));
         if self.rtx.is_none() || numbers.empty {
             return;
         }

@@ -26,17 +26,17 @@ impl Engine {
     pub(super) fn take(&mut self, now: Instant, from: Key, rtp: &RtpPacket, mid: Mid, rid: Option<Rid>) {
         self.counters.packets_in += 1;
         trap::spring("packet");
-        let key = self.transports.get(from).and_then(|t| t.publishing.on(mid));
-        let Some((key, producer)) = key.and_then(|key| Some((key, self.producers.get_mut(key)?))) else {
-            self.counters.dropped(DropReason::NoProducer);
-            return;
-        };
+        let publishing = self.transports.get_mut(from).map(|t| &mut t.publishing);
+        let found = publishing.and_then(|publishing| Some((publishing.on(mid)?, publishing)));
+        let Some((key, publishing)) = found else { return self.counters.dropped(DropReason::NoProducer) };
+        let Some(producer) = self.producers.get_mut(key) else { return self.counters.dropped(DropReason::NoProducer) };
         let descriptor = producer.read(rtp, rid);
         let mut packet = Packet::new(now, rtp, descriptor);
         let Some(seen) = producer.see(&mut packet, rid) else {
             self.counters.dropped(DropReason::Malformed);
             return;
         };
+        packet.moment = producer.moment(&packet, &mut publishing.moments);
         if seen.refused {
             self.counters.dropped(DropReason::BeyondCap);
             if seen.changed {

@@ -108,6 +108,7 @@ mod tests {
     fn packet(at: Instant, index: u64, key: bool, bytes: usize) -> Packet {
         Packet {
             at,
+            moment: at,
             layer: 0,
             stream: 0,
             scalable: false,

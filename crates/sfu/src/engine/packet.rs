@@ -15,6 +15,9 @@ use super::rewrite::Report;
 pub(crate) struct Packet {
     /// When it came.
     pub at: Instant,
+    /// When it would have come had nothing held it up, by its publisher's clock: the same for sound and pictures that belong
+    /// together.
+    pub moment: Instant,
     /// The layer it belongs to, and the one that stands for its stream: the same unless one stream has several layers.
     pub layer: usize,
     pub stream: usize,
@@ -35,13 +38,14 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// Its layer is for `Producer::see` to find.
+    /// Its layer is for `Producer::see` to find, and its moment for `Engine::take`.
     pub(crate) fn new(at: Instant, rtp: &RtpPacket, descriptor: Option<Descriptor>) -> Self {
         let extensions = &rtp.header.ext_vals;
         let report = rtp.last_sender_info.as_ref().filter(|info| info.ssrc == rtp.header.ssrc);
         let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
         Self {
             at,
+            moment: at,
             layer: 0,
             stream: 0,
             scalable: false,

@@ -13,6 +13,7 @@ use super::kept::Kept;
 use super::key::Key;
 use super::layers::{Candidate, Known, Rank, choose};
 use super::loudness::Loudness;
+use super::moments::{Moments, Settling, micros};
 use super::packet::Packet;
 use super::payload;
 use super::payload::dependency::Structure;
@@ -87,6 +88,11 @@ struct Layer {
     top: u8,
     ssrc: u32,
     incoming: Incoming,
+    /// The stream's own clock, and what it showed at first.
+    moments: Moments,
+    first_timestamp: Option<u32>,
+    /// From when it goes by its publisher's clock.
+    settling: Option<Settling>,
     asked_at: Option<Instant>,
     /// Someone asked while it was too soon to ask the client.
     asked_again: bool,
@@ -184,6 +190,7 @@ impl Producer {
             // Numbers begin anew: what is kept would be taken for something else.
             of.kept = Kept::default();
             of.incoming.begin_anew();
+            (of.moments, of.first_timestamp, of.settling) = (Moments::default(), None, None);
         }
         let arrival = Arrival {
             index: packet.index,
@@ -207,6 +214,18 @@ impl Producer {
         packet.stream = stream;
         packet.scalable = scalable;
         Some(Seen { refused, changed })
+    }
+
+    /// When a packet would have come had nothing held it up. By its publisher's clock, which sound and pictures share; before
+    /// there is a report of that, by the stream's own.
+    pub(crate) fn moment(&mut self, packet: &Packet, publisher: &mut Moments) -> Instant {
+        let (at, rate) = (packet.at, self.kind.clock_rate());
+        let Some(layer) = self.layers.get_mut(packet.stream) else { return at };
+        let first = *layer.first_timestamp.get_or_insert(packet.timestamp);
+        let own = layer.moments.of(at, micros(packet.timestamp.wrapping_sub(first) as i32, rate));
+        let Some(report) = packet.report else { return own };
+        let shared = publisher.of(own, report.wall_at(packet.timestamp, rate));
+        layer.settling.get_or_insert_with(|| Settling::new(at, own, shared)).of(at, shared)
     }
 
     /// Whether a stream has several layers, as far as is known by now.
@@ -415,6 +434,9 @@ impl Layer {
             top: 0,
             ssrc,
             incoming: Incoming::new(now, kind.clock_rate()),
+            moments: Moments::default(),
+            first_timestamp: None,
+            settling: None,
             asked_at: None,
             asked_again: false,
             kept: Kept::default(),

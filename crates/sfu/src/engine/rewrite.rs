@@ -4,7 +4,9 @@
 //! Next: `payload/pictures.rs` does the same for picture ids.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::moments::micros;
 
 /// How many drops are remembered, so that packets that arrive late still get the number they would have had.
 /// Older ones are dropped: they are beyond any receiver's interest.
@@ -86,6 +88,14 @@ impl Sequence {
 pub(crate) struct Report {
     pub at: SystemTime,
     pub rtp: u32,
+}
+
+impl Report {
+    /// What the sender's wall clock showed at an RTP time, in microseconds since 1970.
+    pub(crate) fn wall_at(&self, rtp: u32, clock_rate: u32) -> i64 {
+        let wall = self.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        wall.saturating_add(micros(rtp.wrapping_sub(self.rtp) as i32, clock_rate))
+    }
 }
 
 /// Maps incoming RTP timestamps to outgoing ones. Each simulcast layer has its own random start, so a switch must

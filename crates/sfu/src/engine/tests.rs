@@ -11,5 +11,6 @@ mod panics;
 mod publishing;
 mod quality;
 mod replays;
+mod reports;
 mod tcp;
 mod threads;

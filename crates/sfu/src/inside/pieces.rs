@@ -65,6 +65,7 @@ fn packet(now: Instant, index: u64, payload: usize, key: bool) -> Packet {
     bytes.resize(payload, 7);
     Packet {
         at: now,
+        moment: now,
         layer: 0,
         stream: 0,
         scalable: false,

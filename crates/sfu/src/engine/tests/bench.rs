@@ -29,6 +29,7 @@ pub(super) enum Way {
 }
 
 type Loses = Box<dyn FnMut(Instant, usize, Way, &[u8]) -> bool>;
+type HoldsUp = Box<dyn FnMut(usize) -> Duration>;
 
 pub(super) struct Bench {
     pub start: Instant,
@@ -43,6 +44,9 @@ pub(super) struct Bench {
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
     pub loses: Loses,
+    /// For how long a datagram of a client is held up on its way to the server. None overtakes another.
+    pub holds_up: HoldsUp,
+    came_up: HashMap<usize, Instant>,
     /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
     pub rates: HashMap<usize, f64>,
     /// What the key frames of a layer say about their size.
@@ -99,6 +103,8 @@ pub(super) struct Received {
     pub layer: u8,
     pub count: u32,
     pub level: Option<i8>,
+    /// The last sender report of its stream: the wall clock, and the timestamp that goes with it.
+    pub report: Option<(SystemTime, u32)>,
     pub pt: u8,
     pub marker: bool,
     pub payload: Arc<[u8]>,
@@ -135,6 +141,8 @@ impl Bench {
             clients: vec![],
             events: vec![],
             loses: Box::new(|_, _, _, _| false),
+            holds_up: Box::new(|_| Duration::ZERO),
+            came_up: HashMap::new(),
             rates: HashMap::new(),
             sizes: HashMap::new(),
             cap: crate::Cap::default(),
@@ -394,7 +402,10 @@ impl Bench {
             let socket = client.address.socket();
             client.poll(self.now, |from, bytes| {
                 let from = Address::new(from.protocol(), socket);
-                put(&mut self.line, (self.now + DELAY, index, Way::Up, from, bytes));
+                let at = self.now + DELAY + (self.holds_up)(index);
+                let at = self.came_up.get(&index).map_or(at, |before| at.max(*before));
+                self.came_up.insert(index, at);
+                put(&mut self.line, (at, index, Way::Up, from, bytes));
             });
         }
         self.cross();
@@ -548,6 +559,7 @@ impl Client {
                     layer: bytes.get(7).copied().unwrap_or(0),
                     count: number(8),
                     level: packet.header.ext_vals.audio_level,
+                    report: packet.last_sender_info.as_ref().map(|info| (info.ntp_time, info.rtp_time.numer() as u32)),
                     pt: *packet.header.payload_type,
                     marker: packet.header.marker,
                     payload: Arc::clone(bytes),

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use str0m::media::Mid;
 
 use crate::engine::key::ProducerKey;
+use crate::engine::moments::Moments;
 
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
     producers: HashMap<Mid, ProducerKey>,
+    /// The client's wall clock, by its sender reports.
+    pub moments: Moments,
     /// The most the client was told to send, in bit/s, as nobody takes more.
     held_to: Option<u64>,
     /// It sent more than anybody wanted when last looked at.
