@@ -118,10 +118,12 @@ impl Reading {
     }
 
     /// The moment to be written down for it to be told: not before what it already holds, and not after what the claim
-    /// vouches for.
+    /// vouches for. Where others count as well, a session that is a little ahead of this node's clock stands still until that
+    /// is there: they know this node's clock and not the session's.
     pub fn at(&self, now: Timestamp) -> Timestamp {
+        let ahead_ms = if self.held.is_alone() { self.live.ahead_ms } else { 0 };
         let now = now.min(self.held.vouched());
-        if self.live.is_far_ahead() { now } else { now.plus_ms(self.live.ahead_ms).max(self.live.summary.updated_at) }
+        if self.live.is_far_ahead() { now } else { now.plus_ms(ahead_ms).max(self.live.summary.updated_at) }
     }
 
     /// What may be told, and the participant-minutes up to that moment.

@@ -22,6 +22,7 @@ use crate::inbox::{Handle, Unavailable};
 use crate::keeper;
 use crate::lease::Lease;
 use crate::node::{Node, Parts};
+use crate::seen::told_elsewhere;
 use crate::table::Table;
 
 /// The live sessions of this node.
@@ -103,12 +104,12 @@ impl Hub {
     /// people, and so does its owner.
     ///
     /// # Errors
-    /// `Unavailable` if it is this node's, which has yet to go on with it.
+    /// `Unavailable` if it is this node's, which has yet to go on with it, or goes by a time that nobody but its owner knows.
     pub fn elsewhere(&self, row: &SessionRow) -> Result<Timestamp, Unavailable> {
         if row.owner_node == self.node.name || !self.node.store.is_shared() {
             return Err(Unavailable);
         }
-        Ok(row.owner_seen_at.max(row.summary.updated_at))
+        told_elsewhere(row.owner_seen_at, row.summary.updated_at).ok_or(Unavailable)
     }
 
     /// The session that is live in a meeting here.

@@ -35,6 +35,11 @@ impl Held {
     pub fn vouched(&self) -> Timestamp {
         self.vouched
     }
+
+    /// No other node reads the store.
+    pub fn is_alone(&self) -> bool {
+        self.vouched.0 == i64::MAX
+    }
 }
 
 impl Lease {

@@ -32,4 +32,4 @@ pub use inbox::{Handle, Push, Removed, Unavailable};
 pub use lease::{HOLDS_MS, Held, Lease};
 pub use node::Parts;
 pub use outlets::{Orders, Outlets};
-pub use seen::{Evidence, GoesOn};
+pub use seen::{Evidence, GoesOn, told_elsewhere};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use salon_core::limits::Limits;
 use salon_core::session::{MeetingFacts, Output};
 use salon_core::{Event, Session, Timestamp};
-use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf};
+use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf, told_elsewhere};
 
 use crate::store::{Store, Trouble};
 
@@ -243,7 +243,7 @@ impl Node {
         if row.owner == self.me {
             return None;
         }
-        let until = store.owner_seen(&row, now).max(record.updated_at);
+        let until = told_elsewhere(store.owner_seen(&row, now), record.updated_at)?;
         let summary = record.summary();
         Some(Some((summary.session.to_string(), summary.live, summary.minutes_consumed(until), false)))
     }
