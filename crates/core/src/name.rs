@@ -2,6 +2,8 @@
 //! Invariant: what `checked` lets through shows something, on one line, and does not turn the text around it.
 //! Every script and emoji is welcome, with the joiners and marks they need.
 
+use std::fmt;
+
 /// What is wrong with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -11,6 +13,17 @@ pub enum Fault {
     Control,
     /// It has characters that turn the direction of other text, by which one name passes for another.
     Override,
+}
+
+/// Goes on from the name of a field, as in `"title" must not be blank`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::Blank => "must not be blank",
+            Fault::Control => "must not have line breaks or other control characters",
+            Fault::Override => "must not have characters that turn the direction of other text",
+        })
+    }
 }
 
 /// The name without blanks around it.

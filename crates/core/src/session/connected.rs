@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::event::{EndReason, EventBody};
 use crate::ids::{MeetingId, ParticipantId, PeerId};
 use crate::limits::{LEAVE_DELETED_WITHIN_MS, MAX_CONNECTED_MEETINGS, MAX_CONNECTED_TITLE_CHARS, MAX_MOVED, ON_THE_WAY_MS};
+use crate::name::{Fault, checked};
 use crate::preset::ConnectedPermissions;
 use crate::session::broadcast::check_size;
 use crate::session::rate::Act;
@@ -69,11 +70,11 @@ impl Session {
     /// Lets a caller make connected meetings with these titles.
     ///
     /// # Errors
-    /// `NotAllowed`, `Untitled`, `TooLarge` for too many at once or a long title, `TooOften`.
+    /// `NotAllowed`, `Untitled`, `BadName`, `TooLarge` for too many at once or a long title, `TooOften`.
     pub fn may_create_connected(&mut self, now: Timestamp, caller: &PeerId, titles: &[String]) -> Result<(), Refusal> {
         self.may_alter_connected(now, caller, titles.len())?;
-        if titles.iter().any(|title| title.trim().is_empty()) {
-            return Err(Refusal::Untitled);
+        for title in titles {
+            checked(title).map_err(|fault| if fault == Fault::Blank { Refusal::Untitled } else { Refusal::BadName })?;
         }
         match titles.iter().any(|title| title.chars().count() > MAX_CONNECTED_TITLE_CHARS) {
             true => Err(Refusal::TooLarge),

@@ -1,25 +1,20 @@
 //! Apps over REST: the walls between an account's meetings, presets and participants.
-//! Next: `presets.rs`, what a new app begins with.
+//! Next: `flows/new_app.rs`, what an app begins with.
 
 use axum::extract::State;
-use salon_core::AppId;
 use salon_store::{App as Row, Error as StoreError, Rule, Store};
 use salon_wire::rest::apps as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 
-use crate::flows::presets;
-use crate::ids::fresh_id;
+use crate::flows::new_app::{MAX_NAME_CHARS, new_app};
 use crate::rest::auth::Owner;
 use crate::rest::body::Body;
-use crate::rest::check::text;
+use crate::rest::check::name;
 use crate::rest::error::ApiError;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
 use crate::rfc3339::rfc3339;
 use salon_live::Clock;
-
-/// Longest name of an app, in characters.
-const MAX_NAME_CHARS: usize = 128;
 
 /// The apps of an account, newest first.
 #[utoipa::path(get, path = "/apps", tag = "apps", params(wire::AppsQuery),
@@ -41,15 +36,12 @@ pub async fn create(
     owner: Owner,
     Body(body): Body<wire::AppBody>,
 ) -> Answer<wire::AppCreated> {
-    text("name", &body.name, 1, MAX_NAME_CHARS)?;
-    let now = clock.now();
-    let id = fresh_id::<AppId>();
-    let row = Row { id, account: owner.account, name: body.name, created_at: now };
-    store.create_app(&row, &presets::defaults(&row.id, now)).await.map_err(|error| match error {
-        StoreError::Conflict(Rule::AppName) => ApiError::conflict(format!("An app with name {} already exists", row.name)),
+    let name = name("name", &body.name, MAX_NAME_CHARS)?;
+    let made = new_app(&store, owner.account, name.to_owned(), clock.now()).await.map_err(|error| match error {
+        StoreError::Conflict(Rule::AppName) => ApiError::conflict(format!("An app with name {name} already exists")),
         other => other.into(),
     })?;
-    data(wire::AppCreated { app: to_wire(row) })
+    data(wire::AppCreated { app: to_wire(made) })
 }
 
 fn to_wire(app: Row) -> wire::App {

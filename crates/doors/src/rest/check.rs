@@ -1,6 +1,7 @@
 //! Small rules that several resources share: bounded text, addresses, and merging what is sent into what is there.
 //! Every bound here exists because the value is stored, searched, or sent on to every client of a meeting.
 
+use salon_core::name::{Fault, checked};
 use serde_json::Value;
 
 use crate::rest::error::ApiError;
@@ -26,6 +27,18 @@ pub fn text(name: &str, text: &str, min: usize, max: usize) -> Result<(), ApiErr
         return Err(ApiError::invalid(name, format_args!("must not be longer than {max} characters")));
     }
     Ok(())
+}
+
+/// The name without blanks around it, checked: one that people can read and that deceives nobody.
+pub fn name<'n>(field: &str, name: &'n str, max: usize) -> Result<&'n str, ApiError> {
+    text(field, name, 1, max)?;
+    checked(name).map_err(|fault| ApiError::invalid(field, fault))
+}
+
+/// A name that may be left out: one that is empty or blank is none.
+pub fn name_if_any(field: &str, given: Option<String>, max: usize) -> Result<Option<String>, ApiError> {
+    let given = given.filter(|given| checked(given) != Err(Fault::Blank));
+    given.map(|given| name(field, &given, max).map(str::to_owned)).transpose()
 }
 
 /// Checks an address that browsers will fetch: absolute, and of a scheme that cannot run anything.
@@ -57,6 +70,14 @@ mod tests {
         assert!(text("name", "äöüß", 1, 3).is_err());
         assert!(text("name", "", 1, 3).is_err());
         assert!(text("name", "", 0, 3).is_ok());
+    }
+
+    #[test]
+    fn a_name_that_may_be_left_out_is_none_when_blank() {
+        let any = |given: &str| name_if_any("name", Some(given.to_owned()), 5).ok();
+        assert_eq!(any(" Ada "), Some(Some("Ada".to_owned())));
+        assert_eq!((any(""), any(" \u{200B}")), (Some(None), Some(None)));
+        assert_eq!((any("A\nB"), any("Adalbert")), (None, None));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::{Body, JsonObject, read};
-use crate::rest::check::{MAX_TITLE_CHARS, merge, text, url};
+use crate::rest::check::{MAX_TITLE_CHARS, merge, name_if_any, text, url};
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
@@ -129,7 +129,9 @@ fn patched(
     keep_alive: &KeepAlive,
     now: Timestamp,
 ) -> Result<Meeting, ApiError> {
-    meeting.title = patch.title.clone().or(meeting.title);
+    if let Some(title) = &patch.title {
+        meeting.title = checked_title(Some(title.clone()))?;
+    }
     meeting.active = patch.status.map_or(meeting.active, |status| status == wire::MeetingStatus::Active);
     meeting.record_on_start = patch.record_on_start.unwrap_or(meeting.record_on_start);
     meeting.live_stream_on_start = patch.live_stream_on_start.unwrap_or(meeting.live_stream_on_start);
@@ -220,7 +222,7 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> 
     }
     let json = |value: Result<Value, serde_json::Error>| value.expect("a configuration is plain data");
     let meeting = Meeting {
-        title: body.title,
+        title: checked_title(body.title)?,
         record_on_start: body.record_on_start.unwrap_or_default(),
         live_stream_on_start: body.live_stream_on_start.unwrap_or_default(),
         persist_chat: body.persist_chat.unwrap_or_default(),
@@ -235,6 +237,10 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> 
     Ok(meeting)
 }
 
+fn checked_title(title: Option<String>) -> Result<Option<String>, ApiError> {
+    name_if_any("title", title, MAX_TITLE_CHARS)
+}
+
 fn check_keep_alive(secs: u32, keep_alive: &KeepAlive) -> Result<(), ApiError> {
     let (min, max) = (keep_alive.min_secs, keep_alive.max_secs);
     if (min..=max).contains(&secs) {
@@ -245,9 +251,6 @@ fn check_keep_alive(secs: u32, keep_alive: &KeepAlive) -> Result<(), ApiError> {
 
 /// The bounds that the types do not hold.
 fn check(meeting: &Meeting) -> Result<(), ApiError> {
-    if let Some(title) = &meeting.title {
-        text("title", title, 0, MAX_TITLE_CHARS)?;
-    }
     if let Some(config) = &meeting.recording_config {
         check_size("recording_config", config)?;
         check_recording(&read(config)?)?;

@@ -14,7 +14,7 @@ use crate::flows::tickets;
 use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
-use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text, url};
+use crate::rest::check::{MAX_CUSTOM_ID_CHARS, name_if_any, text, url};
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::meetings;
@@ -195,7 +195,14 @@ async fn find(store: &Store, caller: &Caller, meeting: &MeetingId, id: &Particip
 
 async fn preset_named(store: &Store, caller: &Caller, name: &str) -> Result<Preset, ApiError> {
     text("preset_name", name, 1, MAX_NAME_CHARS)?;
-    store.preset_named(&caller.app, name).await?.ok_or_else(|| no_preset(name))
+    if let Some(preset) = store.preset_named(&caller.app, name).await? {
+        return Ok(preset);
+    }
+    // Presets are kept without the blanks around their names; who makes one with blanks also asks with them.
+    match name.trim() {
+        trimmed if trimmed == name => Err(no_preset(name)),
+        trimmed => store.preset_named(&caller.app, trimmed).await?.ok_or_else(|| no_preset(name)),
+    }
 }
 
 fn no_preset(name: &str) -> ApiError {
@@ -214,10 +221,7 @@ fn gone(error: StoreError, id: &ParticipantId) -> ApiError {
 }
 
 fn checked_name(name: Option<String>) -> Result<Option<String>, ApiError> {
-    if let Some(name) = &name {
-        text("name", name, 0, salon_core::limits::MAX_NAME_CHARS)?;
-    }
-    Ok(name)
+    name_if_any("name", name, salon_core::limits::MAX_NAME_CHARS)
 }
 
 /// An empty address is none: many callers have nothing better to send.

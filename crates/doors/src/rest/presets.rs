@@ -13,7 +13,7 @@ use crate::flows::presets::{read as read_stored, stored};
 use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
 use crate::rest::body::{Body, JsonObject, read};
-use crate::rest::check::{merge, text};
+use crate::rest::check::{merge, name};
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
@@ -54,7 +54,7 @@ pub async fn create(
     caller: Caller,
     Body(body): Body<wire::PresetBody>,
 ) -> Answer<wire::Preset> {
-    check(&body)?;
+    let body = checked(body)?;
     let preset = stored(&caller.app, fresh_id(), body, clock.now());
     store.create_preset(&preset).await.map_err(|error| refused(error, &preset.id, &preset.name))?;
     data(to_wire(preset)?)
@@ -89,7 +89,9 @@ pub async fn update(
         whole["name"] = preset.name.into();
         merge(&mut whole, Value::Object(patch.clone()));
         let body: wire::PresetBody = read(&whole).map_err(Refused::Body)?;
-        check(&body).map_err(Refused::Body)?;
+        // A name of long ago stays as it is until another is sent.
+        let body = if patch.contains_key("name") { checked(body) } else { check(&body).map(|()| body) };
+        let body = body.map_err(Refused::Body)?;
         wanted = Some(body.name.clone());
         let changed = stored(&caller.app, id.clone(), body, now.max(preset.updated_at));
         Ok(Preset { created_at: preset.created_at, ..changed })
@@ -110,7 +112,7 @@ pub async fn replace(
     At(id): At<PresetId>,
     Body(body): Body<wire::PresetBody>,
 ) -> Answer<wire::Preset> {
-    check(&body)?;
+    let body = checked(body)?;
     let _turn = edits.turn(id.as_str()).await;
     find(&store, &caller, &id).await?;
     let (name, now) = (body.name.clone(), clock.now());
@@ -174,9 +176,14 @@ impl Refused {
     }
 }
 
-/// The bounds that the types do not hold.
+/// The preset with its name as it is kept, checked.
+fn checked(body: wire::PresetBody) -> Result<wire::PresetBody, ApiError> {
+    let body = wire::PresetBody { name: name("name", &body.name, MAX_NAME_CHARS)?.to_owned(), ..body };
+    check(&body).map(|()| body)
+}
+
+/// The bounds of all but the name that the types do not hold.
 fn check(body: &wire::PresetBody) -> Result<(), ApiError> {
-    text("name", &body.name, 1, MAX_NAME_CHARS)?;
     if !(0.0..=30.0).contains(&body.config.media.video.frame_rate) {
         return Err(ApiError::invalid("config.media.video.frame_rate", "must be between 0 and 30"));
     }

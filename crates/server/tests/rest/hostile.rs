@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, preset_body};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -38,9 +38,60 @@ async fn bodies_of_every_wrong_kind() {
     let path = format!("/presets/{}", preset.as_str().unwrap_or_default());
     app.call("PATCH", &path).bytes(deep.as_bytes()).send().await.refused(400);
     // Text of any other kind is text.
-    let odd = "\u{1F980}\u{202E}<script>'\"\\ \u{FFFF}\u{7f}";
+    let odd = "\u{1F980}<script>'\"\\ \u{FFFF}";
     let made = app.post("/meetings", json!({"title": odd})).await.expect(201);
     assert_eq!(made["data"]["title"], odd);
+}
+
+#[tokio::test]
+async fn names_that_hide_or_deceive() {
+    let app = TestApp::dev().await;
+    let meeting = app.post("/meetings", json!({"title": " Team \u{3000}"})).await.expect(201);
+    assert_eq!(meeting["data"]["title"], "Team");
+    let meeting = format!("/meetings/{}", meeting["data"]["id"].as_str().expect("an id"));
+    let person = |name: &str| json!({"name": name, "preset_name": "group_call_host", "custom_participant_id": "ada"});
+    let ada = app.post(&format!("{meeting}/participants"), person("Ada")).await.expect(201);
+    let ada = format!("{meeting}/participants/{}", ada["data"]["id"].as_str().expect("an id"));
+    let preset = app.get("/presets").await.expect(200)["data"][0]["id"].clone();
+    let preset = format!("/presets/{}", preset.as_str().expect("an id"));
+    let apps = || app.bare("POST", "/client/v4/accounts/dev/realtime/kit/apps").header("authorization", "Bearer dev-token");
+    let bad = [
+        ("Ada\nhost", "must not have line breaks"),
+        ("A\u{7f}", "control"),
+        ("Ada\u{202E}nimda", "must not have characters that turn"),
+    ];
+    for (name, why) in bad {
+        for (field, said) in [
+            ("title", app.post("/meetings", json!({"title": name})).await),
+            ("title", app.call("PUT", &meeting).json(&json!({"title": name})).send().await),
+            ("title", app.call("PATCH", &meeting).json(&json!({"title": name})).send().await),
+            ("name", app.post(&format!("{meeting}/participants"), person(name)).await),
+            ("name", app.call("PATCH", &ada).json(&json!({"name": name})).send().await),
+            ("name", app.post("/presets", preset_body(name)).await),
+            ("name", app.call("PUT", &preset).json(&preset_body(name)).send().await),
+            ("name", app.call("PATCH", &preset).json(&json!({"name": name})).send().await),
+            ("name", apps().json(&json!({"name": name})).send().await),
+        ] {
+            let told = said.refused(400);
+            assert!(told.starts_with(&format!("BAD_REQUEST: \"{field}\" must not have ")) && told.contains(why), "{told}");
+        }
+    }
+    // Blank is none where none is allowed, and refused elsewhere.
+    for blank in ["", " ", "\u{200B}"] {
+        assert!(app.post("/meetings", json!({"title": blank})).await.expect(201)["data"]["title"].is_null());
+        assert!(app.call("PATCH", &ada).json(&json!({"name": blank})).send().await.expect(200)["data"]["name"].is_null());
+        let why = if blank.is_empty() { "is not allowed to be empty" } else { "must not be blank" };
+        let told = format!("BAD_REQUEST: \"name\" {why}");
+        assert_eq!(apps().json(&json!({"name": blank})).send().await.refused(400), told);
+        assert_eq!(app.post("/presets", preset_body(blank)).await.refused(400), told);
+    }
+    // What is kept trimmed is found by what was sent.
+    app.post("/presets", preset_body(" My host ")).await.expect(200);
+    let mut with_blanks = person("Bob");
+    with_blanks["preset_name"] = " My host ".into();
+    app.post(&format!("{meeting}/participants"), with_blanks).await.expect(201);
+    let family = "👩\u{200D}👩\u{200D}👧 می\u{200C}خواهم";
+    assert_eq!(app.post("/meetings", json!({"title": family})).await.expect(201)["data"]["title"], family);
 }
 
 #[tokio::test]
@@ -86,8 +137,9 @@ async fn addresses_of_every_wrong_kind() {
     for (method, path) in [("DELETE", "/meetings"), ("PATCH", "/presets"), ("BREW", "/meetings"), ("OPTIONS", "/meetings")] {
         app.call(method, path).send().await.refused(405);
     }
-    let head = app.call("HEAD", "/meetings").send().await;
+    let (head, get) = (app.call("HEAD", "/meetings").send().await, app.get("/meetings").await);
     assert_eq!((head.status, head.header("content-type"), head.body.len()), (200, Some("application/json"), 0));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
 }
 
 #[tokio::test]

@@ -94,6 +94,7 @@ fn making_rooms_takes_leave_a_title_and_measure() {
     assert_eq!(make("hanna", &["Room 1", "Room 2"]), Ok(()));
     assert_eq!(make("gus", &["Room 1"]), Err(Refusal::NotAllowed));
     assert_eq!(make("hanna", &["Room 1", "  "]), Err(Refusal::Untitled));
+    assert_eq!(make("hanna", &["Room 1", "2\u{202E}moor"]), Err(Refusal::BadName));
     assert_eq!(make("hanna", &["x".repeat(513).as_str()]), Err(Refusal::TooLarge));
     assert_eq!(make("hanna", &["Room"; 101]), Err(Refusal::TooLarge));
     let crowd: Vec<String> = (0..=MAX_MOVED).map(|n| format!("p{n}")).collect();
