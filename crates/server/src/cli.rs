@@ -4,6 +4,7 @@
 //! Invariant: exit code 2 is a mistake in what was asked for (arguments, settings), 1 a failure while doing it.
 //! Next: `cli/settings.rs`, then a file per family of commands.
 
+mod app;
 mod database;
 mod help;
 mod process;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
 use crate::private::keep_to_ourselves;
+use app::AppCommand;
 use process::{print, runtime};
 use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
@@ -42,6 +44,9 @@ enum Command {
     /// Make, list and revoke the API tokens of accounts
     #[command(subcommand, after_help = help::TOKEN)]
     Token(TokenCommand),
+    /// Make and list the apps of accounts: the walls between their meetings
+    #[command(subcommand, after_help = help::APP)]
+    App(AppCommand),
     /// End a session that nobody can
     #[command(subcommand, after_help = help::SESSION)]
     Session(SessionCommand),
@@ -85,11 +90,16 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
         Command::Token(command) => token::run(command),
+        Command::App(command) => app::run(command),
         Command::Session(command) => session::run(command),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
-            print(&effective(&config, &origins))
+            print(&effective(&config, &origins))?;
+            for advice in config.advice() {
+                eprintln!("salon: {advice}");
+            }
+            Ok(())
         }
         Command::Bench(args) => print(&runtime()?.block_on(salon_bench::bench(*args))?),
     }

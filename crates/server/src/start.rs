@@ -85,12 +85,13 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
     let files = Files::open(&config.files_settings())?;
-    warnings::tell(&config, &store).await?;
     let secret = store.setting_or_insert("token_secret", &secret::fresh()).await?;
 
     let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
     let http = Port::take(config.listen).with_context(in_use)?;
     let addr = http.address()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %addr, store = config.database_shown(), "starting");
+    warnings::tell(&config, &store).await?;
     let tcp = media::TcpPorts::take(&config, addr)?;
     let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
     let (owners, media_news) = Owners::new(sfu.clone());

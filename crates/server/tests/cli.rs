@@ -68,14 +68,27 @@ impl Ran {
 
 #[test]
 fn every_help_shows_examples() {
-    let commands = ["", "dev", "serve", "token", "token create", "token list", "token revoke", "migrate", "check-config"];
+    let commands = [
+        "",
+        "dev",
+        "serve",
+        "token",
+        "token create",
+        "token list",
+        "token revoke",
+        "app",
+        "app create",
+        "app list",
+        "migrate",
+        "check-config",
+    ];
     for command in commands {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let help = salon(&args).ok();
         assert!(help.contains("Examples:\n"), "{help}");
         assert!(help.contains(format!("  salon {command}").trim_end()), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
-        if !["", "token"].contains(&command) {
+        if !["", "token", "app"].contains(&command) {
             assert!(help.contains("Settings come from"), "{help}");
         }
     }
@@ -247,9 +260,123 @@ fn a_database_in_use_is_told() {
     salon(&["migrate", &data]).ok();
     let lock = std::fs::File::open(folder.0.join("data/salon.db.lock")).unwrap();
     lock.lock().unwrap();
-    let ran = salon(&["token", "create", "--account", "acme", &data]);
-    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
-    assert!(ran.err.contains("is in use by another process: stop that one first"), "{}", ran.err);
+    // What is live in the process that has it would not notice.
+    for command in [&["migrate"][..], &["session", "end", "3f9a1c52-8a44-4b8e-9f5e-0d4c6a2f7b11"]] {
+        let ran = salon(&[command, &[&data]].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert!(ran.err.contains("is in use by another process: stop that one first"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_app_is_made_and_listed() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let made = salon(&["app", "create", " main ", "--account", "acme", &data]).ok();
+    let id = made.strip_suffix('\n').unwrap();
+    assert!(id.len() == 36 && !id.contains('\n'), "{made}");
+    let again = salon(&["app", "create", "main", "--account", "acme", &data]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("account acme has an app called \"main\": `salon app list"), "{}", again.err);
+    let second = salon(&["app", "create", "second", "--account", "acme", &data]).ok();
+    let list = salon(&["app", "list", "--account", "acme", &data]).ok();
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!([lines[0][0], lines[0][2], lines[1][0], lines[1][2]], [second.trim(), "second", id, "main"]);
+    let nobody = salon(&["app", "list", "--account", "nobody", &data]);
+    assert!(nobody.err.contains("`salon app create NAME --account nobody` makes one"), "{}", nobody.err);
+    for (name, why) in [("", "must not be blank"), ("a\nb", "line breaks"), ("a\u{202E}b", "turn the direction")] {
+        let ran = salon(&["app", "create", name, "--account", "acme", &data]);
+        assert!(ran.code == Some(2) && ran.err.contains(why), "{}", ran.err);
+    }
+}
+
+/// A server that runs as people run one, on the default database, until it is dropped.
+struct Served {
+    node: std::process::Child,
+    address: String,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Served {
+    fn with(config: &str) -> Self {
+        let mut node = Command::new(env!("CARGO_BIN_EXE_salon"));
+        node.args(["serve", "--config", config]).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut node = node.spawn().unwrap();
+        let ready = BufReader::new(node.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let address = ready.strip_prefix("salon ready ").unwrap().to_owned();
+        let log = BufReader::new(node.stderr.take().unwrap());
+        Self { node, address, log }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
+    }
+}
+
+#[test]
+fn the_first_call_of_the_readme_works_on_a_server_that_runs() {
+    let folder = Folder::new();
+    let data = folder.0.join("data");
+    let config = folder.file(
+        "salon.toml",
+        &format!(
+            "listen = \"127.0.0.1:0\"\ndata = {data:?}\n[http]\nhosts = [\"127.0.0.1\"]\n[media]\nip = \"127.0.0.1\"\nport = 0\n"
+        ),
+    );
+    let mut served = Served::with(&config);
+    let mut first = String::new();
+    served.log.read_line(&mut first).unwrap();
+    for part in ["starting", env!("CARGO_PKG_VERSION"), served.address.strip_prefix("http://").unwrap(), "salon.db"] {
+        assert!(first.contains(part), "{part} is missing in {first}");
+    }
+    let mut second = String::new();
+    served.log.read_line(&mut second).unwrap();
+    assert!(second.contains("http.public_url is not set"), "{second}");
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/first-call.sh");
+    let binary = Path::new(env!("CARGO_BIN_EXE_salon")).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", binary.display());
+    let run = || {
+        let output = Command::new("sh").arg(&script).args([&config, &served.address]).env_clear().env("PATH", &path).output();
+        let output = output.unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (worked, out, err) = run();
+    assert!(worked, "{out}{err}");
+    let link = out.lines().find_map(|line| line.strip_prefix("Ada joins here: ")).unwrap();
+    assert!(link.starts_with(&format!("{}/#token=eyJ", served.address)), "{out}");
+    // While it runs, all is listed, made and revoked.
+    let of = |args: &[&str]| salon(&[args, &["--account", "acme", "--config", &config]].concat()).ok();
+    let app = of(&["app", "list"]);
+    assert!(out.starts_with(&format!("app {}, meeting ", app.split_whitespace().next().unwrap())), "{out} {app}");
+    let tokens = of(&["token", "list"]);
+    assert_eq!(tokens.lines().count(), 1, "{tokens}");
+    of(&["token", "revoke", tokens.split_whitespace().next().unwrap()]);
+    assert_eq!(of(&["token", "list"]), "");
+    let (worked, _, err) = run();
+    assert!(!worked && err.contains("has an app called \"main\""), "{err}");
+}
+
+#[test]
+fn the_readme_quotes_the_first_call_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let script = read("docs/examples/first-call.sh");
+    let body = script.split_once("config=$1").map(|(_, body)| format!("config=$1{body}")).unwrap();
+    assert!(read("README.md").contains(&body), "copy docs/examples/first-call.sh from `config=` on");
+}
+
+#[test]
+fn a_server_without_an_address_for_its_links_is_told_what_that_takes() {
+    let folder = Folder::new();
+    let ran = salon(&["check-config", &folder.data(), NAMED]);
+    assert!(ran.err.contains("http.public_url is not set") && ran.err.contains("X-Forwarded-Proto"), "{}", ran.err);
+    ran.ok();
+    let ran = salon(&["check-config", &folder.data(), "--set=http.public_url=https://api.meet.example.org"]);
+    assert_eq!(ran.err, "");
 }
 
 #[test]

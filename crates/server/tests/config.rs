@@ -156,11 +156,18 @@ fn wrong_values_name_setting_source_and_what_to_give() {
         ),
         (
             "[media]\nannounce = [\"0.0.0.0\"]",
-            "media.announce is a list (salon.toml:2), but must be addresses that clients can send to; 0.0.0.0 and :: are none".to_owned(),
+            "media.announce is [\"0.0.0.0\"] (salon.toml:2), but must be addresses that clients can send to; 0.0.0.0 is none".to_owned(),
         ),
         (
-            "[http]\nhosts = [\"https://meet.example.org\"]",
-            "http.hosts is a list (salon.toml:2), but must be a list of host names such as meet.example.org, without port or path"
+            "[http]\nhosts = [\"meet.example.org\", \"https://b.org\"]",
+            "http.hosts is [\"meet.example.org\", \"https://b.org\"] (salon.toml:2), but must be a list of host names such as \
+             meet.example.org, without port or path; \"https://b.org\" is none"
+                .to_owned(),
+        ),
+        (
+            "[http]\nhosts = [\"meet.example.org\", 7]",
+            "http.hosts is [\"meet.example.org\", 7] (salon.toml:2), but must be a list, or text with commas, in which each item is text; \
+             7 is none"
                 .to_owned(),
         ),
     ] {

@@ -23,8 +23,8 @@ pub(crate) enum Db {
     Sqlite {
         read: SqlitePool,
         write: SqlitePool,
-        /// Keeps other processes out while the file is open, see `open.rs`.
-        lock: Arc<File>,
+        /// Keeps other processes out while the file is open, see `open.rs`; none beside a process that has it.
+        lock: Option<Arc<File>>,
     },
     Postgres(PgPool),
 }

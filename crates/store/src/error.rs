@@ -26,7 +26,7 @@ pub enum Error {
     #[error("corrupt: {0}")]
     Corrupt(Corrupt),
     /// Another process has this SQLite file open.
-    #[error("the database {0} is in use by another process")]
+    #[error("the database {0} is in use by another process: stop that one first, or use Postgres, which many may open")]
     DatabaseInUse(String),
     #[error("not a usable database url: {0}")]
     BadUrl(String),

@@ -1,5 +1,6 @@
 //! Opening and closing a database, and bringing its tables up to date.
-//! Invariant: one process at a time has a SQLite file open; any number of nodes may open one Postgres at once.
+//! Invariant: one process at a time has a SQLite file for itself, beside which others look and change rows that it looks up
+//! anew each time; any number of nodes may open one Postgres at once.
 //! Next: `engine.rs`, which uses the pools made here.
 
 use std::fs::{File, TryLockError};
@@ -46,14 +47,30 @@ impl Store {
     /// Opens the database and begins to take appends. The tables may be missing until [`Store::migrate`].
     pub async fn open(options: &OpenOptions) -> Result<Store> {
         let db = if let Some(path) = options.url.strip_prefix("sqlite:") {
-            open_sqlite(path, options).await?
+            open_sqlite(path, options, Beside::Nobody).await?
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
             open_postgres(options).await?
         } else {
             return Err(Error::BadUrl("it begins with neither sqlite: nor postgres://".into()));
         };
+        Ok(Self::on(db))
+    }
+
+    /// Opens a database that another process may have for itself, to read it, or to change what that process looks up anew
+    /// each time: API keys and apps. Its tables are as that process made them; [`Store::migrate`] is not for this store.
+    ///
+    /// # Errors
+    /// As [`Store::open`], but never `DatabaseInUse`.
+    pub async fn open_beside(options: &OpenOptions) -> Result<Store> {
+        match options.url.strip_prefix("sqlite:") {
+            Some(path) => Ok(Self::on(open_sqlite(path, options, Beside::AnyProcess).await?)),
+            None => Self::open(options).await,
+        }
+    }
+
+    fn on(db: Db) -> Store {
         let bell = Arc::new(Bell::default());
-        Ok(Store { writer: Writer::start(db.clone(), bell.clone()), db, bell })
+        Store { writer: Writer::start(db.clone(), bell.clone()), db, bell }
     }
 
     /// Brings the tables up to date.
@@ -98,7 +115,7 @@ impl Store {
                 // Last, because the last connection to close folds the log back into the file.
                 write.close().await;
                 // Clones of this store may live on, but nothing can come of them any more.
-                let _ = lock.unlock();
+                let _ = lock.as_ref().map(|lock| lock.unlock());
             }
             Db::Postgres(pool) => pool.close().await,
         }
@@ -123,17 +140,24 @@ fn may_be_a_race(err: &sqlx::migrate::MigrateError) -> bool {
     matches!(err, Execute(sqlx::Error::Database(_)) | ExecuteMigration(sqlx::Error::Database(_), _))
 }
 
-async fn open_sqlite(path: &str, options: &OpenOptions) -> Result<Db> {
+/// With whom a SQLite file is shared.
+#[derive(PartialEq, Eq)]
+enum Beside {
+    Nobody,
+    AnyProcess,
+}
+
+async fn open_sqlite(path: &str, options: &OpenOptions, beside: Beside) -> Result<Db> {
     // `sqlite://PATH` is common too; what follows the slashes is the path.
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
         return Err(Error::BadUrl("sqlite: must be followed by the path of a file".into()));
     }
     let path = Path::new(path);
-    let lock = lock_file(path)?;
+    let lock = if beside == Beside::Nobody { Some(Arc::new(lock_file(path)?)) } else { None };
     let connect = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(lock.is_some())
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(BUSY)
@@ -153,7 +177,7 @@ async fn open_sqlite(path: &str, options: &OpenOptions) -> Result<Db> {
         .idle_timeout(IDLE)
         .test_before_acquire(false)
         .connect_lazy_with(connect);
-    Ok(Db::Sqlite { read, write, lock: Arc::new(lock) })
+    Ok(Db::Sqlite { read, write, lock })
 }
 
 /// Locks a file next to the database, for as long as it stays open. The database file itself is SQLite's to lock:

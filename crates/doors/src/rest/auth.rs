@@ -110,6 +110,7 @@ impl Gate {
             }
             Who::App => {
                 let account = self.account(parts).await?;
+                let no_app = || no_app(&account);
                 let app = in_address(parts, "{app_id}").and_then(|app| AppId::parse(app).ok()).ok_or_else(no_app)?;
                 if self.keys.account_of(&app).await?.as_ref() != Some(&account) {
                     return Err(no_app());
@@ -225,8 +226,11 @@ fn belongs_to(key: &ApiKey, email: &str) -> bool {
     key.email.as_deref().is_none_or(|known| known.eq_ignore_ascii_case(email))
 }
 
-fn no_app() -> ApiError {
-    ApiError::not_found("App not found")
+fn no_app(account: &AccountId) -> ApiError {
+    ApiError::not_found(format!(
+        "App not found. `salon app list --account {account}` shows the apps there are, `salon app create NAME --account \
+         {account}` makes one, as does POST /client/v4/accounts/{account}/realtime/kit/apps"
+    ))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

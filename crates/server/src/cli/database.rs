@@ -1,6 +1,6 @@
 //! The database as commands use it: opened without a node around it, and brought up to date.
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use salon_store::{Error, OpenOptions, Store};
 
 use super::process::{print, runtime};
@@ -15,19 +15,50 @@ pub(super) enum Missing {
     Fail,
 }
 
-/// Runs `act` on the open and up-to-date database.
+/// Runs `act` on the open and up-to-date database, which no server has open if it is a SQLite file.
 pub(super) fn with_store<T>(
     config: &Config,
     missing: Missing,
     act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    on_store(open(config, missing), act)
+}
+
+/// Runs `act` on the open database, also beside a server that has it open. `act` does no more than
+/// [`Store::open_beside`] allows.
+pub(super) fn beside_servers<T>(
+    config: &Config,
+    missing: Missing,
+    act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let opened = async {
+        match open(config, missing).await {
+            Err(error) if matches!(error.downcast_ref(), Some(Error::DatabaseInUse(_))) => {
+                Store::open_beside(&options(config)).await.context(CANNOT_OPEN)
+            }
+            opened => opened,
+        }
+    };
+    on_store(opened, act)
+}
+
+fn on_store<T>(
+    opened: impl Future<Output = anyhow::Result<Store>>,
+    act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     keep_to_ourselves();
     runtime()?.block_on(async {
-        let store = open(config, missing).await?;
+        let store = opened.await?;
         let outcome = act(&store).await;
         store.close().await;
         outcome
     })
+}
+
+const CANNOT_OPEN: &str = "the database cannot be opened; see database.url";
+
+fn options(config: &Config) -> OpenOptions {
+    OpenOptions { url: config.database_url(), durable: config.database.durable, max_connections: config.database.max_connections }
 }
 
 async fn open(config: &Config, missing: Missing) -> anyhow::Result<Store> {
@@ -41,14 +72,9 @@ async fn open(config: &Config, missing: Missing) -> anyhow::Result<Store> {
         }
         make_folder(&config.data).with_context(|| format!("the data folder {} cannot be made", config.data.display()))?;
     }
-    let options = OpenOptions {
-        url: config.database_url(),
-        durable: config.database.durable,
-        max_connections: config.database.max_connections,
-    };
-    let store = Store::open(&options).await.map_err(|err| match err {
-        Error::DatabaseInUse(_) => anyhow!("{err}: stop that one first, or use Postgres, which many may open"),
-        err => anyhow::Error::new(err).context("the database cannot be opened; see database.url"),
+    let store = Store::open(&options(config)).await.map_err(|error| match error {
+        Error::DatabaseInUse(_) => anyhow::Error::new(error),
+        error => anyhow::Error::new(error).context(CANNOT_OPEN),
     })?;
     store.migrate().await.context("the tables cannot be brought up to date")?;
     Ok(store)
@@ -57,6 +83,5 @@ async fn open(config: &Config, missing: Missing) -> anyhow::Result<Store> {
 /// Makes the tables, or brings them up to date.
 pub(super) fn migrate(config: &Config) -> anyhow::Result<()> {
     with_store(config, Missing::Make, async |_| Ok(()))?;
-    let place = if config.database.url.is_empty() { config.database_url() } else { config.database.url.masked() };
-    print(&format!("the database {place} is up to date\n"))
+    print(&format!("the database {} is up to date\n", config.database_shown()))
 }

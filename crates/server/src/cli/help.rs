@@ -5,6 +5,7 @@ Examples:
   salon dev                               try it: http://127.0.0.1:8787, API token dev-token
   salon serve --config salon.toml         run a server
   salon token create --account acme       make an API token for the account acme
+  salon app create main --account acme    make an app, which meetings belong to
   salon check-config --config salon.toml  see the settings in effect
   salon bench                             measure what meetings cost on this machine
 
@@ -30,7 +31,8 @@ above. No file is read.";
 pub(super) const SERVE: &str = "\
 Serves REST, signaling, media and the page until SIGINT or SIGTERM. Prints `salon ready http://ADDRESS:PORT` when it
 accepts requests, and logs to standard error. Put a proxy with TLS in front: browsers give no camera to plain HTTP.
-It must know its names (http.hosts), or where the links lead that it hands out (http.public_url).
+It must know its names (http.hosts), or where the links lead that it hands out (http.public_url). Without the latter the
+proxy must send X-Forwarded-Proto, or links begin with http:// and nobody can send files.
 
 Examples:
   salon serve --set http.hosts=meet.example.org
@@ -69,7 +71,8 @@ Settings come from the same places as those of `salon serve`.";
 
 pub(super) const CHECK_CONFIG: &str = "\
 Prints every setting in effect as TOML, with where it comes from; passwords are masked. Touches neither database nor
-network. If something is wrong, it names every mistake and ends with exit code 2.
+network. If something is wrong, it names every mistake and ends with exit code 2. What may be a mistake it tells on
+standard error.
 
 Examples:
   salon check-config --config salon.toml
@@ -79,14 +82,38 @@ Settings come from the same places as those of `salon serve`.";
 
 pub(super) const TOKEN: &str = "\
 An API token lets a program act for one account: make apps, meetings and participants over REST. Salon keeps only the
-SHA-256 of a token, so a lost one cannot be shown again, only replaced.
-
-A SQLite database can be open in one process: stop the server first. With Postgres, servers may run on.
+SHA-256 of a token, so a lost one cannot be shown again, only replaced. Servers may run on, also with SQLite.
 
 Examples:
   salon token create --account acme --label ci --config salon.toml
   salon token list --account acme --config salon.toml
   salon token revoke --account acme 3f9a1c --config salon.toml";
+
+pub(super) const APP: &str = "\
+Meetings, participants and presets belong to an app, and an account may have many. The address of each REST call names
+the account and the app's id. Servers may run on, also with SQLite.
+
+Examples:
+  salon app create main --account acme --config salon.toml
+  salon app list --account acme --config salon.toml";
+
+pub(super) const APP_CREATE: &str = "\
+Prints the id of the app, and nothing else on standard output. An account needs no other preparation. Over REST it is
+POST /client/v4/accounts/ACCOUNT/realtime/kit/apps.
+
+Examples:
+  salon app create main --account acme --config salon.toml
+  APP=$(salon app create main --account acme --set data=/var/lib/salon)
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const APP_LIST: &str = "\
+Prints a line for each app of the account, newest first: its id, when it was made, and its name.
+
+Examples:
+  salon app list --account acme --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
 
 pub(super) const TOKEN_CREATE: &str = "\
 Prints the token, once, and nothing else on standard output. An account needs no other preparation.

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use salon_core::AccountId;
 use salon_store::{ApiKey, Error, Store};
 
-use super::database::{Missing, with_store};
+use super::database::{Missing, beside_servers};
 use super::help;
 use super::process::print;
 use super::settings::SettingsArgs;
@@ -60,7 +60,7 @@ pub(super) enum TokenCommand {
     },
 }
 
-fn account(text: &str) -> Result<AccountId, String> {
+pub(super) fn account(text: &str) -> Result<AccountId, String> {
     AccountId::parse(text).map_err(|err| err.to_string())
 }
 
@@ -71,7 +71,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
             let secret = fresh();
             let created_at = salon_live::Clock::start().now();
             let key = ApiKey { hash: digest(&secret), account, email, label, created_at };
-            with_store(&config, Missing::Make, async |store| {
+            beside_servers(&config, Missing::Make, async |store| {
                 store.insert_api_key(&key).await.context("the token cannot be stored")
             })?;
             eprintln!("A token for account {}. It is not shown again:", key.account);
@@ -79,7 +79,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
         }
         TokenCommand::List { account, settings } => {
             let config = Config::load(&settings.sources(Mode::Beside))?;
-            let keys = with_store(&config, Missing::Fail, async |store| keys(store, &account).await)?;
+            let keys = beside_servers(&config, Missing::Fail, async |store| keys(store, &account).await)?;
             if keys.is_empty() {
                 eprintln!("Account {account} has no tokens. `salon token create --account {account}` makes one.");
             }
@@ -87,7 +87,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
         }
         TokenCommand::Revoke { token, account, settings } => {
             let config = Config::load(&settings.sources(Mode::Beside))?;
-            let hash = with_store(&config, Missing::Fail, async |store| {
+            let hash = beside_servers(&config, Missing::Fail, async |store| {
                 let hash = find(store, &token, account.as_ref()).await?;
                 match store.revoke_api_key(&hash).await {
                     Err(Error::NotFound) => bail!("there is no such token"),

@@ -1,7 +1,7 @@
 //! What a value must be beyond its type.
 //! Invariant: a message says what is expected; which setting and source it speaks of is added by `load.rs`.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::net::{IpAddr, SocketAddr};
 
 use salon_edge::browsers_take;
@@ -32,28 +32,28 @@ pub(super) fn store_url(url: &DatabaseUrl) -> Result<(), Expected> {
 }
 
 pub(super) fn reachable(addresses: &[IpAddr]) -> Result<(), Expected> {
-    let all = addresses.iter().all(|address| !address.is_unspecified() && !address.is_multicast());
-    expect(all, || "addresses that clients can send to; 0.0.0.0 and :: are none".to_owned())
+    each(addresses, |address| !address.is_unspecified() && !address.is_multicast(), "addresses that clients can send to")
 }
 
 pub(super) fn connectable(addresses: &[SocketAddr]) -> Result<(), Expected> {
-    let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let all = reachable(&ips).is_ok() && addresses.iter().all(|address| browsers_take(*address));
-    expect(all, || {
-        "addresses that browsers connect to, on ports from 1024 on, or 80 or 443 if the address is a public one".to_owned()
-    })
+    each(
+        addresses,
+        |address| reachable(&[address.ip()]).is_ok() && browsers_take(*address),
+        "addresses that browsers connect to, on ports from 1024 on, or 80 or 443 if the address is a public one",
+    )
 }
 
 pub(super) fn ice_url(urls: &[String]) -> Result<(), Expected> {
     let schemes = ["stun:", "stuns:", "turn:", "turns:"];
-    let all = urls.iter().all(|url| schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)));
-    expect(all, || "a list in which each item begins with stun:, stuns:, turn: or turns:".to_owned())
+    each(
+        urls,
+        |url| schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)),
+        "a list of addresses that begin with stun:, stuns:, turn: or turns:",
+    )
 }
 
 pub(super) fn networks(networks: &[String]) -> Result<(), Expected> {
-    expect(networks.iter().all(|network| network.parse::<Network>().is_ok()), || {
-        "a list of addresses or networks, such as 10.1.0.0/16".to_owned()
-    })
+    each(networks, |network| network.parse::<Network>().is_ok(), "a list of addresses or networks, such as 10.1.0.0/16")
 }
 
 pub(super) fn host(hosts: &[String]) -> Result<(), Expected> {
@@ -61,7 +61,7 @@ pub(super) fn host(hosts: &[String]) -> Result<(), Expected> {
         let dotted = name.split('.').all(|part| !part.is_empty());
         dotted && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
     };
-    expect(hosts.iter().all(plain), || "a list of host names such as meet.example.org, without port or path".to_owned())
+    each(hosts, plain, "a list of host names such as meet.example.org, without port or path")
 }
 
 /// Where something is on the web, without path; or nothing.
@@ -75,13 +75,21 @@ pub(super) fn web_url(url: &str) -> Result<(), Expected> {
 
 pub(super) fn content_types(types: &[String]) -> Result<(), Expected> {
     let known = |kind: &String| kind.strip_suffix("/*").map_or_else(|| is_content_type(kind), is_token);
-    expect(types.iter().all(known), || "a list of content types such as image/* or application/pdf".to_owned())
+    each(types, known, "a list of content types such as image/* or application/pdf")
 }
 
 pub(super) fn log_levels(level: &str) -> Result<(), Expected> {
     expect(levels(level).is_some(), || {
         "error, warn, info, debug, trace or off, also by module of Salon, as in info,salon_doors::rest=debug".to_owned()
     })
+}
+
+/// Names the first item that is none of those.
+fn each<T: Debug>(items: &[T], fits: impl Fn(&T) -> bool, expected: &str) -> Result<(), Expected> {
+    match items.iter().find(|item| !fits(item)) {
+        None => Ok(()),
+        Some(item) => Err(format!("{expected}; {item:?} is none")),
+    }
 }
 
 fn expect(holds: bool, expected: impl FnOnce() -> Expected) -> Result<(), Expected> {

@@ -155,6 +155,11 @@ impl Config {
         networks.filter_map(|network| network.parse().ok()).collect()
     }
 
+    /// The database meant, for people: without the password.
+    pub fn database_shown(&self) -> String {
+        if self.database.url.is_empty() { self.database_url() } else { self.database.url.masked() }
+    }
+
     /// The database meant: `database.url`, or the SQLite file in `data`. Holds the password; not for logs.
     pub fn database_url(&self) -> String {
         if self.database.url.is_empty() {

@@ -27,7 +27,7 @@ pub(super) struct Section {
 
 /// Reads `given` as a `T` that passes `check`, and puts it into `slot`.
 pub(super) fn assign<T: Value>(slot: &mut T, given: &Given, check: impl Fn(&T) -> Result<(), Expected>) -> Result<(), Expected> {
-    let value = T::read(given).ok_or_else(T::expected)?;
+    let value = T::read(given).ok_or_else(|| T::instead_of(given))?;
     check(&value)?;
     *slot = value;
     Ok(())

@@ -3,6 +3,21 @@
 use super::mistakes::{ConfigError, Origins};
 use super::settings::{Config, Mode};
 
+impl Config {
+    /// What is allowed, and a mistake in many places: for the log of a server that starts, and `salon check-config`.
+    pub fn advice(&self) -> Vec<&'static str> {
+        let mut advice = Vec::new();
+        if self.mode == Mode::Serve && self.http.public_url.is_empty() {
+            advice.push(
+                "http.public_url is not set, so links begin as X-Forwarded-Proto says: if the proxy with TLS does not send that \
+                 header, they begin with http://, and nobody can send files in chat. Set http.public_url, as in \
+                 \"https://api.meet.example.org\", or have the proxy send it",
+            );
+        }
+        advice
+    }
+}
+
 /// What no setting can be judged on alone. `origins` tells whom to blame.
 pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
     let mut errors = Vec::new();

@@ -43,6 +43,17 @@ impl Given {
             _ => None,
         }
     }
+
+    /// The items of a list, or of text with commas between them.
+    fn items(&self) -> Option<Vec<Self>> {
+        match self {
+            Self::List(items) => Some(items.clone()),
+            given => {
+                let items = given.text()?.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Some(items.map(|item| Self::Untyped(item.to_owned())).collect())
+            }
+        }
+    }
 }
 
 impl fmt::Display for Given {
@@ -51,7 +62,14 @@ impl fmt::Display for Given {
             Self::Untyped(text) | Self::Text(text) => write!(f, "{text:?}"),
             Self::Integer(int) => write!(f, "{int}"),
             Self::Bool(flag) => write!(f, "{flag}"),
-            Self::List(_) => f.write_str("a list"),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (at, item) in items.iter().enumerate() {
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    item.fmt(f)?;
+                }
+                f.write_str("]")
+            }
             Self::Other(kind) => f.write_str(kind),
         }
     }
@@ -69,7 +87,12 @@ pub(super) trait Value: Sized {
     fn read(given: &Given) -> Option<Self>;
 
     /// What to give, as the end of "… must be".
-    fn expected() -> String;
+    fn expected() -> Expected;
+
+    /// The same to whoever gave this, which is none.
+    fn instead_of(_given: &Given) -> Expected {
+        Self::expected()
+    }
 
     /// As TOML, without secrets.
     fn show(&self) -> String;
@@ -177,12 +200,14 @@ impl<T: Value> Value for Vec<T> {
     const IS_SECRET: bool = T::IS_SECRET;
 
     fn read(given: &Given) -> Option<Self> {
-        match given {
-            Given::List(items) => items.iter().map(T::read).collect(),
-            given => {
-                let items = given.text()?.split(',').map(str::trim).filter(|item| !item.is_empty());
-                items.map(|item| T::read(&Given::Untyped(item.to_owned()))).collect()
-            }
+        given.items()?.iter().map(T::read).collect()
+    }
+
+    fn instead_of(given: &Given) -> Expected {
+        let wrong = given.items().into_iter().flatten().find(|item| T::read(item).is_none());
+        match wrong {
+            Some(item) if !T::IS_SECRET => format!("{}; {item} is none", Self::expected()),
+            _ => Self::expected(),
         }
     }
 

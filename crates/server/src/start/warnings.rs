@@ -1,4 +1,5 @@
-//! What is worth a word when a node starts: doors that stand open to more than those they are for.
+//! What is worth a word when a node starts: doors that stand open to more than those they are for, and settings that are a
+//! mistake in many places.
 
 use salon_doors::keys::digest;
 use salon_store::Store;
@@ -21,6 +22,9 @@ pub async fn tell(config: &Config, store: &Store) -> anyhow::Result<()> {
             "the API token of `salon dev`, which everybody knows, opens this server, because its database was one of \
              `salon dev`; `salon token list` and `salon token revoke` with `--account dev` end that"
         );
+    }
+    for advice in config.advice() {
+        tracing::warn!("{advice}");
     }
     Ok(())
 }

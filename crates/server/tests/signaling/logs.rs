@@ -73,6 +73,7 @@ async fn nothing_that_is_never_logged_is_logged_at_any_level() {
     assert!(bench.status.success(), "{}", String::from_utf8_lossy(&bench.stderr));
     alice.leave().await;
     drop(bobby);
+    let own = node.address.to_string();
     drop(node);
 
     let log = std::fs::read_to_string(log).unwrap();
@@ -84,6 +85,8 @@ async fn nothing_that_is_never_logged_is_logged_at_any_level() {
             assert!(!line.contains(secret.as_str()), "{secret} is in {line}");
         }
         let address = line.split([' ', '=', '"', '[', ']']).find(|word| is_address(word));
+        // Where it listens is told once, as it starts.
+        let address = address.filter(|address| *address != own || !line.contains(": starting version="));
         assert_eq!(address, None, "{line}");
     }
     let refused: Vec<&str> = log.lines().filter(|line| line.contains("credentials were refused")).collect();

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use salon_store::{Error, OpenOptions, Store};
+use salon_core::Timestamp;
+use salon_store::{ApiKey, Error, OpenOptions, Store};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -57,6 +58,26 @@ async fn a_file_is_open_once() {
     bed.store.close().await;
     let again = Store::open(&options(&bed.url)).await.unwrap();
     assert!(again.app(&id("a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn beside_whoever_has_the_file_rows_are_read_and_made() {
+    let bed = Bed::sqlite().await;
+    bed.app().await;
+    let beside = Store::open_beside(&options(&bed.url)).await.unwrap();
+    assert!(beside.app(&id("a")).await.unwrap().is_some());
+    let key = ApiKey { hash: [7; 32], account: id("acme"), email: None, label: String::new(), created_at: Timestamp(1) };
+    beside.insert_api_key(&key).await.unwrap();
+    assert_eq!(bed.store.api_key(&[7; 32]).await.unwrap(), Some(key), "whoever has it sees them at once");
+    beside.close().await;
+    refused!(Store::open(&options(&bed.url)).await.map(drop), Error::DatabaseInUse(_));
+    bed.store.revoke_api_key(&[7; 32]).await.unwrap();
+
+    let files = tempfile::tempdir().unwrap();
+    let missing = files.path().join("none.db");
+    let opened = Store::open_beside(&options(&format!("sqlite:{}", missing.display()))).await.map(drop);
+    assert!(matches!(opened, Err(Error::Unavailable(_))), "{opened:?}");
+    assert!(!missing.exists(), "none is made");
 }
 
 #[tokio::test]
