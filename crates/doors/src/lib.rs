@@ -2,6 +2,7 @@
 //! Reading order: `doors` (what they share), `flows` (what both do), `rest` and `signaling`.
 //! Invariant: nothing is acknowledged through any door before it is durable.
 
+mod accept;
 pub mod content_type;
 pub mod doors;
 pub mod flows;

@@ -19,6 +19,7 @@ use flate2::write::GzEncoder;
 use rust_embed::{Embed, EmbeddedFile};
 use serde_json::json;
 
+use crate::accept::wish;
 use crate::host_names::is_of_this_machine;
 
 #[derive(Embed)]
@@ -40,11 +41,29 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self' ws: wss: data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
 );
 
-const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Salon</title>\
-    <style>body{font:16px/1.5 system-ui;background:#101317;color:#f3ede4;max-width:34em;margin:18vh auto;padding:0 1em}\
-    code{background:#222;padding:.1em .4em;border-radius:4px}</style>\
-    <h1>Salon is running</h1><p>Its meeting page has not been built. <code>scripts/dev</code> builds it and starts Salon; \
-    the REST API and signaling work without it.</p></html>";
+/// A page that needs no other file, in the colours of the meeting page.
+macro_rules! plain_page {
+    ($($body:literal)*) => {
+        concat!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Salon</title>",
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+            "<style>body{font:16px/1.5 system-ui;background:#101317;color:#f3ede4;max-width:34em;margin:18vh auto;padding:0 1em}",
+            "code{background:#222;padding:.1em .4em;border-radius:4px}a{color:#e8b26a}</style>",
+            $($body,)*
+            "</html>",
+        )
+    };
+}
+
+const NOT_BUILT: &str = plain_page! {
+    "<h1>Salon is running</h1><p>Its meeting page has not been built. <code>scripts/dev</code> builds it and starts Salon; "
+    "the REST API and signaling work without it.</p>"
+};
+
+const NOTHING_HERE: &str = plain_page! {
+    "<h1>There is nothing here</h1><p>This address leads nowhere. If somebody sent it to you as an invitation, ask for it "
+    "again: a piece may be missing.</p><p><a href=\"/\">To the front page</a></p>"
+};
 
 /// What operators decide about the page.
 #[derive(Clone)]
@@ -85,6 +104,18 @@ pub async fn serve(page: &Page, request: &Parts) -> Option<Response> {
         return (path == "index.html").then(|| whole("text/html; charset=utf-8", NOT_BUILT.into()));
     };
     Some(page.answer(path, file, &request.headers).await)
+}
+
+/// Says to people that there is nothing at an address; `None` to programs, and where the page is switched off.
+pub fn nothing_here(page: &Page, request: &Parts) -> Option<Response> {
+    let asked_by_people = wish(&request.headers, "text/html").is_some_and(|wish| wish > 0.0);
+    if !page.0.settings.enabled || !asked_by_people || !matches!(request.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let mut response = whole("text/html; charset=utf-8", NOTHING_HERE.into());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
 }
 
 /// How the page finds its way: how this server runs, and in `salon dev` what opens its API.

@@ -69,7 +69,7 @@ use salon_live::Hub;
 use salon_quality::Quality;
 
 pub use crate::rest::auth::Who;
-pub use crate::rest::health::Scrape;
+pub use crate::rest::health::{Exposition, Scrape};
 pub use crate::rest::rules::Rule;
 pub use crate::rest::settings::{FileRules, Ice, IceLogin, KeepAlive, Scraping, Settings};
 
@@ -79,6 +79,9 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 
 /// Where an account's apps are.
 const ACCOUNT: &str = "/accounts/{account_id}/realtime/kit";
+
+/// What the addresses of the API begin with.
+const PREFIXES: [&str; 3] = ["/client/", "/accounts/", "/v2/"];
 
 /// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
 const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
@@ -331,7 +334,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
 /// The metrics alone, for a port of their own.
 pub fn metrics_router(doors: &Doors, scraping: Scraping) -> Router {
     let answer = async |State((scrape, scraping)): State<(Scrape, Scraping)>, headers: HeaderMap| match scraping.admit(&headers) {
-        Ok(()) => health::metrics(State(scrape)).await,
+        Ok(()) => health::metrics(State(scrape), headers).await,
         Err(refused) => refused.into_response(),
     };
     Router::new()
@@ -350,8 +353,10 @@ async fn elsewhere(State(page): State<Page>, request: Request) -> Response {
         return internals::location().await;
     }
     let (request, _) = request.into_parts();
-    match page::serve(&page, &request).await {
-        Some(page) => page,
-        None => ApiError::no_route().into_response(),
+    if let Some(file) = page::serve(&page, &request).await {
+        return file;
     }
+    let of_the_api = PREFIXES.iter().any(|prefix| request.uri.path().starts_with(prefix));
+    let told = if of_the_api { None } else { page::nothing_here(&page, &request) };
+    told.unwrap_or_else(|| ApiError::no_route().into_response())
 }

@@ -7,7 +7,7 @@ use salon_sfu::{DropReason, Sfu, Snapshot, TcpEnd};
 /// A value read at scrape: name without `salon_`, what it is, the value.
 ///
 /// A name may end in labels, as in `media_drops_total{reason="x"}`; those of one family stand side by side. One that
-/// ends in `_total` is a counter, another a gauge.
+/// ends in `_total` is a counter, in `_bucket`, `_sum` or `_count` part of a histogram, another a gauge.
 pub type Reading = (String, &'static str, f64);
 
 /// Everything the media server measures, as of now.

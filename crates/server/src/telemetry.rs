@@ -18,12 +18,12 @@ pub use logs::init_logs;
 /// Reads all metrics, those of the media server as of now.
 pub fn scrape(registry: Registry, hub: Hub, sfu: Sfu) -> Scrape {
     let registry = Arc::new(registry);
-    Arc::new(move || {
+    Arc::new(move |exposition| {
         let (registry, hub, sfu) = (registry.clone(), hub.clone(), sfu.clone());
         Box::pin(async move {
             let readings = salon_media::readings(&sfu).await;
             hub.count();
-            exposition::render(&registry, &readings)
+            exposition::render(&registry, &readings, exposition)
         })
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use salon_live::Hub;
@@ -14,6 +14,7 @@ use salon_store::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::wish;
 use crate::rest::reply;
 
 /// A store that takes longer than this to say anything is as good as gone.
@@ -51,15 +52,32 @@ fn diagnosis(store: bool, node: bool, media: Health, stopping: bool) -> (StatusC
     (status, body)
 }
 
-/// What measures everything: answers with OpenMetrics text.
-pub type Scrape = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
+/// What metrics are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    /// The text format of Prometheus, version 0.0.4, which everybody reads.
+    Text,
+    OpenMetrics,
+}
 
-/// The content type of what a [`Scrape`] answers.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What measures everything, and writes it down.
+pub type Scrape = Arc<dyn Fn(Exposition) -> BoxFuture<'static, String> + Send + Sync>;
 
-/// Everything measured, for whoever may know.
-pub async fn metrics(State(scrape): State<Scrape>) -> Response {
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape().await).into_response()
+/// Everything measured, for whoever may know, as they can read it.
+pub async fn metrics(State(scrape): State<Scrape>, headers: HeaderMap) -> Response {
+    let exposition = wanted(&headers);
+    let content_type = match exposition {
+        Exposition::Text => "text/plain; version=0.0.4; charset=utf-8",
+        Exposition::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    };
+    ([(header::CONTENT_TYPE, content_type), (header::VARY, "accept")], scrape(exposition).await).into_response()
+}
+
+/// OpenMetrics for those who name it, and want nothing else more.
+fn wanted(headers: &HeaderMap) -> Exposition {
+    let wish = |content_type| wish(headers, content_type).unwrap_or(0.0);
+    let open = wish("application/openmetrics-text");
+    if open > 0.0 && open >= wish("text/plain") { Exposition::OpenMetrics } else { Exposition::Text }
 }
 
 #[cfg(test)]

@@ -1,30 +1,45 @@
 //! How good all calls of this node are, as readings for the metrics.
-//! Spreads are of the tracks that go out now, so they are gauges by upper bound (`le`), as histograms have it.
+//! Spreads are histograms of the tracks that go out now, so unlike others they also fall.
 
 use salon_sfu::{QualityTotals, Spread};
+
+/// Prometheus counts bytes.
+const BYTES_PER_BIT: f64 = 0.125;
 
 /// Their names have labels.
 pub fn readings(totals: &QualityTotals) -> Vec<(String, &'static str, f64)> {
     let mut readings = Vec::new();
-    let spreads: [(&str, &str, &'static str, &Spread); 6] = [
-        ("media_track_loss", "", "Tracks going out by the share of packets that do not arrive the first time", &totals.loss),
-        ("media_line_rtt_seconds", "", "Subscribers by the time to them and back", &totals.rtt),
-        ("media_track_jitter_seconds", "", "Tracks going out by the jitter their subscribers measure", &totals.jitter),
-        ("media_track_score", "kind=\"audio\",", "Tracks going out by their estimated mean opinion score", &totals.audio_score),
-        ("media_track_score", "kind=\"video\",", "Tracks going out by their estimated mean opinion score", &totals.video_score),
-        ("media_picture_bits_per_second", "", "Pictures going out by their bit rate", &totals.video_bitrate),
+    let spreads: [(&str, &str, &'static str, &Spread, f64); 6] = [
+        ("media_track_loss", "", "Tracks going out by the share of packets that do not arrive the first time", &totals.loss, 1.0),
+        ("media_line_rtt_seconds", "", "Subscribers by the time to them and back", &totals.rtt, 1.0),
+        ("media_track_jitter_seconds", "", "Tracks going out by the jitter their subscribers measure", &totals.jitter, 1.0),
+        (
+            "media_track_score",
+            "kind=\"audio\",",
+            "Tracks going out by their estimated mean opinion score",
+            &totals.audio_score,
+            1.0,
+        ),
+        (
+            "media_track_score",
+            "kind=\"video\",",
+            "Tracks going out by their estimated mean opinion score",
+            &totals.video_score,
+            1.0,
+        ),
+        ("media_picture_bytes_per_second", "", "Pictures going out by their rate", &totals.video_bitrate, BYTES_PER_BIT),
     ];
     // Lines of one family stand side by side.
-    for (name, labels, help, spread) in &spreads {
-        let bounds = spread.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+    for (name, labels, help, spread, unit) in &spreads {
+        let bounds = spread.bounds.iter().map(|bound| (bound * unit).to_string()).chain(["+Inf".to_owned()]);
         for (bound, count) in bounds.zip(&spread.counts) {
             readings.push((format!("{name}_bucket{{{labels}le=\"{bound}\"}}"), *help, *count as f64));
         }
-    }
-    for (name, labels, _, spread) in &spreads {
+        let all = spread.counts.last().copied().unwrap_or_default();
         let labels = labels.trim_end_matches(',');
         let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-        readings.push((format!("{name}_sum{labels}"), "What the values add up to", spread.sum));
+        readings.push((format!("{name}_sum{labels}"), *help, spread.sum * unit));
+        readings.push((format!("{name}_count{labels}"), *help, all as f64));
     }
     for (layer, count) in totals.layers {
         let name = format!("media_pictures_out{{layer=\"{layer}\"}}");
@@ -48,7 +63,12 @@ mod tests {
     #[test]
     fn each_family_has_few_lines_side_by_side() {
         let readings = readings(&QualityTotals::default());
-        let mut families: Vec<&str> = readings.iter().map(|(name, ..)| name.split('{').next().unwrap_or(name)).collect();
+        let family = |name: &'_ str| -> String {
+            let name = name.split('{').next().unwrap_or(name);
+            let ends = ["_bucket", "_sum", "_count"];
+            ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
+        };
+        let mut families: Vec<String> = readings.iter().map(|(name, ..)| family(name)).collect();
         families.dedup();
         let mut apart = families.clone();
         apart.sort_unstable();
