@@ -73,6 +73,13 @@ pub struct MeetingFacts {
     pub parent: Option<Parent>,
 }
 
+impl MeetingFacts {
+    /// The meeting that those of its family were made in, which may be itself.
+    pub fn head_of_family(&self) -> &MeetingId {
+        self.parent.as_ref().map_or(&self.meeting, |parent| &parent.meeting)
+    }
+}
+
 /// The session of one meeting.
 #[derive(Debug)]
 pub struct Session {

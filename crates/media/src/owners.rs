@@ -2,7 +2,7 @@
 //! Owns the list of each peer's transports; the media server itself knows rooms and packets only.
 //! Invariant: a transport is used only by the peer that opened it, and is closed when that peer is out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
 use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp, TrackId};
@@ -59,7 +59,8 @@ pub struct Opened {
     pub answer: String,
 }
 
-type Peers = HashMap<(MeetingId, PeerId), Vec<(TransportId, Role)>>;
+/// By meeting first: what is asked of one meeting walks through no other.
+type Peers = HashMap<MeetingId, HashMap<PeerId, Vec<(TransportId, Role)>>>;
 
 impl Owners {
     /// And where to hear what sessions have to know.
@@ -102,9 +103,8 @@ impl Owners {
         let Wanted { meeting, peer, participant, inside } = wanted;
         let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
         let guest = Guest { owner: OwnerId::from(participant.as_str()), inside };
-        let of = (meeting.clone(), peer.clone());
         // Noted before it is there: it may be gone before its answer is here.
-        self.peers().entry(of.clone()).or_default().push((transport.clone(), role));
+        self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push((transport.clone(), role));
         let opened = self.sfu.open_transport(&guest, RoomId::from(meeting.as_str()), transport.clone(), role, offer).await;
         let answer = match opened {
             Ok(answer) => answer,
@@ -115,7 +115,8 @@ impl Owners {
         };
         let oldest = {
             let mut peers = self.peers();
-            match peers.get_mut(&of).filter(|own| own.iter().any(|(id, _)| *id == transport)) {
+            let own = peers.get_mut(meeting).and_then(|of_meeting| of_meeting.get_mut(peer));
+            match own.filter(|own| own.iter().any(|(id, _)| *id == transport)) {
                 Some(own) => (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0),
                 None => {
                     drop(peers);
@@ -139,7 +140,7 @@ impl Owners {
     /// The peer's own transport of that name and direction; without a name, its latest.
     pub fn own(&self, meeting: &MeetingId, peer: &PeerId, role: Role, name: Option<&str>) -> Option<TransportId> {
         let peers = self.peers();
-        let own = peers.get(&(meeting.clone(), peer.clone()))?;
+        let own = peers.get(meeting)?.get(peer)?;
         let mut matching = own.iter().rev().filter(|(_, of)| *of == role).map(|(id, _)| id);
         match name.filter(|name| !name.is_empty()) {
             Some(name) => matching.find(|id| id.as_str() == name).cloned(),
@@ -148,8 +149,8 @@ impl Owners {
     }
 
     /// The meetings whose people have media connections here.
-    pub fn meetings(&self) -> HashSet<MeetingId> {
-        self.peers().keys().map(|(meeting, _)| meeting.clone()).collect()
+    pub fn meetings(&self) -> Vec<MeetingId> {
+        self.peers().keys().cloned().collect()
     }
 
     /// The connections of each peer of a meeting and what goes over them.
@@ -159,9 +160,9 @@ impl Owners {
     pub async fn lines(&self, meeting: &MeetingId) -> Result<HashMap<PeerId, Vec<LineQuality>>, salon_sfu::Error> {
         let lines = self.sfu.quality(RoomId::from(meeting.as_str())).await?;
         let peers = self.peers();
-        let own = peers.iter().filter(|((of, _), _)| of == meeting);
+        let own = peers.get(meeting).into_iter().flatten();
         let owners: HashMap<&TransportId, &PeerId> =
-            own.flat_map(|((_, peer), own)| own.iter().map(move |(transport, _)| (transport, peer))).collect();
+            own.flat_map(|(peer, own)| own.iter().map(move |(transport, _)| (transport, peer))).collect();
         let mut found: HashMap<PeerId, Vec<LineQuality>> = HashMap::new();
         for line in lines {
             if let Some(peer) = owners.get(&line.transport) {
@@ -178,7 +179,14 @@ impl Owners {
 
     /// Takes down everything a peer has.
     pub fn close_peer(&self, meeting: &MeetingId, peer: &PeerId) {
-        let own = self.peers().remove(&(meeting.clone(), peer.clone()));
+        let own = {
+            let mut peers = self.peers();
+            let own = peers.get_mut(meeting).and_then(|of_meeting| of_meeting.remove(peer));
+            if peers.get(meeting).is_some_and(HashMap::is_empty) {
+                peers.remove(meeting);
+            }
+            own
+        };
         self.tracks().retain(|_, source| source.peer != *peer || source.meeting != *meeting);
         for (transport, _) in own.into_iter().flatten() {
             self.sfu.close_transport(transport);
@@ -187,9 +195,9 @@ impl Owners {
 
     /// Takes down everything of a meeting, whose session is another's from now on, or nobody's.
     pub fn take_down(&self, meeting: &MeetingId) {
-        let of_meeting: Vec<_> = self.peers().extract_if(|(of, _), _| of == meeting).collect();
+        let of_meeting = self.peers().remove(meeting);
         self.tracks().retain(|_, source| source.meeting != *meeting);
-        for (transport, _) in of_meeting.into_iter().flat_map(|(_, own)| own) {
+        for (transport, _) in of_meeting.into_iter().flatten().flat_map(|(_, own)| own) {
             self.sfu.close_transport(transport);
         }
     }
@@ -201,9 +209,12 @@ impl Owners {
     }
 
     fn forget_transport(&self, transport: &TransportId) {
-        self.peers().retain(|_, own| {
-            own.retain(|(id, _)| id != transport);
-            !own.is_empty()
+        self.peers().retain(|_, of_meeting| {
+            of_meeting.retain(|_, own| {
+                own.retain(|(id, _)| id != transport);
+                !own.is_empty()
+            });
+            !of_meeting.is_empty()
         });
     }
 
@@ -278,6 +289,28 @@ mod tests {
         assert_eq!(media.cut_off_until(&meeting, &bob, crash), None, "who published nothing has nothing to lose");
         media.cut_off(&meeting, [bob.clone()], until);
         assert_eq!(media.cut_off.lock().unwrap().len(), 1, "what is over is forgotten");
+        media.sfu.stop().await;
+    }
+
+    #[tokio::test]
+    async fn of_a_meeting_nothing_is_left_when_its_people_are_gone() {
+        let (sfu, _events) =
+            salon_sfu::start(salon_sfu::Config { bind: "127.0.0.1:0".parse().unwrap(), ..salon_sfu::Config::default() }).unwrap();
+        let (media, _news) = Owners::new(sfu);
+        let (one, other) = (MeetingId::parse("one").unwrap(), MeetingId::parse("other").unwrap());
+        let peers: Vec<PeerId> = ["ada", "bob", "cy"].map(|peer| PeerId::parse(peer).unwrap()).into();
+        let transport = |name: &str| TransportId::from(name);
+        for (meeting, peer, name) in [(&one, &peers[0], "a"), (&one, &peers[1], "b"), (&other, &peers[2], "c")] {
+            let connection = (transport(name), Role::Send);
+            media.peers().entry(meeting.clone()).or_default().insert(peer.clone(), vec![connection]);
+        }
+        assert_eq!(media.own(&one, &peers[0], Role::Send, None), Some(transport("a")));
+        assert_eq!(media.own(&other, &peers[0], Role::Send, None), None);
+        media.close_peer(&one, &peers[0]);
+        media.transport_closed(&transport("b")).await;
+        assert_eq!(media.meetings(), [other.clone()]);
+        media.take_down(&other);
+        assert!(media.meetings().is_empty());
         media.sfu.stop().await;
     }
 }

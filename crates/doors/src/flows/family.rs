@@ -14,8 +14,7 @@ pub struct Family {
 impl Family {
     /// The family of a meeting, whether it is the parent or one of the others.
     pub async fn of(store: &Store, facts: MeetingFacts) -> Result<Self, Failed> {
-        let parent = facts.parent.map_or(facts.meeting, |parent| parent.meeting);
-        let parent = store.meeting_of(&parent).await?.ok_or(Refusal::UnknownMeeting)?;
+        let parent = store.meeting_of(facts.head_of_family()).await?.ok_or(Refusal::UnknownMeeting)?;
         let rooms = store.connected_meetings(&parent.id).await?;
         Ok(Self { parent, rooms })
     }

@@ -1,5 +1,5 @@
 //! Connected meetings (breakout rooms): listing, making, deleting, moving people, and messages to other meetings.
-//! Invariant: only meetings of the caller's own family are touched.
+//! Invariant: only meetings of the caller's own family are touched, and no family is looked up for who may not ask.
 //! Next: `connected/from_wire.rs` and `connected/to_wire.rs`; `flows/travel.rs`, how people are moved; `salon_core::session`,
 //! `connected.rs`, which judges; `salon_live`, `families.rs`, which tells everyone.
 
@@ -118,23 +118,28 @@ pub async fn move_people(caller: &Caller, request: wire::MovePeersBetweenRoomsRe
     if request.participants.len() > MAX_MOVED {
         return Err(Refusal::TooLarge.into());
     }
-    let family = own_family(caller).await?;
-    let source = family.find(request.source_meeting_id())?;
-    let destination = family.find(request.destination_meeting_id())?;
-    if source.id == destination.id || request.participants.is_empty() {
+    let source = from_wire::meeting(request.source_meeting_id())?;
+    let destination = from_wire::meeting(request.destination_meeting_id())?;
+    if source == destination || request.participants.is_empty() {
         return Err(Trouble::Malformed("people are moved from one meeting to another"));
     }
     let people = from_wire::departures(request.participants)?;
-    let goes_home = destination.id == family.parent.id;
-    let wish = Move {
-        source: source.id.clone(),
-        destination: destination.id.clone(),
-        to_parent: goes_home,
+    let mut wish = Move {
+        source: source.clone(),
+        destination: destination.clone(),
+        to_parent: false,
         people: people.iter().map(|person| person.participant.clone()).collect(),
         changes_presets: people.iter().any(|person| person.preset.is_some()),
     };
     let peer = caller.peer.clone();
-    let let_in = caller.handle.call(move |session, now| session.may_move(now, &peer, &wish)).await??;
+    let judged = caller.handle.call(move |session, now| {
+        wish.to_parent = wish.destination == *session.facts().head_of_family();
+        session.may_move(now, &peer, &wish)
+    });
+    let let_in = judged.await??;
+    let family = own_family(caller).await?;
+    let (source, destination) = (family.find(source.as_str())?, family.find(destination.as_str())?);
+    let goes_home = destination.id == family.parent.id;
     let there = caller.hub.find(source.id.as_str()).ok_or(Refusal::UnknownPeer)?;
     let way = Way { from: source, to: destination, let_in };
     let party = caller.travel.prepare(&way, &there, people).await?;
@@ -158,18 +163,24 @@ pub async fn broadcast(caller: &Caller, request: wire::BroadcastMessage) -> Resu
     if request.ids.len() > MAX_BROADCAST_IDS {
         return Err(Refusal::TooLarge.into());
     }
-    let family = own_family(caller).await?;
-    let mut to: Vec<(MeetingId, bool)> = Vec::new();
+    let mut to: Vec<MeetingId> = Vec::new();
     for id in &request.ids {
-        let meeting = family.find(id)?;
-        if !to.iter().any(|(known, _)| *known == meeting.id) {
-            to.push((meeting.id.clone(), meeting.id == family.parent.id));
+        let meeting = from_wire::meeting(id)?;
+        if !to.contains(&meeting) {
+            to.push(meeting);
         }
     }
     let message = message(request);
     let (peer, wanted, said) = (caller.peer.clone(), to.clone(), message.clone());
-    caller.handle.call(move |session, now| session.may_broadcast_to(now, &peer, &wanted, &said)).await??;
-    for (meeting, _) in to {
+    let judged = caller.handle.call(move |session, now| {
+        let parent = session.facts().head_of_family().clone();
+        let wanted: Vec<_> = wanted.into_iter().map(|meeting| (meeting.clone(), meeting == parent)).collect();
+        session.may_broadcast_to(now, &peer, &wanted, &said)
+    });
+    judged.await??;
+    let family = own_family(caller).await?;
+    to.iter().try_for_each(|meeting| family.find(meeting.as_str()).map(drop))?;
+    for meeting in to {
         let Some(handle) = caller.hub.find(meeting.as_str()) else { continue };
         let (peer, message) = (caller.peer.clone(), message.clone());
         handle.call(move |session, now| session.relay(now, Some(&peer), message)).await?;

@@ -1,6 +1,7 @@
 //! What clients ask of connected meetings, in our words.
 
-use salon_core::{ParticipantId, PresetId};
+use salon_core::session::Refusal;
+use salon_core::{MeetingId, ParticipantId, PresetId};
 use salon_wire::signaling::socket::room as wire;
 
 use crate::flows::travel::Departure;
@@ -8,7 +9,12 @@ use crate::signaling::trouble::Trouble;
 
 /// Titles of meetings to make.
 pub fn titles(request: wire::CreateConnectedRoomsRequest) -> Vec<String> {
-    request.payloads.into_iter().map(|room| room.title.unwrap_or_default()).collect()
+    request.payloads.into_iter().map(|room| room.title.unwrap_or_default().trim().to_owned()).collect()
+}
+
+/// A meeting by the id that a client gives. What has not the form of one is none.
+pub fn meeting(id: &str) -> Result<MeetingId, Refusal> {
+    MeetingId::parse(id).map_err(|_| Refusal::UnknownMeeting)
 }
 
 /// Meetings to delete, as they are called by the client.
