@@ -140,6 +140,14 @@ impl Comparison {
     }
 }
 
+/// What a call answers beside success, whatever it is about.
+fn refusals_of(path: &str, body: bool) -> impl Iterator<Item = &'static str> {
+    let app = path.contains("{app_id}").then_some("404");
+    let key = if path.contains("{account_id}") { &["400", "403", "429"][..] } else { &[] };
+    let sent = if body { &["408", "413", "422"][..] } else { &[] };
+    ["421", "500", "503"].into_iter().chain(app).chain(key.iter().chain(sent).copied())
+}
+
 #[tokio::test]
 async fn it_is_the_published_contract() {
     let app = TestApp::dev().await;
@@ -190,9 +198,14 @@ async fn it_is_the_published_contract() {
         assert_eq!(answers, [&status], "{at}");
         let answer = operation["responses"][&status]["content"]["application/json"]["schema"].clone();
         all.compare(&endpoint["success"]["schema"], &answer, &format!("{at} {status}"), true);
+        for status in refusals_of(path, !body.is_null()) {
+            assert!(!operation["responses"][status].is_null(), "{at}: {status} is not described");
+        }
         for (status, refusal) in
             operation["responses"].as_object().expect("answers").iter().filter(|(status, _)| !status.starts_with('2'))
         {
+            let shared = refusal["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/responses/"));
+            let refusal = shared.map_or(refusal, |name| &ours["components"]["responses"][name]);
             all.compare(
                 &CONTRACT["error_schema"],
                 &refusal["content"]["application/json"]["schema"].clone(),
