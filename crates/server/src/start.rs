@@ -73,7 +73,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Starts a node and answers when it accepts requests.
 pub async fn start(mut config: Config) -> anyhow::Result<Running> {
-    descriptors::fit(&mut config);
     make_folder(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut registry = telemetry::registry();
@@ -87,10 +86,12 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     let files = Files::open(&config.files_settings())?;
     let secret = store.setting_or_insert("token_secret", &secret::fresh()).await?;
 
-    let in_use = || format!("cannot listen on {}; is another server using it?", config.listen);
+    let listen = config.listen;
+    let in_use = move || format!("cannot listen on {listen}; is another server using it?");
     let http = Port::take(config.listen).with_context(in_use)?;
     let addr = http.address()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %addr, store = config.database_shown(), "starting");
+    descriptors::fit(&mut config);
     warnings::tell(&config, &store).await?;
     let tcp = media::TcpPorts::take(&config, addr)?;
     let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
