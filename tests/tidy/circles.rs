@@ -124,8 +124,8 @@ impl Crate {
             }
             let back = |name: &Name| way(&imports, &circle[0], name).is_some() && way(&imports, name, &circle[0]).is_some();
             let knot: Vec<_> = imports.keys().filter(|name| back(name)).map(|name| (*name).clone()).collect();
-            let path = circle.iter().map(|name| shown(name)).collect::<Vec<_>>().join(" -> ");
-            let all = knot.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+            let path = circle.iter().map(shown).collect::<Vec<_>>().join(" -> ");
+            let all = knot.iter().map(shown).collect::<Vec<_>>().join(", ");
             told.push(format!("{path} ({} modules are tied into it: {all})", knot.len()));
             tied.extend(knot);
         }

@@ -137,7 +137,7 @@ fn swallow(sinks: Vec<UdpSocket>, stop: &AtomicBool, arrived: &AtomicU64) {
         registered.push(sink);
     }
     let mut events = Events::with_capacity(1_024);
-    let mut batch = Batch::new();
+    let mut batch = Batch::default();
     while !stop.load(Ordering::Relaxed) {
         let _ = poll.poll(&mut events, Some(PATIENCE));
         for event in &events {
@@ -165,7 +165,7 @@ fn forward(
             LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).expect("a key of the right length"))
         })
         .collect();
-    let mut batch = Batch::new();
+    let mut batch = Batch::default();
     let mut out = Vec::with_capacity(GATHER_BYTES + 65_536);
     // Receiver, first and last byte, size of a datagram.
     let mut runs: Vec<(usize, usize, usize, u16)> = Vec::new();

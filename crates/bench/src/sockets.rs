@@ -85,7 +85,7 @@ mod tests {
         let address = to.local_addr().unwrap().into();
         let run = Run { to: &address, bytes: &[7; 250], segment: 100 };
         assert_eq!(send_runs(&from, &[run], true), 1);
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         let mut lengths = Vec::new();
         while lengths.len() < 3 {
             let count = batch.wait(to.as_raw_fd());

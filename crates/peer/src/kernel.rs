@@ -23,14 +23,16 @@ pub struct Batch {
     filled: usize,
 }
 
-impl Batch {
-    pub fn new() -> Self {
+impl Default for Batch {
+    fn default() -> Self {
         // SAFETY: all-zero is a valid value of these plain C structs.
         let (heads, parts) = unsafe { (Box::new(zeroed()), Box::new(zeroed())) };
         let bytes = vec![[0; DATAGRAM]; BATCH].into_boxed_slice().try_into().expect("as long as it was made");
         Self { bytes, control: Box::new([[0; CONTROL / 8]; BATCH]), heads, parts, filled: 0 }
     }
+}
 
+impl Batch {
     /// Reads what there is, without waiting. The number of datagrams.
     pub fn receive(&mut self, socket: RawFd) -> usize {
         self.read(socket, libc::MSG_DONTWAIT)
@@ -134,7 +136,7 @@ mod tests {
         for length in [100, 50] {
             from.send_to(&vec![7; length], to.local_addr().unwrap()).unwrap();
         }
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         let mut lengths = Vec::new();
         while lengths.len() < 2 {
             let count = batch.wait(to.as_raw_fd());

@@ -163,7 +163,7 @@ struct Delayed {
 impl<R: Role> Clients<R> {
     fn run(mut self) {
         let mut events = Events::with_capacity(1_024);
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         loop {
             let now = Instant::now();
             let due = self.clients.iter().map(Client::due).chain(self.delayed.front().map(|packet| packet.due)).min();

@@ -15,7 +15,7 @@ impl Session {
         self.caller(caller)?;
         let known = self.live().into_iter().flat_map(Record::present);
         let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
-        Ok(known.map(|peer| PeerView::of(peer)).collect())
+        Ok(known.map(PeerView::of).collect())
     }
 
     /// The same for a caller that asks for the list, which it may do only so often. The first time after each join is
@@ -35,7 +35,7 @@ impl Session {
     pub fn peer(&self, caller: &PeerId, peer: &PeerId) -> Result<PeerView, Refusal> {
         self.caller(caller)?;
         let found = self.present(peer).filter(|found| found.is_announced() || peer == caller);
-        found.map(|found| PeerView::of(found)).ok_or(Refusal::UnknownPeer)
+        found.map(PeerView::of).ok_or(Refusal::UnknownPeer)
     }
 
     /// Whether this is a connection of that participant, here or within its grace.

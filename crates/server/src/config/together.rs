@@ -104,7 +104,8 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
             origins.of("ice.urls"),
         )));
     }
-    if !ice.secret.is_empty() && !(ice.username.is_empty() && ice.credential.is_empty()) {
+    let has_login = !ice.username.is_empty() || !ice.credential.is_empty();
+    if has_login && !ice.secret.is_empty() {
         errors.push(ConfigError(format!(
             "ice.secret is set ({}), and so is ice.username or ice.credential: set one or the other, as the TURN server has it",
             origins.of("ice.secret"),

@@ -27,7 +27,9 @@ pub(super) enum Command {
 }
 
 /// Something to do on an engine.
-pub(super) struct Errand(Box<dyn FnOnce(&mut Engine, &Directory, &Neighbours, Instant) + Send>);
+pub(super) struct Errand(Box<Act>);
+
+type Act = dyn FnOnce(&mut Engine, &Directory, &Neighbours, Instant) + Send;
 
 /// Where an errand is done.
 pub(super) struct Desk<'a> {

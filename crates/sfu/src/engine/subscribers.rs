@@ -106,7 +106,7 @@ impl Engine {
             return;
         }
         trap::spring("allocate");
-        let Some(budget) = subscribing.to_allocate(now) else { return };
+        let Some(budget) = subscribing.take_budget(now) else { return };
         let mut audio = 0;
         let (mut mids, mut wishes) = (Vec::new(), Vec::new());
         for (mid, consumer) in subscribing.consumers() {

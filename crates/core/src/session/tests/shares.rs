@@ -272,7 +272,7 @@ fn once(session: &mut Session, now: Timestamp, act: Act, n: usize) -> Result<(),
             session.join_stage(now, &id("cy"))?;
             session.leave_stage(now, &id("cy"), &[super::minutes::participant("cy")])
         }
-        Act::Host => session.pin(now, &me, (n % 2 == 0).then_some(&other)),
+        Act::Host => session.pin(now, &me, n.is_multiple_of(2).then_some(&other)),
         Act::Remove => session.kick(now, &me, &[id("nobody")]),
         Act::StoreWrite => session.store_set(now, &me, "s", vec![StoreItem { key: "k".to_string(), payload: n.to_string() }]),
         Act::ChatText => session.say(now, &me, text(n).0, ChatTo::Everyone, text(n).1),
@@ -295,7 +295,7 @@ fn once(session: &mut Session, now: Timestamp, act: Act, n: usize) -> Result<(),
         Act::ConnectedChange => session.may_alter_connected(now, &me, 1),
         Act::PermissionChange => {
             let mut changes = Changes::default();
-            changes.flags.insert(Flag::EditDisplayName, n % 2 == 0);
+            changes.flags.insert(Flag::EditDisplayName, n.is_multiple_of(2));
             let participant = super::minutes::participant("bo");
             session.change_permissions(now, &me, &[NewPermissions { participant, changes, hidden: None, robot: None }])
         }

@@ -11,6 +11,9 @@ use crate::engine::{demux, stun};
 use crate::limits::{CONSENT_LASTS, UNASKED_TIMES};
 use crate::{Kind, Role};
 
+/// Which datagrams are lost, and what else is seen of them: when, whose, which way.
+type Loses = dyn FnMut(std::time::Instant, usize, Way, &[u8]) -> bool;
+
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
@@ -39,10 +42,7 @@ impl Call {
     }
 
     /// Notes what Bob sends; with `silent` nothing of it arrives.
-    fn listen(
-        taps: &Rc<RefCell<(Vec<u8>, Vec<u8>)>>,
-        silent: bool,
-    ) -> Box<dyn FnMut(std::time::Instant, usize, Way, &[u8]) -> bool> {
+    fn listen(taps: &Rc<RefCell<(Vec<u8>, Vec<u8>)>>, silent: bool) -> Box<Loses> {
         let taps = taps.clone();
         Box::new(move |_, who, way, bytes| {
             if who != BOB || way != Way::Up {

@@ -106,7 +106,7 @@ impl Subscribing {
     }
 
     /// What the line carries, in bit/s, if it is time to share that out.
-    pub(crate) fn to_allocate(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn take_budget(&mut self, now: Instant) -> Option<u64> {
         let budget = self.egress.as_ref()?.congestion.estimate()?;
         let pause = if self.wanted.saturating_mul(2) <= budget { ALLOCATE_CALMLY } else { ALLOCATE_EVERY };
         if self.allocated_at.is_some_and(|at| now.saturating_duration_since(at) < pause) {
