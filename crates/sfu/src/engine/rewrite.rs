@@ -172,16 +172,28 @@ impl Timeline {
 
     /// The outgoing timestamp of a packet that is sent now.
     pub(crate) fn map(&mut self, now: Instant, incoming: u32, report: Option<Report>) -> u32 {
-        let (now, incoming) = match self.squeezed {
-            Some(until) => self.squeezed_to(now, incoming, until),
-            None => (now, incoming),
-        };
+        match self.squeezed {
+            Some(until) => self.map_squeezed(now, incoming, report, until),
+            None => self.map_plain(now, incoming, report),
+        }
+    }
+
+    #[inline]
+    fn map_plain(&mut self, now: Instant, incoming: u32, report: Option<Report>) -> u32 {
         let out = incoming.wrapping_add(self.offset);
         // Late packets must not move the reference back.
         if self.last.is_none_or(|last| out.wrapping_sub(last.out) as i32 >= 0) {
             self.last = Some(LastSent { out, at: now, report });
         }
         out
+    }
+
+    /// Apart from the rest, so that packets of now do not pay for those of the past.
+    #[cold]
+    #[inline(never)]
+    fn map_squeezed(&mut self, now: Instant, incoming: u32, report: Option<Report>, until: (Instant, u32)) -> u32 {
+        let (now, incoming) = self.squeezed_to(now, incoming, until);
+        self.map_plain(now, incoming, report)
     }
 
     fn squeezed_to(&mut self, now: Instant, incoming: u32, until: (Instant, u32)) -> (Instant, u32) {
