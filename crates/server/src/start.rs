@@ -91,8 +91,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     let http = Port::take(config.listen).with_context(in_use)?;
     let addr = http.address()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %addr, store = config.database_shown(), "starting");
-    descriptors::fit(&mut config);
     warnings::tell(&config, &store).await?;
+    descriptors::fit(&mut config);
     let tcp = media::TcpPorts::take(&config, addr)?;
     let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
     let (owners, media_news) = Owners::new(sfu.clone());
