@@ -33,6 +33,10 @@ for (const client of Object.keys(OLDER)) {
       const meeting = await stage.api.createMeeting();
       const ada = await stage.invites('Ada', meeting, { client });
       await ada.joins();
+      // Then it hears of Bob's camera by itself, not in the answer to its own join.
+      await eventually('Ada is connected both ways', async () => {
+        assert.equal((await ada.asks(() => window.person.protocols())).length, 2);
+      });
       const bob = await stage.invites('Bob', meeting);
       await bob.joins();
       await ada.eventuallyMeets(bob);

@@ -53,18 +53,22 @@ pub fn media_participant(peer: &PeerView, tracks: &[Track]) -> edge::RoomPartici
         producer_states: tracks.iter().map(producer_state).collect(),
         display_name: peer.name.clone(),
         user_id: Some(peer.participant.to_string()),
-        capabilities: Some(takes_any_picture()),
+        capabilities: Some(said_to_take_and_send()),
     }
 }
 
 /// Cores before 2.0 send their camera once in each codec that is the best for somebody, and switch only some of these on
-/// again (seen in web SDK 1.2.0): so that they send it once, all are said to take the one they begin with. Later ones do not
+/// again: so that they send it once, all are said to take the one they begin with. And they pass over cameras in another codec
+/// than the best that somebody is said to send: so nobody is said to send that one (seen in web SDK 1.2.0). Later ones do not
 /// look.
-fn takes_any_picture() -> media::PeerRtpCapabilitites {
+fn said_to_take_and_send() -> media::PeerRtpCapabilitites {
     let codec = |mime_type: &str| media::Codec { mime_type: mime_type.to_owned(), clock_rate: 90_000, ..media::Codec::default() };
-    let video = media::RtpCapability { codecs: vec![codec("video/VP9"), codec("video/VP8")], header_extensions: Vec::new() };
-    let all = media::RtpCapabilitites { audio: None, video: Some(video) };
-    media::PeerRtpCapabilitites { sender: Some(all.clone()), receiver: Some(all) }
+    let pictures = |codecs: &[&str]| {
+        let codecs = codecs.iter().map(|name| codec(name)).collect();
+        let video = Some(media::RtpCapability { codecs, header_extensions: Vec::new() });
+        Some(media::RtpCapabilitites { audio: None, video })
+    };
+    media::PeerRtpCapabilitites { sender: pictures(&["video/VP8"]), receiver: pictures(&["video/VP9", "video/VP8"]) }
 }
 
 pub fn producer_state(track: &Track) -> media::ProducerState {
