@@ -37,7 +37,7 @@ mod settings;
 mod webhook_past;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -101,12 +101,13 @@ struct Parts {
     public_url: PublicUrl,
     files: Arc<FileDesk>,
     ice: Arc<Ice>,
-    openapi: Document,
 }
 
-/// The OpenAPI document, as JSON.
-#[derive(Clone)]
-struct Document(Bytes);
+/// The OpenAPI document, as JSON; made when somebody first asks, because few do and it is large while it is made.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    let document = openapi::document(&[(KIT, &kit()), (ACCOUNT, &account()), ("", &root())]);
+    serde_json::to_vec(&document).expect("the document is plain data").into()
+});
 
 macro_rules! hands_out {
     ($($type:ty: $($part:ident).+;)*) => {$(
@@ -137,7 +138,6 @@ hands_out! {
     PublicUrl: public_url;
     Arc<FileDesk>: files;
     Arc<Ice>: ice;
-    Document: openapi;
 }
 
 /// The resources of an app.
@@ -287,8 +287,6 @@ pub fn routes() -> Vec<(String, Rule)> {
 /// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
     let (kit, account, root) = (kit(), account(), root());
-    let document = openapi::document(&[(KIT, &kit), (ACCOUNT, &account), ("", &root)]);
-    let openapi = Document(serde_json::to_vec(&document).expect("the document is plain data").into());
     let mut table = table(&kit, &account, &root);
     for (path, route) in beside {
         table.add(path, Rule::of(Who::Anyone), route.clone().with_state(()));
@@ -321,7 +319,6 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
             tasks: doors.tasks.clone(),
         }),
         ice: Arc::new(settings.ice),
-        openapi,
         doors,
     }));
     router
@@ -343,8 +340,8 @@ pub fn metrics_router(doors: &Doors, scraping: Scraping) -> Router {
         .with_state((doors.scrape.clone(), scraping))
 }
 
-async fn openapi_json(State(Document(json)): State<Document>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+async fn openapi_json() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
 
 /// What no route takes: the client's question where it is, the page, or nothing.
