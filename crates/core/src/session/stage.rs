@@ -139,14 +139,6 @@ impl Session {
         Ok(self.stage_request_list())
     }
 
-    /// Where everyone stands whom `caller` may know of, in the order of joining.
-    pub fn stage_positions(&self, caller: &PeerId) -> Result<Vec<(PeerId, Stage)>, Refusal> {
-        self.caller(caller)?;
-        let known = self.live().into_iter().flat_map(Record::present);
-        let known = known.filter(|peer| peer.is_announced() || peer.who.peer == *caller);
-        Ok(known.map(|peer| (peer.who.peer.clone(), Stage::of(peer))).collect())
-    }
-
     /// Tells a client that it was called up, which it may have missed while it was away. That it asks it has from the answer
     /// to its join, and from nothing else (seen in web SDK 2.0.2).
     pub(super) fn tell_own_call(&mut self, peer: &PeerId) {

@@ -5,8 +5,8 @@
 
 use prost::Message as _;
 use prost::bytes::Bytes;
-use salon_core::session::{Act, Refusal, Stage, StageNews, StageRequest};
-use salon_core::{PeerId, Session};
+use salon_core::Session;
+use salon_core::session::{Act, PeerView, Refusal, Stage, StageNews, StageRequest};
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::{livestreaming as wire, room};
 
@@ -65,11 +65,11 @@ pub async fn requests(caller: &Caller) -> Result<Answer, Trouble> {
 /// Where everybody stands: the Android core 1.3.0 asks on each join, and takes all for off stage without an answer.
 pub async fn state(caller: &Caller) -> Result<Answer, Trouble> {
     let mut state = room::GetRoomStageStateResponse::default();
-    for (peer, stage) in positions(caller).await? {
-        match stage {
-            Stage::On => state.on_stage_peers.push(peer.to_string()),
-            Stage::Approved => state.approved_stage_peers.push(peer.to_string()),
-            Stage::Requested => state.requested_stage_peers.push(peer.to_string()),
+    for view in people(caller).await? {
+        match view.stage {
+            Stage::On => state.on_stage_peers.push(view.peer.to_string()),
+            Stage::Approved => state.approved_stage_peers.push(view.peer.to_string()),
+            Stage::Requested => state.requested_stage_peers.push(view.peer.to_string()),
             Stage::Off => {}
         }
     }
@@ -78,15 +78,15 @@ pub async fn state(caller: &Caller) -> Result<Answer, Trouble> {
 
 /// Those on stage.
 pub async fn peers(caller: &Caller) -> Result<Answer, Trouble> {
-    let on_stage = positions(caller).await?.into_iter().filter(|(_, stage)| *stage == Stage::On);
-    answer(&wire::GetStagePeersResponse { stage_peers: on_stage.map(|(peer, _)| peer.to_string()).collect() })
+    let on_stage = people(caller).await?.into_iter().filter(|view| view.stage == Stage::On);
+    answer(&wire::GetStagePeersResponse { stage_peers: on_stage.map(|view| view.peer.to_string()).collect() })
 }
 
-async fn positions(caller: &Caller) -> Result<Vec<(PeerId, Stage)>, Trouble> {
+async fn people(caller: &Caller) -> Result<Vec<PeerView>, Trouble> {
     let peer = caller.peer.clone();
     let read = move |session: &mut Session, now| {
         session.ask(now, &peer, Act::Listing)?;
-        session.stage_positions(&peer)
+        session.peers(&peer)
     };
     Ok(caller.handle.call(read).await??)
 }
