@@ -20,7 +20,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("salon-media", &["salon-core", "salon-sfu"]),
     ("salon-quality", &["salon-core", "salon-live", "salon-media", "salon-sfu", "salon-store"]),
     ("salon-files", &["salon-core", "salon-store"]),
-    ("salon-webhooks", &["salon-core", "salon-store"]),
+    ("salon-webhooks", &["salon-core", "salon-edge", "salon-store"]),
     ("salon-doors", &DOORS),
     ("salon-peer", &["salon-srtp", "salon-wire"]),
     ("salon-bench", &["salon-peer"]),

@@ -13,12 +13,18 @@ pub struct Network {
 }
 
 impl Network {
+    /// This computer.
+    pub fn loopback() -> [Self; 2] {
+        let v4 = Self { base: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), bits: 8 };
+        [v4, Self { base: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 }]
+    }
+
     /// This computer, and networks that are nobody's on the internet: where proxies stand.
     pub fn private() -> Vec<Self> {
         let v4 = |a, b, bits| Self { base: IpAddr::V4(Ipv4Addr::new(a, b, 0, 0)), bits };
         let v6 = |first, bits| Self { base: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), bits };
-        let here = Self { base: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
-        vec![v4(127, 0, 8), v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(100, 64, 10), here, v6(0xfc00, 7), v6(0xfe80, 10)]
+        let private = [v4(10, 0, 8), v4(172, 16, 12), v4(192, 168, 16), v4(100, 64, 10), v6(0xfc00, 7), v6(0xfe80, 10)];
+        Self::loopback().into_iter().chain(private).collect()
     }
 
     /// Whether an address is in it.

@@ -4,9 +4,9 @@
 //! Source of the list: IANA's registries of special-purpose addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use reqwest::Url;
+use salon_edge::Network;
 
 /// Addresses that are not on the internet, or lead back from it.
 const CLOSED: [&str; 24] = [
@@ -38,39 +38,6 @@ const CLOSED: [&str; 24] = [
     "ff00::/8",
 ];
 
-/// A range of addresses, as `10.0.0.0/8` or a single address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl FromStr for Network {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| ())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), str::parse).map_err(|_| ())?;
-        if bits > most { Err(()) } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl Network {
-    fn holds(&self, address: IpAddr) -> bool {
-        let same = |ours: u128, theirs: u128, width: u32| {
-            let free = width - u32::from(self.bits);
-            ours.checked_shr(free).unwrap_or(0) == theirs.checked_shr(free).unwrap_or(0)
-        };
-        match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => same(ours.to_bits().into(), theirs.to_bits().into(), 32),
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.to_bits(), theirs.to_bits(), 128),
-            _ => false,
-        }
-    }
-}
-
 /// Why an address is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -101,10 +68,10 @@ impl Guard {
     /// Whether requests may go to this address.
     pub fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        if self.allowed.iter().any(|network| network.holds(address)) {
+        if self.allowed.iter().any(|network| network.has(address)) {
             return true;
         }
-        let closed = self.closed.iter().any(|network| network.holds(address));
+        let closed = self.closed.iter().any(|network| network.has(address));
         !closed && wrapped(address).is_none_or(|inner| self.admits(inner.into()))
     }
 

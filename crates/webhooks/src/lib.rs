@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use deliver::{Parts, deliver};
 pub use figures::Figures;
-pub use guard::{Guard, Network, Refused};
+pub use guard::{Guard, Refused};
 pub use key::Key;
 pub use signature::fresh_secret;
 

@@ -10,7 +10,6 @@ use super::levels::levels;
 use super::value::DatabaseUrl;
 use super::value::Expected;
 use salon_doors::content_type::{is_content_type, is_token};
-use salon_webhooks::Network;
 
 /// Both ends included.
 pub(super) fn within<T: PartialOrd + Copy + Display>(least: T, most: T) -> impl Fn(&T) -> Result<(), Expected> {
@@ -50,10 +49,6 @@ pub(super) fn ice_url(urls: &[String]) -> Result<(), Expected> {
         |url| schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)),
         "a list of addresses that begin with stun:, stuns:, turn: or turns:",
     )
-}
-
-pub(super) fn networks(networks: &[String]) -> Result<(), Expected> {
-    each(networks, |network| network.parse::<Network>().is_ok(), "a list of addresses or networks, such as 10.1.0.0/16")
 }
 
 pub(super) fn host(hosts: &[String]) -> Result<(), Expected> {

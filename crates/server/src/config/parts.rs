@@ -10,7 +10,7 @@ use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
 use salon_doors::host_names::HostNames;
 use salon_doors::{page, rest, signaling};
-use salon_webhooks::Network;
+use salon_edge::Network;
 
 /// Connections for requests, beside those that are websockets, unless it is set how many there may be.
 const BESIDE_SOCKETS: usize = 4_000;
@@ -66,7 +66,7 @@ impl Config {
             per_address: http.connections_per_address,
             waiting: WAITING.min(connections / 2).max(1),
             waiting_per_address: WAITING_PER_ADDRESS.min(connections / 4).max(1),
-            proxies: if http.proxies.is_empty() { salon_edge::Network::private() } else { http.proxies.clone() },
+            proxies: if http.proxies.is_empty() { Network::private() } else { http.proxies.clone() },
         }
     }
 
@@ -150,9 +150,8 @@ impl Config {
 
     /// Private networks that webhooks may lead into: those of the settings, and this computer while developing.
     pub fn open_networks(&self) -> Vec<Network> {
-        let here: &[&str] = if self.mode == Mode::Dev { &["127.0.0.0/8", "::1"] } else { &[] };
-        let networks = here.iter().copied().chain(self.webhooks.allow.iter().map(String::as_str));
-        networks.filter_map(|network| network.parse().ok()).collect()
+        let here = if self.mode == Mode::Dev { Network::loopback().to_vec() } else { Vec::new() };
+        here.into_iter().chain(self.webhooks.allow.iter().copied()).collect()
     }
 
     /// The database meant, for people: without the password.

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 
 use salon_edge::Network;
 
-use super::check::{
-    connectable, content_types, host, ice_url, log_levels, networks, node_name, reachable, store_url, web_url, within,
-};
+use super::check::{connectable, content_types, host, ice_url, log_levels, node_name, reachable, store_url, web_url, within};
 use super::table;
 use super::value::{DatabaseUrl, LogFormat, Secret};
 
@@ -226,7 +224,7 @@ table::settings! {
     webhooks: Webhooks {
         /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can
         /// have requests sent there. `salon dev` opens this computer as well.
-        allow: Vec<String> = Vec::new(), networks;
+        allow: Vec<Network> = Vec::new();
         /// Days after which it is forgotten what webhooks were told.
         keep_days: u32 = 30, within(1, 3_650);
     }
