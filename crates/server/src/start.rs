@@ -4,6 +4,7 @@
 //! A part that is new is a line here and a file of its own.
 
 mod announced;
+mod certificate;
 mod descriptors;
 mod dev;
 mod joint;

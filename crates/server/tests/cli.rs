@@ -145,6 +145,7 @@ fn nobody_else_on_the_computer_reads_what_is_kept() {
         let ready = BufReader::new(node.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         assert!(ready.starts_with("salon ready "), "{ready}");
         assert_eq!((mode(&data.join("alive")), mode(&data.join("files"))), (0o600, 0o700));
+        assert_eq!(mode(&data.join("media-certificate")), 0o600);
         node.kill().unwrap();
         let log = String::from_utf8(node.wait_with_output().unwrap().stderr).unwrap();
         assert_eq!(log.contains("other users of this computer can open what Salon keeps"), warned, "{log}");

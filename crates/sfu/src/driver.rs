@@ -43,7 +43,7 @@ use crate::engine::address::Address;
 use crate::engine::egress::outbox::Outbox;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, Limits, RESTARTS, RESTARTS_WITHIN, THREADS_AT_MOST};
-use crate::{CloseReason, Config, Event, Secret, TransportId};
+use crate::{Certificate, CloseReason, Config, Event, Secret, TransportId};
 
 pub use self::addresses::addresses;
 pub use self::handle::Sfu;
@@ -111,6 +111,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
     };
     // What one thread gave out, another may have to recognise.
     config.secret = Some(config.secret.map_or_else(fresh_secret, Ok)?);
+    config.certificate = Some(config.certificate.or_else(Certificate::fresh).ok_or(StartError::Certificate)?);
     let sockets = sockets(&config, threads)?;
     let polls = sockets.iter().map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let wakers = polls.iter().map(|poll| Ok(Arc::new(Waker::new(poll.registry(), COMMANDS)?)));
@@ -137,6 +138,7 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
             candidates,
             limits: config.limits.clone(),
             secret: config.secret.clone(),
+            certificate: config.certificate.clone(),
         };
         let engine = recipe.engine().ok_or(StartError::Certificate)?;
         let pulse = Arc::new(Pulse::new(now()));
@@ -199,12 +201,14 @@ struct Recipe {
     candidates: Vec<Address>,
     limits: Limits,
     secret: Option<Secret>,
+    certificate: Option<Certificate>,
 }
 
 impl Recipe {
     /// None if the crypto library makes no certificate.
     fn engine(&self) -> Option<Engine> {
-        let engine = Engine::new(now(), wall(), self.candidates.clone(), self.limits.clone(), self.secret.clone())?;
+        let (limits, secret, certificate) = (self.limits.clone(), self.secret.clone(), self.certificate.clone());
+        let engine = Engine::new(now(), wall(), self.candidates.clone(), limits, secret, certificate)?;
         Some(engine.among(self.me, self.threads, self.one_port))
     }
 }

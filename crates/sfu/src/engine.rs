@@ -70,7 +70,7 @@ use self::transport::{Happened, Transport};
 use self::transports::Transports;
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND};
-use crate::{CloseReason, Event, ProducerId, Role, Secret, TransportId};
+use crate::{Certificate, CloseReason, Event, ProducerId, Role, Secret, TransportId};
 
 /// Something for the driver to do.
 #[derive(Debug)]
@@ -124,10 +124,11 @@ impl Engine {
         candidates: Vec<Address>,
         limits: Limits,
         secret: Option<Secret>,
+        certificate: Option<Certificate>,
     ) -> Option<Self> {
         let crypto = Arc::new(salon_srtp::crypto());
         let began = (now, wall.duration_since(UNIX_EPOCH).unwrap_or_default());
-        let cert = crypto.dtls_provider.generate_certificate()?;
+        let cert = certificate.map_or_else(Certificate::fresh, Some)?.into();
         let secret = match secret {
             Some(Secret(secret)) => secret,
             None => {

@@ -7,6 +7,7 @@
 #![cfg_attr(any(test, feature = "inside"), allow(clippy::disallowed_methods, clippy::duplicate_mod))]
 
 mod cap;
+mod certificate;
 mod counters;
 mod driver;
 mod engine;
@@ -21,6 +22,7 @@ mod sdp;
 use std::net::{IpAddr, SocketAddr};
 
 pub use cap::Cap;
+pub use certificate::Certificate;
 pub use counters::{DropReason, Snapshot, TcpEnd};
 pub use driver::{Health, Sfu, StartError, addresses, begins_media, start};
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
@@ -51,6 +53,8 @@ pub struct Config {
     /// A secret that outlives the process: with it, clients of connections that died with an earlier run are told so at
     /// once, instead of finding out after seconds. None makes one for this run only.
     pub secret: Option<Secret>,
+    /// What clients are told to expect, the same in all runs. None makes one for this run only.
+    pub certificate: Option<Certificate>,
 }
 
 /// What ICE passwords are made from. It does not show in logs.
@@ -75,6 +79,7 @@ impl Config {
             tcp: Vec::new(),
             limits: Limits::default(),
             secret: None,
+            certificate: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use salon_sfu::{Event, Sfu};
 use tokio::sync::mpsc;
 
 use super::announced::announced;
+use super::certificate;
 use crate::config::{Config, Mode};
 
 /// Ports that take media over TCP.
@@ -49,6 +50,8 @@ pub fn aside(sfu: Sfu) -> Aside {
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
 pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<(Sfu, mpsc::Receiver<Event>)> {
     let tcp = announced(config, &tcp.at);
+    let certificate = certificate::lasting(&config.data.join("media-certificate"))
+        .with_context(|| format!("cannot keep the certificate for media in {}", config.data.display()))?;
     let with = |port| salon_sfu::Config {
         bind: SocketAddr::new(config.media.ip, port),
         threads: config.media.threads,
@@ -57,6 +60,7 @@ pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<(S
         announce: config.media.announce.clone(),
         tcp: tcp.clone(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
+        certificate: certificate.clone(),
         limits: config.media_limits(),
     };
     match salon_sfu::start(with(config.media.port)) {

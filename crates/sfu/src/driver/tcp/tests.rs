@@ -264,7 +264,7 @@ impl Line {
         let lobby = Arc::new(Lobby::new(100));
         let mut tcp = Tcp::new(poll.registry().try_clone().expect("a registry"), lobby.clone(), mio::Token(5));
         let now = Instant::now();
-        let mut engine = Engine::new(now, SystemTime::UNIX_EPOCH, vec![], Limits::default(), None).expect("a certificate");
+        let mut engine = Engine::new(now, SystemTime::UNIX_EPOCH, vec![], Limits::default(), None, None).expect("a certificate");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
         client.write_all(&forged("nobody")).await.expect("written");

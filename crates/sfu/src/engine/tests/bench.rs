@@ -129,7 +129,7 @@ impl Bench {
         let candidates = [Address::Udp(server()), Address::Tcp(server())];
         let engine = || {
             let (limits, secret) = (limits.clone(), Some(Secret([7; 32])));
-            Engine::new(start, SystemTime::UNIX_EPOCH, candidates.into(), limits, secret).expect("a certificate")
+            Engine::new(start, SystemTime::UNIX_EPOCH, candidates.into(), limits, secret, None).expect("a certificate")
         };
         Self {
             start,
