@@ -105,6 +105,10 @@ id! {
     DeliveryId
 }
 id! {
+    /// A credential of an account's programs.
+    ApiKeyId
+}
+id! {
     /// A question put to everyone.
     PollId
 }

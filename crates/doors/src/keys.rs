@@ -1,15 +1,17 @@
 //! Whose secret this is, and whose app that is, answered from memory once known.
 //! Owns copies of API keys and of which account owns which app; the store has the truth.
-//! Invariant: a revoked key works for at most `FRESH` longer on a node that can reach its store. Secrets are never kept,
-//! only their SHA-256.
+//! Invariant: a key that is revoked or changed here counts so at once, one that is elsewhere after at most `FRESH` on a node
+//! that can reach its store. Secrets are never kept, only their SHA-256.
 //! Next: `rest/auth.rs` reads the headers.
 
 use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use salon_core::{AccountId, AppId};
-use salon_store::{ApiKey, Store};
+use salon_core::{AccountId, ApiKeyId, AppId, Timestamp};
+use salon_store::{ApiKey, Store, USED_EVERY_MS};
 
 /// How long a key is believed without asking the store. Lower revokes sooner, higher asks less often.
 pub const FRESH: Duration = Duration::from_secs(5);
@@ -17,13 +19,25 @@ pub const FRESH: Duration = Duration::from_secs(5);
 /// Keys and apps held at most; past this the copies are dropped and asked for again.
 const MAX_COPIES: usize = 10_000;
 
-type Copies<K, V> = RwLock<HashMap<K, (V, Instant)>>;
+/// What secrets begin with, so that people and scanners of leaked secrets know one when they see it.
+pub const PREFIX: &str = "salon_";
+
+/// A key, and when it was last asked for.
+#[derive(Clone)]
+struct Copy {
+    key: Arc<ApiKey>,
+    /// The last use that the store was told of, in milliseconds; `i64::MIN` if there was none.
+    noted: Arc<AtomicI64>,
+    asked: Instant,
+}
 
 /// Answers who a secret belongs to.
 #[derive(Clone)]
 pub struct Keys {
     store: Store,
-    keys: Arc<Copies<[u8; 32], Arc<ApiKey>>>,
+    keys: Arc<RwLock<HashMap<[u8; 32], Copy>>>,
+    /// How often keys were forgotten. What was read from the store before may be from before the change.
+    forgotten: Arc<AtomicU64>,
     apps: Arc<RwLock<HashMap<AppId, AccountId>>>,
 }
 
@@ -33,38 +47,61 @@ pub fn digest(secret: &str) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+/// A new secret: 256 random bits, more than anybody can guess, so its SHA-256 needs no slowing down.
+pub fn fresh_secret() -> String {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter().fold(PREFIX.to_owned(), |mut secret, byte| {
+        write!(secret, "{byte:02x}").expect("a text takes everything");
+        secret
+    })
+}
+
 impl Keys {
     pub fn new(store: Store) -> Self {
-        Self { store, keys: Arc::default(), apps: Arc::default() }
+        Self { store, keys: Arc::default(), forgotten: Arc::default(), apps: Arc::default() }
     }
 
-    /// The key whose secret this is; `None` if there is none or it was revoked.
+    /// The key whose secret this is; `None` if there is none, or it was revoked or is over.
     ///
     /// A known key is answered from memory at once. One that was last looked up more than [`FRESH`] ago is looked up
     /// again: this request and those beside it still take the copy, the next ones see the answer.
-    pub async fn key(&self, secret: &str) -> Result<Option<Arc<ApiKey>>, salon_store::Error> {
+    pub async fn key(&self, secret: &str, now: Timestamp) -> Result<Option<Arc<ApiKey>>, salon_store::Error> {
         let hash = digest(secret);
         let copy = self.keys.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash).cloned();
-        let Some((key, asked)) = copy else { return self.ask(hash).await };
-        match asked.elapsed() {
-            age if age < FRESH => Ok(Some(key)),
+        let copy = match copy {
+            Some(copy) if copy.asked.elapsed() < FRESH => Some(copy),
             // An old copy after a quiet time could be long revoked: ask before answering.
-            age if age > 2 * FRESH => self.ask(hash).await,
-            _ => {
-                self.keep(hash, key.clone());
+            Some(copy) if copy.asked.elapsed() < 2 * FRESH => {
+                // Whoever comes beside this one need not ask too.
+                let since = self.forgotten.load(Ordering::SeqCst);
+                self.keep(hash, Copy { asked: Instant::now(), ..copy.clone() }, since);
                 let keys = self.clone();
                 tokio::spawn(async move { keys.ask(hash).await });
-                Ok(Some(key))
+                Some(copy)
             }
-        }
+            _ => self.ask(hash).await?,
+        };
+        let Some(copy) = copy.filter(|copy| !copy.key.reach.is_over(now)) else { return Ok(None) };
+        self.note_use(&copy, now);
+        Ok(Some(copy.key))
     }
 
-    async fn ask(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, salon_store::Error> {
+    /// Drops what is known of a key, after it was changed or revoked: from now on the store is asked.
+    pub fn forget(&self, id: &ApiKeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        keys.retain(|_, copy| copy.key.id != *id);
+    }
+
+    async fn ask(&self, hash: [u8; 32]) -> Result<Option<Copy>, salon_store::Error> {
+        let since = self.forgotten.load(Ordering::SeqCst);
         match self.store.api_key(&hash).await? {
             Some(key) => {
-                let key = Arc::new(key);
-                self.keep(hash, key.clone());
-                Ok(Some(key))
+                let noted = Arc::new(AtomicI64::new(key.used_at.map_or(i64::MIN, |at| at.0)));
+                let copy = Copy { key: Arc::new(key), noted, asked: Instant::now() };
+                self.keep(hash, copy.clone(), since);
+                Ok(Some(copy))
             }
             None => {
                 self.keys.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&hash);
@@ -73,12 +110,30 @@ impl Keys {
         }
     }
 
-    fn keep(&self, hash: [u8; 32], key: Arc<ApiKey>) {
+    /// Keeps a copy that was read when keys had been forgotten `since` times.
+    fn keep(&self, hash: [u8; 32], copy: Copy, since: u64) {
         let mut keys = self.keys.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.forgotten.load(Ordering::SeqCst) != since {
+            return;
+        }
         if keys.len() >= MAX_COPIES {
             keys.clear();
         }
-        keys.insert(hash, (key, Instant::now()));
+        keys.insert(hash, copy);
+    }
+
+    /// Has the store note the use, beside the request, if the last one noted is long ago.
+    fn note_use(&self, copy: &Copy, now: Timestamp) {
+        let noted = copy.noted.load(Ordering::Relaxed);
+        let due = now.0.saturating_sub(noted) >= USED_EVERY_MS;
+        if due && copy.noted.compare_exchange(noted, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let (store, key) = (self.store.clone(), copy.key.clone());
+            tokio::spawn(async move {
+                if let Err(error) = store.api_key_used(&key, now).await {
+                    tracing::debug!(%error, "the use of an API key was not noted");
+                }
+            });
+        }
     }
 
     /// The account that owns an app; `None` if there is no such app. Apps never change hands, so a copy stays true.

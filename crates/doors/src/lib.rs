@@ -7,7 +7,7 @@ pub mod content_type;
 pub mod doors;
 pub mod flows;
 pub mod host_names;
-mod ids;
+pub mod ids;
 pub mod keys;
 pub mod metrics;
 pub mod page;

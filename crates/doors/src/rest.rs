@@ -5,6 +5,7 @@
 //! Next: `rest/active_session.rs`, the hot path; `docs/api.md`, the conventions.
 
 mod active_session;
+mod api_keys;
 mod apps;
 mod auth;
 mod body;
@@ -53,6 +54,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::doors::Doors;
+use crate::keys::{Keys, digest};
 use crate::page::{self, Page};
 use crate::rest::auth::Gate;
 use crate::rest::chat_files::FileDesk;
@@ -62,7 +64,7 @@ use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::rate::Rates;
 use crate::rest::rules::Table;
-use crate::rest::settings::{BodyBytes, PerPage, PublicUrl};
+use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_live::Hub;
@@ -79,6 +81,9 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 
 /// Where an account's apps are.
 const ACCOUNT: &str = "/accounts/{account_id}/realtime/kit";
+
+/// What an account has beside its apps.
+const HOLDER: &str = "/accounts/{account_id}";
 
 /// What the addresses of the API begin with.
 const PREFIXES: [&str; 3] = ["/client/", "/accounts/", "/v2/"];
@@ -101,11 +106,12 @@ struct Parts {
     public_url: PublicUrl,
     files: Arc<FileDesk>,
     ice: Arc<Ice>,
+    fixed_key: FixedKey,
 }
 
 /// The OpenAPI document, as JSON; made when somebody first asks, because few do and it is large while it is made.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let document = openapi::document(&[(KIT, &kit()), (ACCOUNT, &account()), ("", &root())]);
+    let document = openapi::document(&[(KIT, &kit()), (ACCOUNT, &account()), (HOLDER, &holder()), ("", &root())]);
     serde_json::to_vec(&document).expect("the document is plain data").into()
 });
 
@@ -126,6 +132,8 @@ hands_out! {
     Arc<Owners>: doors.media;
     Teller: teller;
     Tokens: doors.tokens;
+    Keys: doors.keys;
+    FixedKey: fixed_key;
     Quality: doors.quality;
     Webhooks: doors.webhooks;
     Scrape: doors.scrape;
@@ -188,6 +196,15 @@ fn account() -> Vec<UtoipaMethodRouter<Rest>> {
     vec![routes!(apps::list, apps::create)]
 }
 
+/// What an account has beside its apps: Salon's own.
+fn holder() -> Vec<UtoipaMethodRouter<Rest>> {
+    vec![
+        routes!(api_keys::list, api_keys::create),
+        routes!(api_keys::show, api_keys::update, api_keys::delete),
+        routes!(api_keys::rotate),
+    ]
+}
+
 /// Resources of an app that Salon does not have yet.
 fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
@@ -241,6 +258,7 @@ fn node() -> Vec<(&'static str, MethodRouter<Rest>)> {
 fn table(
     kit: &[UtoipaMethodRouter<Rest>],
     account: &[UtoipaMethodRouter<Rest>],
+    holder: &[UtoipaMethodRouter<Rest>],
     root: &[UtoipaMethodRouter<Rest>],
 ) -> Table<Rest> {
     let mut table = Table::new();
@@ -252,8 +270,11 @@ fn table(
         for (path, route) in plain(account) {
             table.add(&format!("{prefix}{ACCOUNT}{path}"), owner, route);
         }
+        for (path, route) in plain(holder) {
+            table.add(&format!("{prefix}{HOLDER}{path}"), owner, route);
+        }
         table.close(&format!("{prefix}{KIT}"), app);
-        table.close(&format!("{prefix}/accounts/{{account_id}}"), owner);
+        table.close(&format!("{prefix}{HOLDER}"), owner);
     }
     for (path, route) in plain(kit).chain(not_yet()) {
         table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
@@ -280,14 +301,14 @@ fn plain(routes: &[UtoipaMethodRouter<Rest>]) -> impl Iterator<Item = (&str, Met
 
 /// Every route of this door, for tests that walk them all.
 pub fn routes() -> Vec<(String, Rule)> {
-    table(&kit(), &account(), &root()).done().1.all()
+    table(&kit(), &account(), &holder(), &root()).done().1.all()
 }
 
 /// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
 /// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
-    let (kit, account, root) = (kit(), account(), root());
-    let mut table = table(&kit, &account, &root);
+    let (kit, account, holder, root) = (kit(), account(), holder(), root());
+    let mut table = table(&kit, &account, &holder, &root);
     for (path, route) in beside {
         table.add(path, Rule::of(Who::Anyone), route.clone().with_state(()));
     }
@@ -319,6 +340,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
             tasks: doors.tasks.clone(),
         }),
         ice: Arc::new(settings.ice),
+        fixed_key: FixedKey(settings.dev_token.map(digest)),
         doors,
     }));
     router

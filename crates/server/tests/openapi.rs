@@ -53,6 +53,16 @@ const OWN: &[(&str, &str)] = &[
     ("get", "/events"),
 ];
 
+/// The same beside the apps of an account.
+const OWN_OF_ACCOUNTS: &[(&str, &str)] = &[
+    ("get", "/accounts/{account_id}/api-keys"),
+    ("post", "/accounts/{account_id}/api-keys"),
+    ("get", "/accounts/{account_id}/api-keys/{key_id}"),
+    ("patch", "/accounts/{account_id}/api-keys/{key_id}"),
+    ("delete", "/accounts/{account_id}/api-keys/{key_id}"),
+    ("post", "/accounts/{account_id}/api-keys/{key_id}/rotate"),
+];
+
 struct Comparison {
     ours: Value,
     found: BTreeSet<String>,
@@ -221,6 +231,7 @@ async fn it_is_the_published_contract() {
         .flat_map(|(path, item)| item.as_object().expect("methods").keys().map(move |method| (method.clone(), path.clone())))
         .collect();
     known.extend(OWN.iter().map(|(method, path)| ((*method).to_owned(), format!("{KIT}{path}"))));
+    known.extend(OWN_OF_ACCOUNTS.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())));
     assert_eq!(served, known);
     let stale: Vec<_> = DIFFERENCES.iter().filter(|difference| !all.met.contains(difference)).collect();
     assert!(stale.is_empty(), "no differences any more: {stale:?}");

@@ -7,6 +7,8 @@ mod support;
 
 #[path = "rest/access.rs"]
 mod access;
+#[path = "rest/api_keys.rs"]
+mod api_keys;
 #[path = "rest/breakouts.rs"]
 mod breakouts;
 #[path = "rest/changes.rs"]

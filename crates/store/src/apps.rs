@@ -44,9 +44,12 @@ impl Store {
         self.db.one(built(sql), args![id]).await?.as_ref().map(read_app).transpose()
     }
 
-    /// The apps of an account, searched by name.
-    pub async fn apps(&self, account: &AccountId, page: &Page) -> Result<Listing<App>> {
+    /// The apps of an account, or of them `only` this one, searched by name.
+    pub async fn apps(&self, account: &AccountId, only: Option<&AppId>, page: &Page) -> Result<Listing<App>> {
         let mut filter = Filter::new("account_id = ?", account);
+        if let Some(only) = only {
+            filter.and("id = ?", only);
+        }
         filter.and_search("search_text", page.search.as_deref());
         filter.list(&self.db, (COLUMNS, "apps"), by_creation(page), page, read_app).await
     }

@@ -35,7 +35,7 @@ pub(crate) enum Arg {
     Text(Option<String>),
     Int(Option<i64>),
     Bool(bool),
-    Bytes(Vec<u8>),
+    Bytes(Option<Vec<u8>>),
 }
 
 /// A row of either engine.
@@ -300,7 +300,13 @@ impl From<bool> for Arg {
 
 impl From<&[u8; 32]> for Arg {
     fn from(bytes: &[u8; 32]) -> Self {
-        Arg::Bytes(bytes.to_vec())
+        Arg::Bytes(Some(bytes.to_vec()))
+    }
+}
+
+impl From<Option<[u8; 32]>> for Arg {
+    fn from(bytes: Option<[u8; 32]>) -> Self {
+        Arg::Bytes(bytes.map(Vec::from))
     }
 }
 
@@ -339,6 +345,7 @@ macro_rules! id_args {
 }
 id_args!(
     salon_core::AccountId,
+    salon_core::ApiKeyId,
     salon_core::AppId,
     salon_core::DeliveryId,
     salon_core::FileId,
@@ -409,6 +416,11 @@ impl Row {
     pub fn hash(&self, column: &'static str) -> Result<[u8; 32]> {
         let bytes: Vec<u8> = self.get(column)?;
         bytes.try_into().map_err(|_| Error::column(column))
+    }
+
+    pub fn hash_or_null(&self, column: &'static str) -> Result<Option<[u8; 32]>> {
+        let bytes: Option<Vec<u8>> = self.get(column)?;
+        bytes.map(|bytes| bytes.try_into().map_err(|_| Error::column(column))).transpose()
     }
 
     fn get<T>(&self, column: &'static str) -> Result<T>

@@ -30,7 +30,7 @@ mod settings;
 mod webhooks;
 mod writer;
 
-pub use api_keys::ApiKey;
+pub use api_keys::{ApiKey, USED_EVERY_MS};
 pub use append::{Append, SessionAppend};
 pub use apps::App;
 pub use chat_files::{ChatFile, Uploaded};

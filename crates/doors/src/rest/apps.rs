@@ -21,7 +21,7 @@ use salon_live::Clock;
     responses((status = 200, body = Page<Vec<wire::App>>), (status = 400, body = ErrorBody)))]
 pub async fn list(State(store): State<Store>, owner: Owner, asked: Asked) -> Listed<Vec<wire::App>> {
     let wanted = asked.page()?;
-    let found = store.apps(&owner.account, &wanted).await?;
+    let found = store.apps(&owner.account, owner.key.reach.app.as_ref(), &wanted).await?;
     let items: Vec<_> = found.items.into_iter().map(to_wire).collect();
     let paging = paging(&wanted, items.len(), found.total);
     page(items, paging)
@@ -36,6 +36,7 @@ pub async fn create(
     owner: Owner,
     Body(body): Body<wire::AppBody>,
 ) -> Answer<wire::AppCreated> {
+    owner.of_all()?;
     let name = name("name", &body.name, MAX_NAME_CHARS)?;
     let made = new_app(&store, owner.account, name.to_owned(), clock.now()).await.map_err(|error| match error {
         StoreError::Conflict(Rule::AppName) => ApiError::conflict(format!("An app with name {name} already exists")),

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
-use salon_core::{AccountId, AppId};
+use salon_core::{AccountId, AppId, Scope};
 use salon_store::{Admission, ApiKey};
 
 use crate::host_names;
@@ -53,7 +53,7 @@ pub enum Who {
     Anyone,
 }
 
-/// A holder of an API key, asking about an app.
+/// A holder of an API key, asking about an app within its reach.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub app: AppId,
@@ -63,6 +63,14 @@ pub struct Caller {
 #[derive(Debug, Clone)]
 pub struct Owner {
     pub account: AccountId,
+    pub key: Arc<ApiKey>,
+}
+
+impl Owner {
+    /// Refuses keys that are for one app only.
+    pub fn of_all(&self) -> Result<(), ApiError> {
+        self.key.reach.app.as_ref().map_or(Ok(()), |app| Err(only_for(app)))
+    }
 }
 
 /// A participant whose token is good, with everything about them.
@@ -100,21 +108,26 @@ pub struct Gate {
 impl Gate {
     /// Lets a request in if it comes from somebody who may call such a route. The handler is told who it is.
     pub async fn admit(&self, who: Who, parts: &mut Parts) -> Result<(), ApiError> {
+        let needed = scope_of(&parts.method);
         match who {
             Who::Anyone => {}
             Who::Scraper if !self.scraping.here => return Err(ApiError::no_route()),
             Who::Scraper => self.scraping.admit(&parts.headers)?,
             Who::Account => {
-                let account = self.account(parts).await?;
-                parts.extensions.insert(Owner { account });
+                let key = self.account(parts).await?;
+                allows(&key, needed)?;
+                parts.extensions.insert(Owner { account: key.account.clone(), key });
             }
             Who::App => {
-                let account = self.account(parts).await?;
-                let no_app = || no_app(&account);
+                let key = self.account(parts).await?;
+                let account = &key.account;
+                let no_app = || no_app(account);
                 let app = in_address(parts, "{app_id}").and_then(|app| AppId::parse(app).ok()).ok_or_else(no_app)?;
-                if self.keys.account_of(&app).await?.as_ref() != Some(&account) {
+                if self.keys.account_of(&app).await?.as_ref() != Some(account) {
                     return Err(no_app());
                 }
+                covers(&key, &app)?;
+                allows(&key, needed)?;
                 parts.extensions.insert(Caller { app });
             }
             Who::OldAppOrGuest if bearer(&parts.headers).is_some() => {
@@ -125,8 +138,10 @@ impl Gate {
                 parts.extensions.insert(guest);
             }
             Who::OldApp | Who::OldAppOrGuest => {
-                let caller = self.basic(parts).await?;
-                parts.extensions.insert(caller);
+                let (key, app) = self.basic(parts).await?;
+                covers(&key, &app)?;
+                allows(&key, needed)?;
+                parts.extensions.insert(Caller { app });
             }
             Who::Guest => {
                 let guest = self.guest(parts).await?;
@@ -136,8 +151,8 @@ impl Gate {
         Ok(())
     }
 
-    /// The account of the first valid credential, if it is the one in the address.
-    async fn account(&self, parts: &Parts) -> Result<AccountId, ApiError> {
+    /// The first valid credential of the account in the address.
+    async fn account(&self, parts: &Parts) -> Result<Arc<ApiKey>, ApiError> {
         let wanted = in_address(parts, "{account_id}").unwrap_or_default();
         let mut malformed = false;
         let mut text = |name: &HeaderName| {
@@ -157,14 +172,14 @@ impl Gate {
             let fits = |key: &Arc<ApiKey>| key.account.as_str() == wanted && email.is_none_or(|email| belongs_to(key, email));
             if let Some(key) = key.filter(fits) {
                 self.limit(&key.account)?;
-                return Ok(key.account.clone());
+                return Ok(key);
             }
         }
         Err(if malformed { ApiError::bad_credential_headers() } else { ApiError::forbidden() })
     }
 
     /// The older host: user is the app, password the key.
-    async fn basic(&self, parts: &Parts) -> Result<Caller, ApiError> {
+    async fn basic(&self, parts: &Parts) -> Result<(Arc<ApiKey>, AppId), ApiError> {
         let encoded = authorization(&parts.headers, "basic").and_then(|encoded| BASE64.decode(encoded).ok());
         let decoded = encoded.and_then(|bytes| String::from_utf8(bytes).ok());
         let (user, secret) = decoded.as_deref().and_then(|pair| pair.split_once(':')).ok_or_else(ApiError::unauthorized)?;
@@ -174,7 +189,7 @@ impl Gate {
             return Err(ApiError::unauthorized());
         }
         self.limit(&key.account)?;
-        Ok(Caller { app })
+        Ok((key, app))
     }
 
     async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
@@ -193,7 +208,7 @@ impl Gate {
                 "Everybody knows this token, so pages of other origins may not use it: call from a server",
             ));
         }
-        Ok(self.keys.key(secret).await?)
+        Ok(self.keys.key(secret, self.clock.now()).await?)
     }
 
     fn limit(&self, account: &AccountId) -> Result<(), ApiError> {
@@ -220,6 +235,32 @@ impl Scraping {
 fn in_address<'p>(parts: &'p Parts, place: &str) -> Option<&'p str> {
     let route = parts.extensions.get::<MatchedPath>()?.as_str();
     route.split('/').zip(parts.uri.path().split('/')).find(|(part, _)| *part == place).map(|(_, text)| text)
+}
+
+/// What a key must be able to do for a call of this method.
+fn scope_of(method: &Method) -> Scope {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Scope::Read,
+        _ => Scope::Manage,
+    }
+}
+
+fn allows(key: &ApiKey, needed: Scope) -> Result<(), ApiError> {
+    match key.reach.allows(needed) {
+        true => Ok(()),
+        false => Err(ApiError::not_allowed("This API key may only read; use one with the scope manage")),
+    }
+}
+
+fn covers(key: &ApiKey, app: &AppId) -> Result<(), ApiError> {
+    match &key.reach.app {
+        Some(only) if !key.reach.covers(app) => Err(only_for(only)),
+        _ => Ok(()),
+    }
+}
+
+fn only_for(app: &AppId) -> ApiError {
+    ApiError::not_allowed(format!("This API key is for the app {app} only"))
 }
 
 fn belongs_to(key: &ApiKey, email: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use salon_core::{DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, WebhookId};
+use salon_core::{ApiKeyId, DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, WebhookId};
 
 use crate::rest::error::ApiError;
 
@@ -36,6 +36,7 @@ row_id! {
     SessionId = "session_id",
     WebhookId = "webhook_id",
     DeliveryId = "delivery_id",
+    ApiKeyId = "key_id",
 }
 
 /// Clients make these; they need not be UUIDs.

@@ -85,3 +85,7 @@ pub struct BodyBytes(pub usize);
 /// See [`Settings::public_url`].
 #[derive(Debug, Clone)]
 pub struct PublicUrl(pub Arc<str>);
+
+/// The API key of a server to try things on, by its hash: everybody knows it, and it stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedKey(pub Option<[u8; 32]>);

@@ -79,7 +79,7 @@ async fn apps(store: &Store, account: &AccountId) -> anyhow::Result<Vec<App>> {
     let mut apps: Vec<App> = Vec::new();
     loop {
         let page = Page { offset: apps.len() as u64, limit: MAX_PAGE, ..Page::default() };
-        let part = store.apps(account, &page).await.context("the apps cannot be read")?;
+        let part = store.apps(account, None, &page).await.context("the apps cannot be read")?;
         if part.items.is_empty() {
             return Ok(apps);
         }

@@ -82,7 +82,8 @@ Settings come from the same places as those of `salon serve`.";
 
 pub(super) const TOKEN: &str = "\
 An API token lets a program act for one account: make apps, meetings and participants over REST. Salon keeps only the
-SHA-256 of a token, so a lost one cannot be shown again, only replaced. Servers may run on, also with SQLite.
+SHA-256 of a token, so a lost one cannot be shown again, only replaced. Servers may run on, also with SQLite. A token
+that may manage the whole account can make more over REST: POST /client/v4/accounts/ACCOUNT/api-keys.
 
 Examples:
   salon token create --account acme --label ci --config salon.toml
@@ -121,13 +122,14 @@ Prints the token, once, and nothing else on standard output. An account needs no
 Examples:
   salon token create --account acme --config salon.toml
   salon token create --account acme --label ci --email ops@example.org --config salon.toml
+  salon token create --account acme --label stats --scope read --expires-days 90 --config salon.toml
   TOKEN=$(salon token create --account acme --set data=/var/lib/salon)
 
 Settings come from the same places as those of `salon serve`.";
 
 pub(super) const TOKEN_LIST: &str = "\
-Prints a line for each token of the account, oldest first: the beginning of its SHA-256, when it was made, for whom, and
-its label.
+Prints a line for each token of the account, oldest first: the beginning of its SHA-256, when it was made, for whom, in
+brackets what it is limited to and when it was last used (give or take an hour), and its label.
 
 Examples:
   salon token list --account acme --config salon.toml

@@ -1,9 +1,9 @@
-//! `salon token`: API tokens, which only this command makes.
+//! `salon token`: API tokens from the command line, among them the first, which nobody can make over REST.
 //! Invariant: a token is shown once, on standard output, and stored as its SHA-256 only.
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use salon_core::AccountId;
+use salon_core::{AccountId, AppId, Reach, Scope, Timestamp};
 use salon_store::{ApiKey, Error, Store};
 
 use super::database::{Missing, beside_servers};
@@ -11,14 +11,15 @@ use super::help;
 use super::process::print;
 use super::settings::SettingsArgs;
 use crate::config::{Config, Mode};
-use salon_doors::keys::digest;
+use salon_doors::ids::fresh_id;
+use salon_doors::keys::{PREFIX, digest, fresh_secret};
 use salon_doors::rfc3339::rfc3339;
-
-/// What tokens begin with, so that people and scanners of leaked secrets know one when they see it.
-const PREFIX: &str = "salon_";
 
 /// Letters of the SHA-256 that `list` shows: enough to tell the tokens of an account apart.
 const SHOWN: usize = 12;
+
+/// A day, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -34,6 +35,15 @@ pub(super) enum TokenCommand {
         /// Whose it is, for callers that send an email address with it
         #[arg(long, value_name = "EMAIL")]
         email: Option<String>,
+        /// How much it may do
+        #[arg(long, value_enum, default_value_t = ScopeArg::Manage)]
+        scope: ScopeArg,
+        /// The only app it is for, one of the account's; all of them if left out
+        #[arg(long, value_name = "ID", value_parser = app)]
+        app: Option<AppId>,
+        /// After how many days it ends; never if left out
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        expires_days: Option<u32>,
         #[command(flatten)]
         settings: SettingsArgs,
     },
@@ -60,18 +70,49 @@ pub(super) enum TokenCommand {
     },
 }
 
+/// How much a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ScopeArg {
+    /// Look at everything
+    Read,
+    /// Look at everything and change it
+    Manage,
+}
+
+fn app(text: &str) -> Result<AppId, String> {
+    AppId::parse(text).map_err(|err| err.to_string())
+}
+
 pub(super) fn account(text: &str) -> Result<AccountId, String> {
     AccountId::parse(text).map_err(|err| err.to_string())
 }
 
 pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     match command {
-        TokenCommand::Create { account, label, email, settings } => {
+        TokenCommand::Create { account, label, email, scope, app, expires_days, settings } => {
             let config = Config::load(&settings.sources(Mode::Beside))?;
-            let secret = fresh();
+            let secret = fresh_secret();
             let created_at = salon_live::Clock::start().now();
-            let key = ApiKey { hash: digest(&secret), account, email, label, created_at };
+            let scope = if scope == ScopeArg::Read { Scope::Read } else { Scope::Manage };
+            let until = expires_days.map(|days| created_at.plus_ms(i64::from(days) * DAY_MS));
+            let key = ApiKey {
+                id: fresh_id(),
+                hash: digest(&secret),
+                account,
+                email,
+                label,
+                reach: Reach { scope, app, until },
+                created_at,
+                used_at: None,
+                former: None,
+            };
             beside_servers(&config, Missing::Make, async |store| {
+                if let Some(app) = &key.reach.app {
+                    let found = store.app(app).await.context("the app cannot be read")?;
+                    if found.is_none_or(|found| found.account != key.account) {
+                        bail!("account {} has no app {app}; `salon app list --account {0}` shows what it has", key.account);
+                    }
+                }
                 store.insert_api_key(&key).await.context("the token cannot be stored")
             })?;
             eprintln!("A token for account {}. It is not shown again:", key.account);
@@ -100,13 +141,6 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     }
 }
 
-/// 256 random bits: more than anybody can guess, so its SHA-256 needs no slowing down.
-fn fresh() -> String {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
-    format!("{PREFIX}{}", hex(&bytes))
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -125,7 +159,20 @@ fn line(key: &ApiKey) -> String {
     let email = key.email.as_deref().unwrap_or("-");
     // Escaped: what someone wrote must not move the cursor of who reads it.
     let label = key.label.escape_debug();
-    format!("{}  {}  {}  {label}\n", &hex(&key.hash)[..SHOWN], rfc3339(key.created_at), email.escape_debug())
+    format!("{}  {}  {}  {}{label}\n", &hex(&key.hash)[..SHOWN], rfc3339(key.created_at), email.escape_debug(), limits(key))
+}
+
+/// What a token has less than others, and when it was last used; nothing of one that has everything and was not.
+fn limits(key: &ApiKey) -> String {
+    let moment = |word: &str, at: Option<Timestamp>| at.map(|at| format!("{word} {}", rfc3339(at)));
+    let parts = [
+        (key.reach.scope == Scope::Read).then(|| "read only".to_owned()),
+        key.reach.app.as_ref().map(|app| format!("app {app}")),
+        moment("until", key.reach.until),
+        moment("used", key.used_at),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("({})  ", parts.join(", ")) }
 }
 
 /// The token that is meant.
@@ -155,9 +202,9 @@ mod tests {
 
     #[test]
     fn tokens_are_long_and_never_the_same() {
-        let token = fresh();
+        let token = fresh_secret();
         assert_eq!(token.len(), PREFIX.len() + 64);
-        assert_ne!(token, fresh());
+        assert_ne!(token, fresh_secret());
     }
 
     #[test]

@@ -144,6 +144,50 @@ async fn strangers_and_others_are_refused_before_anything_else() {
 }
 
 #[tokio::test]
+async fn keys_that_may_only_read_or_are_for_another_app_get_no_further_at_any_route() {
+    let app = TestApp::dev().await;
+    let other = app.bare("POST", "/accounts/dev/realtime/kit/apps").header("authorization", "Bearer dev-token");
+    let other = other.json(&json!({"name": "other"})).send().await.expect(200)["data"]["app"]["id"].text();
+    let make = async |body: serde_json::Value| {
+        let call = app.bare("POST", "/accounts/dev/api-keys").header("authorization", "Bearer dev-token");
+        call.json(&body).send().await.expect(201)["data"]["secret"].text()
+    };
+    let reader = make(json!({"scope": "read"})).await;
+    let foreign = make(json!({"scope": "manage", "app_id": other})).await;
+    let meeting = app.meeting("Planning").await;
+    let mut walked = 0;
+    for (route, rule) in routes() {
+        let of_app = matches!(rule.who, Who::App | Who::OldApp | Who::OldAppOrGuest);
+        if !of_app && rule.who != Who::Account {
+            continue;
+        }
+        let path = address(&route, "dev", "dev", &meeting);
+        let credential = |secret: &str| match rule.who {
+            Who::App | Who::Account => bearer(secret),
+            _ => basic(&format!("dev:{secret}")),
+        };
+        for method in METHODS {
+            walked += 1;
+            let said = ask(&app, method, &path, credential(&reader).as_ref()).await;
+            if method == "GET" {
+                assert!(![401, 403].contains(&said.status), "{method} {path}: {}", said.status);
+            } else {
+                assert!(said.refused(403).contains("may only read"), "{method} {path}");
+            }
+            if of_app {
+                let said = ask(&app, method, &path, credential(&foreign).as_ref()).await;
+                assert_eq!(said.refused(403), format!("This API key is for the app {other} only"), "{method} {path}");
+            }
+        }
+        let head = app.bare("HEAD", &path).header("authorization", &credential(&reader).expect("one")).send().await;
+        assert!(![401, 403].contains(&head.status), "HEAD {path}: {}", head.status);
+    }
+    assert!(walked > 500, "{walked}");
+    // Nothing was done.
+    assert_eq!(app.get("/meetings").await.expect(200)["paging"]["total_count"], 1);
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_may_ask_what_the_client_sdk_asks_and_nothing_else() {
     let app = TestApp::dev().await;
     let mut for_pages = BTreeSet::new();

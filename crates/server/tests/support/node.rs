@@ -150,11 +150,15 @@ impl TestApp {
         let app = salon_store::App { id: id.clone(), account: account.clone(), name: "theirs".to_owned(), created_at: now };
         store.create_app(&app, &salon_doors::flows::presets::defaults(&id, now)).await.expect("an app");
         let key = salon_store::ApiKey {
+            id: salon_doors::ids::fresh_id(),
             hash: salon_doors::keys::digest(secret),
             account,
             email: email.map(str::to_owned),
             label: "test".to_owned(),
+            reach: salon_core::Reach::FULL,
             created_at: now,
+            used_at: None,
+            former: None,
         };
         store.insert_api_key(&key).await.expect("a key");
         id.to_string()

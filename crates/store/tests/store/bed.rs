@@ -167,6 +167,7 @@ macro_rules! ids {
 }
 ids!(
     AccountId,
+    salon_core::ApiKeyId,
     AppId,
     salon_core::FileId,
     MeetingId,

@@ -118,10 +118,10 @@ on_both_engines! {
         let store = &bed.store;
         let a = bed.app().await;
         store.create_app(&app("b", "Second"), &[]).await.unwrap();
-        let apps = store.apps(&id("account"), &search("SEC")).await.unwrap();
+        let apps = store.apps(&id("account"), None, &search("SEC")).await.unwrap();
         assert_eq!((apps.total, apps.items[0].id.as_str()), (1, "b"));
-        assert_eq!(store.apps(&id("account"), &search("")).await.unwrap().total, 2);
-        assert_eq!(store.apps(&id("nobody"), &search("")).await.unwrap().total, 0);
+        assert_eq!(store.apps(&id("account"), None, &search("")).await.unwrap().total, 2);
+        assert_eq!(store.apps(&id("nobody"), None, &search("")).await.unwrap().total, 0);
 
         store.create_preset(&preset("p2", "a", "Webinar_Viewer")).await.unwrap();
         let presets = store.presets(&a, &search("r_v")).await.unwrap();

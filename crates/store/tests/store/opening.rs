@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use salon_core::Timestamp;
-use salon_store::{ApiKey, Error, OpenOptions, Store};
+use salon_store::{Error, OpenOptions, Store};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -40,7 +39,7 @@ async fn nodes_that_start_at_once_share_one_migration() {
         tasks.push(tokio::spawn(async move {
             let store = Store::open(&options(&url)).await.unwrap();
             store.migrate().await.unwrap();
-            store.apps(&id("account"), &Default::default()).await.unwrap().total
+            store.apps(&id("account"), None, &Default::default()).await.unwrap().total
         }));
     }
     for task in tasks {
@@ -66,7 +65,7 @@ async fn beside_whoever_has_the_file_rows_are_read_and_made() {
     bed.app().await;
     let beside = Store::open_beside(&options(&bed.url)).await.unwrap();
     assert!(beside.app(&id("a")).await.unwrap().is_some());
-    let key = ApiKey { hash: [7; 32], account: id("acme"), email: None, label: String::new(), created_at: Timestamp(1) };
+    let key = crate::keys::plain(7, "");
     beside.insert_api_key(&key).await.unwrap();
     assert_eq!(bed.store.api_key(&[7; 32]).await.unwrap(), Some(key), "whoever has it sees them at once");
     beside.close().await;
