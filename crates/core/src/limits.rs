@@ -14,8 +14,13 @@ pub const JOINS_PER_MINUTE: usize = 60;
 
 /// One place of so many is kept for people who may admit or remove others, so that a crowd cannot shut them out; and how
 /// many places that is at most.
-pub const PLACES_FOR_EACH_HOST_PLACE: usize = 10;
-pub const MAX_HOST_PLACES: usize = 16;
+const PLACES_FOR_EACH_HOST_PLACE: usize = 10;
+const MAX_HOST_PLACES: usize = 16;
+
+/// Of so many places, how many are kept for people who keep order.
+pub fn host_places(of: usize) -> usize {
+    (of / PLACES_FOR_EACH_HOST_PLACE).min(MAX_HOST_PLACES)
+}
 
 /// The share of a session's record that one participant may fill, as one of so many.
 pub const SHARES_OF_THE_RECORD: usize = 10;

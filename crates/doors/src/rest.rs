@@ -28,7 +28,6 @@ mod peer_report;
 mod presets;
 mod quality;
 mod query;
-mod rate;
 mod reply;
 mod rules;
 mod session_chat;
@@ -39,6 +38,7 @@ mod webhook_past;
 mod webhooks;
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -56,13 +56,13 @@ use utoipa_axum::routes;
 use crate::doors::Doors;
 use crate::keys::{Keys, digest};
 use crate::page::{self, Page};
+use crate::rates::{LateRates, Rates};
 use crate::rest::auth::Gate;
 use crate::rest::chat_files::FileDesk;
 use crate::rest::door::Porter;
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
-use crate::rest::rate::Rates;
 use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
 use crate::tokens::Tokens;
@@ -304,6 +304,18 @@ pub fn routes() -> Vec<(String, Rule)> {
     table(&kit(), &account(), &holder(), &root()).done().1.all()
 }
 
+/// The span for which the rate of an account is given.
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+/// Requests one participant may make at once, and in each such span from then on. A client makes some six to join, and a few
+/// for each file or page of the chat.
+const GUEST_REQUESTS: u64 = 300;
+const GUEST_SPAN: Duration = Duration::from_secs(150);
+
+/// Times one file may be sent at once, and in each such span from then on. A client tries three times.
+const SENDINGS: u64 = 12;
+const SENDINGS_SPAN: Duration = Duration::from_secs(60);
+
 /// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
 /// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
@@ -315,7 +327,8 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
     let (router, rules) = table.done();
     let gate = Gate {
         keys: doors.keys.clone(),
-        rates: Rates::new(settings.requests_per_5_minutes),
+        rates: Rates::new(settings.requests_per_5_minutes, FIVE_MINUTES),
+        guest_rates: LateRates::new(GUEST_REQUESTS, GUEST_SPAN),
         tokens: doors.tokens.clone(),
         store: doors.store.clone(),
         clock: doors.clock.clone(),
@@ -337,6 +350,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
             clock: doors.clock.clone(),
             tokens: doors.tokens.clone(),
             rules: settings.files,
+            sendings: LateRates::new(SENDINGS, SENDINGS_SPAN),
             tasks: doors.tasks.clone(),
         }),
         ice: Arc::new(settings.ice),

@@ -21,20 +21,28 @@ pub mod to_wire;
 mod trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::routing::{MethodRouter, get};
 
 use crate::doors::Doors;
 use crate::flows::travel::Travel;
+use crate::rates::LateRates;
 use crate::refused::Refused;
 use crate::signaling::socket::Porch;
 
 pub use crate::signaling::socket::Settings;
 
+/// Sockets one participant may open at once, with all its devices, and in each such span from then on. A client on a bad line
+/// tries once a second.
+const OPENINGS: u64 = 120;
+const OPENINGS_SPAN: Duration = Duration::from_secs(60);
+
 /// What takes websockets.
 pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
     let Doors { store, hub, media, clock, tokens, metrics, stop, tasks, .. } = doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
-    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, refused: Refused::default(), stop, tasks };
+    let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
+    let porch = Porch { settings, store, hub, media, clock, tokens, travel, metrics, refused, openings, stop, tasks };
     get(socket::upgrade).with_state(Arc::new(porch))
 }

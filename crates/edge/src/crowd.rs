@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::figures::Figures;
 use crate::line::{Line, Phase};
 use crate::network::Network;
 
@@ -29,6 +30,7 @@ pub struct Bounds {
 pub(crate) struct Crowd {
     bounds: Bounds,
     here: Mutex<Here>,
+    figures: Figures,
 }
 
 #[derive(Debug, Default)]
@@ -51,22 +53,30 @@ struct Group {
 pub(crate) struct Full;
 
 impl Crowd {
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, here: Mutex::default() }
+    pub fn new(bounds: Bounds, figures: Figures) -> Self {
+        Self { bounds, here: Mutex::default(), figures }
     }
 
     /// Lets a connection in, which has said nothing yet. Those that go for it are told to close.
     pub fn enter(&self, from: IpAddr, line: &Arc<Line>) -> Result<Option<IpAddr>, Full> {
+        self.make_room(from, line).inspect_err(|Full| {
+            self.figures.turned_away.inc();
+        })
+    }
+
+    fn make_room(&self, from: IpAddr, line: &Arc<Line>) -> Result<Option<IpAddr>, Full> {
         let group = self.group_of(from);
         let (bounds, mut here) = (&self.bounds, self.here());
         if group.is_some() {
             let own = |here: &Here| here.groups.get(&group).map_or((0, 0), |own| (own.lines.len(), own.waiting));
             if own(&here).0 >= bounds.per_address || own(&here).1 >= bounds.waiting_per_address {
                 here.dismiss_of(&group)?;
+                self.figures.gave_way.inc();
             }
         }
         if here.waiting >= bounds.waiting || here.all >= bounds.connections {
             here.dismiss()?;
+            self.figures.gave_way.inc();
         }
         here.add(group, line.clone());
         Ok(group)
@@ -75,7 +85,9 @@ impl Crowd {
     /// Somebody goes at once, whoever may go first: the system gives no more.
     pub fn dismiss(&self) {
         // If all are in requests it gets better when these are done.
-        let _ = self.here().dismiss();
+        if self.here().dismiss().is_ok() {
+            self.figures.gave_way.inc();
+        }
     }
 
     pub fn leave(&self, group: Option<IpAddr>, line: &Line) {
@@ -195,7 +207,7 @@ mod tests {
         fn new(change: impl FnOnce(&mut Bounds)) -> Self {
             let mut bounds = Bounds::of_tests();
             change(&mut bounds);
-            Self { crowd: Crowd::new(bounds), lines: HashMap::new(), begin: Instant::now(), next: 0 }
+            Self { crowd: Crowd::new(bounds, Figures::default()), lines: HashMap::new(), begin: Instant::now(), next: 0 }
         }
 
         /// Who went for it, or none if there was no place.
@@ -283,5 +295,7 @@ mod tests {
         }
         assert_eq!(scene.enter("l", "10.0.0.1"), None, "all are in requests");
         assert_eq!(scene.enter("l", "192.0.2.1"), None);
+        let figures = &scene.crowd.figures;
+        assert_eq!((figures.gave_way.get(), figures.turned_away.get()), (5, 2));
     }
 }

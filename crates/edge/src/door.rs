@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::crowd::{Bounds, Crowd};
+use crate::figures::Figures;
 use crate::http;
 use crate::line::{Line, Patience};
 use crate::stream::Place;
@@ -50,8 +51,8 @@ struct Desk {
 
 impl Door {
     /// With `aside`, connections that are for it go there.
-    pub fn new(http: TcpListener, aside: Option<Aside>, bounds: Bounds, patience: Patience) -> Self {
-        Self { http, desk: Arc::new(Desk { aside, crowd: Arc::new(Crowd::new(bounds)), patience }) }
+    pub fn new(http: TcpListener, aside: Option<Aside>, bounds: Bounds, patience: Patience, figures: &Figures) -> Self {
+        Self { http, desk: Arc::new(Desk { aside, crowd: Arc::new(Crowd::new(bounds, figures.clone())), patience }) }
     }
 
     /// Answers requests until told to stop, and then those that are there.
@@ -181,7 +182,7 @@ mod tests {
         let (http, (aside, mut taken)) = (listener().await, aside());
         let (at, stop) = (http.local_addr().unwrap(), CancellationToken::new());
         let router = Router::new().fallback(|| async { "the web" });
-        let door = Door::new(http, Some(aside), Bounds::of_tests(), patience());
+        let door = Door::new(http, Some(aside), Bounds::of_tests(), patience(), &Figures::default());
         let serving = tokio::spawn(door.serve(router, stop.clone()));
         let mut silent = TcpStream::connect(at).await.unwrap();
         let _other = says(at, &[0, 7]).await;
@@ -206,7 +207,7 @@ mod tests {
 
         let (shared, (own, mut taken)) = (listener().await, aside());
         let _other = says(shared.local_addr().unwrap(), &[0]).await;
-        let door = Door::new(shared, Some(own), Bounds::of_tests(), patience());
+        let door = Door::new(shared, Some(own), Bounds::of_tests(), patience(), &Figures::default());
         tokio::spawn(door.serve(Router::new(), CancellationToken::new()));
         assert!(taken.recv().await.unwrap().nodelay().unwrap(), "something else on the same port");
 

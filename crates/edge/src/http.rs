@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::crowd::Bounds;
     use crate::door::Door;
+    use crate::figures::Figures;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -218,7 +219,7 @@ mod tests {
             .route("/headers", get(|headers: HeaderMap| async move { headers.len().to_string() }))
             .route("/large", get(|| async { vec![0; 50_000_000] }))
             .route("/echo", get(echo));
-        tokio::spawn(Door::new(listener, None, bounds, patience).serve(router, CancellationToken::new()));
+        tokio::spawn(Door::new(listener, None, bounds, patience, &Figures::default()).serve(router, CancellationToken::new()));
         at
     }
 

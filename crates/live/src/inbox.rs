@@ -32,8 +32,7 @@ pub(crate) type Release = Box<dyn FnOnce() + Send>;
 pub(crate) enum Input {
     Act(Act),
     Attach {
-        peer: PeerId,
-        participant: ParticipantId,
+        newcomer: Newcomer,
         pushes: mpsc::Sender<Push>,
         removed: Removed,
         reply: oneshot::Sender<Option<u64>>,
@@ -48,6 +47,15 @@ pub(crate) enum Input {
         peer: PeerId,
         connection: u64,
     },
+}
+
+/// Whom a socket speaks for.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    pub peer: PeerId,
+    pub participant: ParticipantId,
+    /// Keeps order there: places are kept for it.
+    pub is_host: bool,
 }
 
 /// What a session's task tells a socket.
@@ -125,13 +133,12 @@ impl Handle {
     /// peer is let go. Answers with the number of this connection, for [`Handle::detach`].
     pub async fn attach(
         &self,
-        peer: PeerId,
-        participant: ParticipantId,
+        newcomer: Newcomer,
         pushes: mpsc::Sender<Push>,
         removed: Removed,
     ) -> Result<Option<u64>, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let attach = Input::Attach { peer, participant, pushes, removed, reply };
+        let attach = Input::Attach { newcomer, pushes, removed, reply };
         self.inbox.send(attach).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)
     }

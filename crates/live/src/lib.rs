@@ -28,7 +28,7 @@ pub use answer::{Live, Reading, ToldOf};
 pub use clock::{Clock, SinceBoot};
 pub use figures::Figures;
 pub use hub::Hub;
-pub use inbox::{Handle, Push, Removed, Unavailable};
+pub use inbox::{Handle, Newcomer, Push, Removed, Unavailable};
 pub use lease::{HOLDS_MS, Held, Lease};
 pub use node::Parts;
 pub use outlets::{Orders, Outlets};

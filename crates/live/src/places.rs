@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use salon_core::limits::host_places;
 use salon_core::{ParticipantId, PeerId};
 
 /// Who has a place.
@@ -14,10 +15,21 @@ pub(crate) struct Holder<'a> {
     pub participant: &'a ParticipantId,
     /// Those that came later have higher ones.
     pub connection: u64,
+    /// Keeps order in the meeting.
+    pub is_host: bool,
     /// In the session, or in its waiting room.
     pub is_in: bool,
     /// Whether its socket is there, or may come back to what it had.
     pub has_socket: bool,
+}
+
+/// How many places there are.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// For one participant.
+    pub per_participant: usize,
+    /// For all; some of them are kept for people who keep order.
+    pub in_all: usize,
 }
 
 /// All places are taken, by people who have a right to them.
@@ -27,17 +39,19 @@ pub(crate) struct Full;
 /// Finds a place for one more socket of `newcomer`; answers with whoever gives up its own.
 pub(crate) fn place<'a>(
     newcomer: &ParticipantId,
+    is_host: bool,
     held: &[Holder<'a>],
-    per_participant: usize,
-    in_all: usize,
+    bounds: &Bounds,
 ) -> Result<Option<&'a PeerId>, Full> {
     let mut has: HashMap<&ParticipantId, usize> = HashMap::new();
     held.iter().for_each(|holder| *has.entry(holder.participant).or_default() += 1);
     let own = has.get(newcomer).copied().unwrap_or(0);
-    if own < per_participant && held.len() < in_all {
+    let hosts = held.iter().filter(|holder| holder.is_host).count();
+    let kept = if is_host { 0 } else { host_places(bounds.in_all).saturating_sub(hosts) };
+    if own < bounds.per_participant && held.len() + kept < bounds.in_all {
         return Ok(None);
     }
-    let only_its_own = own >= per_participant;
+    let only_its_own = own >= bounds.per_participant;
     let may_go = |holder: &&Holder<'_>| match holder.participant == newcomer {
         true => !holder.is_in && !holder.has_socket,
         false => !holder.is_in && !only_its_own && has[holder.participant] > own + 1,
@@ -62,11 +76,13 @@ mod tests {
                 peer: &peers[n],
                 participant: &participants[n],
                 connection: n as u64,
+                is_host: false,
                 is_in: who.starts_with(char::is_uppercase),
                 has_socket: !who.ends_with('-'),
             })
             .collect();
-        let found = place(&id(newcomer), &holders, 3, 5);
+        let bounds = Bounds { per_participant: 3, in_all: 5 };
+        let found = place(&id(newcomer), false, &holders, &bounds);
         assert_eq!(found, expected.map(|peer| peer.map(|n| &peers[n])), "{newcomer} comes to {held:?}");
     }
 
@@ -88,5 +104,34 @@ mod tests {
         check(&["M", "M", "M", "b", "c"], "a", Err(Full));
         check(&["b", "c", "d", "e", "f"], "a", Err(Full));
         check(&["b", "b", "a", "c", "d"], "a", Err(Full));
+    }
+
+    #[test]
+    fn some_places_are_kept_for_people_who_keep_order() {
+        let ids: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+        let (participants, peers): (Vec<_>, Vec<_>) =
+            ids.iter().map(|id| (ParticipantId::parse(id).unwrap(), PeerId::parse(id).unwrap())).unzip();
+        let held = |hosts: usize, all: usize| -> Vec<_> {
+            let people = participants.iter().zip(&peers).take(all).enumerate();
+            let holder = |(n, (participant, peer))| Holder {
+                peer,
+                participant,
+                connection: n as u64,
+                is_host: n < hosts,
+                is_in: true,
+                has_socket: true,
+            };
+            people.map(holder).collect()
+        };
+        let comes = |is_host, held: &[Holder<'_>]| {
+            let bounds = Bounds { per_participant: 3, in_all: 20 };
+            place(&ParticipantId::parse("new").unwrap(), is_host, held, &bounds).map(|goes| goes.is_some())
+        };
+        assert_eq!(comes(false, &held(0, 17)), Ok(false));
+        assert_eq!(comes(false, &held(0, 18)), Err(Full), "two of twenty are kept");
+        assert_eq!(comes(true, &held(0, 18)), Ok(false), "for her");
+        assert_eq!(comes(false, &held(1, 18)), Ok(false), "and one host is there");
+        assert_eq!(comes(true, &held(1, 19)), Ok(false));
+        assert_eq!(comes(true, &held(2, 20)), Err(Full));
     }
 }

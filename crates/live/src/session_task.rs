@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Live;
 use crate::families::Families;
-use crate::inbox::{Handle, Input, Published, Push, Release, Removed};
+use crate::inbox::{Handle, Input, Newcomer, Published, Push, Release, Removed};
 use crate::node::Node;
-use crate::places::{Holder, place};
+use crate::places::{Bounds, Holder, place};
 
 /// Inputs handled with one commit. More makes a burst cheaper and its first caller wait longer.
 const BATCH: usize = 128;
@@ -30,6 +30,7 @@ const SAVE_FOR: Duration = Duration::from_secs(5);
 struct Link {
     connection: u64,
     participant: ParticipantId,
+    is_host: bool,
     removed: Removed,
     /// `None` while the socket is gone and the peer has not joined: its media waits for it.
     pushes: Option<mpsc::Sender<Push>>,
@@ -243,8 +244,8 @@ impl SessionTask {
     fn handle(&mut self, input: Input, now: Timestamp) -> Option<Release> {
         match input {
             Input::Act(act) => Some(act(&mut self.session, now)),
-            Input::Attach { peer, participant, pushes, removed, reply } => {
-                let connection = self.attach(peer, participant, pushes, removed);
+            Input::Attach { newcomer, pushes, removed, reply } => {
+                let connection = self.attach(newcomer, pushes, removed);
                 Some(Box::new(move || {
                     let _ = reply.send(connection);
                 }))
@@ -267,13 +268,14 @@ impl SessionTask {
     }
 
     /// Binds a socket; `None` if the peer id is another participant's, or there are too many sockets.
-    fn attach(&mut self, peer: PeerId, participant: ParticipantId, pushes: mpsc::Sender<Push>, removed: Removed) -> Option<u64> {
+    fn attach(&mut self, newcomer: Newcomer, pushes: mpsc::Sender<Push>, removed: Removed) -> Option<u64> {
+        let Newcomer { peer, participant, is_host } = newcomer;
         let recorded = self.session.record().filter(|record| record.ended.is_none()).and_then(|record| record.peers.get(&peer));
         if recorded.is_some_and(|known| known.who.participant != participant) {
             return None;
         }
         if !self.links.contains_key(&peer) {
-            self.make_place(&participant)?;
+            self.make_place(&participant, is_host)?;
         }
         if let Some(link) = self.links.get(&peer) {
             if link.participant != participant {
@@ -285,21 +287,23 @@ impl SessionTask {
         }
         let connection = self.next_connection;
         self.next_connection += 1;
-        self.links.insert(peer, Link { connection, participant, removed, pushes: Some(pushes) });
+        self.links.insert(peer, Link { connection, participant, is_host, removed, pushes: Some(pushes) });
         Some(connection)
     }
 
     /// Makes sure that there is a place for one more socket of this participant; `None` if there is none.
-    fn make_place(&mut self, participant: &ParticipantId) -> Option<()> {
+    fn make_place(&mut self, participant: &ParticipantId, is_host: bool) -> Option<()> {
         let held = self.links.iter().map(|(peer, link)| Holder {
             peer,
             participant: &link.participant,
             connection: link.connection,
+            is_host: link.is_host,
             is_in: self.session.is_waiting(peer) || self.is_present(peer),
             has_socket: link.pushes.is_some(),
         });
         let held: Vec<Holder<'_>> = held.collect();
-        let goes = place(participant, &held, self.node.limits.max_tabs, self.node.max_sockets_per_meeting).ok()?;
+        let bounds = Bounds { per_participant: self.node.limits.max_tabs, in_all: self.node.max_sockets_per_meeting };
+        let goes = place(participant, is_host, &held, &bounds).ok()?;
         if let Some(peer) = goes.cloned() {
             // Its socket, if it has one, sees the channel close and hangs up.
             self.links.remove(&peer);

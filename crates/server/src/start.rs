@@ -123,7 +123,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         let port = port.open().context("cannot open a port for media over TCP")?;
         tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
     }
-    let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience());
+    let connections = salon_edge::Figures::registered(&mut registry);
+    let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
     let key = salon_webhooks::Key::new(store.clone());
     let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
     let tell = salon_webhooks::Parts {
@@ -166,7 +167,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     for address in &config.metrics.listen {
         let taken = Port::take(*address).and_then(Port::open);
         let port = taken.with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
-        let door = Door::new(port, None, config.bounds(), config.patience());
+        let door = Door::new(port, None, config.bounds(), config.patience(), &connections);
         tasks.spawn(door.serve(scrapes.clone(), stop.clone()));
     }
     let socket = signaling::door(&doors, config.signaling_settings());

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
-use crate::limits::{MAX_HOST_PLACES, MAX_NAME_CHARS, MAX_ROBOTS, PLACES_FOR_EACH_HOST_PLACE, RESERVE_OF_THE_RECORD};
+use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS, RESERVE_OF_THE_RECORD, host_places};
 use crate::name;
 use crate::preset::Preset;
 use crate::record::{self, Presence, Record};
@@ -46,11 +46,6 @@ pub enum Entered {
     /// Not yet: a session would begin that goes on with the chat of the one before. Nothing has happened; hand that to
     /// [`Session::bring_earlier_chat`] and join again.
     NeedsEarlierChat,
-}
-
-/// Of so many places, how many are kept for people who keep order.
-fn host_places(of: usize) -> usize {
-    (of / PLACES_FOR_EACH_HOST_PLACE).min(MAX_HOST_PLACES)
 }
 
 impl Session {

@@ -5,7 +5,7 @@
 //! Next: `rules.rs`, which route has which rule; `door.rs`, which asks before any handler runs.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
@@ -13,13 +13,13 @@ use axum::http::{HeaderMap, HeaderName, Method, header};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
-use salon_core::{AccountId, AppId, Scope};
+use salon_core::{AccountId, AppId, ParticipantId, Scope};
 use salon_store::{Admission, ApiKey};
 
 use crate::host_names;
 use crate::keys::{Keys, digest};
+use crate::rates::{LateRates, Rates};
 use crate::rest::error::ApiError;
-use crate::rest::rate::Rates;
 use crate::rest::settings::Scraping;
 use crate::tokens::Tokens;
 use salon_live::Clock;
@@ -95,7 +95,8 @@ let_in_by_the_gate!(Caller, Owner, Guest);
 /// Knows who holds which credential, and how often it may be used.
 pub struct Gate {
     pub keys: Keys,
-    pub rates: Rates,
+    pub rates: Rates<AccountId>,
+    pub guest_rates: LateRates<ParticipantId>,
     pub tokens: Tokens,
     pub store: Store,
     pub clock: Clock,
@@ -195,6 +196,7 @@ impl Gate {
     async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
         let token = bearer(&parts.headers).and_then(|token| self.tokens.verify(token, self.clock.now()));
         let token = token.ok_or_else(ApiError::unauthorized)?;
+        self.guest_rates.take(&token.participant).await.map_err(too_often)?;
         let admission = self.store.admission(&token.participant).await?;
         // A deleted participant is not admitted however good the token is.
         let admission = admission.filter(|found| found.meeting.id == token.meeting && found.meeting.app == token.app);
@@ -212,10 +214,7 @@ impl Gate {
     }
 
     fn limit(&self, account: &AccountId) -> Result<(), ApiError> {
-        self.rates.take(account, Instant::now()).map_err(|wait| {
-            // Whole seconds, rounded up: a caller who waits that long succeeds.
-            ApiError::too_many_requests(wait.as_secs() + 1)
-        })
+        self.rates.take(account, Instant::now()).map_err(too_often)
     }
 }
 
@@ -229,6 +228,11 @@ impl Scraping {
             false => Err(ApiError::unauthorized()),
         }
     }
+}
+
+/// Whole seconds, rounded up: a caller who waits that long succeeds.
+fn too_often(wait: Duration) -> ApiError {
+    ApiError::too_many_requests(wait.as_secs() + 1)
 }
 
 /// What stands in the address where the matched route has this. Ids of accounts and apps need no escapes, so none are read.

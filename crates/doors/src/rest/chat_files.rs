@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::content_type::is_content_type;
 use crate::flows::live_task::live_task;
 use crate::ids::random_id;
+use crate::rates::LateRates;
 use crate::rest::auth::Guest;
 use crate::rest::body::{Body, discard};
 use crate::rest::check;
@@ -61,6 +62,8 @@ pub struct FileDesk {
     pub clock: Clock,
     pub tokens: Tokens,
     pub rules: FileRules,
+    /// How often one file may be sent: each time makes the one before give up.
+    pub sendings: LateRates<FileId>,
     pub tasks: TaskTracker,
 }
 
@@ -165,6 +168,9 @@ impl FileDesk {
         let signature = asked.text("signature")?.unwrap_or_default();
         if until <= self.clock.now() || !self.tokens.verify_link(&writable(&id, until), signature) {
             return Err(gone());
+        }
+        if self.sendings.take(&id).await.is_err() {
+            return Err(ApiError::too_many("This file is sent too often; try again in some seconds"));
         }
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > self.rules.file_bytes) {

@@ -24,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::flows::facts::facts;
+use crate::flows::presets;
 use crate::flows::travel::Travel;
 use crate::metrics::Metrics;
+use crate::rates::LateRates;
 use crate::refused::Refused;
 use crate::signaling::caller::{Answer, Caller};
 use crate::signaling::dispatch::dispatch;
@@ -33,7 +35,7 @@ use crate::signaling::to_wire::frame;
 use crate::signaling::trouble::Trouble;
 use crate::tokens::{Bearer, Tokens};
 use salon_live::Clock;
-use salon_live::{Handle, Hub, Push, Removed, Unavailable};
+use salon_live::{Handle, Hub, Newcomer, Push, Removed, Unavailable};
 
 /// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
 /// clients sooner.
@@ -92,6 +94,8 @@ pub struct Porch {
     pub travel: Travel,
     pub metrics: Arc<Metrics>,
     pub refused: Refused,
+    /// How often one participant may open a socket.
+    pub openings: LateRates<ParticipantId>,
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -120,6 +124,9 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     let Ok(peer) = PeerId::parse(&address.peer_id) else {
         return refuse(&porch, StatusCode::BAD_REQUEST, "peerID is not an id");
     };
+    if porch.openings.take(&bearer.participant).await.is_err() {
+        return refuse(&porch, StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
+    }
     if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer).await {
         porch.refused.tell(Some("/ws"), 401);
         return refuse(&porch, StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
@@ -189,9 +196,12 @@ impl End {
 
 async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
     let Bearer { meeting, participant, let_in_until, .. } = bearer;
+    // A preset that cannot be read lets nobody in, so it makes no host.
+    let is_host = presets::permissions(&admission.preset).is_ok_and(|preset| preset.is_host());
+    let newcomer = Newcomer { peer: peer.clone(), participant: participant.clone(), is_host };
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
     let removed = Removed::default();
-    let (handle, connection) = match attach(porch, &admission, &peer, &participant, (pushes, removed.clone())).await {
+    let (handle, connection) = match attach(porch, &admission, &newcomer, (pushes, removed.clone())).await {
         Ok(Some(attached)) => attached,
         Ok(None) => {
             let why = "this peer id is taken, or the meeting has too many sockets";
@@ -233,14 +243,13 @@ async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admis
 async fn attach(
     porch: &Porch,
     admission: &salon_store::Admission,
-    peer: &PeerId,
-    participant: &ParticipantId,
+    newcomer: &Newcomer,
     (pushes, removed): (mpsc::Sender<Push>, Removed),
 ) -> Result<Option<(Handle, u64)>, Unavailable> {
     let facts = facts(&admission.meeting);
     for _ in 0..3 {
         let handle = porch.hub.open(&facts).await?.here()?;
-        match handle.attach(peer.clone(), participant.clone(), pushes.clone(), removed.clone()).await {
+        match handle.attach(newcomer.clone(), pushes.clone(), removed.clone()).await {
             Ok(connection) => return Ok(connection.map(|connection| (handle, connection))),
             Err(Unavailable) => tokio::task::yield_now().await,
         }

@@ -40,6 +40,31 @@ async fn a_participant_learns_who_it_is() {
 }
 
 #[tokio::test]
+async fn a_participant_who_asks_too_often_is_told_so_and_others_go_on() {
+    let app = TestApp::dev().await;
+    let meeting = app.meeting("Planning").await;
+    let token = async |id| app.participant(&meeting, "webinar_viewer", id).await["token"].text();
+    let (mallory, ada) = (token("mallory").await, token("ada").await);
+    let ask = async |token: &str| {
+        let asked = app.bare("GET", "/v2/internals/participant-details").header("authorization", &format!("Bearer {token}"));
+        asked.send().await
+    };
+    let mut told = None;
+    for _ in 0..1_000 {
+        let said = ask(&mallory).await;
+        if said.status == 429 {
+            told = Some(said);
+            break;
+        }
+        said.expect(200);
+    }
+    let secs = told.as_ref().and_then(|said| said.header("retry-after")).map(|secs| secs.parse::<u64>().unwrap());
+    assert_eq!(secs, Some(1), "two a second");
+    ask(&ada).await.expect(200);
+    app.get("/meetings").await.expect(200);
+}
+
+#[tokio::test]
 async fn configured_ice_servers_are_told() {
     let app = TestApp::with(|config| {
         config.ice.urls = vec!["turn:turn.example.org:3478".to_owned()];

@@ -210,6 +210,25 @@ async fn one_token_cannot_keep_others_from_their_sockets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_opens_sockets_too_often_waits_and_others_go_on() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let (mallory, ada) = (house.guest(&meeting, "Mallory").await, house.guest(&meeting, "Ada").await);
+    let mut opened = 0;
+    let status = loop {
+        match Client::connect(&mallory.on_another_device()).await {
+            Ok(socket) => drop(socket),
+            Err(status) => break status,
+        }
+        opened += 1;
+        assert!(opened < 1_000, "as often as it likes");
+    };
+    assert_eq!(status, 429);
+    assert!(opened >= 120, "{opened}");
+    assert_eq!(ada.join().await.roster().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_takes_so_many_peers() {
     let house = House::with(|config| config.limits.peers_per_session = 2).await;
     let meeting = house.meeting().await;
