@@ -151,6 +151,38 @@ pub enum EventBody {
     },
 }
 
+impl EventBody {
+    /// The peer who is shown otherwise after it: where they are, their name, what they publish, whether they are on stage.
+    /// What people say, vote and store shows nobody otherwise.
+    pub fn shows_otherwise(&self) -> Option<&PeerId> {
+        use EventBody::{
+            PeerDisconnected, PeerLeft, PeerReconnected, PeerRenamed, Silenced, StageChanged, StageWished, TrackPaused,
+            TrackPublished, TrackUnpublished,
+        };
+        match self {
+            EventBody::PeerJoined(who) => Some(&who.peer),
+            PeerDisconnected { peer, .. }
+            | PeerReconnected { peer }
+            | PeerLeft { peer, .. }
+            | PeerRenamed { peer, .. }
+            | TrackPublished { peer, .. }
+            | TrackPaused { peer, .. }
+            | TrackUnpublished { peer, .. }
+            | Silenced { peer, .. }
+            | StageChanged { peer, .. }
+            | StageWished { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// Whether those who watch the people of a session need it: it shows somebody otherwise, or is the session's first or
+    /// last. The fold of these events alone has the same people, sums and `people_seq` as that of all.
+    pub fn is_of_people(&self) -> bool {
+        let is_an_end = matches!(self, EventBody::SessionStarted(_) | EventBody::SessionEnded { .. });
+        is_an_end || self.shows_otherwise().is_some()
+    }
+}
+
 /// The facts of a session that never change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStarted {

@@ -37,6 +37,8 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// Number of the last event folded in.
     pub seq: u64,
+    /// Number of the last of them that shows somebody otherwise, or of the first or last event of all.
+    pub people_seq: u64,
     /// Everyone who ever joined, by connection. To be read only: the sums below are kept in step by [`Record::apply`].
     pub peers: BTreeMap<PeerId, Peer>,
     /// People let in from the waiting room for the rest of the session, or until they are put out.
@@ -92,6 +94,7 @@ impl Record {
             created_at: first.at,
             updated_at: first.at,
             seq: first.seq,
+            people_seq: first.seq,
             peers: BTreeMap::new(),
             admitted: BTreeSet::new(),
             dismissed: BTreeMap::new(),
@@ -203,7 +206,11 @@ impl Record {
             EventBody::MeetingDeleted { leave_by } => self.leave_by = Some(*leave_by),
             EventBody::SessionEnded { ended_at, reason } => {
                 self.ended = Some(Ended { at: *ended_at, reason: *reason });
+                self.people_seq = event.seq;
             }
+        }
+        if event.body.shows_otherwise().is_some_and(|peer| self.peers.contains_key(peer)) {
+            self.people_seq = event.seq;
         }
     }
 
@@ -306,6 +313,7 @@ impl Record {
             app: self.started.app.clone(),
             parent_session: self.started.parent.as_ref().and_then(|parent| parent.session.clone()),
             title: self.started.title.clone(),
+            seq: self.seq,
             keep_alive_ms: self.started.keep_alive_ms,
             started_at: self.started.started_at,
             created_at: self.created_at,

@@ -67,7 +67,11 @@ impl Keys {
     /// A known key is answered from memory at once. One that was last looked up more than [`FRESH`] ago is looked up
     /// again: this request and those beside it still take the copy, the next ones see the answer.
     pub async fn key(&self, secret: &str, now: Timestamp) -> Result<Option<Arc<ApiKey>>, salon_store::Error> {
-        let hash = digest(secret);
+        self.of_hash(digest(secret), now).await
+    }
+
+    /// The same by the secret's hash.
+    pub async fn of_hash(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Arc<ApiKey>>, salon_store::Error> {
         let copy = self.keys.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash).cloned();
         let copy = match copy {
             Some(copy) if copy.asked.elapsed() < FRESH => Some(copy),

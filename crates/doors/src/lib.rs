@@ -11,6 +11,7 @@ pub mod ids;
 pub mod keys;
 pub mod metrics;
 pub mod page;
+pub mod people;
 mod rates;
 mod refused;
 pub mod rest;

@@ -36,6 +36,7 @@ pub struct Metrics {
     http_requests: Family<Request, Counter>,
     http_request_seconds: Histogram,
     sockets_open: Gauge,
+    streams_open: Gauge,
     signaling_messages: Family<Event, Counter>,
     signaling_refused: Family<Reason, Counter>,
 }
@@ -48,12 +49,14 @@ impl Metrics {
             http_requests: Family::default(),
             http_request_seconds: Histogram::new(SECONDS),
             sockets_open: Gauge::default(),
+            streams_open: Gauge::default(),
             signaling_messages: Family::default(),
             signaling_refused: Family::default(),
         };
         registry.register("http_requests", "REST requests answered, by route", metrics.http_requests.clone());
         registry.register("http_request_seconds", "Time to answer a REST request", metrics.http_request_seconds.clone());
         registry.register("sockets_open", "Signaling websockets open", metrics.sockets_open.clone());
+        registry.register("streams_open", "Streams of those who watch", metrics.streams_open.clone());
         registry.register("signaling_messages", "Messages that came over websockets", metrics.signaling_messages.clone());
         registry.register("signaling_refused", "Messages and sockets refused", metrics.signaling_refused.clone());
         metrics
@@ -79,6 +82,16 @@ impl Metrics {
     /// A websocket that was counted is gone.
     pub fn socket_closed(&self) {
         self.sockets_open.dec();
+    }
+
+    /// Somebody watches.
+    pub fn stream_opens(&self) {
+        self.streams_open.inc();
+    }
+
+    /// Somebody watches no more.
+    pub fn stream_closed(&self) {
+        self.streams_open.dec();
     }
 
     /// Websockets open now.

@@ -25,6 +25,7 @@ mod openapi;
 mod participants;
 mod path;
 mod peer_report;
+mod people;
 mod presets;
 mod quality;
 mod query;
@@ -34,6 +35,8 @@ mod session_chat;
 mod session_people;
 mod sessions;
 mod settings;
+mod tag;
+mod watching;
 mod webhook_past;
 mod webhooks;
 
@@ -65,6 +68,7 @@ use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
+use crate::rest::watching::Watching;
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_live::Hub;
@@ -73,7 +77,7 @@ use salon_quality::Quality;
 pub use crate::rest::auth::Who;
 pub use crate::rest::health::{Exposition, Scrape};
 pub use crate::rest::rules::Rule;
-pub use crate::rest::settings::{FileRules, Ice, IceLogin, KeepAlive, Scraping, Settings};
+pub use crate::rest::settings::{FileRules, Ice, IceLogin, KeepAlive, Scraping, Settings, Watchers};
 
 /// Where the resources of an app are, as the official SDKs have it and without their prefix. The older host has them
 /// under `/v2`, the app being in the credential.
@@ -99,6 +103,7 @@ struct Parts {
     doors: Doors,
     teller: Teller,
     edits: Edits,
+    watching: Watching,
     page: Page,
     keep_alive: KeepAlive,
     per_page: PerPage,
@@ -139,6 +144,7 @@ hands_out! {
     Scrape: doors.scrape;
     CancellationToken: doors.stop;
     Edits: edits;
+    Watching: watching;
     Page: page;
     KeepAlive: keep_alive;
     PerPage: per_page;
@@ -163,6 +169,8 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(active_session::mute_all),
         routes!(active_session::poll),
         routes!(quality::show),
+        routes!(people::list),
+        routes!(people::watch),
         routes!(presets::list, presets::create),
         routes!(presets::show, presets::update, presets::replace, presets::delete),
         routes!(sessions::list),
@@ -336,8 +344,11 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         scraping: settings.scraping,
     };
     let porter = Porter::new(settings.hosts, rules, gate, doors.metrics.clone());
+    let teller = Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() };
+    let watched = (doors.store.clone(), teller.clone(), doors.keys.clone());
     let rest = Rest(Arc::new(Parts {
-        teller: Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() },
+        watching: Watching::new(watched, (settings.watchers, doors.metrics.clone()), (doors.tasks.clone(), doors.stop.clone())),
+        teller,
         edits: Edits::new(),
         page: Page::new(page),
         keep_alive: settings.keep_alive,

@@ -117,6 +117,11 @@ impl Reading {
         &self.live.summary.app
     }
 
+    /// Number of the last event of which it tells.
+    pub fn seq(&self) -> u64 {
+        self.live.summary.seq
+    }
+
     /// The moment to be written down for it to be told: not before what it already holds, and not after what the claim
     /// vouches for. Where others count as well, a session that is a little ahead of this node's clock stands still until that
     /// is there: they know this node's clock and not the session's.
@@ -128,10 +133,15 @@ impl Reading {
 
     /// What may be told, and the participant-minutes up to that moment.
     pub fn tell(&self, told: &Told) -> (&Summary, f64) {
+        (&self.live.summary, self.minutes(&self.live.summary, told))
+    }
+
+    /// The participant-minutes up to that moment by a summary of this session that may be a few events older.
+    pub fn minutes(&self, summary: &Summary, told: &Told) -> f64 {
         let at = if self.live.is_far_ahead() { told.at().plus_ms(self.live.ahead_ms) } else { told.at() };
-        let ms = self.live.summary.consumed_ms(at);
+        let ms = summary.consumed_ms(at);
         let before = self.live.told_ms.fetch_max(ms, Ordering::Relaxed);
-        (&self.live.summary, ms.max(before) as f64 / 60_000.0)
+        ms.max(before) as f64 / 60_000.0
     }
 
     /// Whether it is time to ask whether other nodes have connected meetings with this one: at most once in `every_ms`.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use salon_core::session::{ConnectedNews, ConnectedView, MeetingFacts};
 use salon_core::{MeetingId, SessionId, Timestamp};
 use salon_store::SessionRow;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::adopt::{Opener, Place};
@@ -110,6 +111,22 @@ impl Hub {
             return Err(Unavailable);
         }
         told_elsewhere(row.owner_seen_at, row.summary.updated_at).ok_or(Unavailable)
+    }
+
+    /// Hears each time that the live answer about a meeting is another; none if its session has no task here. It ends with
+    /// the task.
+    pub fn news(&self, meeting: &str) -> Option<watch::Receiver<()>> {
+        self.node.table.find(meeting).map(|handle| handle.live.news())
+    }
+
+    /// The sessions that are live here.
+    pub fn meetings(&self) -> Vec<MeetingId> {
+        self.node.table.meetings()
+    }
+
+    /// The lasting name of this node.
+    pub fn name(&self) -> &str {
+        &self.node.name
     }
 
     /// The session that is live in a meeting here.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use salon_core::{ParticipantId, PeerId, Session, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Live;
@@ -22,7 +22,27 @@ const INBOX: usize = 1_024;
 pub struct Unavailable;
 
 /// Where a session's task shows its live answer; empty while no session is live.
-pub(crate) type Published = Arc<ArcSwapOption<Live>>;
+#[derive(Default)]
+pub(crate) struct Published {
+    live: ArcSwapOption<Live>,
+    news: watch::Sender<()>,
+}
+
+impl Published {
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
+    pub fn show(&self, live: Option<Live>) {
+        self.live.store(live.map(Arc::new));
+        self.news.send_replace(());
+    }
+
+    /// Hears each time that something else is shown.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+}
 
 /// Changes the session and answers with what to run once that is durable.
 pub(crate) type Act = Box<dyn FnOnce(&mut Session, Timestamp) -> Release + Send>;
@@ -88,7 +108,7 @@ impl Removed {
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) inbox: mpsc::Sender<Input>,
-    pub(crate) live: Published,
+    pub(crate) live: Arc<Published>,
     /// Cancelled when the node gives the session up.
     pub(crate) let_go: CancellationToken,
 }

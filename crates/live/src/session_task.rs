@@ -44,7 +44,7 @@ struct SessionTask {
     epoch: i64,
     /// How much the session's time is ahead of the node's clock.
     ahead_ms: i64,
-    live: Published,
+    live: Arc<Published>,
     let_go: CancellationToken,
     inputs: mpsc::Receiver<Input>,
     links: HashMap<PeerId, Link>,
@@ -80,7 +80,7 @@ struct OffTheMap {
     node: Arc<Node>,
     families: Families,
     facts: MeetingFacts,
-    live: Published,
+    live: Arc<Published>,
     ahead_ms: i64,
     /// The session may be this node's still.
     goes_on: bool,
@@ -97,7 +97,7 @@ impl Drop for OffTheMap {
             // Whoever goes on with it has other connections, and may put people out whom this node would pass on.
             self.node.outlets.media.take_down(&self.facts.meeting);
         }
-        self.live.store(None);
+        self.live.show(None);
         self.node.table.remove(&self.facts.meeting, &self.live);
         if let Some(parent) = self.families.of(&self.facts) {
             self.families.changed(&parent);
@@ -108,7 +108,7 @@ impl Drop for OffTheMap {
 /// Starts a task, unless the meeting has one; answers with the one it has now. The session's time may be ahead of the node's.
 pub(crate) fn start(node: &Arc<Node>, families: &Families, session: Session, epoch: i64, ahead_ms: i64) -> Handle {
     let (handle, inputs) = Handle::new();
-    handle.live.store(session.summary().map(|summary| Arc::new(Live::after(None, summary, ahead_ms, &node.told))));
+    handle.live.show(session.summary().map(|summary| Live::after(None, summary, ahead_ms, &node.told)));
     if let Err(there) = node.table.insert(&session.facts().meeting, &handle) {
         return there;
     }
@@ -348,14 +348,13 @@ impl SessionTask {
     async fn settle(&mut self, steps: Vec<Step>) -> Result<(), End> {
         let sessions = self.appends(&steps);
         if !sessions.is_empty() {
-            let before = self.live.load_full();
+            let before = self.live.live();
             if let Some(before) = &before {
                 before.saving(self.node.clock.now());
             }
             self.save(sessions).await?;
             let summary = self.session.summary();
-            let after = summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, &self.node.told));
-            self.live.store(after.map(Arc::new));
+            self.live.show(summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, &self.node.told)));
             if let Some(before) = &before {
                 before.saved();
             }

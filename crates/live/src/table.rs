@@ -27,7 +27,7 @@ impl Table {
 
     /// The live answer about a meeting, as of its last change, if its session is here.
     pub fn live(&self, meeting: &str) -> Option<Arc<Live>> {
-        self.read().get(meeting)?.live.load_full()
+        self.read().get(meeting)?.live.live()
     }
 
     /// Puts a task on the map. `Err` with the one that is there already.
@@ -51,7 +51,7 @@ impl Table {
     }
 
     /// Takes this very task off the map, so that the next comer begins anew from the record.
-    pub fn remove(&self, meeting: &MeetingId, published: &Published) {
+    pub fn remove(&self, meeting: &MeetingId, published: &Arc<Published>) {
         let mut live = self.write();
         if live.get(meeting).is_some_and(|handle| Arc::ptr_eq(&handle.live, published)) {
             live.remove(meeting);
@@ -62,6 +62,11 @@ impl Table {
         self.read().values().cloned().collect()
     }
 
+    /// The meetings that have a task here.
+    pub fn meetings(&self) -> Vec<MeetingId> {
+        self.read().keys().cloned().collect()
+    }
+
     pub fn clear(&self) {
         self.write().clear();
     }
@@ -69,7 +74,7 @@ impl Table {
     /// Live sessions and the peers in them.
     pub fn census(&self) -> (usize, u64) {
         let live = self.read();
-        let answers = live.values().filter_map(|handle| handle.live.load_full());
+        let answers = live.values().filter_map(|handle| handle.live.live());
         answers.fold((0, 0), |(sessions, peers), live| (sessions + 1, peers + u64::from(live.peers())))
     }
 }

@@ -43,6 +43,8 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 /// What the contract does not have: Salon's own, under addresses beside those of the contract.
 const OWN: &[(&str, &str)] = &[
     ("get", "/meetings/{meeting_id}/active-session/quality"),
+    ("get", "/meetings/{meeting_id}/active-session/people"),
+    ("get", "/meetings/{meeting_id}/active-session/people/stream"),
     ("get", "/webhooks/{webhook_id}/deliveries"),
     ("get", "/webhooks/{webhook_id}/deliveries/{delivery_id}"),
     ("post", "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),

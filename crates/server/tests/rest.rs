@@ -4,6 +4,8 @@
 mod receiver;
 #[path = "support/node.rs"]
 mod support;
+#[path = "support/watcher.rs"]
+mod watcher;
 
 #[path = "rest/access.rs"]
 mod access;
@@ -29,6 +31,8 @@ mod lists;
 mod live;
 #[path = "rest/page.rs"]
 mod page;
+#[path = "rest/people.rs"]
+mod people;
 #[path = "rest/quality.rs"]
 mod quality;
 #[path = "rest/shapes.rs"]

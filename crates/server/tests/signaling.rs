@@ -15,6 +15,9 @@ mod node;
 mod receiver;
 #[path = "signaling/sdp.rs"]
 mod sdp;
+#[path = "support/watcher.rs"]
+#[allow(dead_code, reason = "the REST tests use the rest of it")]
+mod watcher;
 
 #[path = "signaling/admission.rs"]
 mod admission;
@@ -60,5 +63,7 @@ mod stage;
 mod stores;
 #[path = "signaling/waiting.rs"]
 mod waiting;
+#[path = "signaling/watching.rs"]
+mod watching;
 #[path = "signaling/webhooks.rs"]
 mod webhooks;

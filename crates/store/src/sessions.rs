@@ -24,7 +24,6 @@ pub struct SessionRow {
     pub epoch: i64,
     /// When the owning run was last known to be alive.
     pub owner_seen_at: Timestamp,
-    pub last_seq: u64,
 }
 
 /// What sessions are listed by.
@@ -162,6 +161,7 @@ pub(crate) fn read_session(row: &Row) -> Result<SessionRow> {
         app: row.id("app_id")?,
         parent_session: row.id_or_null("parent_session_id")?,
         title: row.text("title")?,
+        seq: row.count("last_seq")?,
         keep_alive_ms: row.int("keep_alive_ms")?,
         started_at: row.time("started_ms")?,
         created_at: row.time("created_ms")?,
@@ -179,6 +179,5 @@ pub(crate) fn read_session(row: &Row) -> Result<SessionRow> {
         owner_run: row.id("owner_run")?,
         epoch: row.int("epoch")?,
         owner_seen_at: row.time("owner_seen_ms")?,
-        last_seq: row.count("last_seq")?,
     })
 }

@@ -14,6 +14,7 @@ pub mod internals;
 pub mod meetings;
 pub mod number;
 pub mod participants;
+pub mod people;
 pub mod presets;
 pub mod quality;
 pub mod recording_config;

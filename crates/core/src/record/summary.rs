@@ -15,6 +15,8 @@ pub struct Summary {
     /// Of a connected meeting: the session of its parent that was live when this one began.
     pub parent_session: Option<SessionId>,
     pub title: String,
+    /// Number of the last event of which it tells.
+    pub seq: u64,
     pub keep_alive_ms: i64,
     pub started_at: Timestamp,
     pub created_at: Timestamp,

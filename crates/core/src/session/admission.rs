@@ -81,12 +81,17 @@ impl Session {
         self.waiting.contains(peer)
     }
 
+    /// Those who wait, in the order of their coming.
+    pub fn waiting(&self) -> Vec<WaitingView> {
+        self.waiting.list()
+    }
+
     /// Those who wait, for a caller who may let them in.
     pub fn waiting_list(&self, caller: &PeerId) -> Result<Vec<WaitingView>, Refusal> {
         if !self.caller(caller)?.preset.accept_waiting_requests {
             return Err(Refusal::NotAllowed);
         }
-        Ok(self.waiting.list())
+        Ok(self.waiting())
     }
 
     /// Lets participants in: their clients ask to join again at once, and now may. Unknown ones are passed over.

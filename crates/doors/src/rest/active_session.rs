@@ -4,6 +4,8 @@
 //! Next: `live.rs` finds the session; `salon_core::session` decides.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use salon_core::event::Actor;
 use salon_core::limits::MAX_POLL_QUESTION_CHARS;
 use salon_core::session::{NewPoll, PollView, Refusal};
@@ -24,6 +26,7 @@ use crate::rest::live::Teller;
 use crate::rest::path::At;
 use crate::rest::reply::{Answer, created, data};
 use crate::rest::sessions;
+use crate::rest::tag::Tag;
 use crate::rfc3339::rfc3339;
 use salon_live::{Handle, Hub, Reading};
 
@@ -42,7 +45,8 @@ pub async fn show(
     State(teller): State<Teller>,
     caller: Caller,
     At(meeting): At<MeetingId>,
-) -> Answer<Session> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let now = teller.clock.now();
     if let Some(live) = teller.hub.summary(meeting.as_str(), now)? {
         if *live.app() != caller.app {
@@ -50,16 +54,22 @@ pub async fn show(
         }
         if !has_family(&teller.hub, &store, &meeting, &live, now) {
             let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
-            return data(sessions::to_wire(summary, minutes));
+            let tag = Tag::of(summary);
+            return Ok(tag.on(&headers, || data(sessions::to_wire(summary, minutes)).into_response()));
         }
         let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, live.session()), true, now).await?;
         let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
-        return data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) });
+        return Ok(data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) }).into_response());
     }
     match store.live_session_of(&meeting).await? {
         Some(row) if row.summary.app == caller.app => {
             let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, &row.summary.session), true, now).await?;
-            data(Session { breakout_rooms, ..sessions::current(&teller, &row, now)? })
+            let session = Session { breakout_rooms, ..sessions::current(&teller, &row, now)? };
+            let tag = Tag::of(&row.summary);
+            Ok(match session.breakout_rooms {
+                Some(_) => data(session).into_response(),
+                None => tag.on(&headers, || data(session).into_response()),
+            })
         }
         _ => Err(ApiError::no_active_session(&meeting)),
     }

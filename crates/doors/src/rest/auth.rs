@@ -57,7 +57,13 @@ pub enum Who {
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub app: AppId,
+    pub account: AccountId,
+    pub key: KeyHash,
 }
+
+/// What somebody came with: the hash of a key's secret, of which a key that is being rotated has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub [u8; 32]);
 
 /// A holder of an API key, asking about its account.
 #[derive(Debug, Clone)]
@@ -115,12 +121,12 @@ impl Gate {
             Who::Scraper if !self.scraping.here => return Err(ApiError::no_route()),
             Who::Scraper => self.scraping.admit(&parts.headers)?,
             Who::Account => {
-                let key = self.account(parts).await?;
+                let (key, _) = self.account(parts).await?;
                 allows(&key, needed)?;
                 parts.extensions.insert(Owner { account: key.account.clone(), key });
             }
             Who::App => {
-                let key = self.account(parts).await?;
+                let (key, shown) = self.account(parts).await?;
                 let account = &key.account;
                 let no_app = || no_app(account);
                 let app = in_address(parts, "{app_id}").and_then(|app| AppId::parse(app).ok()).ok_or_else(no_app)?;
@@ -129,7 +135,7 @@ impl Gate {
                 }
                 covers(&key, &app)?;
                 allows(&key, needed)?;
-                parts.extensions.insert(Caller { app });
+                parts.extensions.insert(Caller { app, account: account.clone(), key: shown });
             }
             Who::OldAppOrGuest if bearer(&parts.headers).is_some() => {
                 let guest = self.guest(parts).await?;
@@ -139,10 +145,10 @@ impl Gate {
                 parts.extensions.insert(guest);
             }
             Who::OldApp | Who::OldAppOrGuest => {
-                let (key, app) = self.basic(parts).await?;
+                let (key, shown, app) = self.basic(parts).await?;
                 covers(&key, &app)?;
                 allows(&key, needed)?;
-                parts.extensions.insert(Caller { app });
+                parts.extensions.insert(Caller { app, account: key.account.clone(), key: shown });
             }
             Who::Guest => {
                 let guest = self.guest(parts).await?;
@@ -153,7 +159,7 @@ impl Gate {
     }
 
     /// The first valid credential of the account in the address.
-    async fn account(&self, parts: &Parts) -> Result<Arc<ApiKey>, ApiError> {
+    async fn account(&self, parts: &Parts) -> Result<(Arc<ApiKey>, KeyHash), ApiError> {
         let wanted = in_address(parts, "{account_id}").unwrap_or_default();
         let mut malformed = false;
         let mut text = |name: &HeaderName| {
@@ -170,27 +176,29 @@ impl Gate {
         for (secret, email) in [(bearer, None), (email.and(secret), email)] {
             let Some(secret) = secret else { continue };
             let key = self.key(secret, parts).await?;
-            let fits = |key: &Arc<ApiKey>| key.account.as_str() == wanted && email.is_none_or(|email| belongs_to(key, email));
-            if let Some(key) = key.filter(fits) {
+            let fits = |(key, _): &(Arc<ApiKey>, KeyHash)| {
+                key.account.as_str() == wanted && email.is_none_or(|email| belongs_to(key, email))
+            };
+            if let Some((key, shown)) = key.filter(fits) {
                 self.limit(&key.account)?;
-                return Ok(key);
+                return Ok((key, shown));
             }
         }
         Err(if malformed { ApiError::bad_credential_headers() } else { ApiError::forbidden() })
     }
 
     /// The older host: user is the app, password the key.
-    async fn basic(&self, parts: &Parts) -> Result<(Arc<ApiKey>, AppId), ApiError> {
+    async fn basic(&self, parts: &Parts) -> Result<(Arc<ApiKey>, KeyHash, AppId), ApiError> {
         let encoded = authorization(&parts.headers, "basic").and_then(|encoded| BASE64.decode(encoded).ok());
         let decoded = encoded.and_then(|bytes| String::from_utf8(bytes).ok());
         let (user, secret) = decoded.as_deref().and_then(|pair| pair.split_once(':')).ok_or_else(ApiError::unauthorized)?;
         let app = AppId::parse(user).map_err(|_| ApiError::unauthorized())?;
-        let key = self.key(secret, parts).await?.ok_or_else(ApiError::unauthorized)?;
+        let (key, shown) = self.key(secret, parts).await?.ok_or_else(ApiError::unauthorized)?;
         if self.keys.account_of(&app).await?.as_ref() != Some(&key.account) {
             return Err(ApiError::unauthorized());
         }
         self.limit(&key.account)?;
-        Ok((key, app))
+        Ok((key, shown, app))
     }
 
     async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
@@ -204,13 +212,14 @@ impl Gate {
     }
 
     /// The key with this secret.
-    async fn key(&self, secret: &str, parts: &Parts) -> Result<Option<Arc<ApiKey>>, ApiError> {
+    async fn key(&self, secret: &str, parts: &Parts) -> Result<Option<(Arc<ApiKey>, KeyHash)>, ApiError> {
         if self.dev_token == Some(secret) && host_names::is_foreign_page(parts) {
             return Err(ApiError::not_allowed(
                 "Everybody knows this token, so pages of other origins may not use it: call from a server",
             ));
         }
-        Ok(self.keys.key(secret, self.clock.now()).await?)
+        let shown = KeyHash(digest(secret));
+        Ok(self.keys.of_hash(shown.0, self.clock.now()).await?.map(|key| (key, shown)))
     }
 
     fn limit(&self, account: &AccountId) -> Result<(), ApiError> {

@@ -68,7 +68,7 @@ pub async fn show(
     data(wire::SessionQuality { session_id: session.to_string(), at: rfc3339(clock.now()), participants })
 }
 
-fn peer(id: &PeerId, lines: &[LineQuality], from: &impl Fn(&str) -> Option<PeerId>) -> wire::PeerQuality {
+pub(super) fn peer(id: &PeerId, lines: &[LineQuality], from: &impl Fn(&str) -> Option<PeerId>) -> wire::PeerQuality {
     let first = |of: fn(&LineQuality) -> Option<f64>| lines.iter().find_map(of);
     wire::PeerQuality {
         id: id.to_string(),

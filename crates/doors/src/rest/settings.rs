@@ -15,6 +15,7 @@ pub struct Settings {
     pub body_bytes: usize,
     /// Requests of one account in 5 minutes; 0: no limit.
     pub requests_per_5_minutes: u64,
+    pub watchers: Watchers,
     pub files: FileRules,
     pub ice: Ice,
     pub scraping: Scraping,
@@ -23,6 +24,16 @@ pub struct Settings {
     pub public_url: String,
     /// An API token that everybody knows, of a server to try things on.
     pub dev_token: Option<&'static str>,
+}
+
+/// How many streams of those who watch there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Watchers {
+    pub of_node: usize,
+    /// Of one meeting, or of one app's list of live sessions.
+    pub of_one: usize,
+    pub of_account: usize,
+    pub of_key: usize,
 }
 
 /// How long sessions outlive their last peer, in seconds.

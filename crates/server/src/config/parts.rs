@@ -88,6 +88,12 @@ impl Config {
             per_page_max: limits.per_page_max,
             body_bytes: limits.body_bytes,
             requests_per_5_minutes: limits.api_requests_per_5_minutes,
+            watchers: rest::Watchers {
+                of_node: limits.watchers,
+                of_one: limits.watchers_per_meeting,
+                of_account: limits.watchers_per_account,
+                of_key: limits.watchers_per_key,
+            },
             files: rest::FileRules {
                 file_bytes: files.file_bytes,
                 meeting_bytes: files.meeting_bytes,

@@ -125,6 +125,15 @@ table::settings! {
         /// Websockets of one meeting at once, those of people who have not joined included, so that one token cannot
         /// take all of the node's.
         sockets_per_meeting: usize = 4_000, within(1, 1_000_000);
+        /// Streams open on this node at once, by which servers watch meetings and lists. Further ones get 429. Each is one of
+        /// `http.connections`.
+        watchers: usize = 2_000, within(0, 1_000_000);
+        /// Streams of one meeting, or of one app's list of live sessions.
+        watchers_per_meeting: usize = 1_000, within(0, 1_000_000);
+        /// Streams of one account.
+        watchers_per_account: usize = 1_000, within(0, 1_000_000);
+        /// Streams that one API key opened, so that one program cannot take all of its account's.
+        watchers_per_key: usize = 500, within(0, 1_000_000);
         /// Media connections on this node at once. Each person has two, and for a while four when theirs broke; one costs
         /// about 100 KB. Must be at least twice `peers_per_session`.
         media_transports: usize = 6_000, within(2, 1_000_000);

@@ -20,7 +20,7 @@ on_both_engines! {
 
         let row = store.live_session_of(&id("m")).await.unwrap().unwrap();
         assert_eq!(row.summary, talk.record.summary());
-        assert_eq!((row.owner_node.as_str(), &row.owner_run, row.epoch, row.last_seq), ("n1", &run, 1, 5));
+        assert_eq!((row.owner_node.as_str(), &row.owner_run, row.epoch, row.summary.seq), ("n1", &run, 1, 5));
         assert_eq!(store.events(&id("s"), 0, 100).await.unwrap(), talk.events);
         assert_eq!(store.events(&id("s"), 2, 2).await.unwrap(), talk.events[2..4]);
         assert_eq!(store.record(&id("s")).await.unwrap(), Some(talk.record.clone()));

@@ -1,0 +1,170 @@
+//! Who is in a session, from what its record says: all of them, and what one event changed of that.
+//! Invariant: the same record gives the same words, whoever folded it; the people as of one event with the changes after it
+//! are those as of a later one, byte for byte.
+//! Next: `rest/people.rs` tells them; `rest/watching.rs` tells the changes.
+
+use salon_core::event::{EndReason, LeaveReason, StageWish, TrackKind};
+use salon_core::permission::Source;
+use salon_core::record::{Peer, Presence};
+use salon_core::session::WaitingView;
+use salon_core::{Event, EventBody, Record, Timestamp};
+use salon_wire::rest::people as wire;
+
+use crate::rfc3339::rfc3339;
+
+/// Everyone who is in, with the minutes up to `at`.
+pub fn people(record: &Record, at: Timestamp, minutes_consumed: f64) -> wire::People {
+    wire::People {
+        session_id: record.started.session.to_string(),
+        meeting_id: record.started.meeting.to_string(),
+        seq: record.people_seq,
+        at: rfc3339(at),
+        started_at: rfc3339(record.started.started_at),
+        minutes_consumed,
+        counts: counts(record),
+        people: record.present().map(person).collect(),
+        waiting: None,
+        quality: None,
+        next_after: None,
+        reset: None,
+    }
+}
+
+/// What an event changed, after which the record is as it is; `prev` is the `people_seq` before it. None of an event that
+/// shows nobody otherwise.
+pub fn change(prev: u64, record: &Record, event: &Event) -> Option<wire::PeopleChange> {
+    let kind = kind(&event.body)?;
+    let peer = record.peers.get(event.body.shows_otherwise()?)?;
+    Some(wire::PeopleChange {
+        session_id: record.started.session.to_string(),
+        seq: event.seq,
+        prev,
+        at: rfc3339(event.at),
+        kind,
+        counts: counts(record),
+        person: person(peer),
+    })
+}
+
+/// The end of a session, once it has one.
+pub fn ended(prev: u64, record: &Record) -> Option<wire::PeopleEnded> {
+    let ended = record.ended?;
+    Some(wire::PeopleEnded {
+        session_id: record.started.session.to_string(),
+        seq: record.people_seq,
+        prev,
+        ended_at: rfc3339(ended.at),
+        reason: match ended.reason {
+            EndReason::AllLeft => wire::EndedBecause::AllLeft,
+            EndReason::Closed => wire::EndedBecause::Closed,
+        },
+        counts: counts(record),
+    })
+}
+
+/// Somebody who waits to be let in.
+pub fn waiting(view: &WaitingView) -> wire::Waiting {
+    wire::Waiting {
+        peer_id: view.peer.to_string(),
+        participant_id: view.participant.to_string(),
+        custom_participant_id: view.custom_participant_id.clone(),
+        display_name: view.name.clone(),
+        preset_name: view.preset_name.clone(),
+    }
+}
+
+fn counts(record: &Record) -> wire::Counts {
+    let summary = record.summary();
+    wire::Counts {
+        live_participants: summary.live.into(),
+        max_concurrent_participants: summary.max_concurrent.into(),
+        total_participants: summary.participants.into(),
+        settled_ms: summary.settled_ms,
+        live_since_sum_ms: summary.live_since_ms,
+    }
+}
+
+fn person(peer: &Peer) -> wire::Person {
+    let who = &peer.who;
+    let came_at = peer.stays.last().map_or(peer.first_joined_at, |(came, _)| *came);
+    let (state, since, last_seen_at, left) = match peer.presence {
+        Presence::Connected { since } => (wire::PersonState::Connected, since, None, None),
+        Presence::Disconnected { since, seen, .. } => (wire::PersonState::Grace, since, Some(seen), None),
+        Presence::Left { at, reason } => (wire::PersonState::Left, came_at, None, Some((at, reason))),
+    };
+    wire::Person {
+        peer_id: who.peer.to_string(),
+        participant_id: who.participant.to_string(),
+        custom_participant_id: who.custom_participant_id.clone(),
+        display_name: who.name.clone(),
+        picture: who.picture.clone(),
+        preset_name: who.preset_name.clone(),
+        order: peer.order,
+        state,
+        counts: peer.counts(),
+        hidden: who.hidden,
+        robot: peer.is_robot(),
+        joined_at: rfc3339(peer.first_joined_at),
+        since: rfc3339(since),
+        last_seen_at: last_seen_at.map(rfc3339),
+        left_at: left.map(|(at, _)| rfc3339(at)),
+        reason: left.map(|(_, reason)| left_because(reason)),
+        stage: match peer.stage_wish {
+            _ if who.on_stage => wire::OnStage::On,
+            None => wire::OnStage::Off,
+            Some(StageWish::Asks) => wire::OnStage::Asks,
+            Some(StageWish::CalledUp) => wire::OnStage::CalledUp,
+        },
+        microphone: device(peer, Source::Microphone),
+        camera: device(peer, Source::Camera),
+        screen: device(peer, Source::Screen),
+        tracks: None,
+    }
+}
+
+/// What comes of a source. A screen may have sound of its own, which says nothing while its picture is there.
+fn device(peer: &Peer, source: Source) -> Option<wire::Device> {
+    let of_source = || peer.tracks.values().filter(|track| Source::of(track.kind, track.screen_share) == source);
+    of_source().next()?;
+    let pictures = || of_source().filter(|track| track.kind == TrackKind::Video);
+    let is_on = match pictures().next() {
+        Some(_) => pictures().any(|track| !track.paused),
+        None => of_source().any(|track| !track.paused),
+    };
+    let by = match peer.silenced.contains(&source) {
+        true => wire::SwitchedBy::Other,
+        false => wire::SwitchedBy::Itself,
+    };
+    Some(match is_on {
+        true => wire::Device { state: wire::OnOrOff::On, by: None },
+        false => wire::Device { state: wire::OnOrOff::Off, by: Some(by) },
+    })
+}
+
+fn left_because(reason: LeaveReason) -> wire::LeftBecause {
+    match reason {
+        LeaveReason::Left => wire::LeftBecause::Left,
+        LeaveReason::Lost => wire::LeftBecause::Lost,
+        LeaveReason::Kicked => wire::LeftBecause::Kicked,
+        LeaveReason::Deleted => wire::LeftBecause::Deleted,
+        LeaveReason::Ended => wire::LeftBecause::Ended,
+    }
+}
+
+fn kind(body: &EventBody) -> Option<wire::ChangeKind> {
+    Some(match body {
+        EventBody::PeerJoined(_) => wire::ChangeKind::PeerJoined,
+        EventBody::PeerDisconnected { .. } => wire::ChangeKind::PeerDisconnected,
+        EventBody::PeerReconnected { .. } => wire::ChangeKind::PeerReconnected,
+        EventBody::PeerLeft { .. } => wire::ChangeKind::PeerLeft,
+        EventBody::PeerRenamed { .. } => wire::ChangeKind::PeerRenamed,
+        EventBody::TrackPublished { .. } => wire::ChangeKind::TrackPublished,
+        EventBody::TrackPaused { paused: true, .. } => wire::ChangeKind::TrackPaused,
+        EventBody::TrackPaused { paused: false, .. } => wire::ChangeKind::TrackResumed,
+        EventBody::TrackUnpublished { .. } => wire::ChangeKind::TrackUnpublished,
+        EventBody::Silenced { .. } => wire::ChangeKind::Silenced,
+        EventBody::StageChanged { .. } => wire::ChangeKind::StageChanged,
+        EventBody::StageWished { .. } => wire::ChangeKind::StageWished,
+        _ => return None,
+    })
+}

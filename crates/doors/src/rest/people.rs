@@ -1,0 +1,142 @@
+//! Who is in a live session, now and from now on: Salon's own beside the contract.
+//! Invariant: both are the fold of the record as of one event, told with the proofs that `active-session` needs.
+//! Next: `crate::people`, the words; `watching.rs`, the stream.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response};
+use salon_core::{MeetingId, PeerId, Record};
+use salon_live::Unavailable;
+use salon_media::Owners;
+use salon_store::Store;
+use salon_wire::rest::envelope::{Envelope, ErrorBody};
+use salon_wire::rest::people as wire;
+
+use crate::people;
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
+use crate::rest::path::At;
+use crate::rest::quality;
+use crate::rest::query::Asked;
+use crate::rest::reply::{Answer, data};
+use crate::rest::watching::Watching;
+use crate::rest::watching::frame::Cursor;
+
+/// People in one answer, and at most.
+const PEOPLE: u32 = 200;
+const MAX_PEOPLE: u32 = 2_000;
+
+/// The people of the live session.
+#[utoipa::path(get, path = "/meetings/{meeting_id}/active-session/people", tag = "active_session",
+    description = "Salon's own; not in the contract.",
+    params(("meeting_id" = String, Path, format = "uuid"), wire::PeopleQuery),
+    responses((status = 200, body = Envelope<wire::People>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub async fn list(
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    State(media): State<Arc<Owners>>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    asked: Asked,
+) -> Answer<wire::People> {
+    let limit = asked.limit(PEOPLE, MAX_PEOPLE)? as usize;
+    let after = asked.text("after")?.map(|text| text.parse::<u64>());
+    let after = after.transpose().map_err(|_| ApiError::invalid("after", "must be a \"next_after\" that this list gave"))?;
+    let only = asked.text("peer_id")?.map(str::to_owned);
+    let with_tracks = asked.text("fields")?.is_some();
+    if asked.all("fields").iter().any(|field| !["", "tracks"].contains(field)) {
+        return Err(ApiError::invalid("fields", "must be tracks"));
+    }
+    let here = here(&teller, &caller, &meeting).await?;
+    let mut found = match here {
+        Some(found) => found,
+        None => elsewhere(&store, &teller, &caller, &meeting).await?,
+    };
+    found.people.retain(|person| after.is_none_or(|after| person.order > after));
+    found.people.retain(|person| only.as_ref().is_none_or(|only| person.peer_id == *only));
+    if found.people.len() > limit {
+        found.people.truncate(limit);
+        found.next_after = found.people.last().map(|last| last.order);
+    }
+    if with_tracks && found.quality.is_none() {
+        add_tracks(&media, &meeting, &mut found.people).await?;
+    }
+    data(found)
+}
+
+/// The same as a stream of what changes.
+#[utoipa::path(get, path = "/meetings/{meeting_id}/active-session/people/stream", tag = "active_session",
+    description = "Salon's own; not in the contract. `text/event-stream`: `snapshot`, `change`, `door`, `ended`, `none`, `bye`.",
+    params(("meeting_id" = String, Path, format = "uuid"), wire::PeopleStreamQuery),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+pub async fn watch(
+    State(watching): State<Watching>,
+    caller: Caller,
+    At(meeting): At<MeetingId>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let wait = asked.flag("wait")?;
+    let after = asked
+        .text("after")?
+        .map(|text| Cursor::read(text).ok_or_else(|| ApiError::invalid("after", "must be the id of an event")));
+    // A client that comes back by itself does so to the address it was first given.
+    let last = headers.get("last-event-id").and_then(|id| Cursor::read(id.to_str().ok()?));
+    watching.people(&caller, &meeting, last.or(after.transpose()?), wait).await
+}
+
+/// Those of a session that is live here; none if it is not.
+async fn here(teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<Option<wire::People>, ApiError> {
+    let Teller { hub, clock, .. } = teller;
+    if hub.summary(meeting.as_str(), clock.now())?.is_none() {
+        return Ok(None);
+    }
+    let Some(handle) = hub.find(meeting.as_str()) else { return Ok(None) };
+    let asked = handle.call(|session, _| {
+        let record = session.record().filter(|record| record.ended.is_none())?;
+        let waiting = session.waiting().iter().map(people::waiting).collect();
+        let people = wire::People { waiting: Some(waiting), ..people::people(record, record.updated_at, 0.0) };
+        Some((record.started.session.clone(), record.started.app.clone(), record.summary(), people))
+    });
+    let Some((session, app, summary, people)) = asked.await? else { return Ok(None) };
+    if app != caller.app {
+        return Err(ApiError::no_active_session(meeting));
+    }
+    let now = clock.now();
+    let live = hub.summary(meeting.as_str(), now)?.filter(|live| *live.session() == session).ok_or(Unavailable)?;
+    let told = teller.told(live.at(now))?;
+    let (at, minutes_consumed) = (crate::rfc3339::rfc3339(told.at()), live.minutes(&summary, &told));
+    Ok(Some(wire::People { at, minutes_consumed, ..people }))
+}
+
+/// Those of a session that another node runs, as its record has them.
+async fn elsewhere(store: &Store, teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<wire::People, ApiError> {
+    let none = || ApiError::no_active_session(meeting);
+    let row = store.live_session_of(meeting).await?.filter(|row| row.summary.app == caller.app).ok_or_else(none)?;
+    let at = teller.hub.elsewhere(&row)?;
+    let record: Record = store.record(&row.summary.session).await?.filter(|record| record.ended.is_none()).ok_or_else(none)?;
+    let at = teller.told(at)?.at();
+    let people = people::people(&record, at.max(record.updated_at), record.summary().minutes_consumed(at));
+    Ok(wire::People { quality: Some(wire::Elsewhere::Elsewhere), ..people })
+}
+
+/// What goes over the lines of each of them.
+async fn add_tracks(media: &Owners, meeting: &MeetingId, people: &mut [wire::Person]) -> Result<(), ApiError> {
+    let lines = media.lines(meeting).await;
+    let mut lines: HashMap<PeerId, _> = lines
+        .map_err(|error| ApiError::unavailable("The media server has too much to do; try again").because(error.to_string()))?
+        .into_iter()
+        .collect();
+    let from = |track: &str| media.publisher(track);
+    for person in people {
+        let Ok(id) = PeerId::parse(&person.peer_id) else { continue };
+        let found = quality::peer(&id, &lines.remove(&id).unwrap_or_default(), &from);
+        person.tracks = Some(wire::Tracks { publishing: found.publishing, receiving: found.receiving });
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Watching: streams of what happens, for whoever asks about a meeting or an app.
+//! Owns the meetings that are watched on this node, and the seats of those who watch.
+//! Invariant: a meeting that is watched has one feed here, whoever watches it; one that nobody watches has none.
+//! Next: `watching/feed.rs`, one meeting; `docs/watching.md`.
+
+mod feed;
+mod fold;
+pub mod frame;
+mod seats;
+mod watcher;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Response;
+use salon_core::{MeetingId, SessionId};
+use salon_store::Store;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
+use crate::rest::settings::Watchers;
+use crate::rest::watching::feed::{Feed, Joined, NotNow, Sources, none};
+use crate::rest::watching::fold::Fold;
+use crate::rest::watching::frame::{Cursor, RETRY};
+use crate::rest::watching::seats::Seats;
+use crate::rest::watching::watcher::{Guard, Watcher};
+
+/// Events that a client may be behind and still be told each of them; beyond it is told what came of them.
+const BEHIND_AT_MOST: u64 = 2_000;
+
+/// Records that are read at once for those who come back late. More is faster and leaves the store less time for others.
+const READ_AT_ONCE: usize = 4;
+
+/// How long a session that cannot be told just now is waited for.
+const WITHIN: Duration = Duration::from_secs(5);
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Everything that is watched on this node.
+#[derive(Clone)]
+pub struct Watching(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    keys: Keys,
+    feeds: Mutex<HashMap<MeetingId, Arc<Feed>>>,
+    seats: Seats,
+    reading: Semaphore,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Watching {
+    pub fn new(
+        (store, teller, keys): (Store, Teller, Keys),
+        (most, metrics): (Watchers, Arc<Metrics>),
+        (tasks, stop): (TaskTracker, CancellationToken),
+    ) -> Self {
+        Self(Arc::new(Inner {
+            sources: Sources { store, teller },
+            keys,
+            feeds: Mutex::default(),
+            seats: Seats::new(most, metrics),
+            reading: Semaphore::new(READ_AT_ONCE),
+            tasks,
+            stop,
+        }))
+    }
+
+    /// The answer to somebody who watches the people of a meeting, from a cursor on; with `wait` also while nobody is in.
+    pub async fn people(
+        &self,
+        caller: &Caller,
+        meeting: &MeetingId,
+        mut cursor: Option<Cursor>,
+        wait: bool,
+    ) -> Result<Response<Body>, ApiError> {
+        let seat = self.0.seats.take(meeting.as_str(), &caller.account, caller.key)?;
+        self.allow(caller, meeting).await?;
+        let feed = self.feed(meeting);
+        if !feed.has_looked(WITHIN).await {
+            return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
+        }
+        let mut backlog = VecDeque::from([RETRY]);
+        let until = Instant::now() + WITHIN;
+        let joined = loop {
+            if let Some(of) = cursor.take_if(|cursor| !feed.follows(&cursor.session)) {
+                backlog.extend(self.rest(caller, meeting, &of).await?);
+            }
+            match feed.join(cursor.as_ref(), BEHIND_AT_MOST) {
+                Ok(joined) => break joined,
+                Err(NotNow::IsAnother) => {}
+                Err(NotNow::Unavailable(error)) if Instant::now() >= until => return Err(error),
+                Err(NotNow::Unavailable(_)) => sleep(AGAIN_AFTER).await,
+            }
+        };
+        let Joined { frames, news, gap, is_live } = joined;
+        if !is_live && !wait && backlog.len() == 1 {
+            return Err(ApiError::no_active_session(meeting));
+        }
+        if let Some((session, after, until)) = gap {
+            backlog.extend(self.replay(&session, after, until).await?);
+        }
+        backlog.extend(frames);
+        if !is_live && wait {
+            backlog.push_back(none().text);
+        }
+        let guard = Guard {
+            keys: self.0.keys.clone(),
+            key: caller.key,
+            app: caller.app.clone(),
+            clock: self.0.sources.teller.clock.clone(),
+            stop: self.0.stop.clone(),
+            _seat: seat,
+        };
+        Ok(Watcher { backlog, news: (is_live || wait).then_some(news), stays: wait, guard, _feed: feed }.answer())
+    }
+
+    /// Whether it is a meeting of the caller's app.
+    async fn allow(&self, caller: &Caller, meeting: &MeetingId) -> Result<(), ApiError> {
+        let Sources { store, teller } = &self.0.sources;
+        let is_theirs = match teller.hub.summary(meeting.as_str(), teller.clock.now()) {
+            Ok(Some(live)) => *live.app() == caller.app,
+            _ if store.meeting(&caller.app, meeting).await?.is_some() => true,
+            // A meeting that was deleted may have people in it for a while.
+            _ => store.live_session_of(meeting).await?.is_some_and(|row| row.summary.app == caller.app),
+        };
+        is_theirs.then_some(()).ok_or_else(|| ApiError::no_active_session(meeting))
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, HashMap<MeetingId, Arc<Feed>>> {
+        self.0.feeds.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The feed of a meeting, begun if need be.
+    fn feed(&self, meeting: &MeetingId) -> Arc<Feed> {
+        let mut feeds = self.feeds();
+        if let Some(feed) = feeds.get(meeting) {
+            return feed.clone();
+        }
+        let feed = Feed::new(meeting.clone(), self.0.sources.clone());
+        feeds.insert(meeting.clone(), feed.clone());
+        let (watching, stop) = (self.clone(), self.0.stop.clone());
+        let follows = feed.clone().follow(move |feed| watching.forget(feed));
+        self.0.tasks.spawn(async move {
+            stop.run_until_cancelled(follows).await;
+        });
+        feed
+    }
+
+    /// Forgets a feed, unless somebody else has it: the map does, and its own task.
+    fn forget(&self, feed: &Arc<Feed>) -> bool {
+        let mut feeds = self.feeds();
+        let is_alone = Arc::strong_count(feed) == 2;
+        if is_alone {
+            feeds.remove(feed.meeting());
+        }
+        is_alone
+    }
+
+    /// What was still to be told of a session that is over; nothing if there is too much of it, or no such session.
+    async fn rest(&self, caller: &Caller, meeting: &MeetingId, of: &Cursor) -> Result<Vec<Bytes>, ApiError> {
+        let row = self.0.sources.store.session_row(&caller.app, &of.session).await?;
+        let Some(row) = row.filter(|row| row.summary.meeting == *meeting) else { return Ok(Vec::new()) };
+        if row.summary.ended_at.is_none() {
+            // It lives, and this node cannot tell of it.
+            return Err(salon_live::Unavailable.into());
+        }
+        match row.summary.seq.saturating_sub(of.seq) {
+            0 => Ok(Vec::new()),
+            behind if behind > BEHIND_AT_MOST => Ok(Vec::new()),
+            _ => self.replay(&of.session, of.seq, row.summary.seq).await,
+        }
+    }
+
+    /// What is told of the events after one, up to another.
+    async fn replay(&self, session: &SessionId, after: u64, until: u64) -> Result<Vec<Bytes>, ApiError> {
+        let _turn = self.0.reading.acquire().await.map_err(|_| salon_live::Unavailable)?;
+        let read = Fold::read(&self.0.sources.store, session, until, after).await?;
+        let frames = read.map(|(_, frames)| frames).unwrap_or_default();
+        Ok(frames.into_iter().map(|frame| frame.text).collect())
+    }
+}
