@@ -24,6 +24,7 @@ mod missing;
 mod openapi;
 mod participants;
 mod path;
+mod peer_quality;
 mod peer_report;
 mod people;
 mod presets;
@@ -178,6 +179,7 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(session_people::list),
         routes!(session_people::show),
         routes!(session_people::report),
+        routes!(peer_quality::show),
         routes!(session_chat::show),
         routes!(missing::transcript),
         routes!(missing::summary, missing::summarise),

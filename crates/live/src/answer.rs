@@ -83,6 +83,10 @@ impl Live {
         &self.summary.session
     }
 
+    pub(crate) fn began(&self) -> Timestamp {
+        self.summary.started_at
+    }
+
     pub(crate) fn peers(&self) -> u32 {
         self.summary.live
     }

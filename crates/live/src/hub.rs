@@ -134,6 +134,11 @@ impl Hub {
         self.node.table.live(meeting).map(|live| live.session().clone())
     }
 
+    /// The session that is live in a meeting here, and when it began.
+    pub fn running(&self, meeting: &str) -> Option<(SessionId, Timestamp)> {
+        self.node.table.live(meeting).map(|live| (live.session().clone(), live.began()))
+    }
+
     /// Where the session of a meeting is; begins one here if there is none.
     ///
     /// # Errors

@@ -1,23 +1,36 @@
-//! What is kept of the quality of people's calls after they are over: sums and samples for each peer of a session.
-//! A task looks at all calls of this node every few seconds, adds up, and saves: once in a while, when a peer has gone, and
-//! when the node stops. Invariant: what was saved is never lost; a crash loses what came since the last time.
-//! Next: `sums.rs` adds up, the REST door tells it as the contract has it.
+//! What is kept of the quality of people's calls: for each peer of a session blocks of quarters of a minute, by track.
+//! A task looks at all calls of this node every few seconds and saves: a block that is full once and for all, the running
+//! one every minute, when the peer has gone, and when the node stops. Invariant: what was saved is never lost, and a full
+//! block never written again; a crash loses what came since the last time. Next: `block.rs`; `sums.rs` adds up.
 
+mod block;
+mod look;
+mod role;
+mod series;
 mod sums;
+mod why;
+mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use salon_core::{PeerId, SessionId, Timestamp};
-use salon_media::Owners;
-use salon_sfu::LineQuality;
-use salon_store::Store;
-use tokio_util::sync::CancellationToken;
-
-pub use self::sums::{Role, Sample, Sum, Sums, Values};
 use salon_live::Clock;
 use salon_live::Hub;
+use salon_media::Owners;
+use salon_sfu::LineQuality;
+use salon_store::{QualityBlock, Store};
+use tokio_util::sync::CancellationToken;
+
+use self::look::Counters;
+
+pub use self::block::{BUCKET_MS, BUCKETS, Block, Bucket, Columns, Figure, TrackBlock, note};
+pub use self::role::Role;
+pub use self::series::{Blocks, Series, TrackSeries, begin_of, bucket_at, frames_per_second, known, mean_score};
+pub use self::sums::{Sample, Sum, Sums, Values};
+pub use self::why::Why;
+pub use self::words::Word;
 
 /// How often all calls are looked at. Lower sees shorter troubles, higher costs the media thread less: about a microsecond
 /// for each track of each person.
@@ -26,7 +39,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often what is known of a peer that stays is saved: so much a crash may lose.
 const SAVE_EVERY_MS: i64 = 60_000;
 
-/// Peers saved in one transaction.
+/// A peer that was not seen at so many looks in a row is gone: one may fail because a media thread has too much to do.
+const LOOKS_UNSEEN: u32 = 3;
+
+/// Full blocks of a peer that wait for a store that is away: an hour. Then the oldest goes.
+const MAX_UNSAVED: usize = 12;
+
+/// Blocks saved in one transaction.
 const SAVED_AT_ONCE: usize = 100;
 
 type Who = (SessionId, PeerId);
@@ -38,10 +57,46 @@ pub struct Quality {
 }
 
 struct Kept {
-    sums: Sums,
+    /// Number of the running block.
+    number: u64,
+    block: Block,
+    counters: Counters,
+    /// Full, and not saved yet.
+    full: BTreeMap<u64, Block>,
     saved_at: Timestamp,
-    /// It was there when last looked.
-    here: bool,
+    /// Looked at since it was saved.
+    changed: bool,
+    unseen: u32,
+}
+
+impl Kept {
+    fn is_gone(&self) -> bool {
+        self.unseen >= LOOKS_UNSEEN
+    }
+
+    /// Goes on to the block with this number.
+    fn turn(&mut self, number: u64) {
+        if self.number != number {
+            self.full.insert(self.number, std::mem::take(&mut self.block));
+            self.number = number;
+            if self.full.len() > MAX_UNSAVED {
+                self.full.pop_first();
+                tracing::warn!("five minutes of the quality of a call are lost: they could not be saved for an hour");
+            }
+        }
+    }
+
+    fn rows(&self, who: &Who, whole: bool) -> Vec<QualityBlock> {
+        let running = (whole && self.changed).then_some((&self.number, &self.block));
+        let blocks = self.full.iter().chain(running);
+        let row = |(number, block): (&u64, &Block)| QualityBlock {
+            session: who.0.clone(),
+            peer: who.1.clone(),
+            number: *number,
+            body: block.encode(),
+        };
+        blocks.map(row).collect()
+    }
 }
 
 impl Quality {
@@ -49,61 +104,103 @@ impl Quality {
         self.peers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// All that is known of a peer, of the past and up to now. None if its call was never looked at.
-    pub async fn of(&self, store: &Store, session: &SessionId, peer: &PeerId) -> salon_store::Result<Option<Sums>> {
-        let known = self.peers().get(&(session.clone(), peer.clone())).map(|kept| kept.sums.clone());
-        match known {
-            Some(sums) => Ok(Some(sums)),
-            None => stored(store, session, peer).await,
+    /// The blocks of a peer from one number to another, up to now.
+    pub async fn blocks(
+        &self,
+        store: &Store,
+        session: &SessionId,
+        peer: &PeerId,
+        (from, to): (u64, u64),
+    ) -> salon_store::Result<Blocks> {
+        let stored = store.quality_blocks(session, peer, (from, to)).await?;
+        let read = stored.iter().filter_map(|(number, body)| Some((*number, Block::decode(body)?)));
+        let mut blocks: Blocks = read.collect();
+        if let Some(kept) = self.peers().get(&(session.clone(), peer.clone())) {
+            let here = kept.full.iter().chain([(&kept.number, &kept.block)]);
+            let asked = here.filter(|(number, _)| (from..=to).contains(*number));
+            blocks.extend(asked.map(|(number, block)| (*number, block.clone())));
         }
+        Ok(blocks)
     }
 
-    /// Adds what a peer's lines are like now.
-    async fn add(
+    /// All that is known of a peer of a session that began then, of the past and up to now. None if its call was never
+    /// looked at.
+    pub async fn of(
         &self,
-        media: &Owners,
         store: &Store,
-        who: Who,
-        lines: &[LineQuality],
+        (session, began): (&SessionId, Timestamp),
+        peer: &PeerId,
+    ) -> salon_store::Result<Option<Sums>> {
+        let blocks = self.blocks(store, session, peer, (0, u64::MAX)).await?;
+        let earlier = store.peer_quality(session, peer).await?.as_ref().and_then(Sums::from_json);
+        if blocks.is_empty() {
+            return Ok(earlier);
+        }
+        let mut sums = Sums::of(&blocks, began);
+        if let Some(earlier) = earlier {
+            sums.follow(earlier);
+        }
+        Ok(Some(sums))
+    }
+
+    /// Notes what a peer's lines are like now, in a session that began then.
+    ///
+    /// # Errors
+    /// The store does not say whether there is a block that was begun before.
+    pub async fn note(
+        &self,
+        store: &Store,
+        (who, began): ((SessionId, PeerId), Timestamp),
         now: Timestamp,
+        lines: &[LineQuality],
+        publisher: impl Fn(&str) -> Option<PeerId>,
     ) -> salon_store::Result<()> {
+        let bucket = bucket_at(began, now);
+        let (number, place) = (bucket / BUCKETS, (bucket % BUCKETS) as usize);
         if !self.peers().contains_key(&who) {
-            // It may have been here before: it went and came back, or the node did.
-            let sums = stored(store, &who.0, &who.1).await?.unwrap_or_default();
-            self.peers().insert(who.clone(), Kept { sums, saved_at: now, here: true });
+            // It may have been here before in this block: it went and came back, or the node did.
+            let block = self.blocks(store, &who.0, &who.1, (number, number)).await?.remove(&number).unwrap_or_default();
+            let (counters, full) = (Counters::default(), BTreeMap::new());
+            let kept = Kept { number, block, counters, full, saved_at: now, changed: false, unseen: 0 };
+            self.peers().insert(who.clone(), kept);
         }
         if let Some(kept) = self.peers().get_mut(&who) {
-            kept.here = true;
-            kept.sums.add(now, lines, |track| media.publisher(track));
+            kept.unseen = 0;
+            kept.changed = true;
+            kept.turn(number);
+            look::look(&mut kept.block, place, &mut kept.counters, now, lines, publisher);
         }
         Ok(())
     }
 
-    /// Saves those who are gone and those not saved for long; everyone with `all`. Who is gone and saved is forgotten.
-    async fn save(&self, store: &Store, now: Timestamp, all: bool) -> salon_store::Result<()> {
-        let due: Vec<(Who, serde_json::Value)> = {
+    /// Saves those who are gone and those not saved for long, and what is full; everyone with `all`. Who is gone and saved is
+    /// forgotten.
+    pub async fn save(&self, store: &Store, now: Timestamp, all: bool) -> salon_store::Result<()> {
+        let due: Vec<(Who, Vec<QualityBlock>, bool)> = {
             let peers = self.peers();
-            let due = peers.iter().filter(|(_, kept)| all || !kept.here || now.since(kept.saved_at) >= SAVE_EVERY_MS);
-            due.map(|(who, kept)| (who.clone(), kept.sums.to_json())).collect()
+            let due = peers.iter().map(|(who, kept)| {
+                let whole = all || kept.is_gone() || now.since(kept.saved_at) >= SAVE_EVERY_MS;
+                (who.clone(), kept.rows(who, whole), whole)
+            });
+            due.filter(|(_, rows, whole)| *whole || !rows.is_empty()).collect()
         };
         for some in due.chunks(SAVED_AT_ONCE) {
-            let rows: Vec<_> = some.iter().map(|((session, peer), sums)| (session.clone(), peer.clone(), sums.clone())).collect();
-            store.keep_peer_quality(&rows, now).await?;
+            let rows: Vec<&QualityBlock> = some.iter().flat_map(|(_, rows, _)| rows).collect();
+            store.keep_quality(&rows, now).await?;
             let mut peers = self.peers();
-            for (who, _) in some {
-                if peers.get(who).is_some_and(|kept| !kept.here) {
+            for (who, rows, whole) in some {
+                let Some(kept) = peers.get_mut(who) else { continue };
+                rows.iter().for_each(|row| drop(kept.full.remove(&row.number)));
+                if *whole {
+                    (kept.saved_at, kept.changed) = (now, false);
+                }
+                if kept.is_gone() {
                     peers.remove(who);
-                } else if let Some(kept) = peers.get_mut(who) {
-                    kept.saved_at = now;
                 }
             }
         }
         Ok(())
     }
-}
-
-async fn stored(store: &Store, session: &SessionId, peer: &PeerId) -> salon_store::Result<Option<Sums>> {
-    Ok(store.peer_quality(session, peer).await?.as_ref().and_then(Sums::from_json))
 }
 
 /// Looks at all calls of this node until it stops.
@@ -123,14 +220,15 @@ pub async fn watch(quality: Quality, media: Arc<Owners>, hub: Hub, store: Store,
 /// Looks at all calls once, and saves what is due.
 pub async fn look(quality: &Quality, media: &Owners, hub: &Hub, store: &Store, clock: &Clock) -> salon_store::Result<()> {
     for kept in quality.peers().values_mut() {
-        kept.here = false;
+        kept.unseen += 1;
     }
     for meeting in media.meetings() {
-        let Some(session) = hub.session_of(meeting.as_str()) else { continue };
+        let Some((session, began)) = hub.running(meeting.as_str()) else { continue };
         // A media thread with too much to do is asked again next time.
         let Ok(lines) = media.lines(&meeting).await else { continue };
         for (peer, lines) in lines {
-            quality.add(media, store, (session.clone(), peer), &lines, clock.now()).await?;
+            let who = (session.clone(), peer);
+            quality.note(store, (who, began), clock.now(), &lines, |track| media.publisher(track)).await?;
         }
     }
     quality.save(store, clock.now(), false).await

@@ -19,7 +19,7 @@ const FRAMES_TIMES: f32 = 1.2;
 
 /// How a layer is beyond what is allowed: what it is, and what it may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Beyond {
+pub enum Beyond {
     Size { is: (u16, u16), most: (u16, u16) },
     Frames { is: f32, most: f32 },
     Bits { is: u64, most: u64 },

@@ -21,13 +21,15 @@ mod sdp;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use cap::Cap;
+pub use cap::{Beyond, Cap};
 pub use certificate::Certificate;
 pub use counters::{DropReason, Snapshot, TcpEnd};
 pub use driver::{Health, Sfu, StartError, addresses, begins_media, start};
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
 pub use limits::Limits;
-pub use quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Spread};
+pub use quality::{
+    Because, ConsumerQuality, Goes, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason, Spread, VoiceQuality,
+};
 pub use sdp::Kind;
 
 /// How to start.

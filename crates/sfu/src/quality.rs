@@ -2,8 +2,11 @@
 //! Plain data; what each figure means and where it comes from is said at its field, the formulas are in
 //! `engine/quality/score.rs`.
 
+mod reason;
+
 use std::time::Duration;
 
+pub use self::reason::{Because, Goes, Reason};
 use crate::{Kind, ProducerId, Role, TransportId};
 
 /// One connection of a peer and what goes over it.
@@ -36,7 +39,18 @@ pub struct ProducerQuality {
     pub key_frame_requests: u32,
     /// What the publisher was told to send at most on this connection, in bit/s, because nobody takes more.
     pub held_to: Option<u64>,
+    /// Of a microphone whose packets say how loud they are (RFC 6464).
+    pub voice: Option<VoiceQuality>,
     pub layers: Vec<LayerQuality>,
+}
+
+/// What a microphone's packets say of what is in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoiceQuality {
+    /// How long there was a voice in it, in all.
+    pub spoken: Duration,
+    /// In dBov as it is now, smoothed: 0 is the loudest, -127 digital silence.
+    pub level_dbov: i8,
 }
 
 /// One quality of a track as it comes in.
@@ -74,14 +88,16 @@ pub struct ConsumerQuality {
     pub paused: bool,
     /// Something is being forwarded.
     pub flowing: bool,
+    /// How long ago the first of it went out. None if nothing ever did.
+    pub first_sent_ago: Option<Duration>,
     /// The layer that is forwarded. None without simulcast, or while nothing is.
     pub rid: Option<String>,
     /// The layer that was asked for.
     pub wanted: Option<String>,
     /// Of the layer that is forwarded.
     pub size: Option<(u16, u16)>,
-    /// In words, why this layer.
-    pub reason: String,
+    /// Why this layer.
+    pub reason: Reason,
     /// Payload sent, in bit/s, over about the last second; what is sent again is not in it.
     pub bitrate: u64,
     pub packets: u64,

@@ -310,6 +310,12 @@ impl From<Option<[u8; 32]>> for Arg {
     }
 }
 
+impl From<&[u8]> for Arg {
+    fn from(bytes: &[u8]) -> Self {
+        Arg::Bytes(Some(bytes.to_vec()))
+    }
+}
+
 impl From<&Value> for Arg {
     /// JSON is kept as text on both engines: it is never searched inside, `jsonb` refuses the character NUL that
     /// JSON may hold, and text comes back exactly as it was written.
@@ -413,9 +419,12 @@ impl Row {
         serde_json::from_str(&text).map(Some).map_err(|_| Error::column(column))
     }
 
+    pub fn bytes(&self, column: &'static str) -> Result<Vec<u8>> {
+        self.get(column)
+    }
+
     pub fn hash(&self, column: &'static str) -> Result<[u8; 32]> {
-        let bytes: Vec<u8> = self.get(column)?;
-        bytes.try_into().map_err(|_| Error::column(column))
+        self.bytes(column)?.try_into().map_err(|_| Error::column(column))
     }
 
     pub fn hash_or_null(&self, column: &'static str) -> Result<Option<[u8; 32]>> {

@@ -44,6 +44,7 @@ pub use outbox::{
 };
 pub use ownership::{Adoptable, NODE_DEAD_MS, VOUCHED_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
+pub use peer_quality::QualityBlock;
 pub use presets::Preset;
 pub use run_id::RunId;
 pub use sessions::{MAX_EVENTS, SessionFilter, SessionRow, SessionSort};

@@ -15,6 +15,7 @@ pub mod meetings;
 pub mod number;
 pub mod participants;
 pub mod people;
+pub mod peer_quality;
 pub mod presets;
 pub mod quality;
 pub mod recording_config;

@@ -68,11 +68,9 @@ fn cumulative(role: Role, sum: &Sum) -> Value {
         put("frame_per_second", spread(&sum.frames_per_second, 1.0));
         put("frame_width", spread(&sum.width, 1.0));
         let share = |count: u32| f64::from(count) / f64::from(sum.looks.max(1));
-        let mut issues = json!({
-            "no_video_fraction": share(sum.nothing),
-            "poor_resolution_fraction": share(sum.poor),
-        });
+        let mut issues = json!({ "no_video_fraction": share(sum.nothing) });
         if !role.produces() {
+            issues["poor_resolution_fraction"] = share(sum.poor).into();
             issues["lag_fraction"] = share(sum.lagging).into();
         }
         put("issues", Some(issues));

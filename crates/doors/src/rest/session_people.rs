@@ -3,15 +3,18 @@
 //! people and robots are found by id only.
 //! Next: `salon_core::record`, the fold.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::extract::State;
 use salon_core::record::{Peer, Presence};
-use salon_core::{PeerId, Record, SessionId, Timestamp};
+use salon_core::{PeerId, PresetId, Record, SessionId, Timestamp};
 use salon_store::{Page as Part, SessionFilter, SessionRow, Store};
 use salon_wire::rest::SortOrder;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
-use salon_wire::rest::sessions as wire;
+use salon_wire::rest::presets::ViewType;
+use salon_wire::rest::sessions::{self as wire, PeerViewType};
+
+use serde_json::Value;
 
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
@@ -61,10 +64,12 @@ pub async fn list(
     }
     let total = peers.len() as u64;
     let from = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
-    let shown = peers.into_iter().skip(from).take(wanted.limit as usize);
+    let shown: Vec<&Peer> = peers.into_iter().skip(from).take(wanted.limit as usize).collect();
+    let views = views(&store, &record, shown.iter().copied().filter(|_| with_events)).await?;
+    let shown = shown.into_iter();
     let participants = shown.map(|peer| wire::SessionParticipant {
         duration: whole_ms(peer) as f64 / 60_000.0,
-        ..to_wire(&record, peer, at, with_events)
+        ..to_wire(&record, peer, at, with_events.then_some(&views))
     });
     let participants: Vec<_> = participants.collect();
     let paging = paging(&wanted, participants.len(), total);
@@ -112,7 +117,8 @@ pub async fn show(
     let of_participant = record.peers.values().filter(|peer| peer.who.participant.as_str() == wanted.0);
     let peer = record.peers.get(wanted.0.as_str()).or_else(|| of_participant.max_by_key(|peer| peer.order));
     let peer = peer.ok_or_else(|| ApiError::not_found(format!("No participant found with id {}", wanted.0)))?;
-    data(wire::SessionParticipantDetails { participant: to_wire(&record, peer, at, with_events) })
+    let views = views(&store, &record, std::iter::once(peer)).await?;
+    data(wire::SessionParticipantDetails { participant: to_wire(&record, peer, at, with_events.then_some(&views)) })
 }
 
 /// A peer's stay and the quality of its call, without its session being named.
@@ -139,11 +145,19 @@ pub async fn report(
         if let Some(peer) = record.peers.get(&wanted) {
             let filters = asked.all("filters");
             let sums = match filters.is_empty() || filters.contains(&"quality_stats") {
-                true => quality.of(&store, &record.started.session, &wanted).await?,
+                true => quality.of(&store, (&record.started.session, record.started.started_at), &wanted).await?,
                 false => None,
             };
             let quality = sums.as_ref().map(peer_report::quality);
-            let participant = to_report(to_wire(&record, peer, at, with_events), &record, quality);
+            let views = views(&store, &record, std::iter::once(peer)).await?;
+            let participant = to_report(
+                to_wire(&record, peer, at, with_events.then_some(&views)),
+                &record,
+                peer,
+                &views,
+                quality,
+                filters.is_empty(),
+            );
             return data(wire::PeerReportDetails { participant });
         }
     }
@@ -174,7 +188,22 @@ fn matches(peer: &Peer, search: &str) -> bool {
     search.is_empty() || fields.iter().any(|field| field.to_lowercase().contains(search))
 }
 
-fn to_wire(record: &Record, peer: &Peer, now: Timestamp, with_events: bool) -> wire::SessionParticipant {
+/// The view types of presets, by their ids.
+type Views = HashMap<PresetId, PeerViewType>;
+
+/// Those of the presets with which these peers came in, as the presets are now; a preset that is gone has none.
+async fn views(store: &Store, record: &Record, peers: impl Iterator<Item = &Peer>) -> Result<Views, ApiError> {
+    let presets: BTreeSet<&PresetId> = peers.map(|peer| &peer.who.preset).collect();
+    let mut views = Views::new();
+    for id in presets {
+        let Some(preset) = store.preset(&record.started.app, id).await? else { continue };
+        let view: Option<ViewType> = serde_json::from_value(preset.body["config"]["view_type"].clone()).ok();
+        views.extend(view.map(|view| (id.clone(), view.into())));
+    }
+    Ok(views)
+}
+
+fn to_wire(record: &Record, peer: &Peer, now: Timestamp, with_events: Option<&Views>) -> wire::SessionParticipant {
     let who = &peer.who;
     let last = peer.stays.last().map_or(peer.first_joined_at, |(joined, left)| left.unwrap_or(*joined));
     wire::SessionParticipant {
@@ -191,34 +220,39 @@ fn to_wire(record: &Record, peer: &Peer, now: Timestamp, with_events: bool) -> w
             Presence::Disconnected { noticed, .. } => noticed,
             _ => last,
         }),
-        peer_events: with_events.then(|| events(record, peer)),
+        peer_events: with_events.map(|views| events(record, peer, views)),
     }
 }
 
 fn to_report(
     peer: wire::SessionParticipant,
     record: &Record,
-    quality: Option<BTreeMap<String, serde_json::Value>>,
+    who: &Peer,
+    views: &Views,
+    quality: Option<BTreeMap<String, Value>>,
+    is_whole: bool,
 ) -> wire::ReportedParticipant {
+    let view = views.get(&who.who.preset).and_then(|view| serde_json::to_value(view).ok());
+    let view = view.map(|view| BTreeMap::from([("room_view_type".to_owned(), view)]));
     wire::ReportedParticipant {
         id: peer.id,
         user_id: peer.user_id,
         session_id: Some(record.started.session.to_string()),
         custom_participant_id: peer.custom_participant_id,
         display_name: peer.display_name,
-        role: None,
+        role: Some(who.who.preset_name.clone()),
         joined_at: peer.joined_at,
         left_at: peer.left_at,
         duration: peer.duration,
         created_at: peer.created_at,
         updated_at: peer.updated_at,
         peer_events: peer.peer_events,
-        peer_report: Some(wire::PeerReport { metadata: None, quality }),
+        peer_report: Some(wire::PeerReport { metadata: view.filter(|_| is_whole), quality }),
     }
 }
 
 /// A peer's comings and goings, in order.
-fn events(record: &Record, peer: &Peer) -> Vec<wire::PeerEvent> {
+fn events(record: &Record, peer: &Peer, views: &Views) -> Vec<wire::PeerEvent> {
     let mut events = Vec::new();
     let mut consumed_ms = 0;
     let mut add = |event_name, at: Timestamp, consumed_ms: i64| {
@@ -229,7 +263,7 @@ fn events(record: &Record, peer: &Peer) -> Vec<wire::PeerEvent> {
             minutes_consumed: consumed_ms as f64 / 60_000.0,
             participant_id: Some(peer.who.participant.to_string()),
             peer_id: peer.who.peer.to_string(),
-            preset_view_type: None,
+            preset_view_type: views.get(&peer.who.preset).copied(),
             session_id: Some(record.started.session.to_string()),
             socket_session_id: None,
             created_at: rfc3339(at),

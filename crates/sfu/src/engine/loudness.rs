@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::VoiceQuality;
 use crate::limits::LEVEL_EVERY;
 
 /// Louder than this is speech, in dBov; softer than `SILENT_BELOW` ends it. Apart, so that it does not flicker.
@@ -38,16 +39,24 @@ pub(crate) struct Loudness {
     speaking: bool,
     loud_at: Option<Instant>,
     told: Option<(Instant, bool)>,
+    heard_at: Option<Instant>,
+    /// How long there was a voice, in all.
+    spoken: Duration,
 }
 
 impl Loudness {
     pub(crate) fn new() -> Self {
-        Self { smoothed: QUIETEST, speaking: false, loud_at: None, told: None }
+        Self { smoothed: QUIETEST, speaking: false, loud_at: None, told: None, heard_at: None, spoken: Duration::ZERO }
     }
 
     /// Takes one packet's level (0 is loudest, -127 silence) and how much sound it carries. Some at most every
     /// `LEVEL_EVERY`, while someone speaks or when speech has just ended.
     pub(crate) fn hear(&mut self, now: Instant, level_dbov: i8, payload_bytes: usize) -> Option<Heard> {
+        let since = self.heard_at.replace(now).map_or(Duration::ZERO, |before| now.saturating_duration_since(before));
+        if self.speaking {
+            // A longer gap is none between words: nothing came.
+            self.spoken += since.min(HOLD);
+        }
         let claimed = f32::from(level_dbov).clamp(QUIETEST, 0.0);
         let level = if payload_bytes < LEAST_VOICE_BYTES { QUIETEST } else { claimed };
         let share = if level > self.smoothed { ATTACK } else { RELEASE };
@@ -69,6 +78,11 @@ impl Loudness {
             self.told = Some((now, false));
             self.heard()
         })
+    }
+
+    /// None of a track whose packets do not say how loud they are.
+    pub(crate) fn voice(&self) -> Option<VoiceQuality> {
+        self.heard_at.map(|_| VoiceQuality { spoken: self.spoken, level_dbov: self.smoothed.round() as i8 })
     }
 
     fn tell(&mut self, now: Instant) -> Option<Heard> {
@@ -129,6 +143,24 @@ mod tests {
         let told = told(&[(10, -127), (30, -25)]);
         assert!(told[0].0 <= 300 && told[0].1, "{told:?}");
         assert!(told.windows(2).all(|w| w[1].0 - w[0].0 == 200), "{told:?}");
+    }
+
+    #[test]
+    fn how_long_somebody_spoke_adds_up_and_silence_adds_nothing() {
+        let start = Instant::now();
+        let mut loudness = Loudness::new();
+        assert_eq!(loudness.voice(), None, "nothing was heard yet");
+        let mut ms = 0;
+        for (packets, level) in [(100, -127), (100, -25), (100, -127)] {
+            for _ in 0..packets {
+                loudness.hear(start + Duration::from_millis(ms), level, 60);
+                ms += 20;
+            }
+        }
+        let voice = loudness.voice().expect("it was heard");
+        // Two seconds of speech, and what it takes to be sure that it is over.
+        assert!((1_900..3_000).contains(&voice.spoken.as_millis()), "{:?}", voice.spoken);
+        assert!(voice.level_dbov < -110, "{}", voice.level_dbov);
     }
 
     #[test]

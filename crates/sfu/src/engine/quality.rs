@@ -1,5 +1,5 @@
 //! How good calls are, read from what producers, consumers and transports know of themselves; nothing is kept here.
-//! Next: `quality/incoming.rs` and `quality/outgoing.rs` know, `quality/score.rs` judges, `quality/reason.rs` explains.
+//! Next: `quality/incoming.rs` and `quality/outgoing.rs` know, `quality/score.rs` judges, `quality/reason.rs` decides why.
 
 pub(crate) mod incoming;
 pub(crate) mod outgoing;
@@ -18,7 +18,7 @@ use super::ntp::short_ntp;
 use super::producer::Producer;
 use super::transport::Transport;
 use crate::RoomId;
-use crate::quality::{ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals};
+use crate::quality::{Because, ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason};
 use crate::sdp::Kind;
 
 impl Engine {
@@ -121,6 +121,7 @@ fn producer_quality(now: Instant, transport: &Transport, producer: &Producer) ->
         score: score.filter(|_| !producer.paused),
         key_frame_requests: producer.key_frame_requests(),
         held_to: transport.publishing.held_to(),
+        voice: producer.loudness.voice().filter(|_| producer.kind == Kind::Audio),
         layers,
     }
 }
@@ -136,6 +137,7 @@ fn consumer_quality(now: Instant, transport: &Transport, mid: &str, consumer: &C
         screen_share: producer.screen_share,
         paused: producer.paused,
         flowing: layer.is_some() && !producer.paused,
+        first_sent_ago: consumer.quality.first_sent_at().map(|at| now.saturating_duration_since(at)),
         rid: layer.as_ref().and_then(|l| l.rid.clone()),
         wanted: consumer.wanted.map(|rid| rid.to_string()),
         size: layer.as_ref().and_then(|l| l.size),
@@ -156,12 +158,12 @@ fn consumer_quality(now: Instant, transport: &Transport, mid: &str, consumer: &C
     }
 }
 
-fn reason_of(transport: &Transport, consumer: &Consumer, producer: &Producer) -> String {
+fn reason_of(transport: &Transport, consumer: &Consumer, producer: &Producer) -> Reason {
     if !consumer.negotiated {
-        return "nothing: the client has not answered the offer yet".to_owned();
+        return Reason::nothing(Because::Unanswered);
     }
     if producer.paused {
-        return "nothing: the track is paused".to_owned();
+        return Reason::nothing(Because::Paused);
     }
     reason::of(&reason::Choice {
         layers: &producer.known_layers(),

@@ -1,30 +1,25 @@
 //! What is kept of people's calls.
 
-use serde_json::json;
+use salon_store::QualityBlock;
 
 use crate::bed::*;
-use crate::script::Script;
+
+fn block(peer: &str, number: u64, body: &[u8]) -> QualityBlock {
+    QualityBlock { session: id("over"), peer: id(peer), number, body: body.to_vec() }
+}
 
 on_both_engines! {
-    async fn what_is_kept_of_a_call_outlives_its_session_and_the_last_word_counts(bed: Bed) {
-        let run = bed.run("n1", "r1").await;
-        let mut over = Script::start_at("over", "m1", "Weekly", NOON);
-        over.join(0, "ann");
-        bed.store.append(over.append(&run)).await.unwrap();
-        assert_eq!(bed.store.peer_quality(&id("over"), &id("ann")).await.unwrap(), None);
-        let row = |peer: &str, n: u32| (id("over"), id(peer), json!({ "n": n }));
-        bed.store.keep_peer_quality(&[row("ann", 1), row("bob", 7)], NOON).await.unwrap();
-        bed.store.keep_peer_quality(&[row("ann", 2)], NOON.plus_ms(1)).await.unwrap();
-        bed.store.keep_peer_quality(&[], NOON).await.unwrap();
-        assert_eq!(bed.store.peer_quality(&id("over"), &id("ann")).await.unwrap(), Some(json!({ "n": 2 })));
-        assert_eq!(bed.store.peer_quality(&id("over"), &id("bob")).await.unwrap(), Some(json!({ "n": 7 })));
-    }
-
-    async fn a_peer_of_no_session_is_refused_with_all_that_came_with_it(bed: Bed) {
-        let run = bed.run("n1", "r1").await;
-        bed.store.append(Script::start_at("live", "m1", "Weekly", NOON).append(&run)).await.unwrap();
-        let rows = [(id("live"), id("ann"), json!({})), (id("nowhere"), id("bob"), json!({}))];
-        bed.store.keep_peer_quality(&rows, NOON).await.unwrap_err();
-        assert_eq!(bed.store.peer_quality(&id("live"), &id("ann")).await.unwrap(), None);
+    async fn blocks_of_a_call_are_read_in_order_and_the_last_word_on_each_counts(bed: Bed) {
+        let (first, second, again) = (block("ann", 0, b"one"), block("ann", 1, b"\0\xff"), block("ann", 1, b"two"));
+        let other = block("bob", 7, b"");
+        bed.store.keep_quality(&[&second, &first, &other], NOON).await.unwrap();
+        bed.store.keep_quality(&[&again], NOON.plus_ms(1)).await.unwrap();
+        bed.store.keep_quality(&[], NOON).await.unwrap();
+        let read = async |peer: &str, from, to| bed.store.quality_blocks(&id("over"), &id(peer), (from, to)).await.unwrap();
+        assert_eq!(read("ann", 0, u64::MAX).await, [(0, b"one".to_vec()), (1, b"two".to_vec())]);
+        assert_eq!(read("ann", 1, 5).await, [(1, b"two".to_vec())]);
+        assert_eq!(read("bob", 0, u64::MAX).await, [(7, vec![])]);
+        assert_eq!(read("eve", 0, u64::MAX).await, []);
+        assert_eq!(bed.store.peer_quality(&id("over"), &id("ann")).await.unwrap(), None, "nothing of an earlier version");
     }
 }

@@ -73,6 +73,14 @@ pub struct PublishedTrack {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub score: Option<f64>,
+    /// How long there was a voice in it so far, in milliseconds; of a microphone that says how loud it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub spoken_ms: Option<u64>,
+    /// How loud it is now: 0 is the most, -127 digital silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub level_dbov: Option<i8>,
     /// Key frames asked of the publisher.
     pub key_frame_requests: u32,
     /// What the device was told to send at most, because nobody takes more.
@@ -147,6 +155,9 @@ pub struct ReceivedTrack {
     pub height: Option<u16>,
     /// Why this layer, in words.
     pub reason: String,
+    /// What decided, in a word that never changes: `line`, `not_allowed`, `nothing_sent`, `nothing_yet`, `unanswered`,
+    /// `paused`, `not_sent`, `asked_for`, `one_size`, `best`.
+    pub because: String,
     pub bitrate: u64,
     pub packets: u64,
     /// Of pictures.

@@ -31,6 +31,7 @@ pub(crate) struct Outgoing {
     frames: u32,
 
     // Once a second.
+    first_sent_at: Option<Instant>,
     sampled: Option<Sample>,
     bitrate: u64,
     frames_per_second: f32,
@@ -110,9 +111,10 @@ impl Outgoing {
         stood
     }
 
-    /// Called about once a second while packets go out, with their bytes so far.
+    /// Called with the first packet that goes out and about once a second while more do, with their bytes so far.
     pub(crate) fn sample(&mut self, now: Instant, bytes: u32) {
         let sample = Sample { at: now, bytes, frames: self.frames, frozen: self.frozen };
+        self.first_sent_at.get_or_insert(now);
         let Some(before) = self.sampled.replace(sample) else { return };
         let seconds = now.saturating_duration_since(before.at).as_secs_f32().max(0.001);
         self.bitrate = (f64::from(bytes.wrapping_sub(before.bytes)) * 8.0 / f64::from(seconds)) as u64;
@@ -120,6 +122,11 @@ impl Outgoing {
         let share = ((self.frozen - before.frozen).as_secs_f32() / seconds).min(1.0);
         let weight = (seconds / MEMORY).min(1.0);
         self.still += (share - self.still) * weight;
+    }
+
+    /// When the first of it went out.
+    pub(crate) fn first_sent_at(&self) -> Option<Instant> {
+        self.first_sent_at
     }
 
     /// A report of the subscriber about this track. `wall` is the time of day in the form of reports, 1/65536 s.

@@ -1,9 +1,11 @@
-//! Why a subscriber gets the layer it gets, in words for people who look after calls. Pure.
+//! Why a subscriber gets the layer it gets. Pure.
+//! Next: `crate::quality::reason`, what can be said and its words.
 
 use str0m::media::Rid;
 
 use crate::engine::layers::{Candidate, Grant, Known, choose};
 use crate::engine::payload::ids::ALL_LAYERS;
+use crate::quality::{Because, Goes, Reason};
 
 /// What the choice was made from.
 #[derive(Clone, Copy, Debug)]
@@ -18,18 +20,14 @@ pub(crate) struct Choice<'a> {
     pub awaited: Option<usize>,
 }
 
-/// Such as `the half-size layer: the line carries 600 kbit/s`.
-pub(crate) fn of(choice: &Choice<'_>) -> String {
+pub(crate) fn of(choice: &Choice<'_>) -> Reason {
     let layers = choice.layers;
     if layers.is_empty() {
-        return "nothing came from the publisher yet".to_owned();
+        return Reason::nothing(Because::NothingYet);
     }
-    let line = || match choice.estimate {
-        Some(estimate) => format!("the line carries {} kbit/s", estimate / 1_000),
-        None => "the line carries too little".to_owned(),
-    };
+    let line = Because::Line { carries: choice.estimate };
     if choice.grant == Grant::Nothing {
-        return format!("nothing: {}", line());
+        return Reason::nothing(line);
     }
     let candidates: Vec<Candidate> = layers
         .iter()
@@ -37,38 +35,41 @@ pub(crate) fn of(choice: &Choice<'_>) -> String {
         .collect();
     let Some(best) = choose(&candidates, choice.wanted) else {
         let beyond = layers.iter().filter(|l| l.sent).find_map(|l| l.beyond);
-        return beyond.map_or_else(|| "nothing comes from the publisher".to_owned(), |beyond| format!("nothing: {beyond}"));
+        return Reason::nothing(beyond.map_or(Because::NothingSent, |beyond| Because::NotAllowed { asked: None, beyond }));
     };
     let target = match choice.grant {
         Grant::UpTo(most) if layers.get(most).is_some_and(|l| l.rank > layers[best].rank) => most,
         _ => best,
     };
-    let why = if target != best { line() } else { why(choice, best) };
-    let goes_to = format!("{}: {why}", name(&layers[target]));
-    match (choice.current, choice.awaited) {
+    let because = if target != best { line } else { why(choice, best) };
+    let layer = name(&layers[target]);
+    let goes = match (choice.current, choice.awaited) {
         (Some(current), Some(_)) if current != target => {
-            format!("{} until a key frame of the next one; then {goes_to}", layers.get(current).map_or("another layer", name))
+            Goes::After { current: layers.get(current).map_or("another layer", name), layer }
         }
-        (None, Some(_)) => format!("waits for a key frame; then {goes_to}"),
-        _ => goes_to,
-    }
+        (None, Some(_)) => Goes::Waits { layer },
+        _ => Goes::Out { layer },
+    };
+    Reason { because, goes }
 }
 
-fn why(choice: &Choice<'_>, best: usize) -> String {
+fn why(choice: &Choice<'_>, best: usize) -> Because {
     let chosen = &choice.layers[best];
     let Some(wanted) = choice.wanted else {
         let better = choice.layers.iter().find(|l| l.rank < chosen.rank && l.sent && l.beyond.is_some());
-        return better.and_then(|l| l.beyond).map_or_else(|| "the best that comes".to_owned(), |beyond| beyond.to_string());
+        let beyond = better.and_then(|l| l.beyond);
+        return beyond.map_or(Because::Best, |beyond| Because::NotAllowed { asked: None, beyond });
     };
     if chosen.rid.is_none() {
-        return "it comes in one size".to_owned();
+        return Because::OneSize;
     }
+    let asked = (*wanted).to_owned();
     if chosen.rid == Some(wanted) {
-        return format!("{} was asked for", &*wanted);
+        return Because::AskedFor(asked);
     }
     match choice.layers.iter().find(|l| l.rid == Some(wanted)) {
-        Some(Known { sent: true, beyond: Some(beyond), .. }) => format!("of {} {beyond}", &*wanted),
-        _ => format!("{} is not sent by the publisher", &*wanted),
+        Some(Known { sent: true, beyond: Some(beyond), .. }) => Because::NotAllowed { asked: Some(asked), beyond: *beyond },
+        _ => Because::NotSent(asked),
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
         let wanted = (!wanted.is_empty()).then(|| Rid::from(wanted));
         let awaited = current.is_none().then_some(0);
         let choice = Choice { layers: &layers, wanted, grant, estimate: Some(600_999), current, awaited };
-        assert_eq!(of(&choice), expected);
+        assert_eq!(of(&choice).to_string(), expected);
     }
 
     #[test]
