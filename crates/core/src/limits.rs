@@ -77,10 +77,6 @@ pub const MAX_APP_DATA_BYTES: usize = 4096;
 /// Longest mime type or transport id of a track, in bytes. `video/rtx` and UUIDs are far shorter; both are passed on.
 pub const MAX_TRACK_LABEL_BYTES: usize = 128;
 
-/// Tracks one peer may publish at once: microphone, camera, screen and its sound, with as many again to spare
-/// for a client that republishes before it closes.
-pub const MAX_TRACKS_PER_PEER: usize = 8;
-
 /// Longest broadcast payload, in bytes. Each is copied to every peer of the meeting.
 pub const MAX_BROADCAST_BYTES: usize = 16 * 1024;
 

@@ -1,11 +1,12 @@
 //! What peers publish: who may, what is paused, what others may subscribe to.
-//! Invariant: only present peers have tracks, and a track id belongs to one of them. A peer whose socket broke is still
-//! heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media connections.
+//! Invariant: only present peers have tracks, one of each source, and a track id belongs to one of them. A peer whose
+//! socket broke is still heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media
+//! connections.
 //! Next: `selecting.rs`, who of those who talk is shown first.
 
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
-use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES, MAX_TRACKS_PER_PEER};
+use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES};
 use crate::permission::Source;
 use crate::preset::MediaQuality;
 use crate::record::Record;
@@ -18,14 +19,10 @@ impl Session {
     /// Whether `caller` may publish such a track now; ask before the media server is bothered.
     pub fn may_publish(&self, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Result<(), Refusal> {
         self.may_send(caller, kind, screen_share)?;
-        let me = self.present(caller).ok_or(Refusal::NotJoined)?;
-        if me.tracks.len() >= MAX_TRACKS_PER_PEER {
-            return Err(Refusal::Full);
-        }
         if screen_share && kind == TrackKind::Video {
-            // The share of somebody whose connection broke gives way.
+            // The share of somebody whose connection broke gives way, and so does an earlier one of their own.
             let connected = self.live().into_iter().flat_map(Record::present).filter(|peer| peer.is_connected());
-            let tracks = connected.flat_map(|peer| peer.tracks.values());
+            let tracks = connected.filter(|peer| peer.who.peer != *caller).flat_map(|peer| peer.tracks.values());
             let shares = tracks.filter(|track| track.screen_share && track.kind == TrackKind::Video).count();
             if shares >= self.caller(caller)?.preset.max_screenshares.max(1) {
                 return Err(Refusal::Full);
@@ -53,7 +50,8 @@ impl Session {
         if me.who.on_stage { Ok(()) } else { Err(Refusal::OffStage) }
     }
 
-    /// Records a new track and tells the others. The track's id must be new in this session. Its answer is the track as it
+    /// Records a new track and tells the others; it takes the place of one of the same source. Its id must be new in this
+    /// session. Its answer is the track as it
     /// is now: paused if somebody else switched that off and the client, which was away, does not know it yet. Then tell it
     /// with [`Session::tell_silenced`].
     ///
@@ -87,6 +85,9 @@ impl Session {
         if source == Source::Microphone && self.may_not_unmute(caller) {
             track.paused = true;
         }
+        // Before the others hear of what follows: clients that hear of the end of one after the beginning of the other show
+        // the person without either (seen in web SDK 2.0.2).
+        self.drop_earlier(caller, &track);
         self.emit(EventBody::TrackPublished { peer: caller.clone(), track: track.clone() });
         self.outputs.push(Output::Media(Media::PauseTrack { track: track.id.clone(), paused: track.paused }));
         if self.is_shown(caller) {
@@ -182,6 +183,16 @@ impl Session {
             self.send_media(Some(peer), &Message::TrackUnpublished { peer: peer.clone(), track: gone.clone() });
         }
         self.select_by_track(peer, &gone);
+    }
+
+    /// A client sends each source once. One that sends it anew has given up the connection it came on, which the media server
+    /// notices up to half a minute later.
+    fn drop_earlier(&mut self, peer: &PeerId, track: &Track) {
+        let Some(found) = self.present(peer) else { return };
+        let same = |earlier: &&Track| (earlier.kind, earlier.screen_share) == (track.kind, track.screen_share);
+        for earlier in found.tracks.values().filter(same).map(|earlier| earlier.id.clone()).collect::<Vec<_>>() {
+            self.drop_track(peer, &earlier);
+        }
     }
 
     pub(super) fn unpublish_all(&mut self, peer: &PeerId) {

@@ -57,18 +57,18 @@ fn so_many_people_may_ever_come_in() {
 }
 
 #[test]
-fn a_peer_has_so_many_tracks() {
+fn a_peer_has_one_track_of_each_source_however_many_it_publishes() {
     let mut meeting = Minutes::new();
     meeting.enters(0, "ana", &guest());
-    let mut publish = |n: usize| {
-        let mut track = track("ana", "cam");
-        track.id = crate::TrackId::parse(&format!("ana-cam-{n}")).unwrap();
-        meeting.act(1, "ana publishes", |session, now| session.publish(now, &id("ana"), track)).map(drop)
-    };
-    for n in 0..MAX_TRACKS_PER_PEER {
-        assert_eq!(publish(n), Ok(()));
+    for n in 0..20 {
+        for what in ["cam", "mic", "screen", "sound"] {
+            let mut track = track("ana", what);
+            track.id = crate::TrackId::parse(&format!("ana-{what}-{n}")).unwrap();
+            meeting.act(n, "ana publishes", |session, now| session.publish(now, &id("ana"), track)).unwrap();
+        }
     }
-    assert_eq!(publish(MAX_TRACKS_PER_PEER), Err(Refusal::Full));
+    let tracks = meeting.session.record().unwrap().peers[&id("ana")].tracks.keys().map(ToString::to_string);
+    assert_eq!(tracks.collect::<Vec<_>>(), ["ana-cam-19", "ana-mic-19", "ana-screen-19", "ana-sound-19"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::minutes::{Minutes, guest, host, id, participant, preset};
 use super::track;
+use crate::event::Track;
 use crate::ids::TrackId;
 use crate::preset::{CanProduce, ViewType};
 use crate::session::{Mute, Refusal};
@@ -445,4 +446,25 @@ fn one_screen_at_a_time_with_its_sound() {
     }
     meeting.leaves(4, "ana");
     assert!(meeting.publishes(5, "bo", "screen").is_ok());
+}
+
+/// A connection that died is noticed by its client first: what it sends then is told before the server knows of the loss.
+#[test]
+fn what_somebody_sends_anew_takes_the_place_of_what_came_before() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "hana", &host());
+    meeting.enters(0, "bo", &guest());
+    for what in ["mic", "cam", "screen", "sound"] {
+        meeting.publishes(1, "bo", what).unwrap();
+    }
+    for what in ["mic", "cam", "screen", "sound"] {
+        let anew = Track { id: track_id(&format!("bo-{what}-again")), ..track("bo", what) };
+        let told = meeting.text().len();
+        meeting.act(9, "bo sends it anew", |session, now| session.publish(now, &id("bo"), anew)).unwrap();
+        let told = meeting.text()[told..].to_owned();
+        let (gone, new) = (format!("no more bo-{what}\n"), format!("new bo-{what}-again on\n"));
+        assert!(told.find(&gone).unwrap() < told.find(&new).unwrap(), "{told}");
+    }
+    let tracks = meeting.session.record().unwrap().peers[&id("bo")].tracks.keys().map(ToString::to_string);
+    assert_eq!(tracks.collect::<Vec<_>>(), ["bo-cam-again", "bo-mic-again", "bo-screen-again", "bo-sound-again"]);
 }
