@@ -8,8 +8,10 @@ mod listen;
 mod news;
 mod owners;
 mod readings;
+mod tries;
 
 pub use listen::{evict_overdue, listen};
 pub use news::News;
 pub use owners::{Opened, Owners, Wanted};
 pub use readings::{Reading, readings};
+pub use tries::Outlook;

@@ -24,7 +24,7 @@ pub async fn evict_overdue(owners: Arc<Owners>, stop: CancellationToken) {
 pub async fn listen(owners: Arc<Owners>, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
     while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
         match event {
-            Event::TransportConnected { .. } => {}
+            Event::TransportConnected { transport } => owners.transport_connected(&transport),
             Event::TransportClosed { transport, reason } => {
                 tracing::debug!(transport.id = %transport, ?reason, "a transport closed");
                 owners.transport_closed(&transport).await;

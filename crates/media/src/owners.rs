@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp, TrackId};
 use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
 use tokio::sync::mpsc;
 
 use crate::news::News;
+use crate::tries::{Outlook, Tries};
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
@@ -30,6 +32,7 @@ pub struct Owners {
     tracks: Mutex<HashMap<ProducerId, Source>>,
     /// Peers whose connections died with a server that said no goodbye, and when.
     cut_off: Mutex<HashMap<(MeetingId, PeerId), Timestamp>>,
+    tries: Mutex<Tries>,
 }
 
 /// Where a track comes from.
@@ -66,7 +69,8 @@ impl Owners {
     /// And where to hear what sessions have to know.
     pub fn new(sfu: Sfu) -> (Self, mpsc::Receiver<News>) {
         let (news, told) = mpsc::channel(NEWS);
-        let owners = Self { sfu, news, peers: Mutex::default(), tracks: Mutex::default(), cut_off: Mutex::default() };
+        let (peers, tracks, cut_off, tries) = Default::default();
+        let owners = Self { sfu, news, peers, tracks, cut_off, tries };
         (owners, told)
     }
 
@@ -94,6 +98,28 @@ impl Owners {
         self.tracks.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        self.tries.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether a peer's client can still find another way for its media when it loses this one. If it is lost, its socket must
+    /// end now.
+    pub async fn outlook(&self, meeting: &MeetingId, peer: &PeerId) -> Outlook {
+        let own: Vec<_> = self.peers().get(meeting).and_then(|of| of.get(peer)).into_iter().flatten().cloned().collect();
+        let mut quiet = None::<Duration>;
+        for (transport, _) in own {
+            // Of one that is gone or too busy to say nothing is known.
+            let of_this = self.sfu.quiet_for(&transport).await.unwrap_or(Duration::ZERO);
+            quiet = Some(quiet.map_or(of_this, |least| least.min(of_this)));
+        }
+        self.tries().outlook(Instant::now(), meeting, peer, quiet.unwrap_or_default())
+    }
+
+    /// When the client of this peer, whose socket was ended for its media's sake, may have the next one.
+    pub fn back_at(&self, meeting: &MeetingId, peer: &PeerId) -> Option<Instant> {
+        self.tries().back_at(meeting, peer)
+    }
+
     /// Opens a transport for a peer; answers with its id and the server's SDP answer. Past the limit the oldest makes
     /// room, because a client that opens a new one has given its old one up; the tracks it brought are lost.
     ///
@@ -113,6 +139,7 @@ impl Owners {
                 return Err(error);
             }
         };
+        self.tries().opened(Instant::now(), meeting, peer, role, &transport);
         let oldest = {
             let mut peers = self.peers();
             let own = peers.get_mut(meeting).and_then(|of_meeting| of_meeting.get_mut(peer));
@@ -120,12 +147,14 @@ impl Owners {
                 Some(own) => (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0),
                 None => {
                     drop(peers);
+                    self.tries().over(&transport);
                     self.sfu.close_transport(transport);
                     return Err(salon_sfu::Error::UnknownTransport);
                 }
             }
         };
         if let Some(oldest) = oldest {
+            self.tries().over(&oldest);
             self.tell_lost(&oldest).await;
             self.sfu.close_transport(oldest);
         }
@@ -189,6 +218,7 @@ impl Owners {
         };
         self.tracks().retain(|_, source| source.peer != *peer || source.meeting != *meeting);
         for (transport, _) in own.into_iter().flatten() {
+            self.tries().over(&transport);
             self.sfu.close_transport(transport);
         }
     }
@@ -198,12 +228,19 @@ impl Owners {
         let of_meeting = self.peers().remove(meeting);
         self.tracks().retain(|_, source| source.meeting != *meeting);
         for (transport, _) in of_meeting.into_iter().flatten().flat_map(|(_, own)| own) {
+            self.tries().over(&transport);
             self.sfu.close_transport(transport);
         }
     }
 
+    /// A transport came up.
+    pub(crate) fn transport_connected(&self, transport: &TransportId) {
+        self.tries().over(transport);
+    }
+
     /// The media server gave this transport up by itself.
     pub(crate) async fn transport_closed(&self, transport: &TransportId) {
+        self.tries().over(transport);
         self.forget_transport(transport);
         self.tell_lost(transport).await;
     }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::{ParticipantId, PeerId};
-use salon_media::Owners;
+use salon_media::{Outlook, Owners};
 use salon_store::Store;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -63,6 +63,9 @@ const MAX_REFUSED: f64 = 1_000.0;
 /// How long a client may take to answer a close. Without waiting, what it has sent meanwhile would make the system
 /// reset the connection, and the client would never read why.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked at whether a client whose media may be lost has lost them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Longest message id echoed; the SDK's have about 50 characters.
 const MAX_MESSAGE_ID: usize = 256;
@@ -139,6 +142,9 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
             return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
         }
     };
+    if let Some(at) = porch.media.back_at(&bearer.meeting, &peer) {
+        tokio::time::sleep_until(at.into()).await;
+    }
     if !porch.metrics.socket_opens(porch.settings.sockets) {
         return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it may");
     }
@@ -231,6 +237,8 @@ async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admis
         hangup: None,
         held_back: Vec::new(),
         answered: watch::Sender::new(tokio::time::Instant::now()),
+        joined: false,
+        look_at: None,
     };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
@@ -306,6 +314,11 @@ struct Line<'a> {
     held_back: Vec<(tokio::time::Instant, Bytes)>,
     /// When the last request was dealt with.
     answered: watch::Sender<tokio::time::Instant>,
+    /// Its join is complete, as far as it is up to us. A client whose socket ends before does not come back by itself (read
+    /// in web SDK 2.0.2: it takes itself for disconnected already).
+    joined: bool,
+    /// When to look after its media.
+    look_at: Option<tokio::time::Instant>,
 }
 
 impl Line<'_> {
@@ -315,6 +328,7 @@ impl Line<'_> {
         loop {
             let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
             let hangup_at = self.hangup.unwrap_or(never);
+            let look_at = self.look_at.unwrap_or(never);
             let answer_at = self.held_back.iter().map(|(at, _)| *at).min().unwrap_or(never);
             let end = tokio::select! {
                 () = self.porch.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
@@ -342,6 +356,7 @@ impl Line<'_> {
                     }
                 }
                 () = tokio::time::sleep_until(answer_at) => self.say_first_held_back().await,
+                () = tokio::time::sleep_until(look_at) => self.look_after_media().await,
                 () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
             };
             if let Some(end) = end {
@@ -402,9 +417,20 @@ impl Line<'_> {
                 return Some(end);
             }
         }
+        if answer.is_ok() && matches!(event, event_id::media::SELF_JOIN_COMPLETE | event_id::media::CREATE_WEBRTC_TRANSPORT) {
+            self.joined |= event == event_id::media::SELF_JOIN_COMPLETE;
+            self.look_at = self.joined.then(tokio::time::Instant::now);
+        }
         let end = self.answer(event, id, answer).await;
         self.answered.send_replace(tokio::time::Instant::now());
         end
+    }
+
+    /// The end of a socket that would cost its client its media for good.
+    async fn look_after_media(&mut self) -> Option<End> {
+        let outlook = self.caller.media.outlook(&self.caller.meeting, &self.caller.peer).await;
+        self.look_at = (outlook == Outlook::Narrow).then(|| tokio::time::Instant::now() + LOOK_EVERY);
+        (outlook == Outlook::Lost).then(|| End::because(close_code::AGAIN, "no media come through; connect anew"))
     }
 
     async fn say_first_held_back(&mut self) -> Option<End> {

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mio::Waker;
 use tokio::net::TcpStream;
@@ -244,6 +245,16 @@ impl Sfu {
             lines.extend(self.ask(thread, About::nobody(), move |desk| Ok(desk.engine.quality(desk.now, &room))).await?);
         }
         Ok(lines)
+    }
+
+    /// How long ago something came last on a transport.
+    ///
+    /// # Errors
+    /// `UnknownTransport`; the media thread has too much to do, or has stopped.
+    pub async fn quiet_for(&self, transport: &TransportId) -> Result<Duration, Error> {
+        let Place { thread, .. } = self.place(transport)?;
+        let (about, transport) = (About::transport(transport), transport.clone());
+        self.ask(thread, about, move |desk| desk.engine.quiet_for(desk.now, &transport)).await
     }
 
     /// How good all calls are together. What a thread that has stopped or is too busy to say has is left out.

@@ -17,15 +17,21 @@ use super::key::{Key, ProducerKey};
 use super::ntp::short_ntp;
 use super::producer::Producer;
 use super::transport::Transport;
-use crate::RoomId;
 use crate::quality::{Because, ConsumerQuality, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason};
 use crate::sdp::Kind;
+use crate::{Error, RoomId, TransportId};
 
 impl Engine {
     /// Everyone's connections in a room, in no order.
     pub(crate) fn quality(&self, now: Instant, room: &RoomId) -> Vec<LineQuality> {
         let lines = self.rooms.members(room);
         lines.iter().filter_map(|key| Some(self.line_quality(now, self.transports.get(*key)?))).collect()
+    }
+
+    /// How long ago something came last on a transport.
+    pub(crate) fn quiet_for(&self, now: Instant, transport: &TransportId) -> Result<Duration, Error> {
+        let transport = self.transports.key_of(transport).and_then(|key| self.transports.get(key));
+        transport.map(|transport| transport.quiet_for(now)).ok_or(Error::UnknownTransport)
     }
 
     fn line_quality(&self, now: Instant, transport: &Transport) -> LineQuality {

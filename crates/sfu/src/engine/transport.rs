@@ -125,10 +125,15 @@ impl Transport {
         self.heard_at = now;
     }
 
+    /// How long ago that was.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard_at)
+    }
+
     /// Why it should end now, if it should.
     pub(crate) fn is_over(&self, now: Instant) -> Option<CloseReason> {
         match self.is_connected() {
-            true => (now.saturating_duration_since(self.heard_at) > SILENT_FOR).then_some(CloseReason::Silent),
+            true => (self.quiet_for(now) > SILENT_FOR).then_some(CloseReason::Silent),
             false => (self.age(now) > CONNECT_WITHIN).then_some(CloseReason::NeverConnected),
         }
     }
