@@ -218,3 +218,9 @@ impl Default for Limits {
         Self { grace_ms: 25_000, max_peers: 2_000, max_peers_ever: 50_000, max_tabs: 16, max_entries: 500, max_events: 2_000_000 }
     }
 }
+
+/// How long a dead connection may go unnoticed: what was told in that time before it broke, its client may not have heard.
+pub const UNNOTICED_MS: i64 = 20_000;
+
+/// Keys deleted from shared stores that are remembered for those whose connection is broken. Of more the oldest are forgotten.
+pub const MAX_DELETED_KEYS_KEPT: usize = 2_000;

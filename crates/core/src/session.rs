@@ -50,7 +50,8 @@ pub use view::{
     WaitingView, people_of,
 };
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
 use crate::ids::{AppId, MeetingId, ParticipantId, PeerId};
@@ -94,6 +95,8 @@ pub struct Session {
     selection: selection::Selection,
     // Of people, whatever connection they use.
     rates: rate::Rates,
+    /// What was deleted from shared stores of late, for those who could not hear of it.
+    deletions: VecDeque<Arc<StoreView>>,
     /// What the next session begins with, once somebody has looked it up.
     earlier_chat: Option<EarlierChat>,
     // Until when disconnected peers may come back.
@@ -114,6 +117,7 @@ impl Session {
             waiting: waiting_room::WaitingRoom::default(),
             selection: selection::Selection::default(),
             rates: rate::Rates::default(),
+            deletions: VecDeque::new(),
             earlier_chat: None,
             grace: BTreeMap::new(),
             outputs: Vec::new(),

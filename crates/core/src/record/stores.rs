@@ -29,6 +29,10 @@ impl Stores {
         self.stores.get(store)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, Stored>)> {
+        self.stores.iter().map(|(name, keys)| (name.as_str(), keys))
+    }
+
     pub fn len(&self) -> usize {
         self.stores.len()
     }

@@ -183,6 +183,13 @@ impl Session {
         }
     }
 
+    /// Tells one peer of all connected meetings, as far as it may see them.
+    pub fn tell_rooms(&mut self, to: &PeerId, all: &ConnectedView) {
+        let Some(sees_all) = self.roster.get(to).map(|member| sees_others(member.preset.connected)) else { return };
+        let view = if sees_all { all.clone() } else { all.from_inside(&self.facts.meeting) };
+        self.send(to.clone(), Message::Connected(ConnectedNews::Rooms(Arc::new(view))));
+    }
+
     /// Tells everyone here that connected meetings were made, renamed or deleted.
     pub fn tell_connected_news(&mut self, news: &ConnectedNews) {
         self.send_all(None, &Message::Connected(news.clone()));

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
 use crate::ids::{ParticipantId, PeerId, SessionId};
-use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS, RESERVE_OF_THE_RECORD, host_places};
+use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS, RESERVE_OF_THE_RECORD, UNNOTICED_MS, host_places};
 use crate::name;
 use crate::preset::Preset;
 use crate::record::{self, Presence, Record};
@@ -95,6 +95,7 @@ impl Session {
         if self.live().is_none() {
             // Whatever was written before is in another record.
             self.rates.forget_written();
+            self.deletions.clear();
         }
         self.take_join(&join, true)?;
         if let Some(peer) = gives_way {
@@ -200,18 +201,27 @@ impl Session {
     fn replace_connection(&mut self, join: Join) -> Entered {
         self.unpublish_all(&join.peer);
         self.rename_on_return(&join);
-        self.roster.add(join.peer.clone(), join.preset);
+        self.add_again(&join.peer, join.preset, self.now);
         self.tell_earlier_changes(&join.peer);
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(self.view(&join.peer))
     }
 
+    /// Puts a peer on the roster that was heard until then.
+    fn add_again(&mut self, peer: &PeerId, preset: Preset, heard: Timestamp) {
+        self.roster.add(peer.clone(), preset);
+        if let Some(member) = self.roster.get_mut(peer) {
+            member.missed_since = Some(heard.plus_ms(-UNNOTICED_MS));
+        }
+    }
+
     fn come_back(&mut self, join: Join) -> Entered {
+        let heard = self.present(&join.peer).and_then(record::Peer::last_seen).unwrap_or(self.now);
         self.grace.remove(&join.peer);
         self.unpublish_all(&join.peer);
         self.emit(EventBody::PeerReconnected { peer: join.peer.clone() });
         let renamed = self.rename_on_return(&join);
-        self.roster.add(join.peer.clone(), join.preset);
+        self.add_again(&join.peer, join.preset, heard);
         // The others have shown this peer all along, and those that came meanwhile found it in the list. Clients take
         // a second announcement for a leave and a join (seen in web SDK 2.0.2), which only a new name is worth.
         let view = if renamed { self.announce(&join.peer) } else { self.view(&join.peer) };

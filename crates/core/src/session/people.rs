@@ -3,6 +3,7 @@
 
 use crate::event::Track;
 use crate::ids::{ParticipantId, PeerId};
+use crate::permission::Source;
 use crate::record::{Peer, Record};
 use crate::session::rate::Act;
 use crate::session::{Media, Message, Output, PeerView, Refusal, Session};
@@ -65,7 +66,25 @@ impl Session {
         }
         self.tell_former(caller);
         self.tell_own_call(caller);
+        self.tell_missed(caller);
         Ok(others)
+    }
+
+    /// Tells a client that was away what changed meanwhile and it does not ask for again. Of others' microphones it goes on as
+    /// its own end of the connection was when it heard of them last, whatever the list of tracks says; stores it asks for
+    /// once (both read in web SDK 2.0.2).
+    fn tell_missed(&mut self, comer: &PeerId) {
+        let Some(since) = self.roster.get_mut(comer).and_then(|member| member.missed_since.take()) else { return };
+        let others = self.live().into_iter().flat_map(Record::present);
+        let shown = others.filter(|peer| peer.who.peer != *comer && peer.is_announced());
+        let microphone = |peer: &Peer| {
+            let track = peer.tracks.values().find(|track| Source::of(track.kind, track.screen_share) == Source::Microphone)?;
+            Some(Message::TrackToggled { peer: peer.who.peer.clone(), track: track.clone(), by: None })
+        };
+        for message in shown.filter_map(microphone).collect::<Vec<_>>() {
+            self.send_joined(comer, message);
+        }
+        self.tell_stores_since(comer, since);
     }
 
     /// The caller gives up its media connections, but stays in the session.

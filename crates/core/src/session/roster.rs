@@ -19,6 +19,8 @@ pub(super) struct Member {
     pub listed: bool,
     /// Its client has shared a screen anew that somebody stopped while it was away, and was refused.
     pub share_refused: bool,
+    /// It was here before, and may have missed what was told since then.
+    pub missed_since: Option<Timestamp>,
     /// The connected meeting it was told to go to, and when.
     pub sent_to: Option<(MeetingId, Timestamp)>,
 }
@@ -45,7 +47,8 @@ impl Roster {
     }
 
     pub fn add(&mut self, peer: PeerId, preset: Preset) {
-        self.members.insert(peer, Member { preset, media: false, listed: false, share_refused: false, sent_to: None });
+        let fresh = Member { preset, media: false, listed: false, share_refused: false, missed_since: None, sent_to: None };
+        self.members.insert(peer, fresh);
     }
 
     pub fn remove(&mut self, peer: &PeerId) {

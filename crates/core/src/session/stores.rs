@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::event::{EventBody, StoreItem};
 use crate::ids::PeerId;
 use crate::limits::{
-    MAX_STORE_BYTES, MAX_STORE_KEY_BYTES, MAX_STORE_KEYS, MAX_STORE_NAME_BYTES, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS,
-    MAX_STORES,
+    MAX_DELETED_KEYS_KEPT, MAX_STORE_BYTES, MAX_STORE_KEY_BYTES, MAX_STORE_KEYS, MAX_STORE_NAME_BYTES, MAX_STORE_VALUE_BYTES,
+    MAX_STORE_WRITE_KEYS, MAX_STORES,
 };
 use crate::record::Stored;
 use crate::session::rate::Act;
@@ -99,8 +99,31 @@ impl Session {
         let news = StoreView { store: store.to_string(), items: gone.iter().map(|key| (key.clone(), null.clone())).collect() };
         let keys = keys.map(|_| gone);
         self.emit(EventBody::StoreDeleted { store: store.to_string(), keys });
-        self.send_all(Some(caller), &Message::Store { news: Arc::new(news), deleted: true });
+        let news = Arc::new(news);
+        self.deletions.push_back(news.clone());
+        while self.deletions.iter().map(|gone| gone.items.len()).sum::<usize>() > MAX_DELETED_KEYS_KEPT {
+            self.deletions.pop_front();
+        }
+        self.send_all(Some(caller), &Message::Store { news, deleted: true });
         Ok(())
+    }
+
+    /// Tells a client that was away what others wrote since then, and what they deleted. What plugins are open it asks itself.
+    pub(super) fn tell_stores_since(&mut self, comer: &PeerId, since: Timestamp) {
+        let missed = |stored: &Stored| stored.at >= since && stored.author != *comer;
+        let stores = self.live().into_iter().flat_map(|record| record.stores.iter()).filter(|(store, _)| *store != PLUGINS);
+        let written = stores.map(|(store, held)| (store, held.iter().filter(|(_, stored)| missed(stored)), false));
+        let mut news: Vec<_> = written.map(|(store, items, deleted)| (view(store, items), deleted)).collect();
+        let is_there = |store: &str, key: &String| {
+            self.live().and_then(|record| record.stores.get(store)).is_some_and(|held| held.contains_key(key))
+        };
+        news.extend(self.deletions.iter().filter(|view| view.store != PLUGINS).map(|gone| {
+            let items = gone.items.iter().filter(|(key, stored)| missed(stored) && !is_there(&gone.store, key));
+            (view(&gone.store, items.map(|(key, stored)| (key, stored))), true)
+        }));
+        for (news, deleted) in news.into_iter().filter(|(news, _)| !news.items.is_empty()) {
+            self.send_joined(comer, Message::Store { news: Arc::new(news), deleted });
+        }
     }
 
     /// These keys of a store, as far as they are there; all of them if none is named.
@@ -116,6 +139,10 @@ impl Session {
     fn count_write(&mut self, caller: &PeerId) -> Result<(), Refusal> {
         self.take_rate(caller, Act::StoreWrite, 1)
     }
+}
+
+fn view<'a>(store: &str, items: impl Iterator<Item = (&'a String, &'a Stored)>) -> StoreView {
+    StoreView { store: store.to_owned(), items: items.map(|(key, stored)| (key.clone(), stored.clone())).collect() }
 }
 
 fn check_name(store: &str) -> Result<(), Refusal> {

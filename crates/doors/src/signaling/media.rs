@@ -73,9 +73,9 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
             Ok::<_, Refusal>((session.facts().clone(), id, others, selections, pinned))
         })
         .await??;
-    answer(&edge::PeerJoinCompleteResponse {
+    let completed = edge::PeerJoinCompleteResponse {
         room_state: Some(edge::GetRoomStateResponse {
-            display_title: facts.title,
+            display_title: facts.title.clone(),
             locked_mode: false,
             room_uuid: session,
             room_name: facts.meeting.to_string(),
@@ -90,7 +90,11 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
             compulsory_peers: selections.compulsory.iter().map(ToString::to_string).collect(),
         }),
         max_preferred_streams: MAX_PREFERRED_STREAMS,
-    })
+    };
+    // Clients ask for the connected meetings once, however often they come back (read in web SDK 2.0.2).
+    let Some(parent) = caller.hub.family_of(&facts) else { return answer(&completed) };
+    let (view, peer) = (caller.hub.connected_view(&parent).await?, caller.peer.clone());
+    Ok(Answer::then(&completed, Duration::ZERO, move |session, _| session.tell_rooms(&peer, &view)))
 }
 
 /// Pins a peer for everyone; an empty id unpins.

@@ -230,6 +230,7 @@ fn the_api_mutes_everyone_and_forbids_to_unmute() {
          = s1: 2 live, 2 at most, 0.17 min
     0:05 bo has media and finds hana [hana-mic on]
          to hana: bo has media
+         to bo: hana-mic on by the server
          = s1: 2 live, 2 at most, 0.17 min
     0:06 bo publishes mic
          media: pause bo-mic

@@ -61,6 +61,7 @@ fn a_hidden_observer_sees_and_is_not_seen() {
          media: close spy-mic
          = s1: 1 live, 1 at most, 0.12 min
     0:07 spy has media and finds ana [ana-mic on]
+         to spy: ana-mic on by the server
          = s1: 1 live, 1 at most, 0.12 min
     0:08 spy gives up media
          media: close connections of spy

@@ -208,6 +208,7 @@ fn somebody_who_comes_back_learns_who_is_not_selected_any_more() {
     0:04 ana has media and finds bo [bo-mic on] and finds cy []
          to bo, cy: ana has media
          to ana: bo is not in the order, cy is not in the order
+         to ana: bo-mic on by the server
          = s1: 3 live, 3 at most, 0.20 min
     ");
     // After a crash nobody knows who was told what: of those who shared a screen it is said again.

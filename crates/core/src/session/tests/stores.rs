@@ -2,6 +2,7 @@
 
 use super::minutes::{Minutes, guest, id, preset};
 use crate::event::StoreItem;
+use crate::ids::TrackId;
 use crate::limits::{
     MAX_STORE_BYTES, MAX_STORE_KEYS, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS, MAX_STORES, STORE_WRITES_PER_SECOND,
 };
@@ -101,4 +102,39 @@ fn stores_have_bounds() {
     };
     assert_eq!(full, Refusal::Full);
     assert!(meeting.session.record().unwrap().stores.bytes() <= MAX_STORE_BYTES);
+}
+
+#[test]
+fn who_comes_back_hears_what_others_wrote_and_deleted_and_whose_microphone_is_on() {
+    let mut meeting = Minutes::new();
+    for peer in ["ana", "bo"] {
+        meeting.enters(0, peer, &guest());
+        meeting.publishes(0, peer, "mic").unwrap();
+    }
+    let writes = |meeting: &mut Minutes, second, peer, key| sets(meeting, second, peer, "board", vec![item(key, "1")]).unwrap();
+    writes(&mut meeting, 1, "ana", "old");
+    writes(&mut meeting, 1, "ana", "gone");
+    meeting.drops(60, "bo");
+    writes(&mut meeting, 61, "ana", "new");
+    writes(&mut meeting, 61, "ana", "brief");
+    for key in ["gone", "brief"] {
+        let keys = Some(vec![key.to_owned()]);
+        meeting.act(62, "ana deletes", |session, now| session.store_delete(now, &id("ana"), "board", keys)).unwrap();
+    }
+    writes(&mut meeting, 63, "ana", "brief");
+    let mic = TrackId::parse("ana-mic").unwrap();
+    meeting.act(63, "ana mutes", |session, now| session.set_paused(now, &id("ana"), &mic, true)).unwrap();
+    let told = meeting.text().len();
+    meeting.joins(64, "bo", &guest());
+    meeting.completes(64, "bo");
+    let text = meeting.text();
+    let told: Vec<&str> = text[told..].lines().filter(|line| line.contains("to bo: ")).map(str::trim).collect();
+    assert_eq!(
+        told,
+        ["to bo: ana-mic off by the server", "to bo: board written: brief=1, new=1", "to bo: board deleted: gone=null"]
+    );
+
+    let told = meeting.text().len();
+    meeting.completes(65, "bo");
+    assert!(!meeting.text()[told..].contains("to bo: board"), "once for each return: {}", &meeting.text()[told..]);
 }
