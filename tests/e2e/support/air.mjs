@@ -20,6 +20,8 @@ export class Air {
   rate = Infinity;
   delay = 0;
   loss = 0;
+  /** Whether nothing passes, in either direction. */
+  cut = false;
 
   /** Takes a free port on both sides. */
   static async open() {
@@ -27,7 +29,9 @@ export class Air {
     air.#front = createSocket('udp4');
     air.#front.bind(0, FRONT);
     await once(air.#front, 'listening');
-    air.#front.on('message', (bytes, from) => air.#client(from).socket.send(bytes));
+    air.#front.on('message', (bytes, from) => {
+      if (!air.cut) air.#client(from).socket.send(bytes);
+    });
     return air;
   }
 
@@ -50,7 +54,9 @@ export class Air {
     if (!this.#clients.has(key)) {
       const client = { socket: createSocket('udp4'), free: 0, waiting: [] };
       client.socket.connect(this.#port, BEHIND);
-      client.socket.on('message', (bytes) => this.#carry(client, bytes, port, address));
+      client.socket.on('message', (bytes) => {
+        if (!this.cut) this.#carry(client, bytes, port, address);
+      });
       // Salon may not be there yet, or no more.
       client.socket.on('error', () => {});
       // Before it is connected a socket cannot send; clients ask again.

@@ -6,6 +6,8 @@ import { connect, createServer } from 'node:net';
 export class Line {
   #server;
   #ends = new Set();
+  /** What waits until it is clear; `null` while it is. */
+  #waiting = null;
   origin;
 
   /** Opens a line to `port` of this machine. */
@@ -27,13 +29,36 @@ export class Line {
     for (const end of this.#ends) end.pause();
   }
 
+  /** New connections wait until it is clear; what is open goes on. */
+  holdsNew() {
+    this.#waiting ??= [];
+  }
+
+  /** Nothing passes any more and nobody is told, until it is clear: what was sent waits as well. */
+  blocks() {
+    this.holdsNew();
+    for (const end of this.#ends) end.pause();
+  }
+
+  clears() {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const goes of waiting) goes();
+    for (const end of this.#ends) end.resume();
+  }
+
   close() {
+    this.clears();
     this.#server.close();
     for (const end of this.#ends) end.destroy();
   }
 
-  #join(near, port) {
+  async #join(near, port) {
+    near.on('error', () => {});
+    const said = this.#waiting ? await this.#waits(near) : [];
+    if (!said) return;
     const far = connect(port, '127.0.0.1');
+    for (const bytes of said) far.write(bytes);
     for (const [end, other] of [[near, far], [far, near]]) {
       this.#ends.add(end);
       end.on('data', (bytes) => other.write(bytes));
@@ -43,5 +68,20 @@ export class Line {
         other.destroy();
       });
     }
+  }
+
+  /** Until it is clear; answers with what was said by then, or `null` if whoever said it has gone. */
+  async #waits(near) {
+    const said = [];
+    const hears = (bytes) => said.push(bytes);
+    near.on('data', hears);
+    await new Promise((goes) => {
+      this.#waiting.push(goes);
+      near.once('end', goes);
+      near.once('close', goes);
+    });
+    near.off('data', hears);
+    if (near.readableEnded || near.destroyed) return null;
+    return said;
   }
 }

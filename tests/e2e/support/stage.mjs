@@ -58,18 +58,18 @@ export class Stage {
   /**
    * Somebody of the cast, added to the meeting through the API, in front of the setup screen.
    * `through` is the origin by which their client reaches the server; `camera` the size and rate of their picture; `withoutUdp`
-   * whether their network lets none out; `client` an older SDK.
+   * whether their network lets none out; `client` an older SDK; `as` another name, for whom only states matter.
    */
   async invites(
     name,
     meeting,
-    { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare, client = '' } = {},
+    { preset = 'group_call_host', through = this.salon.origin, camera, withoutUdp, prepare, client = '', as = name } = {},
   ) {
     const [participant, page] = await Promise.all([
-      this.api.addParticipant(meeting, { name, preset }),
+      this.api.addParticipant(meeting, { name: as, preset }),
       this.#page(name, { ...camera, withoutUdp }, client),
     ]);
-    const person = this.#person(name, page, { participant, origin: through });
+    const person = this.#person(name, page, { participant, origin: through, name: as });
     return person.prepares(prepare);
   }
 
