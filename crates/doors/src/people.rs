@@ -7,7 +7,8 @@ use salon_core::event::{EndReason, LeaveReason, StageWish, TrackKind};
 use salon_core::permission::Source;
 use salon_core::record::{Peer, Presence};
 use salon_core::session::WaitingView;
-use salon_core::{Event, EventBody, Record, Timestamp};
+use salon_core::{Event, EventBody, Record, Summary, Timestamp};
+use salon_wire::rest::live_sessions::LiveSession;
 use salon_wire::rest::people as wire;
 
 use crate::rfc3339::rfc3339;
@@ -21,7 +22,7 @@ pub fn people(record: &Record, at: Timestamp, minutes_consumed: f64) -> wire::Pe
         at: rfc3339(at),
         started_at: rfc3339(record.started.started_at),
         minutes_consumed,
-        counts: counts(record),
+        counts: counts(&record.summary()),
         people: record.present().map(person).collect(),
         waiting: None,
         quality: None,
@@ -41,7 +42,7 @@ pub fn change(prev: u64, record: &Record, event: &Event) -> Option<wire::PeopleC
         prev,
         at: rfc3339(event.at),
         kind,
-        counts: counts(record),
+        counts: counts(&record.summary()),
         person: person(peer),
     })
 }
@@ -58,7 +59,7 @@ pub fn ended(prev: u64, record: &Record) -> Option<wire::PeopleEnded> {
             EndReason::AllLeft => wire::EndedBecause::AllLeft,
             EndReason::Closed => wire::EndedBecause::Closed,
         },
-        counts: counts(record),
+        counts: counts(&record.summary()),
     })
 }
 
@@ -73,8 +74,22 @@ pub fn waiting(view: &WaitingView) -> wire::Waiting {
     }
 }
 
-fn counts(record: &Record) -> wire::Counts {
-    let summary = record.summary();
+/// A live session, as it stood after its last event.
+pub fn live_session(summary: &Summary, node: &str) -> LiveSession {
+    LiveSession {
+        session_id: summary.session.to_string(),
+        meeting_id: summary.meeting.to_string(),
+        title: summary.title.clone(),
+        seq: summary.seq,
+        counts: counts(summary),
+        started_at: rfc3339(summary.started_at),
+        updated_at: rfc3339(summary.updated_at),
+        node: node.to_owned(),
+        parent_session_id: summary.parent_session.as_ref().map(ToString::to_string),
+    }
+}
+
+fn counts(summary: &Summary) -> wire::Counts {
     wire::Counts {
         live_participants: summary.live.into(),
         max_concurrent_participants: summary.max_concurrent.into(),

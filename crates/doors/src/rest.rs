@@ -19,6 +19,7 @@ mod here;
 mod ice;
 mod internals;
 mod live;
+mod live_sessions;
 mod meetings;
 mod missing;
 mod openapi;
@@ -172,6 +173,8 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(quality::show),
         routes!(people::list),
         routes!(people::watch),
+        routes!(live_sessions::list),
+        routes!(live_sessions::watch),
         routes!(presets::list, presets::create),
         routes!(presets::show, presets::update, presets::replace, presets::delete),
         routes!(sessions::list),

@@ -87,6 +87,10 @@ impl Live {
         self.summary.started_at
     }
 
+    pub(crate) fn app(&self) -> &AppId {
+        &self.summary.app
+    }
+
     pub(crate) fn peers(&self) -> u32 {
         self.summary.live
     }
@@ -133,6 +137,11 @@ impl Reading {
         let ahead_ms = if self.held.is_alone() { self.live.ahead_ms } else { 0 };
         let now = now.min(self.held.vouched());
         if self.live.is_far_ahead() { now } else { now.plus_ms(ahead_ms).max(self.live.summary.updated_at) }
+    }
+
+    /// What may be told but for the minutes, which are as of a moment.
+    pub fn summary(&self, _told: &Told) -> &Summary {
+        &self.live.summary
     }
 
     /// What may be told, and the participant-minutes up to that moment.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use salon_core::session::{ConnectedNews, ConnectedView, MeetingFacts};
-use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_core::{AppId, MeetingId, SessionId, Timestamp};
 use salon_store::SessionRow;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -119,9 +119,17 @@ impl Hub {
         self.node.table.find(meeting).map(|handle| handle.live.news())
     }
 
-    /// The sessions that are live here.
-    pub fn meetings(&self) -> Vec<MeetingId> {
-        self.node.table.meetings()
+    /// The live answers about all sessions of an app that are here, but for those that cannot be told at this moment.
+    ///
+    /// # Errors
+    /// `Unavailable` if this node owns nothing at this moment.
+    pub fn live_of(&self, app: &AppId, now: Timestamp) -> Result<Vec<Reading>, Unavailable> {
+        let mut readings = Vec::new();
+        for live in self.node.table.all_live(app) {
+            readings.extend(Reading::new(live, self.node.holds().ok_or(Unavailable)?, now));
+        }
+        self.node.holds().ok_or(Unavailable)?;
+        Ok(readings)
     }
 
     /// The lasting name of this node.

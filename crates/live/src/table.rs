@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use salon_core::MeetingId;
+use salon_core::{AppId, MeetingId};
 
 use crate::answer::Live;
 use crate::inbox::{Handle, Published};
@@ -62,9 +62,9 @@ impl Table {
         self.read().values().cloned().collect()
     }
 
-    /// The meetings that have a task here.
-    pub fn meetings(&self) -> Vec<MeetingId> {
-        self.read().keys().cloned().collect()
+    /// The live answers about all sessions of an app.
+    pub fn all_live(&self, app: &AppId) -> Vec<Arc<Live>> {
+        self.read().values().filter_map(|handle| handle.live.live().filter(|live| live.app() == app)).collect()
     }
 
     pub fn clear(&self) {

@@ -7,6 +7,9 @@ mod line;
 mod postgres;
 #[path = "support/node.rs"]
 mod support;
+#[path = "support/watcher.rs"]
+#[allow(dead_code, reason = "the REST tests use the rest of it")]
+mod watcher;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +21,7 @@ use salon_store::{OpenOptions, RunId, Store};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use support::{Said, TestApp};
+use watcher::{Folded, Stream};
 
 /// How long anything that should happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -167,6 +171,62 @@ async fn what_a_node_gives_up_others_take_over_at_once() {
     let began = Instant::now();
     until(&second, &meeting, &mut 0.0, |_, session| session["live_participants"] == 0).await;
     assert!(began.elapsed() < Duration::from_millis(salon_store::NODE_DEAD_MS as u64 / 2), "after {:?}", began.elapsed());
+}
+
+/// Whoever watches need not know which node runs the session, nor that it has gone to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_watched_on_any_node_and_goes_on_at_another() {
+    let Some(database) = Database::make().await else { return };
+    let Some((first, _first)) = database.node("n1").await else { return };
+    let Some((second, _second)) = database.node("n2").await else { return };
+    let meeting = first.meeting("Planning").await;
+    let watch = async |app: &TestApp, last: Option<&str>| {
+        let path = format!("{}/meetings/{meeting}/active-session/people/stream?wait=1", support::KIT);
+        let mut headers = vec![("authorization", "Bearer dev-token")];
+        headers.extend(last.map(|last| ("last-event-id", last)));
+        Stream::open(app.running.addr, &path, &headers).await.expect("a stream")
+    };
+    let (mut here, mut there) = (watch(&first, None).await, watch(&second, None).await);
+    let path = format!("{}/active-sessions/stream", support::KIT);
+    let mut board = Stream::open(second.running.addr, &path, &[("authorization", "Bearer dev-token")]).await.expect("a stream");
+    let (_, ada) = first.enter(&meeting, "ada").await;
+    first.enter(&meeting, "bob").await;
+    first.leave(&meeting, &ada).await;
+    let (mut near, mut far) = (Folded::default(), Folded::default());
+    for (stream, folded) in [(&mut here, &mut near), (&mut there, &mut far)] {
+        while folded.told.last().is_none_or(|event| event.data["kind"] != "peer_left") && folded.now["live_participants"] != 1 {
+            folded.take(&stream.next().await.expect("it goes on"));
+        }
+        while folded.now["people"].as_array().is_none_or(|people| people.len() != 1) {
+            folded.take(&stream.next().await.expect("it goes on"));
+        }
+    }
+    assert_eq!(Folded::of_record(&near.now), Folded::of_record(&far.now));
+    let path = format!("/meetings/{meeting}/active-session/people");
+    let far_list = second.get(&path).await.expect(200)["data"].clone();
+    assert_eq!((&far_list["quality"], far_list.get("waiting")), (&"elsewhere".into(), None));
+    assert_eq!(Folded::of_record(&far_list), Folded::of_record(&first.get(&path).await.expect(200)["data"]));
+    let line = loop {
+        let event = board.hear("sessions").await;
+        if event.data["sessions"][0]["seq"] == far.now["seq"] {
+            break event.data["sessions"][0].clone();
+        }
+    };
+    assert_eq!((&line["node"], &line["live_participants"]), (&"n1".into(), &1.into()));
+    // What one node has told, the other goes on from.
+    let mut moved = watch(&second, near.last_id.clone().as_deref()).await;
+    first.running.doors.stop.cancel();
+    first.running.doors.hub.let_go();
+    first.running.doors.hub.leave().await.expect("the store hears it");
+    for (stream, folded) in [(&mut there, &mut far), (&mut moved, &mut near)] {
+        let resets = folded.resets;
+        while folded.now["live_participants"] != 0 {
+            folded.take(&stream.next().await.expect("it goes on"));
+        }
+        assert_eq!(folded.resets, resets, "it was told what changed");
+    }
+    assert_eq!(Folded::of_record(&near.now), Folded::of_record(&far.now));
+    while board.hear("sessions").await.data["sessions"][0]["node"] != "n2" {}
 }
 
 /// One session of a record that this release cannot read is live for ever, until somebody ends it.

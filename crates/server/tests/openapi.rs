@@ -46,6 +46,8 @@ const OWN: &[(&str, &str)] = &[
     ("get", "/meetings/{meeting_id}/active-session/people"),
     ("get", "/meetings/{meeting_id}/active-session/people/stream"),
     ("get", "/sessions/{session_id}/peers/{peer_id}/quality"),
+    ("get", "/active-sessions"),
+    ("get", "/active-sessions/stream"),
     ("get", "/webhooks/{webhook_id}/deliveries"),
     ("get", "/webhooks/{webhook_id}/deliveries/{delivery_id}"),
     ("post", "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),

@@ -29,6 +29,8 @@ mod hostile;
 mod lists;
 #[path = "rest/live.rs"]
 mod live;
+#[path = "rest/live_sessions.rs"]
+mod live_sessions;
 #[path = "rest/page.rs"]
 mod page;
 #[path = "rest/people.rs"]

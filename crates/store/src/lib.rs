@@ -47,7 +47,7 @@ pub use participants::{Admission, Participant, ParticipantRow};
 pub use peer_quality::QualityBlock;
 pub use presets::Preset;
 pub use run_id::RunId;
-pub use sessions::{MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
+pub use sessions::{LiveFilter, MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
 pub use webhooks::{Secret, Webhook};
 
 /// The database. Clones share its connections and its one writer of sessions.

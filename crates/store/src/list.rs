@@ -80,6 +80,30 @@ impl Filter {
         }
     }
 
+    /// Keeps rows that come before one in the order of [`by_creation`], the newest first.
+    pub fn and_before(&mut self, created_at: Timestamp, id: impl Into<Arg>) {
+        self.args.push(created_at.into());
+        self.args.push(id.into());
+        let (at, id) = (self.args.len() - 1, self.args.len());
+        self.and_fixed(&format!("(s.created_ms, s.id) < (${at}, ${id})"));
+    }
+
+    /// Reads the first rows of `select {columns} from {tables}` under this filter, without counting the others.
+    pub async fn first<T>(
+        self,
+        db: &Db,
+        (columns, tables): (&str, &str),
+        order: &str,
+        limit: u32,
+        read: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Filter { sql: condition, mut args } = self;
+        args.push(limit.min(MAX_PAGE).into());
+        let limit = args.len();
+        let sql = format!("select {columns} from {tables}{condition} order by {order} limit ${limit}");
+        db.all(built(sql), args).await?.iter().map(read).collect()
+    }
+
     /// Reads one page of `select {columns} from {tables}` under this filter, and the number of rows on all pages.
     /// `order` may hold `?` for `order_value`.
     pub async fn list<T>(

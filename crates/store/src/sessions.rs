@@ -54,6 +54,18 @@ pub struct SessionFilter {
     pub now: Timestamp,
 }
 
+/// Which live sessions of an app to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveFilter {
+    /// Searched by meeting title, meeting id and session id.
+    pub search: Option<String>,
+    pub meeting: Option<MeetingId>,
+    /// Only those that a run of this node owns.
+    pub node: Option<String>,
+    /// Only those with so many live participants.
+    pub people_min: Option<u32>,
+}
+
 pub(crate) const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
 
 /// Participant-milliseconds up to `?`, as `Summary::consumed_ms` has it.
@@ -103,6 +115,34 @@ impl Store {
             SessionSort::MinutesConsumed => (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now))),
         };
         sessions.list(&self.db, (&columns(&self.db), TABLES), (&order, order_value), page, read_session).await
+    }
+
+    /// The live sessions of an app, newest first: at most `limit` and at most a page, those after the one that was made then
+    /// and has this id.
+    pub async fn live_sessions(
+        &self,
+        app: &AppId,
+        filter: &LiveFilter,
+        after: Option<(Timestamp, SessionId)>,
+        limit: u32,
+    ) -> Result<Vec<SessionRow>> {
+        let mut sessions = Filter::new("s.app_id = ?", app);
+        sessions.and_fixed("s.ended_ms is null");
+        if let Some(meeting) = &filter.meeting {
+            sessions.and("s.meeting_id = ?", meeting);
+        }
+        if let Some(node) = &filter.node {
+            sessions.and("s.owner_node = ?", node);
+        }
+        if let Some(min) = filter.people_min {
+            sessions.and("s.live >= ?", min);
+        }
+        sessions.and_search("s.search_text", filter.search.as_deref());
+        if let Some((created_at, id)) = &after {
+            sessions.and_before(*created_at, id);
+        }
+        let order = "s.created_ms desc, s.id desc";
+        sessions.first(&self.db, (&columns(&self.db), TABLES), order, limit, read_session).await
     }
 
     /// The events after `after_seq`, in order, at most `limit` and at most [`MAX_EVENTS`].

@@ -11,6 +11,7 @@ pub mod apps;
 pub mod default_presets;
 pub mod envelope;
 pub mod internals;
+pub mod live_sessions;
 pub mod meetings;
 pub mod number;
 pub mod participants;

@@ -23,7 +23,7 @@ use crate::rfc3339::parse_rfc3339;
 const PER_PAGE: u32 = 25;
 
 /// Longest `search`, in characters.
-const MAX_SEARCH_CHARS: usize = 256;
+pub const MAX_SEARCH_CHARS: usize = 256;
 
 /// The furthest item asked for: beyond every list, and within the integers of every database.
 const MAX_OFFSET: f64 = 1e15;

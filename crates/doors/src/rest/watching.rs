@@ -3,19 +3,22 @@
 //! Invariant: a meeting that is watched has one feed here, whoever watches it; one that nobody watches has none.
 //! Next: `watching/feed.rs`, one meeting; `docs/watching.md`.
 
+mod board;
 mod feed;
 mod fold;
 pub mod frame;
 mod seats;
+mod sources;
+mod watched;
 mod watcher;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::Response;
-use salon_core::{MeetingId, SessionId};
+use salon_core::{AppId, MeetingId, SessionId};
 use salon_store::Store;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -28,10 +31,13 @@ use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::settings::Watchers;
-use crate::rest::watching::feed::{Feed, Joined, NotNow, Sources, none};
+use crate::rest::watching::board::Board;
+use crate::rest::watching::feed::{Feed, Joined, NotNow, none};
 use crate::rest::watching::fold::Fold;
 use crate::rest::watching::frame::{Cursor, RETRY};
-use crate::rest::watching::seats::Seats;
+use crate::rest::watching::seats::{Seat, Seats};
+use crate::rest::watching::sources::Sources;
+use crate::rest::watching::watched::Watched;
 use crate::rest::watching::watcher::{Guard, Watcher};
 
 /// Events that a client may be behind and still be told each of them; beyond it is told what came of them.
@@ -51,7 +57,8 @@ pub struct Watching(Arc<Inner>);
 struct Inner {
     sources: Sources,
     keys: Keys,
-    feeds: Mutex<HashMap<MeetingId, Arc<Feed>>>,
+    feeds: Watched<MeetingId, Feed>,
+    boards: Watched<AppId, Board>,
     seats: Seats,
     reading: Semaphore,
     tasks: TaskTracker,
@@ -67,7 +74,8 @@ impl Watching {
         Self(Arc::new(Inner {
             sources: Sources { store, teller },
             keys,
-            feeds: Mutex::default(),
+            feeds: Watched::default(),
+            boards: Watched::default(),
             seats: Seats::new(most, metrics),
             reading: Semaphore::new(READ_AT_ONCE),
             tasks,
@@ -113,15 +121,32 @@ impl Watching {
         if !is_live && wait {
             backlog.push_back(none().text);
         }
-        let guard = Guard {
+        let guard = self.guard(caller, seat);
+        Ok(Watcher { backlog, news: (is_live || wait).then_some(news), stays: wait, guard, _feed: feed }.answer())
+    }
+
+    /// The answer to somebody who watches the live sessions of an app.
+    pub async fn sessions(&self, caller: &Caller) -> Result<Response<Body>, ApiError> {
+        let seat = self.0.seats.take(caller.app.as_str(), &caller.account, caller.key)?;
+        let board = self.board(&caller.app);
+        if !board.has_looked(WITHIN).await {
+            return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
+        }
+        let (said, news) = board.join();
+        let backlog = [RETRY].into_iter().chain(said).collect();
+        let guard = self.guard(caller, seat);
+        Ok(Watcher { backlog, news: Some(news), stays: true, guard, _feed: board }.answer())
+    }
+
+    fn guard(&self, caller: &Caller, seat: Seat) -> Guard {
+        Guard {
             keys: self.0.keys.clone(),
             key: caller.key,
             app: caller.app.clone(),
             clock: self.0.sources.teller.clock.clone(),
             stop: self.0.stop.clone(),
             _seat: seat,
-        };
-        Ok(Watcher { backlog, news: (is_live || wait).then_some(news), stays: wait, guard, _feed: feed }.answer())
+        }
     }
 
     /// Whether it is a meeting of the caller's app.
@@ -136,34 +161,30 @@ impl Watching {
         is_theirs.then_some(()).ok_or_else(|| ApiError::no_active_session(meeting))
     }
 
-    fn feeds(&self) -> MutexGuard<'_, HashMap<MeetingId, Arc<Feed>>> {
-        self.0.feeds.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// The feed of a meeting, begun if need be.
     fn feed(&self, meeting: &MeetingId) -> Arc<Feed> {
-        let mut feeds = self.feeds();
-        if let Some(feed) = feeds.get(meeting) {
-            return feed.clone();
-        }
-        let feed = Feed::new(meeting.clone(), self.0.sources.clone());
-        feeds.insert(meeting.clone(), feed.clone());
-        let (watching, stop) = (self.clone(), self.0.stop.clone());
-        let follows = feed.clone().follow(move |feed| watching.forget(feed));
-        self.0.tasks.spawn(async move {
-            stop.run_until_cancelled(follows).await;
-        });
-        feed
+        let make = || Feed::new(meeting.clone(), self.0.sources.clone());
+        self.0.feeds.get(meeting.clone(), make, |feed| {
+            let (watching, meeting) = (self.clone(), meeting.clone());
+            self.begin(feed.follow(move |feed| watching.0.feeds.forget(&meeting, feed)));
+        })
     }
 
-    /// Forgets a feed, unless somebody else has it: the map does, and its own task.
-    fn forget(&self, feed: &Arc<Feed>) -> bool {
-        let mut feeds = self.feeds();
-        let is_alone = Arc::strong_count(feed) == 2;
-        if is_alone {
-            feeds.remove(feed.meeting());
-        }
-        is_alone
+    /// The board of an app, begun if need be.
+    fn board(&self, app: &AppId) -> Arc<Board> {
+        let make = || Board::new(app.clone(), self.0.sources.clone());
+        self.0.boards.get(app.clone(), make, |board| {
+            let (watching, app) = (self.clone(), app.clone());
+            self.begin(board.follow(move |board| watching.0.boards.forget(&app, board)));
+        })
+    }
+
+    /// Runs until it ends, or the node stops.
+    fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
     }
 
     /// What was still to be told of a session that is over; nothing if there is too much of it, or no such session.

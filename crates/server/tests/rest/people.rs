@@ -417,7 +417,7 @@ fn people_with_what_changed_are_the_people_after_it() {
         data,
     };
     let mut told = 0;
-    for seed in 0..200 {
+    for seed in 0..40 {
         let mut random = Random(seed);
         let first = Event { seq: 1, at: Timestamp(1_000_000), body: EventBody::SessionStarted(started.clone()) };
         let (mut record, mut lean) = (Record::begin(&first).unwrap(), Record::begin(&first).unwrap());
@@ -462,5 +462,5 @@ fn people_with_what_changed_are_the_people_after_it() {
         let end = event("ended", 80, serde_json::to_value(salon_doors::people::ended(prev, &record).unwrap()).unwrap());
         folds.iter_mut().for_each(|fold| fold.take(&end));
     }
-    assert!(told > 5_000, "{told} changes");
+    assert!(told > 1_000, "{told} changes");
 }

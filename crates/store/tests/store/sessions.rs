@@ -1,7 +1,7 @@
 //! Sessions as they are listed and read back.
 
-use salon_core::EventBody;
-use salon_store::{Corrupt, Error, MAX_EVENTS, Page, SessionFilter, SessionSort};
+use salon_core::{EventBody, Timestamp};
+use salon_store::{Corrupt, Error, LiveFilter, MAX_EVENTS, Page, SessionFilter, SessionSort};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -67,6 +67,27 @@ on_both_engines! {
         assert_eq!(bed.store.sessions(&id("b"), &all).await.unwrap().total, 0);
         assert_eq!(bed.store.session_row(&id("b"), &id("live")).await.unwrap(), None);
         assert_eq!(bed.store.session_row(&id("a"), &id("none")).await.unwrap(), None);
+    }
+
+    async fn live_sessions_are_listed_from_a_place_on(bed: Bed) {
+        some_sessions(&bed).await;
+        let list = async |filter: LiveFilter, after: Option<(Timestamp, &str)>, limit| {
+            let after = after.map(|(at, session)| (at, id(session)));
+            let rows = bed.store.live_sessions(&id("a"), &filter, after, limit).await.unwrap();
+            rows.iter().map(|row| row.summary.session.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let (all, began) = (LiveFilter::default, |hours: i64| NOON.plus_ms(hours * HOUR));
+        assert_eq!(list(all(), None, 10).await, "empty live");
+        assert_eq!(list(all(), None, 1).await, "empty");
+        assert_eq!(list(all(), Some((began(3), "empty")), 10).await, "live");
+        assert_eq!(list(all(), Some((began(3), "z")), 10).await, "empty live", "of the same moment, by id");
+        assert_eq!(list(all(), Some((began(2), "live")), 10).await, "");
+        assert_eq!(list(LiveFilter { meeting: Some(id("m1")), ..all() }, None, 10).await, "live");
+        assert_eq!(list(LiveFilter { people_min: Some(1), ..all() }, None, 10).await, "live");
+        assert_eq!(list(LiveFilter { search: Some("ÜBUNG".to_owned()), ..all() }, None, 10).await, "empty");
+        for (node, found) in [("n1", "empty live"), ("n2", "")] {
+            assert_eq!(list(LiveFilter { node: Some(node.to_owned()), ..all() }, None, 10).await, found);
+        }
     }
 
     async fn minutes_of_live_sessions_grow_while_they_are_sorted(bed: Bed) {

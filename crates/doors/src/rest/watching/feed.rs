@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use salon_core::{MeetingId, SessionId};
-use salon_store::{SessionRow, Store};
+use salon_store::SessionRow;
 use salon_wire::rest::people as wire;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep};
@@ -19,7 +19,8 @@ use crate::people;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::watching::fold::{Fold, events};
-use crate::rest::watching::frame::{Cursor, Frame, What, aside, numbered};
+use crate::rest::watching::frame::{Cursor, Frame, What, aside, bye, numbered};
+use crate::rest::watching::sources::{LINGER, OLD_AFTER, Sources};
 
 /// Frames of a session that are kept for those who come back, and that one who watches may be behind. A frame has some
 /// 700 bytes, and 6 KB at most.
@@ -40,16 +41,6 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// How long somebody who waits in the session's inbox may take.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long a feed outlives the last who heard it: they come back.
-const LINGER: Duration = Duration::from_secs(10);
-
-/// Where a feed looks.
-#[derive(Clone)]
-pub struct Sources {
-    pub store: Store,
-    pub teller: Teller,
-}
 
 /// A meeting that is watched.
 pub struct Feed {
@@ -88,13 +79,9 @@ pub enum NotNow {
 }
 
 impl Feed {
-    pub fn new(meeting: MeetingId, sources: Sources) -> Arc<Self> {
+    pub fn new(meeting: MeetingId, sources: Sources) -> Self {
         let (news, _) = broadcast::channel(KEPT);
-        Arc::new(Self { meeting, sources, current: Mutex::default(), news, looked: watch::Sender::new(false) })
-    }
-
-    pub fn meeting(&self) -> &MeetingId {
-        &self.meeting
+        Self { meeting, sources, current: Mutex::default(), news, looked: watch::Sender::new(false) }
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
@@ -174,7 +161,7 @@ impl Feed {
 
     /// Follows until nobody hears it any more: then `forget` is asked, and if it says so that is the end.
     pub async fn follow(self: Arc<Self>, forget: impl Fn(&Arc<Self>) -> bool) {
-        let (mut news, mut unheard_since) = (None, None);
+        let (mut news, mut unheard_since, mut looked_at) = (None, None, Instant::now());
         loop {
             if news.is_none() {
                 // Before looking, so that nothing comes between.
@@ -182,11 +169,15 @@ impl Feed {
             }
             let pause = match self.look().await {
                 Ok(pause) => {
+                    looked_at = Instant::now();
                     self.looked.send_replace(true);
                     pause
                 }
                 Err(error) => {
                     tracing::debug!(meeting.id = %self.meeting, ?error, "cannot tell those who watch; trying again");
+                    if looked_at.elapsed() >= OLD_AFTER && self.looked.send_replace(false) {
+                        let _ = self.news.send(Frame { what: What::Bye, text: bye(wire::ByeBecause::Unavailable) });
+                    }
                     AGAIN_AFTER
                 }
             };

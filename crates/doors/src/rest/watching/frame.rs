@@ -22,6 +22,8 @@ pub enum What {
     End { prev: u64, seq: u64 },
     /// Not a step: a state, or something that is not in the record.
     State,
+    /// The last thing that is said.
+    Bye,
 }
 
 impl Frame {
@@ -29,7 +31,7 @@ impl Frame {
     pub fn seq(&self) -> Option<u64> {
         match self.what {
             What::Step { seq, .. } | What::End { seq, .. } => Some(seq),
-            What::State => None,
+            What::State | What::Bye => None,
         }
     }
 
@@ -37,7 +39,7 @@ impl Frame {
     pub fn prev(&self) -> Option<u64> {
         match self.what {
             What::Step { prev, .. } | What::End { prev, .. } => Some(prev),
-            What::State => None,
+            What::State | What::Bye => None,
         }
     }
 }
@@ -56,6 +58,19 @@ pub fn numbered(name: &str, session: &SessionId, seq: u64, data: &impl Serialize
 /// Anything else.
 pub fn aside(name: &str, data: &impl Serialize) -> Bytes {
     text(format!("event: {name}\ndata: "), data)
+}
+
+/// Anything else, whose data is an object with one list of what is encoded already.
+pub fn list<'i>(name: &str, items: impl Iterator<Item = &'i [u8]>) -> Bytes {
+    let mut bytes = format!("event: {name}\ndata: {{\"{name}\":[").into_bytes();
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(item);
+    }
+    bytes.extend_from_slice(b"]}\n\n");
+    bytes.into()
 }
 
 /// The last thing that a stream says.
@@ -95,6 +110,12 @@ mod tests {
         let said = numbered("change", &session, 7, &"line\nbreak\r");
         assert_eq!(said, "event: change\nid: s:7\ndata: \"line\\nbreak\\r\"\n\n");
         assert_eq!(bye(ByeBecause::TooSlow), "event: bye\ndata: {\"reason\":\"too_slow\",\"resume\":true}\n\n");
+    }
+
+    #[test]
+    fn a_list_is_what_its_items_are() {
+        assert_eq!(list("x", [b"1".as_slice(), b"{}"].into_iter()), "event: x\ndata: {\"x\":[1,{}]}\n\n");
+        assert_eq!(list("x", [].into_iter()), "event: x\ndata: {\"x\":[]}\n\n");
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl<F> Course<F> {
                     continue;
                 }
                 heard = news.recv() => match heard {
+                    Ok(frame) if frame.what == What::Bye => return Some((frame.text, None)),
                     Ok(frame) if matches!(frame.what, What::End { .. }) && !self.watcher.stays => return Some((frame.text, None)),
                     Ok(frame) => frame.text,
                     Err(RecvError::Lagged(_)) => return Some((bye(ByeBecause::TooSlow), None)),
@@ -111,5 +112,71 @@ impl<F> Course<F> {
             self.beat_at = Instant::now() + BEAT_EVERY;
             return Some((text, Some(self)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prometheus_client::registry::Registry;
+    use salon_core::AccountId;
+    use salon_store::{OpenOptions, Store};
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::rest::settings::Watchers;
+    use crate::rest::watching::seats::Seats;
+
+    fn step(seq: u64) -> Frame {
+        Frame { what: What::Step { prev: seq - 1, seq }, text: format!("{seq} ").into() }
+    }
+
+    /// What one who reads nothing until all of it has happened is sent.
+    async fn hears(news: &[Frame], stays: bool, room: usize) -> String {
+        let path = std::env::temp_dir().join(format!("salon-watcher-{}-{room}-{stays}.db", std::process::id()));
+        let options = OpenOptions { url: format!("sqlite:{}", path.display()), durable: false, max_connections: 1 };
+        let store = Store::open(&options).await.unwrap();
+        let most = Watchers { of_node: 1, of_one: 1, of_account: 1, of_key: 1 };
+        let seats = Seats::new(most, Arc::new(Metrics::registered(&mut Registry::default())));
+        let guard = Guard {
+            keys: Keys::new(store.clone()),
+            key: KeyHash([0; 32]),
+            app: AppId::parse("app").unwrap(),
+            clock: Clock::start(),
+            stop: CancellationToken::new(),
+            _seat: seats.take("m", &AccountId::parse("a").unwrap(), KeyHash([0; 32])).unwrap(),
+        };
+        let (told, heard) = broadcast::channel(room);
+        let watcher = Watcher { backlog: ["first ".into()].into(), news: Some(heard), stays, guard, _feed: Arc::new(()) };
+        let answer = watcher.answer();
+        for frame in news {
+            let _ = told.send(frame.clone());
+        }
+        drop(told);
+        let heard = axum::body::to_bytes(answer.into_body(), 10_000).await;
+        store.close().await;
+        let _ = std::fs::remove_file(&path);
+        String::from_utf8(heard.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_told_so_and_nothing_after_that() {
+        let many: Vec<_> = (1..=10).map(step).collect();
+        let slow = "event: bye\ndata: {\"reason\":\"too_slow\",\"resume\":true}\n\n";
+        assert_eq!(hears(&many, false, 8).await, format!("first {slow}"), "a gap is not passed over");
+        let unavailable = "event: bye\ndata: {\"reason\":\"unavailable\",\"resume\":true}\n\n";
+        assert_eq!(hears(&many, false, 16).await, format!("first 1 2 3 4 5 6 7 8 9 10 {unavailable}"));
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_session_unless_it_waits_for_the_next() {
+        let mut news = vec![step(1), step(2)];
+        news[1].what = What::End { prev: 1, seq: 2 };
+        news.push(Frame { what: What::State, text: "none ".into() });
+        news.push(Frame { what: What::Bye, text: "bye".into() });
+        news.push(step(3));
+        assert_eq!(hears(&news, false, 32).await, "first 1 2 ");
+        assert_eq!(hears(&news, true, 64).await, "first 1 2 none bye");
     }
 }

@@ -1,0 +1,95 @@
+//! The live sessions of an app, now and from now on: Salon's own beside the contract.
+//! Invariant: the store says which there are, and those that run here tell how they stand; no number is a count of its own.
+//! Next: `watching/board.rs`, the stream.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Response;
+use salon_core::{SessionId, Timestamp};
+use salon_store::{LiveFilter, SessionRow, Store};
+use salon_wire::rest::envelope::{Envelope, ErrorBody};
+use salon_wire::rest::live_sessions as wire;
+
+use crate::people::live_session;
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
+use crate::rest::query::{Asked, MAX_SEARCH_CHARS};
+use crate::rest::reply::{Answer, data};
+use crate::rest::watching::Watching;
+
+/// Sessions in one answer, and at most.
+const SESSIONS: u32 = 100;
+const MAX_SESSIONS: u32 = 1_000;
+
+/// The live sessions of the app, newest first.
+#[utoipa::path(get, path = "/active-sessions", tag = "active_session",
+    description = "Salon's own; not in the contract.", params(wire::LiveSessionsQuery),
+    responses((status = 200, body = Envelope<wire::LiveSessions>), (status = 400, body = ErrorBody)))]
+pub async fn list(
+    State(store): State<Store>,
+    State(teller): State<Teller>,
+    caller: Caller,
+    asked: Asked,
+) -> Answer<wire::LiveSessions> {
+    let limit = asked.limit(SESSIONS, MAX_SESSIONS)?;
+    let after = asked
+        .text("after")?
+        .map(|text| place(text).ok_or_else(|| ApiError::invalid("after", "must be a \"next_after\" that this list gave")));
+    let filter = LiveFilter {
+        search: asked.text("search")?.map(str::to_owned),
+        meeting: asked.id("meeting_id")?,
+        node: asked.text("node")?.map(str::to_owned),
+        people_min: asked
+            .text("min_people")?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| ApiError::invalid("min_people", "must be an integer"))?,
+    };
+    if filter.search.as_ref().is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARS) {
+        return Err(ApiError::invalid("search", format_args!("must not be longer than {MAX_SEARCH_CHARS} characters")));
+    }
+    let rows = store.live_sessions(&caller.app, &filter, after.transpose()?, limit).await?;
+    let last = rows.last().filter(|_| rows.len() as u32 == limit);
+    let next_after = last.map(|row| format!("{}-{}", row.summary.created_at.0, row.summary.session));
+    let mut sessions = Vec::with_capacity(rows.len());
+    for row in &rows {
+        sessions.extend(current(&store, &teller, row).await?);
+    }
+    data(wire::LiveSessions { sessions, next_after })
+}
+
+/// The same as a stream of how they stand.
+#[utoipa::path(get, path = "/active-sessions/stream", tag = "active_session",
+    description = "Salon's own; not in the contract. `text/event-stream`: `begin`, `sessions`, `end`, `gone`, `bye`.",
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 429, body = ErrorBody)))]
+pub async fn watch(State(watching): State<Watching>, caller: Caller) -> Result<Response<Body>, ApiError> {
+    watching.sessions(&caller).await
+}
+
+/// A session that was live when the store was asked, as it stands now; none if it is over by now.
+async fn current(store: &Store, teller: &Teller, row: &SessionRow) -> Result<Option<wire::LiveSession>, ApiError> {
+    let now = teller.clock.now();
+    let (hub, stored) = (&teller.hub, &row.summary);
+    if let Some(here) = hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session) {
+        let told = teller.told(here.at(now))?;
+        return Ok(Some(live_session(here.summary(&told), hub.name())));
+    }
+    match hub.elsewhere(row) {
+        Ok(at) => {
+            teller.told(at)?;
+            Ok(Some(live_session(stored, &row.owner_node)))
+        }
+        // It may have ended since.
+        Err(unavailable) => match store.session_row(&stored.app, &stored.session).await? {
+            Some(row) if row.summary.ended_at.is_none() => Err(unavailable.into()),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// A place in the list.
+fn place(text: &str) -> Option<(Timestamp, SessionId)> {
+    let (at, session) = text.split_once('-')?;
+    Some((Timestamp(at.parse().ok()?), SessionId::parse(session).ok()?))
+}

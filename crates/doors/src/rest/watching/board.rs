@@ -1,0 +1,195 @@
+//! The live sessions of one app, for all who watch them: states, not events, because an app's sessions have no common number.
+//! Owns the last state of each, encoded once, and the channel on which all hear what is new.
+//! Invariant: a state never gives way to an older one of the same session; a session is gone when its record says so.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use salon_core::{AppId, SessionId, Summary};
+use salon_store::LiveFilter;
+use salon_wire::rest::live_sessions as wire;
+use salon_wire::rest::people::ByeBecause;
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::people::live_session;
+use crate::rest::error::ApiError;
+use crate::rest::watching::frame::{Frame, What, aside, bye, list};
+use crate::rest::watching::sources::{LINGER, OLD_AFTER, Sources};
+use crate::rfc3339::rfc3339;
+
+/// How often it is told what is new: more often tells sooner and costs a look at all sessions of the node.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// How often the store is asked what other nodes run, in turns of the above; each time for all live sessions of the app.
+const STORE_IN: u32 = 4;
+
+/// Sessions in one event.
+const AT_ONCE: usize = 500;
+
+/// Events that one who watches may be behind: with four a second, more than half a minute.
+const KEPT: usize = 256;
+
+/// Live sessions read from the store at once.
+const PAGE: u32 = 1_000;
+
+/// The live sessions of an app.
+pub struct Board {
+    app: AppId,
+    sources: Sources,
+    lines: Mutex<BTreeMap<SessionId, Line>>,
+    news: broadcast::Sender<Frame>,
+    looked: watch::Sender<bool>,
+}
+
+/// One session.
+struct Line {
+    summary: Summary,
+    node: String,
+    /// Encoded.
+    item: Bytes,
+}
+
+impl Line {
+    fn of(summary: Summary, node: String) -> Self {
+        let item = serde_json::to_vec(&live_session(&summary, &node)).expect("a session is plain data").into();
+        Self { summary, node, item }
+    }
+}
+
+impl Board {
+    pub fn new(app: AppId, sources: Sources) -> Self {
+        let (news, _) = broadcast::channel(KEPT);
+        Self { app, sources, lines: Mutex::default(), news, looked: watch::Sender::new(false) }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, BTreeMap<SessionId, Line>> {
+        self.lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Waits until it has looked for the first time; false if that takes too long.
+    pub async fn has_looked(&self, within: Duration) -> bool {
+        let mut looked = self.looked.subscribe();
+        matches!(tokio::time::timeout(within, looked.wait_for(|looked| *looked)).await, Ok(Ok(_)))
+    }
+
+    /// All there are, and what follows.
+    pub fn join(&self) -> (Vec<Bytes>, broadcast::Receiver<Frame>) {
+        let lines = self.lines();
+        let items: Vec<&Bytes> = lines.values().map(|line| &line.item).collect();
+        let mut said = vec![Bytes::from_static(b"event: begin\ndata: {}\n\n")];
+        said.extend(items.chunks(AT_ONCE).map(sessions));
+        said.push(Bytes::from_static(b"event: end\ndata: {}\n\n"));
+        (said, self.news.subscribe())
+    }
+
+    /// Looks and tells until nobody hears it any more: then `forget` is asked, and if it says so that is the end.
+    pub async fn follow(self: Arc<Self>, forget: impl Fn(&Arc<Self>) -> bool) {
+        let (mut turn, mut unheard_since, mut looked_at) = (0_u32, None, Instant::now());
+        loop {
+            match self.look(turn.is_multiple_of(STORE_IN)).await {
+                Ok(()) => {
+                    looked_at = Instant::now();
+                    self.looked.send_replace(true);
+                }
+                Err(error) => {
+                    tracing::debug!(app.id = %self.app, ?error, "cannot tell which sessions are live; trying again");
+                    if looked_at.elapsed() >= OLD_AFTER && self.looked.send_replace(false) {
+                        let _ = self.news.send(Frame { what: What::Bye, text: bye(ByeBecause::Unavailable) });
+                    }
+                }
+            }
+            turn = turn.wrapping_add(1);
+            sleep(TELL_EVERY).await;
+            let since = *unheard_since.get_or_insert_with(Instant::now);
+            match self.news.receiver_count() {
+                0 if since.elapsed() >= LINGER && forget(&self) => return,
+                0 => {}
+                _ => unheard_since = None,
+            }
+        }
+    }
+
+    /// Looks once: in memory, and in the store for those of other nodes.
+    async fn look(&self, in_store: bool) -> Result<(), ApiError> {
+        let Sources { store, teller } = &self.sources;
+        let (now, own) = (teller.clock.now(), teller.hub.name().to_owned());
+        let mut found: BTreeMap<SessionId, (Summary, String)> = BTreeMap::new();
+        // Others write to a store that is shared.
+        if in_store && store.is_shared() {
+            let mut after = None;
+            loop {
+                let rows = store.live_sessions(&self.app, &LiveFilter::default(), after, PAGE).await?;
+                after = rows.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
+                let is_all = rows.len() < PAGE as usize;
+                for row in rows.into_iter().filter(|row| row.owner_node != own) {
+                    // One that goes by a time that only its owner knows is told of by that one.
+                    let Ok(at) = teller.hub.elsewhere(&row) else { continue };
+                    teller.told(at)?;
+                    found.insert(row.summary.session.clone(), (row.summary, row.owner_node));
+                }
+                if is_all {
+                    break;
+                }
+            }
+        }
+        for live in teller.hub.live_of(&self.app, now)? {
+            let told = teller.told(live.at(now))?;
+            let summary = live.summary(&told);
+            found.insert(summary.session.clone(), (summary.clone(), own.clone()));
+        }
+        let missing: Vec<(SessionId, bool)> = {
+            let lines = self.lines();
+            let missing = lines.iter().filter(|(id, _)| !found.contains_key(*id));
+            missing.map(|(id, line)| (id.clone(), line.node == own)).collect()
+        };
+        let mut gone = Vec::new();
+        for (id, is_own) in missing {
+            // Those of other nodes are missing whenever the store was not asked.
+            if !is_own && !in_store {
+                continue;
+            }
+            if let Some(row) = store.session_row(&self.app, &id).await?
+                && let Some(ended_at) = row.summary.ended_at
+            {
+                gone.push(wire::GoneSession {
+                    session_id: id.to_string(),
+                    meeting_id: row.summary.meeting.to_string(),
+                    seq: row.summary.seq,
+                    ended_at: rfc3339(ended_at),
+                });
+                self.lines().remove(&id);
+            }
+        }
+        self.tell(found, gone);
+        Ok(())
+    }
+
+    /// Tells what is new of what was found.
+    fn tell(&self, found: BTreeMap<SessionId, (Summary, String)>, gone: Vec<wire::GoneSession>) {
+        let mut lines = self.lines();
+        let mut new = Vec::new();
+        for (id, (summary, node)) in found {
+            let known = lines.get(&id).map(|line| (line.summary.seq, &line.node));
+            if known.is_none_or(|(seq, there)| seq < summary.seq || (seq == summary.seq && *there != node)) {
+                let line = Line::of(summary, node);
+                new.push(line.item.clone());
+                lines.insert(id, line);
+            }
+        }
+        // Nobody may be there to hear it.
+        for items in new.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+            let _ = self.news.send(Frame { what: What::State, text: sessions(items) });
+        }
+        if !gone.is_empty() {
+            let _ = self.news.send(Frame { what: What::State, text: aside("gone", &wire::GoneSessions { gone }) });
+        }
+    }
+}
+
+/// `event: sessions` with these.
+fn sessions(items: &[&Bytes]) -> Bytes {
+    list("sessions", items.iter().map(|item| item.as_ref()))
+}
