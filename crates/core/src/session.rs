@@ -54,7 +54,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
-use crate::ids::{AppId, MeetingId, ParticipantId, PeerId};
+use crate::ids::{AppId, MeetingId, ParticipantId, PeerId, TrackId};
 use crate::limits::{Limits, SHARES_OF_THE_RECORD};
 use crate::notice::Notice;
 use crate::record::{self, Record, Summary};
@@ -131,7 +131,14 @@ impl Session {
     /// disconnected since then and have the grace time from `now`; those not seen for longer than both the grace and
     /// the keep-alive time are given up at once. If that leaves nobody, and the keep-alive time is over as well, the
     /// session ended by its own rule meanwhile, but not before `seen` if somebody was still in then.
-    pub fn recover(facts: MeetingFacts, limits: Limits, record: Record, now: Timestamp, seen: Timestamp) -> Self {
+    pub fn recover(
+        facts: MeetingFacts,
+        limits: Limits,
+        record: Record,
+        now: Timestamp,
+        seen: Timestamp,
+        flowing: &[TrackId],
+    ) -> Self {
         let mut session = Self::new(facts, limits);
         let seen = seen.max(record.updated_at);
         session.now = now.max(seen);
@@ -144,7 +151,11 @@ impl Session {
         let patience_ms = session.limits.grace_ms.max(record.started.keep_alive_ms);
         session.record = Some(record);
         for peer in session.peers_where(|_| true) {
-            session.unpublish_all(&peer);
+            let tracks = session.present(&peer).into_iter().flat_map(|found| found.tracks.keys());
+            let gone: Vec<TrackId> = tracks.filter(|track| !flowing.contains(track)).cloned().collect();
+            for track in gone {
+                session.drop_track(&peer, &track);
+            }
         }
         for peer in session.peers_where(|peer| peer.is_connected()) {
             session.emit(EventBody::PeerDisconnected { peer, seen });
@@ -159,6 +170,12 @@ impl Session {
         }
         if let Some(over_at) = session.over_at().filter(|at| *at <= session.now) {
             session.end(over_at.max(not_over_before), session.end_reason());
+        }
+        // Whoever kept connections does not know it.
+        for participant in
+            session.live().into_iter().flat_map(Record::present).map(|peer| peer.who.participant.clone()).collect::<Vec<_>>()
+        {
+            session.outputs.push(Output::Media(Media::Inside { participant, inside: true }));
         }
         session
     }

@@ -191,8 +191,9 @@ impl Opener {
         if goes_on.ahead_ms > OUTAGE_MS {
             tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");
         }
+        let flowing = self.node.outlets.media.flowing(&facts.meeting);
         let (limits, ahead_ms) = (self.node.limits.clone(), goes_on.ahead_ms);
-        let session = Session::recover(facts.clone(), limits, record, now.plus_ms(ahead_ms), goes_on.seen);
+        let session = Session::recover(facts.clone(), limits, record, now.plus_ms(ahead_ms), goes_on.seen, &flowing);
         let handle = session_task::start(&self.node, &self.families, session, epoch, ahead_ms);
         self.node.fallen.is_readable(facts.meeting.as_str());
         self.node.fallen.remove(facts.meeting.as_str());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use salon_core::session::{Media, MeetingFacts, Message};
-use salon_core::{MeetingId, PeerId, Timestamp};
+use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
 
 /// Where what a session decides goes.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub trait Orders: Send + Sync {
     fn forget(&self, meeting: &MeetingId, peer: &PeerId);
     /// Takes down everything of a meeting.
     fn take_down(&self, meeting: &MeetingId);
+    /// The tracks of a meeting whose media come in, also those of a run before that this one goes on with.
+    fn flowing(&self, meeting: &MeetingId) -> Vec<TrackId>;
     /// These peers published on connections that died at `at`.
     fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, at: Timestamp);
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp, TrackId};
-use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Role, RoomId, Sfu, TransportId};
+use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, Sfu, TransportId};
 use tokio::sync::mpsc;
 
 use crate::news::News;
@@ -68,14 +68,46 @@ type Peers = HashMap<MeetingId, HashMap<PeerId, Vec<(TransportId, Role)>>>;
 impl Owners {
     /// And where to hear what sessions have to know.
     pub fn new(sfu: Sfu) -> (Self, mpsc::Receiver<News>) {
+        Self::resume(sfu, Vec::new())
+    }
+
+    /// The same where a run goes on with transports of another. They end when no session wants them: see `keep`.
+    pub fn resume(sfu: Sfu, resumed: Vec<Resumed>) -> (Self, mpsc::Receiver<News>) {
         let (news, told) = mpsc::channel(NEWS);
         let (peers, tracks, cut_off, tries) = Default::default();
         let owners = Self { sfu, news, peers, tracks, cut_off, tries };
+        for Resumed { transport, room, role, note, producers, .. } in resumed {
+            let (Ok(meeting), Ok(peer)) = (MeetingId::parse(room.as_str()), PeerId::parse(&note)) else {
+                owners.sfu.close_transport(transport);
+                continue;
+            };
+            for (producer, kind, screen_share) in producers {
+                let voice = kind == Kind::Audio && !screen_share;
+                let source = Source { meeting: meeting.clone(), peer: peer.clone(), transport: transport.clone(), voice };
+                owners.tracks().insert(producer, source);
+            }
+            owners.peers().entry(meeting).or_default().entry(peer).or_default().push((transport, role));
+        }
         (owners, told)
+    }
+
+    /// Takes down everything of meetings without a session.
+    pub fn keep(&self, has_session: impl Fn(&MeetingId) -> bool) {
+        self.meetings().iter().filter(|meeting| !has_session(meeting)).for_each(|meeting| self.take_down(meeting));
+    }
+
+    /// The tracks that come in of a meeting.
+    pub fn tracks_in(&self, meeting: &MeetingId) -> Vec<TrackId> {
+        let tracks = self.tracks();
+        let of_it = tracks.iter().filter(|(_, source)| source.meeting == *meeting);
+        of_it.filter_map(|(producer, _)| TrackId::parse(producer.as_str()).ok()).collect()
     }
 
     /// These peers published on connections that died at `at` with the server that had them.
     pub fn cut_off(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, at: Timestamp) {
+        // Whoever has its connections still was not cut off.
+        let peers = peers.into_iter().filter(|peer| self.own(meeting, peer, Role::Send, None).is_none());
+        let peers: Vec<PeerId> = peers.collect();
         let mut cut_off = self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         cut_off.retain(|_, before| before.plus_ms(REPLACED_AFTER_MS) > at);
         cut_off.extend(peers.into_iter().map(|peer| ((meeting.clone(), peer), at)));
@@ -128,7 +160,7 @@ impl Owners {
     pub async fn open(&self, wanted: Wanted<'_>, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
         let Wanted { meeting, peer, participant, inside } = wanted;
         let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
-        let guest = Guest { owner: OwnerId::from(participant.as_str()), inside };
+        let guest = Guest { owner: OwnerId::from(participant.as_str()), inside, note: peer.to_string() };
         // Noted before it is there: it may be gone before its answer is here.
         self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push((transport.clone(), role));
         let opened = self.sfu.open_transport(&guest, RoomId::from(meeting.as_str()), transport.clone(), role, offer).await;

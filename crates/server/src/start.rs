@@ -9,6 +9,7 @@ mod descriptors;
 mod dev;
 mod joint;
 mod media;
+mod memory;
 mod secret;
 mod signals;
 mod warnings;
@@ -95,8 +96,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     warnings::tell(&config, &store).await?;
     descriptors::fit(&mut config);
     let tcp = media::TcpPorts::take(&config, addr)?;
-    let (sfu, media_events) = media::start(&config, &secret, &tcp)?;
-    let (owners, media_news) = Owners::new(sfu.clone());
+    let (sfu, media_events, resumed) = media::start(&config, &secret, &tcp)?;
+    let (owners, media_news) = Owners::resume(sfu.clone(), resumed);
     let owners = Arc::new(owners);
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     let parts = Parts {
@@ -116,6 +117,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     if adopted > 0 {
         tracing::info!(sessions = adopted, "going on with live sessions");
     }
+    owners.keep(|meeting| hub.find(meeting.as_str()).is_some());
 
     let http = http.open().with_context(in_use)?;
     let aside = media::aside(sfu.clone());

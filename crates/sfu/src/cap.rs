@@ -1,8 +1,10 @@
 //! The best that may come of a track. A layer beyond it goes to nobody: packets cannot be made smaller, but the publisher's
 //! next smaller layer can be sent instead.
 
+use serde::{Deserialize, Serialize};
+
 /// The bounds of a track. What is None is not bounded.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cap {
     /// Width and height of a picture. By their product, so that it may be held either way; half as much again passes,
     /// because cameras have sizes of their own: 640x480 is asked for, and 848x480 comes.

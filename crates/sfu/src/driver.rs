@@ -10,13 +10,15 @@ mod command;
 mod directory;
 mod handle;
 mod health;
+mod memory;
 mod neighbours;
+mod resume;
 mod seats;
 mod sent;
 mod tcp;
 mod udp;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +35,7 @@ use self::command::Command;
 use self::directory::Directory;
 use self::handle::Line;
 use self::health::Pulse;
+use self::memory::Memory;
 use self::neighbours::{Neighbours, neighbours};
 use self::sent::SentCounts;
 use self::tcp::Tcp;
@@ -41,9 +44,10 @@ use self::udp::Udp;
 use crate::counters::DropReason;
 use crate::engine::address::Address;
 use crate::engine::egress::outbox::Outbox;
+use crate::engine::saved::Saved;
 use crate::engine::{Engine, Output};
 use crate::limits::{COMMAND_QUEUE, CROSSING_AGAIN, EVENT_QUEUE, Limits, RESTARTS, RESTARTS_WITHIN, THREADS_AT_MOST};
-use crate::{Certificate, CloseReason, Config, Event, Secret, TransportId};
+use crate::{Certificate, CloseReason, Config, Event, Resumed, Secret, TransportId};
 
 pub use self::addresses::addresses;
 pub use self::handle::Sfu;
@@ -103,7 +107,15 @@ const BUSY_OVER: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// If a port cannot be bound, or the machine does not give what is needed.
-pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
+pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
+    resume(config).map(|(sfu, events, _)| (sfu, events))
+}
+
+/// Starts the media threads, which go on with the connections of a run before, if there are any: the third is those.
+///
+/// # Errors
+/// As `start`.
+pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Resumed>), StartError> {
     let threads = match config.threads {
         0 => thread::available_parallelism().map_or(1, usize::from).min(THREADS_AT_MOST),
         asked if asked > THREADS_AT_MOST => return Err(StartError::Threads(asked)),
@@ -119,6 +131,8 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
     let directory = Arc::new(Directory::new(threads, config.limits.clone(), config.room_per_thread));
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
     let lobby = Arc::new(Lobby::new(config.limits.tcp_connections));
+    let ports: Vec<u16> = sockets.iter().map(|udp| udp.local_addr().port()).collect();
+    let (mut memories, left) = resume::open(config.memory.as_deref(), &ports);
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
     let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
     for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
@@ -140,7 +154,9 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
             secret: config.secret.clone(),
             certificate: config.certificate.clone(),
         };
-        let engine = recipe.engine().ok_or(StartError::Certificate)?;
+        let memory = memories.pop_front();
+        let words = left.get(me).into_iter().flatten().flat_map(Saved::all_words).collect();
+        let engine = recipe.engine(memory.as_ref(), &words).ok_or(StartError::Certificate)?;
         let pulse = Arc::new(Pulse::new(now()));
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
         let tcp = Tcp::new(poll.registry().try_clone()?, Arc::clone(&lobby), CONNECTIONS);
@@ -160,12 +176,14 @@ pub fn start(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartEr
             waiting: VecDeque::new(),
             stuck: false,
             measured: (now(), 0),
+            memory,
         });
     }
+    let resumed = resume::go_on(&mut shards, &left, &directory);
     for shard in shards {
         thread::Builder::new().name(format!("media-{}", shard.recipe.me)).spawn(move || shard.run())?;
     }
-    Ok((Sfu::new(lines, directory, lobby), outbox))
+    Ok((Sfu::new(lines, directory, lobby), outbox, resumed))
 }
 
 /// A socket for each thread: on ports that follow each other, or all on one.
@@ -205,11 +223,15 @@ struct Recipe {
 }
 
 impl Recipe {
-    /// None if the crypto library makes no certificate.
-    fn engine(&self) -> Option<Engine> {
+    /// An engine for this memory, of which an earlier run left these words. None if the crypto library makes no certificate.
+    fn engine(&self, memory: Option<&Memory>, left: &HashSet<u32>) -> Option<Engine> {
         let (limits, secret, certificate) = (self.limits.clone(), self.secret.clone(), self.certificate.clone());
         let engine = Engine::new(now(), wall(), self.candidates.clone(), limits, secret, certificate)?;
-        Some(engine.among(self.me, self.threads, self.one_port))
+        let engine = engine.among(self.me, self.threads, self.one_port);
+        Some(match memory {
+            None => engine,
+            Some(memory) => engine.lasting(memory.words(), memory.ready(), left),
+        })
     }
 }
 
@@ -233,6 +255,8 @@ struct Shard {
     stuck: bool,
     /// When it was last counted how much is moved, and how much had been by then.
     measured: (Instant, u64),
+    /// What outlives the process.
+    memory: Option<Memory>,
 }
 
 impl Drop for Shard {
@@ -290,7 +314,10 @@ impl Shard {
 
     /// An engine that knows nothing in the place of one that may be in any state. False if none can be made.
     fn replace_engine(&mut self) -> bool {
-        let Some(fresh) = self.recipe.engine() else { return false };
+        if let Some(memory) = &self.memory {
+            self.directory.on(self.recipe.me).iter().for_each(|lost| memory.forget(lost.as_str()));
+        }
+        let Some(fresh) = self.recipe.engine(self.memory.as_ref(), &HashSet::new()) else { return false };
         let fresh = fresh.succeed(&mut self.engine);
         let broken = std::mem::replace(&mut self.engine, fresh);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
@@ -330,6 +357,9 @@ impl Shard {
             let more_packets = self.read() | self.read_tcp();
             let now = now();
             self.pulse.turned(now);
+            if let Some(memory) = &self.memory {
+                memory.alive(wall());
+            }
             self.tcp.sweep(now, &mut self.engine);
             if self.engine.next_timeout() <= now {
                 self.engine.handle_timeout(now);
@@ -425,7 +455,7 @@ impl Shard {
                 Ok(Command::Do(errand)) => {
                     // It may speak of what another thread shared before.
                     self.cross_over();
-                    errand.carry_out(&mut self.engine, &self.directory, &self.neighbours, now());
+                    errand.carry_out(&mut self.engine, &self.directory, &self.neighbours, &mut self.memory, now());
                 }
                 Err(mpsc::error::TryRecvError::Empty) => return Obeyed::All,
                 // The last handle is gone: nobody can use the rooms any more.
@@ -442,6 +472,9 @@ impl Shard {
 
     /// Sends what the engine wants sent.
     fn flush(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.save(now(), &mut self.engine);
+        }
         // First: where a client is must be known before it is answered.
         self.stuck = !self.neighbours.carry(&mut self.engine.crossings);
         let mut sent = SentCounts::default();
@@ -524,7 +557,7 @@ mod tests {
 
     /// Somebody of that name who is in the meeting.
     pub fn someone(name: &str) -> Guest {
-        Guest { owner: name.into(), inside: true }
+        Guest { owner: name.into(), inside: true, note: String::new() }
     }
 
     #[tokio::test]
@@ -549,7 +582,7 @@ mod tests {
         let limits = Limits { outside_per_owner: 1, outside_for: Duration::ZERO, ..Limits::default() };
         let (sfu, mut events) = start(Config { limits, ..Config::new(SocketAddr::from(([127, 0, 0, 1], 0))) }).expect("started");
         let open = async |name: &str, owner: &str, inside: bool| {
-            let guest = Guest { owner: owner.into(), inside };
+            let guest = Guest { owner: owner.into(), inside, note: String::new() };
             sfu.open_transport(&guest, "r".into(), name.into(), Role::Send, OFFER.into()).await
         };
         let evicted =
@@ -559,7 +592,7 @@ mod tests {
         open("m2", "mallory", false).await.expect("an answer");
         assert_eq!(events.recv().await, evicted("m1"));
         assert_eq!(sfu.snapshot().await.transports, 2);
-        let bob = Guest { owner: "bob".into(), inside: true };
+        let bob = Guest { owner: "bob".into(), inside: true, note: String::new() };
         let bad = sfu.open_transport(&bob, "r".into(), "b1".into(), Role::Send, "no SDP".into()).await;
         assert!(matches!(bad, Err(Error::BadSdp(_))));
         sfu.evict_overdue();

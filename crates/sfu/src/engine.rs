@@ -25,9 +25,12 @@ pub(crate) mod payload;
 pub(crate) mod producer;
 pub(crate) mod quality;
 pub(crate) mod replays;
+pub(crate) mod resuming;
 pub(crate) mod rewrite;
 pub(crate) mod rooms;
+pub(crate) mod saved;
 pub(crate) mod transport;
+pub(crate) mod words;
 
 mod forwarding;
 mod guard;
@@ -46,7 +49,7 @@ mod tests;
 mod transports;
 mod trap;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -68,6 +71,7 @@ use self::replays::Replays;
 use self::rooms::Rooms;
 use self::transport::{Happened, Transport};
 use self::transports::Transports;
+use self::words::Words;
 use crate::counters::{Counters, DropReason, Snapshot};
 use crate::limits::{DATAGRAM_BYTES, HOUSEKEEPING_EVERY, Limits, REMB_BITS_PER_SECOND};
 use crate::{Certificate, CloseReason, Event, ProducerId, Role, Secret, TransportId};
@@ -112,6 +116,12 @@ pub(crate) struct Engine {
     hungry: Hungry,
     /// A subscriber's report is opened in here.
     report: Vec<u8>,
+
+    // For another process.
+    words: Words,
+    /// Those that changed since they were saved, and those that ended.
+    unsaved: HashSet<Key>,
+    unsaved_end: Vec<TransportId>,
     pub(crate) counters: Counters,
 }
 
@@ -158,6 +168,9 @@ impl Engine {
             replays: Replays::default(),
             hungry: Hungry::default(),
             report: Vec::new(),
+            words: Words::default(),
+            unsaved: HashSet::new(),
+            unsaved_end: Vec::new(),
             counters: Counters::default(),
         })
     }
@@ -178,6 +191,14 @@ impl Engine {
         let to = self.local_address(from);
         let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
         let Some(key) = recipient else { return };
+        self.hear_from(now, key, (from, to), datagram);
+        if self.transports.get(key).is_some_and(Transport::has_moved) {
+            self.changed(key);
+        }
+    }
+
+    /// A client sent a datagram.
+    fn hear_from(&mut self, now: Instant, key: Key, (from, to): (Address, SocketAddr), datagram: &[u8]) {
         if let Some(question) = self.transports.get_mut(key).and_then(|t| t.came(now, from, datagram.len())) {
             self.outputs.push_back(Output::Send { to: from, bytes: question.into() });
         }
@@ -345,6 +366,7 @@ impl Engine {
                     let begun = self.guard(now, Some(key), |engine| {
                         let usable = engine.transports.get_mut(key).is_some_and(|t| t.begin_egress(now));
                         if usable {
+                            engine.changed(key);
                             engine.connected(now, key);
                         }
                         usable
@@ -354,7 +376,10 @@ impl Engine {
                     }
                 }
                 Happened::Packet(packet, mid, rid) => {
-                    self.guard(now, Some(key), |engine| engine.take(now, key, &packet, mid, rid));
+                    self.guard(now, Some(key), |engine| {
+                        engine.note_packet(key, *packet.header.ssrc, *packet.seq_no, mid, rid);
+                        engine.take(now, key, &packet, mid, rid);
+                    });
                 }
                 Happened::NacksOut(new) => self.counters.nacks_out += new,
                 Happened::Closed(reason) => closed = closed.or(Some(reason)),
@@ -392,6 +417,7 @@ impl Engine {
             self.end_transport(now, key, Some(reason));
         }
         self.hold_back(now);
+        self.note_changes();
         let mut granted = Vec::new();
         for (_, producer) in self.producers.iter() {
             let Some((key, mid)) = producer.line() else { continue };
@@ -415,6 +441,11 @@ impl Engine {
     /// without one it asked for this itself.
     fn end_transport(&mut self, now: Instant, key: Key, reason: Option<CloseReason>) {
         let Some(mut transport) = self.transports.remove(key) else { return };
+        if self.words.last() {
+            self.unsaved.remove(&key);
+            self.unsaved_end.push(transport.id().clone());
+            self.words.leave(transport.take_words());
+        }
         let addresses = self.demux.remove(key, transport.name());
         self.forget_addresses(&addresses);
         self.hungry.forget(key);
@@ -456,6 +487,7 @@ impl Engine {
             if let Some(transport) = self.transports.get_mut(from) {
                 transport.publishing.end(mid);
             }
+            self.changed(from);
         }
         for mirror in &producer.mirrors {
             self.cross(mirror.on, Crossing::Ended { key });
@@ -471,6 +503,7 @@ impl Engine {
     fn end_consumer(&mut self, of: Key, mid: str0m::media::Mid) {
         let Some(transport) = self.transports.get_mut(of) else { return };
         let Some(consumer) = transport.subscribing.remove(mid) else { return };
+        self.changed(of);
         if let Some(producer) = self.producers.get_mut(consumer.producer) {
             producer.consumers.retain(|c| *c != (of, mid));
         }

@@ -80,7 +80,7 @@ pub fn arrivals(bytes: &[u8]) {
     });
     assert!(spoken <= arrival_reports::MOST);
     let start = Instant::now();
-    let mut congestion = Congestion::new(start);
+    let mut congestion = Congestion::new(start, 0);
     let mut rest = Bytes(bytes);
     let mut now = start;
     for _ in 0..8 {

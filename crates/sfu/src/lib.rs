@@ -20,11 +20,14 @@ mod quality;
 mod sdp;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 pub use cap::{Beyond, Cap};
 pub use certificate::Certificate;
 pub use counters::{DropReason, Snapshot, TcpEnd};
-pub use driver::{Health, Sfu, StartError, addresses, begins_media, start};
+pub use driver::{Health, Sfu, StartError, addresses, begins_media, resume, start};
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{
@@ -57,6 +60,10 @@ pub struct Config {
     pub secret: Option<Secret>,
     /// What clients are told to expect, the same in all runs. None makes one for this run only.
     pub certificate: Option<Certificate>,
+    /// A folder, best on a file system in memory, in which connections outlive the process: a run that starts soon after one
+    /// was killed goes on with them, on the same ports, and their clients notice a pause. Their keys are there, so it must be
+    /// closed to others. None: they end with the process.
+    pub memory: Option<PathBuf>,
 }
 
 /// What ICE passwords are made from. It does not show in logs.
@@ -82,6 +89,7 @@ impl Config {
             limits: Limits::default(),
             secret: None,
             certificate: None,
+            memory: None,
         }
     }
 }
@@ -94,7 +102,7 @@ impl Default for Config {
 }
 
 /// Which way media goes on a transport, seen from the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// The client publishes.
     Send,
@@ -109,6 +117,24 @@ pub struct Guest {
     pub owner: OwnerId,
     /// Whether it is in the meeting already. Those who are not get few transports, and not for long.
     pub inside: bool,
+    /// What the server wants to know of its transports when another run goes on with them.
+    pub note: String,
+}
+
+/// A transport of a run that died, which goes on in this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Its name.
+    pub transport: TransportId,
+    /// The room that it is in.
+    pub room: RoomId,
+    /// Which way media goes on it.
+    pub role: Role,
+    /// Whom it counts against, and the note of its [`Guest`].
+    pub owner: OwnerId,
+    pub note: String,
+    /// What comes in on it, and whether that is of a screen.
+    pub producers: Vec<(ProducerId, Kind, bool)>,
 }
 
 /// A new track of a client.

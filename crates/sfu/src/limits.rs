@@ -300,3 +300,10 @@ pub(crate) const TCP_STALLED_FOR: Duration = Duration::from_secs(10);
 
 /// How often TCP connections are looked at for the bounds above.
 pub(crate) const TCP_SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How long after a run was last alive its connections may be gone on with. Browsers give one up when nothing came from it for
+/// 15 s; more keeps keys longer.
+pub(crate) const RESUME_WITHIN_MS: u64 = 20_000;
+
+/// A run that went on with connections and ended sooner than this came to that end by them, perhaps.
+pub(crate) const RESUME_AGAIN_AFTER_MS: u64 = 10_000;

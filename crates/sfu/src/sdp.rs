@@ -4,6 +4,7 @@
 //! Next: `parse.rs` reads, `write.rs` writes, `../engine/lines.rs` negotiates.
 
 pub(crate) mod codec;
+pub(crate) mod extensions;
 mod kind;
 pub(crate) mod parse;
 pub(crate) mod write;
@@ -15,7 +16,9 @@ pub(crate) use write::{Local, write};
 
 use std::fmt;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Direction {
     SendRecv,
     SendOnly,
@@ -45,7 +48,7 @@ impl fmt::Display for Direction {
 }
 
 /// The payload types of one codec on an m-line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Codec {
     pub format: Format,
     pub pt: u8,
@@ -58,7 +61,7 @@ pub(crate) struct Codec {
 }
 
 /// The first ICE and DTLS parameters found in a description; with BUNDLE there is one set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Credentials {
     pub ufrag: String,
     pub password: String,

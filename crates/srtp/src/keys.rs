@@ -1,13 +1,14 @@
 //! The SRTP keys of connections whose media does not go through str0m: overheard where the DTLS library hands them to it.
 //! str0m keeps the keys to itself, but lets the DTLS library be replaced; this is the one it would use, with two
 //! differences: it notes the keys in a `Slot`, and it does not prove the crypto library anew for each connection.
-//! Next: `seal.rs` and `open.rs`, what is done with them.
+//! Next: `repeat.rs` for connections that have their keys already, `seal.rs` and `open.rs` for what is done with them.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
+use crate::repeat::Repeated;
 use str0m::config::CryptoProvider;
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{
@@ -27,11 +28,33 @@ impl Slot {
     pub fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
         self.0.get()
     }
+
+    /// The keys as they are kept for another process: the number of the profile (RFC 5764 section 4.1.2, RFC 7714 section
+    /// 14.2), then the material. None before the handshake is done.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let (keys, profile) = self.keys()?;
+        let number = PROFILES.iter().find(|(_, known)| known == profile)?.0;
+        Some([&number.to_be_bytes()[..], keys].concat())
+    }
+
+    /// None if these are no such bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (number, keys) = bytes.split_first_chunk::<2>()?;
+        let number = u16::from_be_bytes(*number);
+        let (_, profile) = PROFILES.iter().find(|(known, _)| *known == number)?;
+        // Two keys and two salts, none longer than this.
+        (4..=88).contains(&keys.len()).then(|| Self::with(KeyingMaterial::new(keys), *profile))
+    }
 }
+
+const PROFILES: [(u16, SrtpProfile); 3] =
+    [(0x0001, SrtpProfile::AES128_CM_SHA1_80), (0x0007, SrtpProfile::AEAD_AES_128_GCM), (0x0008, SrtpProfile::AEAD_AES_256_GCM)];
 
 thread_local! {
     /// str0m makes the DTLS instance while it builds an `Rtc`, with no word from us; this carries the slot there.
     static LISTENING: RefCell<Option<Slot>> = const { RefCell::new(None) };
+    /// The same for keys that are known.
+    static KNOWN: RefCell<Option<Slot>> = const { RefCell::new(None) };
 }
 
 /// Runs `build`; the keys of the connection that it makes will appear in the slot.
@@ -41,6 +64,14 @@ pub fn overhear<R>(build: impl FnOnce() -> R) -> (R, Slot) {
     let built = build();
     LISTENING.set(None);
     (built, slot)
+}
+
+/// Runs `build`; the connection that it makes has these keys, without a handshake: its client knows them.
+pub fn repeat<R>(slot: &Slot, build: impl FnOnce() -> R) -> R {
+    KNOWN.set(Some(slot.clone()));
+    let built = build();
+    KNOWN.set(None);
+    built
 }
 
 /// The crypto library, with its DTLS overheard.
@@ -86,6 +117,9 @@ impl DtlsProvider for Overheard {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        if let Some(slot) = KNOWN.take() {
+            return Ok(Box::new(Repeated::new(slot, now)));
+        }
         let (certificate, private_key) = (cert.certificate.clone(), cert.private_key.clone());
         let cert = dimpl::DtlsCertificate { certificate, private_key };
         let dtls = match version {

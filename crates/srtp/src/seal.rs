@@ -25,6 +25,16 @@ impl Sealer {
         Some(Self { rtp: master.derive(Use::Rtp)?, rtcp: master.derive(Use::Rtcp)?, rtcp_index: 0 })
     }
 
+    /// The index that the last report was sealed with, 0 before the first.
+    pub fn rtcp_index(&self) -> u32 {
+        self.rtcp_index
+    }
+
+    /// Reports go on after this index: another process has sealed those until then.
+    pub fn go_on_after(&mut self, rtcp_index: u32) {
+        self.rtcp_index = rtcp_index;
+    }
+
     /// Seals the packet that starts at `start` of the buffer, with a header of `header` bytes, and appends the tag.
     /// `index` is its extended sequence number.
     pub fn seal_rtp(&self, buffer: &mut Vec<u8>, start: usize, header: usize, ssrc: u32, index: u64) {

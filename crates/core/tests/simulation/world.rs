@@ -321,7 +321,7 @@ impl World {
         match self.session_from_store().filter(|record| record.ended.is_none()) {
             Some(record) => {
                 let (facts, limits) = (self.facts.clone(), self.limits.clone());
-                self.session = Session::recover(facts, limits, record, Timestamp(now), Timestamp(seen));
+                self.session = Session::recover(facts, limits, record, Timestamp(now), Timestamp(seen), &[]);
                 if let Some(ledger) = &mut self.ledger {
                     ledger.outage(seen, now, self.limits.grace_ms);
                 }

@@ -202,7 +202,7 @@ impl Node {
                     };
                     let goes_on = evidence.weigh();
                     let at = self.clock(now).plus_ms(goes_on.ahead_ms);
-                    let session = Session::recover(self.facts.clone(), self.limits.clone(), record, at, goes_on.seen);
+                    let session = Session::recover(self.facts.clone(), self.limits.clone(), record, at, goes_on.seen, &[]);
                     let live =
                         session.summary().map(|summary| Arc::new(Live::after(None, summary, goes_on.ahead_ms, &self.told)));
                     self.fall = None;

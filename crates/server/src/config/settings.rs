@@ -75,6 +75,10 @@ table::settings! {
         /// All threads share the one port. Linux only. Costs a little more for each packet that comes in, as the kernel
         /// knows no meetings and gives most to another thread than the one it is for.
         single_port: bool = false;
+        /// Calls go on when the process dies and is started again within 20 seconds: what media connections are, with their
+        /// keys, is kept in memory that outlives it, which only its own user can open: the RUNTIME_DIRECTORY that systemd
+        /// gives, else a folder of /dev/shm. Not with port 0. Not yet tried with every browser.
+        resume: bool = false;
         /// Media connections of one meeting that stay together on a thread; a person has two. Larger meetings spread
         /// over several threads, which costs a little for each track and thread.
         room_per_thread: usize = 400, within(1, 100_000);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId, Timestamp};
+use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
 use salon_live::{Hub, Orders};
 use salon_media::{News, Owners};
 use salon_sfu::ProducerId;
@@ -30,6 +30,10 @@ impl Orders for Media {
 
     fn take_down(&self, meeting: &MeetingId) {
         self.0.take_down(meeting);
+    }
+
+    fn flowing(&self, meeting: &MeetingId) -> Vec<TrackId> {
+        self.0.tracks_in(meeting)
     }
 
     fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, at: Timestamp) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use salon_doors::keys::digest;
 use salon_edge::{Aside, Port};
-use salon_sfu::{Event, Sfu};
+use salon_sfu::{Event, Resumed, Sfu};
 use tokio::sync::mpsc;
 
 use super::announced::announced;
-use super::certificate;
+use super::{certificate, memory};
 use crate::config::{Config, Mode};
 
 /// Ports that take media over TCP.
@@ -47,8 +47,11 @@ pub fn aside(sfu: Sfu) -> Aside {
     Aside { begins: salon_sfu::begins_media, take: Arc::new(take) }
 }
 
+/// The handle, what it hears, and what of the run before goes on.
+pub type Started = (Sfu, mpsc::Receiver<Event>, Vec<Resumed>);
+
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
-pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<(Sfu, mpsc::Receiver<Event>)> {
+pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<Started> {
     let tcp = announced(config, &tcp.at);
     let certificate = certificate::lasting(&config.data.join("media-certificate"))
         .with_context(|| format!("cannot keep the certificate for media in {}", config.data.display()))?;
@@ -61,12 +64,14 @@ pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<(S
         tcp: tcp.clone(),
         secret: Some(salon_sfu::Secret(digest(&format!("ice {secret}")))),
         certificate: certificate.clone(),
+        // Another port would be another server for clients.
+        memory: (config.media.resume && port != 0).then(|| memory::folder(&config.data)),
         limits: config.media_limits(),
     };
-    match salon_sfu::start(with(config.media.port)) {
+    match salon_sfu::resume(with(config.media.port)) {
         Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {
             tracing::warn!(port = config.media.port, %error, "the default media port is taken, using a free one");
-            salon_sfu::start(with(0)).context("cannot open a media port")
+            salon_sfu::resume(with(0)).context("cannot open a media port")
         }
         started => started.with_context(|| format!("cannot open the media port {}", config.media.port)),
     }

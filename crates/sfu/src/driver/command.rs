@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::directory::Directory;
+use super::memory::Memory;
 use super::neighbours::Neighbours;
 use super::tcp::lobby::Newcomer;
 use crate::engine::{Engine, Gone};
@@ -29,7 +30,7 @@ pub(super) enum Command {
 /// Something to do on an engine.
 pub(super) struct Errand(Box<Act>);
 
-type Act = dyn FnOnce(&mut Engine, &Directory, &Neighbours, Instant) + Send;
+type Act = dyn FnOnce(&mut Engine, &Directory, &Neighbours, &mut Option<Memory>, Instant) + Send;
 
 /// Where an errand is done.
 pub(super) struct Desk<'a> {
@@ -69,12 +70,20 @@ impl Errand {
         work: impl FnOnce(Desk<'_>) -> Result<T, Error> + Send + 'static,
     ) -> (Self, Answer<T>) {
         let (reply, answer) = oneshot::channel();
-        let errand = move |engine: &mut Engine, directory: &Directory, neighbours: &Neighbours, now: Instant| {
+        let errand = move |engine: &mut Engine,
+                           directory: &Directory,
+                           neighbours: &Neighbours,
+                           memory: &mut Option<Memory>,
+                           now: Instant| {
             let About { transport, makes } = about;
             let done = engine.obey_for(now, transport.as_ref(), |engine| work(Desk { engine, neighbours, now }));
             // Before the answer, after which the name may be asked for again.
             if let (Some(makes), None | Some(Err(_))) = (makes, &done) {
                 directory.forget(&makes);
+            }
+            // A client that was told of something is told the same by the next run.
+            if let Some(memory) = memory {
+                memory.save(now, engine);
             }
             if let Some(done) = done {
                 let _ = reply.send(done);
@@ -83,7 +92,14 @@ impl Errand {
         (Self(Box::new(errand)), answer)
     }
 
-    pub(super) fn carry_out(self, engine: &mut Engine, directory: &Directory, neighbours: &Neighbours, now: Instant) {
-        (self.0)(engine, directory, neighbours, now);
+    pub(super) fn carry_out(
+        self,
+        engine: &mut Engine,
+        directory: &Directory,
+        neighbours: &Neighbours,
+        memory: &mut Option<Memory>,
+        now: Instant,
+    ) {
+        (self.0)(engine, directory, neighbours, memory, now);
     }
 }

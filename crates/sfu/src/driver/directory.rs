@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::seats::Seats;
 use crate::engine::Gone;
 use crate::limits::{Limits, MUCH_BUSIER_BY, NEW_TRANSPORT_WEIGHS, TRANSPORT_WEIGHS};
-use crate::{Consume, Error, Guest, OwnerId, ProducerId, RoomId, TransportId};
+use crate::{Consume, Error, Guest, OwnerId, ProducerId, Resumed, RoomId, TransportId};
 
 /// The load of a thread that has ended: more than any has.
 const ENDED: u64 = u64::MAX / 4;
@@ -114,6 +114,29 @@ impl Directory {
             self.names().seats.leave(transport);
         }
         entered.map(|thread| (thread, going))
+    }
+
+    /// Enters a transport that an earlier run had on this thread, with its producers. Its owner counts as outside until the
+    /// session says otherwise.
+    pub(super) fn resume(&self, now: Instant, resumed: &Resumed, thread: usize) -> Result<(), Error> {
+        let Resumed { transport, room, owner, .. } = resumed;
+        let mut names = self.names();
+        if names.transports.contains_key(transport) || names.transports.len() >= self.limits.transports {
+            return Err(Error::Refused("too many transports".into()));
+        }
+        names.seats.resume(now, transport, owner, room);
+        let threads = names.threads.len();
+        names.rooms.entry(room.clone()).or_insert_with(|| vec![0; threads])[thread] += 1;
+        names.threads[thread].transports += 1;
+        names.transports.insert(transport.clone(), Place { thread, room: room.clone() });
+        names.producers.extend(resumed.producers.iter().map(|(producer, ..)| (producer.clone(), thread)));
+        Ok(())
+    }
+
+    /// The transports of a thread.
+    pub(super) fn on(&self, thread: usize) -> Vec<TransportId> {
+        let names = self.names();
+        names.transports.iter().filter(|(_, place)| place.thread == thread).map(|(id, _)| id.clone()).collect()
     }
 
     /// The client of a transport is connected: it does not go before others.

@@ -66,7 +66,13 @@ impl Sfu {
         let (thread, going) = self.directory.enter_transport(now(), &transport, &room, guest)?;
         going.into_iter().for_each(|gone| self.evict(gone));
         let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
-        self.ask(thread, about, move |desk| desk.engine.open_transport(desk.now, room, transport, role, &offer)).await
+        let Guest { owner, note, .. } = guest.clone();
+        let open = move |desk: Desk<'_>| {
+            let answer = desk.engine.open_transport(desk.now, room, transport.clone(), role, &offer)?;
+            desk.engine.note_guest(&transport, owner.as_str(), &note);
+            Ok(answer)
+        };
+        self.ask(thread, about, open).await
     }
 
     /// Someone has come into the meeting of a room, or left it: what it has and opens there counts accordingly.

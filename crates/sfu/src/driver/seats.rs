@@ -46,7 +46,7 @@ impl Seats {
         room: &RoomId,
         guest: &Guest,
     ) -> Result<Vec<TransportId>, &'static str> {
-        let Guest { owner, inside } = guest;
+        let Guest { owner, inside, .. } = guest;
         let here = |seat: &Seat| seat.owner == *owner && seat.room == *room;
         let mut bounds: Vec<Bound<'_>> = vec![(limits.transports_per_owner, "too many transports of one person", Box::new(here))];
         if !inside {
@@ -72,6 +72,13 @@ impl Seats {
         self.next += 1;
         self.seats.insert(transport.clone(), seat);
         Ok(going)
+    }
+
+    /// A connection that an earlier run gave a seat.
+    pub(super) fn resume(&mut self, now: Instant, transport: &TransportId, owner: &OwnerId, room: &RoomId) {
+        let (owner, room, order) = (owner.clone(), room.clone(), self.next);
+        self.next += 1;
+        self.seats.insert(transport.clone(), Seat { owner, room, outside_since: Some(now), connected: true, order });
     }
 
     pub(super) fn leave(&mut self, transport: &TransportId) {
@@ -142,7 +149,8 @@ mod tests {
 
         /// `who` is an owner, in capitals if it is in the meeting. Returns who went, or nothing if there was no seat.
         fn enter(&mut self, transport: &str, who: &str, room: &str) -> Option<Vec<String>> {
-            let guest = Guest { owner: who.to_lowercase().into(), inside: who.chars().all(char::is_uppercase) };
+            let guest =
+                Guest { owner: who.to_lowercase().into(), inside: who.chars().all(char::is_uppercase), note: String::new() };
             let went = self.seats.enter(self.now, &self.limits, &transport.into(), &room.into(), &guest).ok()?;
             Some(went.iter().map(|transport| transport.to_string()).collect())
         }

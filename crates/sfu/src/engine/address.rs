@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
 use str0m::net::Protocol;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Address {
     Udp(SocketAddr),
     Tcp(SocketAddr),

@@ -114,13 +114,14 @@ struct Probe {
 }
 
 impl Congestion {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// The first packet will have the number `next`.
+    pub(crate) fn new(now: Instant, next: u64) -> Self {
         Self {
             began: now,
             rate: START,
             delays: Delays::new(),
             log: VecDeque::new(),
-            next: 0,
+            next,
             acked: VecDeque::new(),
             acked_bytes: 0,
             acked_since: None,
@@ -170,6 +171,11 @@ impl Congestion {
     /// Whether it loses so much, though nothing piles up before it, that waiting for what is sent again freezes pictures.
     pub(crate) fn is_lossy(&self) -> bool {
         self.copies > 1
+    }
+
+    /// The number of the next packet, and how many there were.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     /// A packet leaves; returns its transport-wide number.

@@ -3,6 +3,8 @@
 //! decode garbage although they report frames as decoded. Only to a smaller layer of one stream it goes at any picture.
 //! Next: `rewrite.rs` and `payload/pictures.rs` keep the numbers continuous, `egress.rs` sends.
 
+use std::time::{Duration, Instant};
+
 use str0m::media::Rid;
 
 use super::egress::{Rtx, Stream};
@@ -15,10 +17,14 @@ use super::payload::pictures::Pictures;
 use super::quality::outgoing::Outgoing as Quality;
 use super::replays::Replay;
 use super::rewrite::{Sequence, Timeline};
+use super::words::StreamWords;
 use crate::sdp::Kind;
 
 /// First sequence numbers are below this, so that the first 16-bit wrap is some way off (RFC 3711 section 3.3.1).
 const FIRST_NUMBER_BELOW: u16 = 0x4000;
+
+/// That there is something in the word for times and pictures.
+const BEGUN: u64 = 1;
 
 #[derive(Debug)]
 pub(crate) struct Consumer {
@@ -42,6 +48,8 @@ pub(crate) struct Consumer {
     sequence: Sequence,
     timeline: Timeline,
     pictures: Pictures,
+    /// What is in the word for it.
+    noted: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,23 +98,49 @@ pub(crate) enum Verdict {
 }
 
 impl Consumer {
-    pub(crate) fn new(producer: ProducerKey, kind: Kind, line: &Sending, wanted: Option<Rid>) -> Self {
-        let rtx = line.rtx.map(|(ssrc, pt)| Rtx::new(ssrc, pt));
+    /// Numbers go on after those in `words`.
+    pub(crate) fn new(producer: ProducerKey, kind: Kind, line: &Sending, wanted: Option<Rid>, words: StreamWords) -> Self {
+        let rtx = line.rtx.map(|(ssrc, pt)| Rtx::new(ssrc, pt, words.again));
+        let sequence = match words.number.get() {
+            0 => Sequence::new(1 + (line.ssrc as u16) % FIRST_NUMBER_BELOW),
+            sent => Sequence::after(sent),
+        };
         Self {
             producer,
             kind,
             negotiated: false,
             wanted,
-            stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone()),
+            stream: Stream::new(kind, line.ssrc, line.pt, rtx, line.name.clone(), words),
             quality: Quality::default(),
             replay: None,
             current: None,
             target: None,
             limit: Limit { now: ALL_LAYERS, before: ALL_LAYERS, since: 0, picture: 0 },
             grant: Grant::Any,
-            sequence: Sequence::new(1 + (line.ssrc as u16) % FIRST_NUMBER_BELOW),
+            sequence,
+            noted: 0,
             timeline: Timeline::new(kind.clock_rate()),
             pictures: Pictures::default(),
+        }
+    }
+
+    /// Goes on with times and pictures that another process sent. `wall` is the time since 1970.
+    pub(crate) fn go_on(&mut self, now: Instant, wall: Duration) {
+        let look = self.stream.words.look.get();
+        let Some((at, out)) = self.stream.noted_clock(now, wall).filter(|_| look & BEGUN != 0) else { return };
+        self.timeline.go_on((look >> 32) as u32, at, out);
+        self.pictures.go_on(Ids { picture: (look >> 16) as u16, tl0: (look >> 8) as u8 });
+    }
+
+    /// Notes with which numbers a packet is about to leave.
+    fn note(&mut self) {
+        let words = &self.stream.words;
+        words.number.set(self.sequence.highest());
+        let Ids { picture, tl0 } = self.pictures.last().unwrap_or_default();
+        let look = u64::from(self.timeline.offset()) << 32 | u64::from(picture) << 16 | u64::from(tl0) << 8 | BEGUN;
+        if look != self.noted {
+            self.noted = look;
+            words.look.set(look);
         }
     }
 
@@ -241,6 +275,7 @@ impl Consumer {
         if packet.scalable && packet.descriptor.as_ref().is_some_and(|d| d.frame.is_some()) {
             ids.limit_to(self.limit.at(packet.index));
         }
+        self.note();
         Verdict::Send { numbers: Numbers { index, timestamp, ids, marker, empty }, switched }
     }
 

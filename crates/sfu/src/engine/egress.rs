@@ -17,6 +17,7 @@ use super::congestion::{Congestion, PADDING};
 use super::ntp::NTP_BEFORE_UNIX;
 use super::packet::{Numbers, Packet};
 use super::payload::ids::Ids;
+use super::words::{LineWords, StreamWords, Word};
 use crate::limits::{REPORT_EVERY, RESEND_CREDIT, RESEND_PACKETS};
 use crate::sdp::Kind;
 
@@ -43,19 +44,23 @@ pub(crate) struct Egress {
     pub congestion: Congestion,
     /// Packets that may be sent again: one is earned with each packet sent.
     resend_credit: usize,
+    words: LineWords,
 }
 
 impl Egress {
-    /// None before the handshake is done. We are always its server.
-    pub(crate) fn new(now: Instant, slot: &Slot, audio: ExtensionIds, video: ExtensionIds) -> Option<Self> {
+    /// None before the handshake is done. We are always its server. Numbers go on after those in `words`.
+    pub(crate) fn new(now: Instant, slot: &Slot, audio: ExtensionIds, video: ExtensionIds, words: LineWords) -> Option<Self> {
         let (keys, profile) = slot.keys()?;
+        let mut sealer = Sealer::new(keys, *profile, End::DtlsServer)?;
+        sealer.go_on_after(words.reports.get() as u32);
         Some(Self {
-            sealer: Sealer::new(keys, *profile, End::DtlsServer)?,
+            sealer,
             opener: RtcpOpener::new(keys, *profile, End::DtlsClient)?,
             audio,
             video,
-            congestion: Congestion::new(now),
+            congestion: Congestion::new(now, words.arrivals.get()),
             resend_credit: RESEND_CREDIT,
+            words,
         })
     }
 
@@ -118,6 +123,7 @@ impl Egress {
         let (Some((_, timestamp)), Some(id)) = (stream.last, self.video.transport_cc) else { return Vec::new() };
         let Some(rtx) = &mut stream.rtx else { return Vec::new() };
         let numbers = self.congestion.probe(now, wanted, OVERHEAD);
+        self.words.arrivals.set(self.congestion.next());
         let mut packets = Vec::with_capacity(numbers.len());
         for number in numbers {
             let (header, index) = rtx.next_header(false, timestamp);
@@ -134,6 +140,8 @@ impl Egress {
 
     /// A sender report (RFC 3550 section 6.4.1) with the stream's CNAME. `wall` is the time since 1970.
     pub(crate) fn report(&mut self, stream: &mut Stream, now: Instant, wall: Duration) -> Vec<u8> {
+        self.words.reports.set(u64::from(self.sealer.rtcp_index()) + 1);
+        stream.note_clock(now, wall);
         let ntp_seconds = (wall.as_secs() + NTP_BEFORE_UNIX) as u32;
         let ntp_fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
         let mut buffer = vec![0x80, 200, 0, 6];
@@ -172,6 +180,7 @@ impl Egress {
         let mut used = 0;
         if let Some(id) = extensions.transport_cc {
             let number = self.congestion.sent(now, payload + OVERHEAD).to_be_bytes();
+            self.words.arrivals.set(self.congestion.next());
             elements[..3].copy_from_slice(&[id << 4 | 1, number[0], number[1]]);
             used = 3;
         }
@@ -200,6 +209,7 @@ pub(crate) struct Stream {
     pt: u8,
     /// The CNAME: at most 64 bytes.
     name: String,
+    pub words: StreamWords,
     /// What was sent under which number; made when the first packet that may be resent is sent.
     history: Vec<Option<Sent>>,
 
@@ -217,17 +227,24 @@ pub(crate) struct Rtx {
     ssrc: u32,
     pt: u8,
     next: u64,
+    word: Word,
 }
 
 impl Rtx {
-    pub(crate) fn new(ssrc: u32, pt: u8) -> Self {
-        Self { ssrc, pt, next: 1 }
+    /// Goes on after the number in `word`.
+    pub(crate) fn new(ssrc: u32, pt: u8, word: Word) -> Self {
+        Self { ssrc, pt, next: word.get() + 1, word }
+    }
+
+    pub(crate) fn line(&self) -> (u32, u8) {
+        (self.ssrc, self.pt)
     }
 
     /// The header and index of the next packet.
     fn next_header(&mut self, marker: bool, timestamp: u32) -> (Header, u64) {
         let index = self.next;
         self.next += 1;
+        self.word.set(index);
         (Header { marker, pt: self.pt, ssrc: self.ssrc, number: index as u16, timestamp }, index)
     }
 }
@@ -254,8 +271,31 @@ impl Sent {
 }
 
 impl Stream {
-    pub(crate) fn new(kind: Kind, ssrc: u32, pt: u8, rtx: Option<Rtx>, name: String) -> Self {
-        Self { ssrc, rtx, kind, pt, name, history: Vec::new(), packets: 0, bytes: 0, last: None, reported_at: None }
+    pub(crate) fn new(kind: Kind, ssrc: u32, pt: u8, rtx: Option<Rtx>, name: String, words: StreamWords) -> Self {
+        let (history, packets, bytes, last, reported_at) = (Vec::new(), 0, 0, None, None);
+        Self { ssrc, rtx, kind, pt, name, words, history, packets, bytes, last, reported_at }
+    }
+
+    pub(crate) fn pt(&self) -> u8 {
+        self.pt
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the stream's clock shows now, for another process.
+    fn note_clock(&self, now: Instant, wall: Duration) {
+        if self.last.is_some() {
+            self.words.clock.set(u64::from(wall.as_millis() as u32) << 32 | u64::from(self.timestamp_at(now)));
+        }
+    }
+
+    /// When that was noted by another process, and what the clock showed then.
+    pub(crate) fn noted_clock(&self, now: Instant, wall: Duration) -> Option<(Instant, u32)> {
+        let noted = Some(self.words.clock.get()).filter(|noted| *noted != 0)?;
+        let ago = (wall.as_millis() as u32).wrapping_sub((noted >> 32) as u32);
+        Some((now.checked_sub(Duration::from_millis(ago.into()))?, noted as u32))
     }
 
     /// How the packet with this number went out, if that is not long ago.

@@ -36,6 +36,11 @@ impl Farewell {
         IceCreds { pass: self.password(&ufrag), ufrag }
     }
 
+    /// The password that belongs to a name that was given out.
+    pub(crate) fn credentials_of(&self, ufrag: &str) -> IceCreds {
+        IceCreds { pass: self.password(ufrag), ufrag: ufrag.to_owned() }
+    }
+
     /// 128 bits as text: ICE wants at least 22 characters (RFC 8445 section 5.3).
     fn password(&self, ufrag: &str) -> String {
         hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()

@@ -5,21 +5,13 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use str0m::media::Mid;
 
 use crate::limits::{CODECS_PER_LINE, SDP_LINES};
+use crate::sdp::extensions::{self, AUDIO_LEVEL, DEPENDENCY, MID, ORIENTATION, REPAIRED_RID, RID, SEND_TIME, TRANSPORT_CC};
 use crate::sdp::write::Source;
 use crate::sdp::{BadSdp, Codec, Direction, Format, Kind, Local, Remote, RemoteLine};
-
-/// Header extensions we understand, and on which kinds of lines.
-pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-pub(crate) const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
-pub(crate) const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
-pub(crate) const SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
-pub(crate) const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
-pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
-pub(crate) const ORIENTATION: &str = "urn:3gpp:video-orientation";
-pub(crate) const DEPENDENCY: &str = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 const AUDIO_EXTENSIONS: [&str; 4] = [MID, SEND_TIME, TRANSPORT_CC, AUDIO_LEVEL];
 const VIDEO_EXTENSIONS: [&str; 7] = [MID, RID, REPAIRED_RID, SEND_TIME, TRANSPORT_CC, ORIENTATION, DEPENDENCY];
@@ -53,19 +45,21 @@ pub(crate) struct Sending {
     pub name: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Lines {
     lines: Vec<Local>,
     /// Lines of our last offer that the client has not answered yet, and the slots they are for.
     offered: Vec<Offered>,
     /// Of the client's first offer, the ones it likes best first; each payload type once.
     codecs: Vec<Codec>,
+    #[serde(with = "extensions")]
     audio_extensions: Vec<(u8, &'static str)>,
+    #[serde(with = "extensions")]
     video_extensions: Vec<(u8, &'static str)>,
     next_mid: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Offered {
     slot: usize,
     line: Local,

@@ -36,6 +36,7 @@ impl Engine {
         self.demux.add(key, transport.name().to_owned());
         self.rooms.enter(&room, key);
         self.transports.add(key, transport);
+        self.note_line(key);
         self.transports.touch(key);
         self.settle(now);
         Ok(answer)
@@ -85,6 +86,7 @@ impl Engine {
         for other in self.producers_on(key) {
             self.lift(other);
         }
+        self.changed(key);
         self.transports.touch(key);
         self.settle(now);
         Ok(answer)
@@ -129,6 +131,10 @@ impl Engine {
         if std::mem::replace(&mut producer.paused, paused) == paused {
             return;
         }
+        if let Some((of, _)) = producer.line() {
+            self.changed(of);
+        }
+        let Some(producer) = self.producers.get_mut(key) else { return };
         if paused {
             producer.waiting.clear();
             producer.forget_key_frames();
@@ -159,6 +165,7 @@ impl Engine {
             consumers.push((want.producer, mid));
         }
         let offer = self.run(now, key, |transport, identity, _| transport.write_offer(identity));
+        self.changed(key);
         self.settle(now);
         Ok(Consumed { offer: offer.ok_or(Error::UnknownTransport)?, consumers })
     }
@@ -185,7 +192,10 @@ impl Engine {
         }
         let line = transport.add_line(producer.format, &producer.stream, producer.id.as_str()).ok_or(ConsumeError::Backend)?;
         let mid = line.mid;
-        transport.subscribing.add(mid, Consumer::new(producer_key, producer.kind, &line, rid));
+        let words = self.words_for_stream(key);
+        let transport = self.transports.get_mut(key).ok_or(ConsumeError::Backend)?;
+        let producer = self.producers.get_mut(producer_key).ok_or(ConsumeError::NotFound)?;
+        transport.subscribing.add(mid, Consumer::new(producer_key, producer.kind, &line, rid, words));
         producer.consumers.push((key, mid));
         self.lift(producer_key);
         Ok(mid.to_string())
@@ -232,6 +242,7 @@ impl Engine {
         let mid = mid.ok_or(Error::UnknownProducer)?;
         let consumer = transport.subscribing.consumer_mut(mid).ok_or(Error::UnknownProducer)?;
         consumer.wanted = Some(Rid::from(rid));
+        self.changed(key);
         self.choose_layer(now, key, mid);
         self.settle(now);
         Ok(())
@@ -296,6 +307,7 @@ impl Engine {
                 }
             }
         }
+        self.changed(key);
         self.transports.touch(key);
     }
 }

@@ -35,6 +35,16 @@ impl Sequence {
         Self { segments: VecDeque::new(), highest_in: 0, highest_out: u64::from(first.max(1)) - 1 }
     }
 
+    /// Goes on after a number that another process gave out.
+    pub(crate) fn after(highest_out: u64) -> Self {
+        Self { segments: VecDeque::new(), highest_in: 0, highest_out }
+    }
+
+    /// The highest number given out, or one below the first to give.
+    pub(crate) fn highest(&self) -> u64 {
+        self.highest_out
+    }
+
     /// From here on numbers come from another place: another layer, or the same after a pause. The packet
     /// `first_in` follows the last one that went out; everything before it is forgotten.
     pub(crate) fn switch(&mut self, first_in: u64) {
@@ -131,6 +141,17 @@ const SQUEEZED_FOR: Duration = Duration::from_secs(5);
 impl Timeline {
     pub(crate) fn new(clock_rate: u32) -> Self {
         Self { clock_rate, offset: 0, last: None, squeezed: None }
+    }
+
+    /// Goes on with what another process sent: added `offset` to timestamps, and `out` was the time at `at`.
+    pub(crate) fn go_on(&mut self, offset: u32, at: Instant, out: u32) {
+        self.offset = offset;
+        self.last = Some(LastSent { out, at, report: None });
+    }
+
+    /// What is added to timestamps.
+    pub(crate) fn offset(&self) -> u32 {
+        self.offset
     }
 
     /// Whether anything went out.

@@ -13,7 +13,9 @@ pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
 pub(crate) const ERROR_CODE: u16 = 0x0009;
 const PRIORITY: u16 = 0x0024;
 const FINGERPRINT: u16 = 0x8028;
+const USE_CANDIDATE: u16 = 0x0025;
 const ICE_CONTROLLED: u16 = 0x8029;
+const ICE_CONTROLLING: u16 = 0x802a;
 
 const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
@@ -40,6 +42,20 @@ pub(crate) fn check(transaction: [u8; 12], username: &str, password: &str) -> Ve
     attribute(&mut check, PRIORITY, &PEER_REFLEXIVE.to_be_bytes());
     // The tie-breaker counts only when both sides want the same role; a full agent takes the other one from a lite one.
     attribute(&mut check, ICE_CONTROLLED, &[0; 8]);
+    seal(&mut check, &key(password));
+    check
+}
+
+/// A check as the client would write it that chooses its path for media.
+pub(crate) fn nomination(transaction: [u8; 12], username: &str, password: &str) -> Vec<u8> {
+    let mut check = BINDING_REQUEST.to_be_bytes().to_vec();
+    check.extend([0, 0]);
+    check.extend(MAGIC);
+    check.extend(transaction);
+    attribute(&mut check, USERNAME, username.as_bytes());
+    attribute(&mut check, PRIORITY, &PEER_REFLEXIVE.to_be_bytes());
+    attribute(&mut check, ICE_CONTROLLING, &[0xff; 8]);
+    attribute(&mut check, USE_CANDIDATE, &[]);
     seal(&mut check, &key(password));
     check
 }

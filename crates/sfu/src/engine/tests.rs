@@ -12,5 +12,6 @@ mod publishing;
 mod quality;
 mod replays;
 mod reports;
+mod resuming;
 mod tcp;
 mod threads;

@@ -5,9 +5,11 @@
 
 mod connection;
 mod consent;
-mod negotiation;
+pub(crate) mod negotiation;
 mod path;
-mod publishing;
+pub(crate) mod publishing;
+mod reports;
+mod resume;
 mod subscribing;
 
 use std::collections::HashSet;
@@ -26,6 +28,7 @@ use super::identity::Identity;
 use super::intake::Intake;
 use super::lines::{Change, Sending};
 use super::trap;
+use super::words::LineWords;
 use crate::limits::{CONNECT_WITHIN, SILENT_FOR};
 use crate::sdp::{Codec, Format, Kind, Remote};
 use crate::{CloseReason, Error, Role, RoomId, TransportId};
@@ -45,6 +48,14 @@ pub(crate) struct Transport {
     pub publishing: Publishing,
     pub subscribing: Subscribing,
     pub intake: Intake,
+
+    // For another process.
+    /// Whom it counts against, and what the server wants to know of it then.
+    pub guest: (String, String),
+    line_words: LineWords,
+    words: Vec<u32>,
+    /// Where its client was when that was saved.
+    saved_at: Option<Address>,
 }
 
 impl Transport {
@@ -77,6 +88,10 @@ impl Transport {
             publishing: Publishing::default(),
             subscribing: Subscribing::default(),
             intake: Intake::default(),
+            guest: Default::default(),
+            line_words: LineWords::default(),
+            words: Vec::new(),
+            saved_at: None,
         };
         Ok((transport, answer))
     }
@@ -201,10 +216,12 @@ impl Transport {
     pub(crate) fn begin_egress(&mut self, now: Instant) -> bool {
         trap::spring("connected");
         if self.role == Role::Send {
+            self.connection.number_reports(self.line_words.reports);
             return true;
         }
         let ids = |kind| self.negotiation.extension_ids(kind);
-        self.subscribing.begin(Egress::new(now, self.connection.keys(), ids(Kind::Audio), ids(Kind::Video)))
+        let egress = Egress::new(now, self.connection.keys(), ids(Kind::Audio), ids(Kind::Video), self.line_words);
+        self.subscribing.begin(egress)
     }
 
     pub(crate) fn came_up(&mut self) {
@@ -295,7 +312,10 @@ impl Transport {
                         consumer.negotiated = true;
                     }
                 }
-                Change::ReceivingEnds { mid } => self.connection.remove_media(Mid::from(mid.as_str())),
+                Change::ReceivingEnds { mid } => {
+                    self.connection.remove_media(Mid::from(mid.as_str()));
+                    self.publishing.forget_streams(Mid::from(mid.as_str()));
+                }
                 // The connection does not know what is sent.
                 Change::SendingEnds { .. } => {}
             }

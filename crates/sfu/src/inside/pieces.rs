@@ -213,7 +213,7 @@ fn read_arrivals() -> Piece {
 
 fn judge_arrivals() -> Piece {
     let mut now = Instant::now();
-    let mut congestion = Congestion::new(now);
+    let mut congestion = Congestion::new(now, 0);
     let mut first = 0_u16;
     Box::new(move || {
         for _ in 0..50 {

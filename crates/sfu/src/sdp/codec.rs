@@ -2,10 +2,12 @@
 //! We decode nothing, so a payload type is forwarded if its packets have a format that `../engine/payload.rs` can read.
 //! Taken once per codec name: VP9 and AV1 in profile 0 only, H.264 in the profiles browsers offer. Not taken: RED, FEC.
 
+use serde::{Deserialize, Serialize};
+
 use super::kind::Kind;
 
 /// What the payloads of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Format {
     /// RFC 7587
     Opus,
@@ -21,7 +23,7 @@ pub(crate) enum Format {
 
 /// What decoders of H.264 must know beforehand; the level is not part of it, as `level-asymmetry-allowed` is offered by
 /// all browsers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct H264 {
     pub profile: Profile,
     /// Packetization mode 1: pictures may be cut into pieces and gathered (RFC 6184 section 6.2). Else mode 0.
@@ -29,7 +31,7 @@ pub(crate) struct H264 {
 }
 
 /// Profiles of H.264 (RFC 6184 section 8.1, table 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Profile {
     ConstrainedBaseline,
     Baseline,

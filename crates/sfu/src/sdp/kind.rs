@@ -1,7 +1,9 @@
 //! Sound or pictures.
 
+use serde::{Deserialize, Serialize};
+
 /// Audio or video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Sound.
     Audio,

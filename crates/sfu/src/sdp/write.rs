@@ -5,7 +5,9 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::{Codec, Direction, Kind};
+use serde::{Deserialize, Serialize};
+
+use super::{Codec, Direction, Kind, extensions};
 use crate::engine::address::Address;
 
 /// Our half of the transport parameters.
@@ -22,7 +24,7 @@ pub(crate) struct Session<'a> {
 }
 
 /// One m-line as we write it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Local {
     /// None for a kind we do not speak; such a line is always dead.
     pub kind: Option<Kind>,
@@ -34,6 +36,7 @@ pub(crate) struct Local {
     pub direction: Direction,
     pub codec: Option<Codec>,
     /// Extensions both sides know, ids as in the client's first offer.
+    #[serde(with = "extensions")]
     pub extensions: Vec<(u8, &'static str)>,
     /// Layers we are ready to receive.
     pub rids: Vec<String>,
@@ -44,7 +47,7 @@ pub(crate) struct Local {
 }
 
 /// The stream behind a line that we send on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Source {
     pub ssrc: u32,
     pub rtx: Option<u32>,

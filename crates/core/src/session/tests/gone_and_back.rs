@@ -324,6 +324,26 @@ fn a_server_that_dies_again_and_again_does_not_keep_ghosts() {
 }
 
 #[test]
+fn tracks_whose_media_outlive_the_server_stay_until_their_owner_is_given_up() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "ana", &host());
+    meeting.enters(0, "bo", &guest());
+    for what in ["mic", "cam"] {
+        meeting.publishes(1, "bo", what).unwrap();
+    }
+    let flowing = [crate::ids::TrackId::parse("bo-mic").unwrap()];
+    meeting.dies_but(10, 11, &flowing);
+    let tracks =
+        |meeting: &Minutes| meeting.session.record().unwrap().peers[&id("bo")].tracks.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(tracks(&meeting), flowing);
+    let told = meeting.text();
+    let since = &told[told.find("the server is back").unwrap()..];
+    assert!(since.contains("media: close bo-cam") && !since.contains("close bo-mic"), "{since}");
+    meeting.time_passes(100);
+    assert!(meeting.text().contains("media: close connections of bo"), "who does not come back is taken down");
+}
+
+#[test]
 fn a_kill_before_the_first_peer_was_remembered_leaves_a_session_that_ends() {
     let mut first = Session::new(super::minutes::facts(), crate::limits::Limits::default());
     first.join(crate::Timestamp(1_000), join("ana", &host(), "s1")).unwrap();
@@ -333,7 +353,7 @@ fn a_kill_before_the_first_peer_was_remembered_leaves_a_session_that_ends() {
     });
     let record = crate::Record::fold(&first_event).unwrap();
     let now = crate::Timestamp(2_000);
-    let mut session = Session::recover(super::minutes::facts(), crate::limits::Limits::default(), record, now, now);
+    let mut session = Session::recover(super::minutes::facts(), crate::limits::Limits::default(), record, now, now, &[]);
     assert_eq!(session.wake_at(), Some(crate::Timestamp(61_000)));
     session.handle_timeout(crate::Timestamp(61_000));
     assert_eq!(session.summary(), None);

@@ -182,10 +182,15 @@ impl Minutes {
 
     /// The server dies at one second and another one goes on with the record at another.
     pub fn dies(&mut self, second: i64, back: i64) {
+        self.dies_but(second, back, &[]);
+    }
+
+    /// The media of these tracks go on all the same.
+    pub fn dies_but(&mut self, second: i64, back: i64, flowing: &[crate::ids::TrackId]) {
         let seen = at(second);
         let record = Record::fold(&self.events).expect("something was remembered");
         self.does(back, &format!("the server is back, dead since {}", clock(seen)), |session, now| {
-            *session = Session::recover(session.facts().clone(), session.limits.clone(), record, now, seen);
+            *session = Session::recover(session.facts().clone(), session.limits.clone(), record, now, seen, flowing);
         });
     }
 

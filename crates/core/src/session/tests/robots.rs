@@ -164,7 +164,7 @@ fn a_session_that_only_a_robot_kept_alive_ends_with_the_update() {
     let events: Vec<Event> =
         bodies.into_iter().zip(1..).map(|((at, body), seq)| Event { seq, at: Timestamp(at), body }).collect();
     let record = Record::fold(&events).unwrap();
-    let session = Session::recover(facts, Limits::default(), record, Timestamp(900_000), Timestamp(890_000));
+    let session = Session::recover(facts, Limits::default(), record, Timestamp(900_000), Timestamp(890_000), &[]);
     assert_eq!(session.summary(), None);
     assert_eq!(session.record().unwrap().ended.unwrap().at, Timestamp(500_000));
 }

@@ -45,7 +45,7 @@ struct Bench {
 impl Bench {
     fn new(rate: f64) -> Self {
         let start = Instant::now();
-        let congestion = Congestion::new(start);
+        let congestion = Congestion::new(start, 0);
         Self { start, now: Duration::ZERO, congestion, line: Line::new(rate), out: vec![], owed: 0.0, delays: vec![] }
     }
 
@@ -212,7 +212,7 @@ fn after_a_hiccup_a_good_line_is_believed_again_within_three_seconds() {
 
 #[test]
 fn a_client_that_never_reports_is_not_estimated() {
-    let mut congestion = Congestion::new(Instant::now());
+    let mut congestion = Congestion::new(Instant::now(), 0);
     congestion.sent(Instant::now(), 1_000);
     assert_eq!(congestion.estimate(), None);
     assert!(congestion.probe(Instant::now(), 9_000_000, 40).is_empty());
@@ -221,7 +221,7 @@ fn a_client_that_never_reports_is_not_estimated() {
 #[test]
 fn reports_about_nothing_and_about_the_same_again_change_nothing() {
     let start = Instant::now();
-    let mut congestion = Congestion::new(start);
+    let mut congestion = Congestion::new(start, 0);
     for _ in 0..30 {
         congestion.sent(start, 1_000);
     }

@@ -15,6 +15,16 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
+    /// Goes on after the last picture that another process sent.
+    pub(crate) fn go_on(&mut self, last: Ids) {
+        self.last = Some(last);
+    }
+
+    /// The last picture.
+    pub(crate) fn last(&self) -> Option<Ids> {
+        self.last
+    }
+
     /// From here on packets come from another layer, or the same after a pause; `first` is of its key frame.
     pub(crate) fn switch(&mut self, first: &Descriptor) {
         let Some(last) = self.last else { return };

@@ -1,8 +1,9 @@
 //! An engine, some str0m clients and the line between them. The line delays by `DELAY` and may lose.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use str0m::bwe::BweKind;
@@ -14,9 +15,10 @@ use str0m::{Candidate, Event as ClientEvent, Input, Output as ClientOutput, Rtc,
 
 use crate::engine::address::Address;
 use crate::engine::payload::dependency::Carried;
+use crate::engine::saved::Saved;
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
-use crate::{Consume, Event, Kind, Produce, Role, Secret};
+use crate::{Certificate, Consume, Event, Kind, Produce, Role, Secret, TransportId};
 
 pub(super) const DELAY: Duration = Duration::from_millis(10);
 pub(super) const SERVER: &str = "192.0.2.1:5000";
@@ -59,6 +61,11 @@ pub(super) struct Bench {
     /// Whose UDP the network swallows.
     pub without_udp: HashSet<usize>,
     line: VecDeque<OnItsWay>,
+    /// What outlives the engine, on benches that are `lasting`.
+    memory: &'static [AtomicU64],
+    saved: BTreeMap<TransportId, String>,
+    /// Nobody is there to get what clients send.
+    is_down: bool,
 }
 
 /// When a datagram arrives, at or from which client, which way, and where that client is.
@@ -150,6 +157,57 @@ impl Bench {
             busy_until: HashMap::new(),
             without_udp: HashSet::new(),
             line: VecDeque::new(),
+            memory: &[],
+            saved: BTreeMap::new(),
+            is_down: false,
+        }
+    }
+
+    /// Whose engine can be killed, see `crash`.
+    pub(super) fn lasting() -> Self {
+        let mut bench = Self::new();
+        bench.memory = Box::leak((0..1_000).map(|_| AtomicU64::new(0)).collect());
+        bench.engine = bench.another_engine(&HashSet::new());
+        bench
+    }
+
+    fn another_engine(&self, left: &HashSet<u32>) -> Engine {
+        let candidates = vec![Address::Udp(server()), Address::Tcp(server())];
+        let (limits, secret, certificate) = (Limits::default(), Some(Secret([7; 32])), Certificate::fresh());
+        let wall = SystemTime::UNIX_EPOCH + (self.now - self.start);
+        let engine = Engine::new(self.now, wall, candidates, limits, secret, certificate).expect("a certificate");
+        engine.among(0, 1, false).lasting(self.memory, self.memory.len(), left)
+    }
+
+    /// The engine is killed, and another goes on after so many milliseconds. Returns how many connections it goes on with.
+    pub(super) fn crash(&mut self, away_ms: u64) -> usize {
+        self.engine = self.another_engine(&HashSet::new());
+        let saved = std::mem::take(&mut self.saved);
+        self.is_down = true;
+        self.run_ms(away_ms);
+        self.is_down = false;
+        let read = |text: &String| serde_json::from_str(text).expect("what was saved can be read");
+        let saved: Vec<Saved> = saved.values().map(read).collect();
+        self.engine = self.another_engine(&saved.iter().flat_map(Saved::all_words).collect());
+        let now = self.now;
+        let resumed: Vec<_> = saved.iter().filter(|saved| self.engine.resume_transport(now, saved)).collect();
+        resumed.iter().for_each(|saved| self.engine.resume_consumers(now, saved));
+        let count = resumed.len();
+        self.pump();
+        count
+    }
+
+    /// As the driver does before anything leaves.
+    fn save(&mut self) {
+        for save in self.engine.take_saves(self.now) {
+            match save.what {
+                Some(what) => {
+                    self.saved.insert(save.transport, serde_json::to_string(&what).expect("it can be written"));
+                }
+                None => {
+                    self.saved.remove(&save.transport);
+                }
+            }
         }
     }
 
@@ -297,6 +355,11 @@ impl Bench {
         self.pump();
     }
 
+    /// The next picture on a line goes out under about this number.
+    pub(super) fn begin_numbers_at(&mut self, client: usize, mid: Mid, number: u64) {
+        self.clients[client].next.insert((mid, None), number - u64::from(b'-') * 300);
+    }
+
     /// Sends one VP8 packet of one picture.
     pub(super) fn send_video(&mut self, client: usize, mid: Mid, rid: Option<&str>, key: bool) {
         let now = self.now;
@@ -381,7 +444,7 @@ impl Bench {
 
     fn deliver(&mut self, client: usize, way: Way, at: Address, bytes: &[u8]) {
         let swallowed = at.protocol() == Protocol::Udp && self.without_udp.contains(&client);
-        if swallowed || (self.loses)(self.now, client, way, bytes) {
+        if swallowed || (self.is_down && way == Way::Up) || (self.loses)(self.now, client, way, bytes) {
             return;
         }
         match way {
@@ -409,6 +472,7 @@ impl Bench {
             });
         }
         self.cross();
+        self.save();
         for thread in 0..=self.others.len() {
             let now = self.now;
             let mut down = vec![];

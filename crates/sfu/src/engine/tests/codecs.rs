@@ -9,8 +9,8 @@ use str0m::media::{ExtensionValues, Frequency, Mid, Rid};
 use str0m::rtp::{Extension, RtpWrite};
 
 use super::bench::{Bench, Received, Way};
-use crate::engine::lines::DEPENDENCY;
 use crate::engine::payload::dependency::{Carried, Carrier, Frame, tests::descriptor};
+use crate::sdp::extensions::DEPENDENCY;
 use crate::{Consume, ConsumeError, Kind, Role};
 
 /// Layers of one stream, from the smallest, and how many packets each has in a picture.

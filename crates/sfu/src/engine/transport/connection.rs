@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use salon_srtp::Slot;
 use str0m::bwe::Bitrate;
 use str0m::config::Fingerprint;
@@ -17,14 +18,16 @@ use str0m::rtp::{Extension, RtpPacket};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
 use super::path::Path;
+use super::reports::Reports;
 use crate::engine::address::Address;
 use crate::engine::demux;
 use crate::engine::identity::Identity;
-use crate::engine::lines::{self, Lines};
+use crate::engine::lines::Lines;
 use crate::engine::payload::dependency::Carrier;
 use crate::engine::stun;
+use crate::engine::words::Word;
 use crate::limits::{OVERDUE_ROUNDS, STATS_EVERY};
-use crate::sdp::{BadSdp, Credentials, Format, Kind};
+use crate::sdp::{BadSdp, Credentials, Format, Kind, extensions};
 use crate::{CloseReason, Error};
 
 /// Something that came out of a transport.
@@ -42,9 +45,10 @@ pub(crate) struct Connection {
     dtls_started: bool,
     keys: Slot,
     pub path: Path,
-    /// The names of client and server, as checks of ours have them, and the client's password.
+    /// The client's half of ICE and DTLS.
+    credentials: Credentials,
+    /// The names of client and server, as checks of ours have them.
     names: String,
-    password: String,
     connected: bool,
     /// When it wants to be woken.
     deadline: Option<Instant>,
@@ -54,6 +58,23 @@ pub(crate) struct Connection {
     nacks: HashMap<(Mid, Option<Rid>), u64>,
     /// There and back, as str0m measures it.
     rtt: Option<Duration>,
+    /// Where numbers of reports go on from one process to the next.
+    reports: Option<Reports>,
+    /// Streams of which another process had packets up to this number, and this one none yet.
+    before: FxHashMap<u32, u64>,
+}
+
+/// A stream that another process got packets of.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub ssrc: u32,
+    pub rtx: Option<u32>,
+    pub mid: Mid,
+    pub rid: Option<Rid>,
+    /// The highest number that came.
+    pub highest: u64,
+    /// Whether its client sends lost packets again.
+    pub resent: bool,
 }
 
 /// Our half of what ICE and DTLS need.
@@ -72,12 +93,83 @@ impl Connection {
         lines: &Lines,
         acknowledge: bool,
     ) -> Result<Self, Error> {
+        Self::make(now, identity, identity.farewell.credentials(), None, credentials, lines, acknowledge)
+    }
+
+    /// Goes on with a connection that another process had under this name, with these keys. Its client notices nothing.
+    pub(crate) fn resume(
+        now: Instant,
+        identity: &Identity,
+        (name, keys): (&str, &Slot),
+        credentials: &Credentials,
+        lines: &Lines,
+        acknowledge: bool,
+        happened: &mut Vec<Happened>,
+    ) -> Result<Self, Error> {
+        let ours = identity.farewell.credentials_of(name);
+        let mut connection = Self::make(now, identity, ours, Some(keys), credentials, lines, acknowledge)?;
+        connection.dtls_started = true;
+        let started = connection.rtc.handle_input(Input::Timeout(now)).and_then(|()| {
+            connection.drain(now, happened);
+            connection.rtc.direct_api().start_dtls(false)
+        });
+        started.map_err(|_| Error::Refused("the keys of an earlier run are of no use".into()))?;
+        connection.drain(now, happened);
+        Ok(connection)
+    }
+
+    /// As when the client had chosen the path from there; str0m knows no other way to hear where it is.
+    pub(crate) fn choose_path(&mut self, now: Instant, from: Address, to: SocketAddr, happened: &mut Vec<Happened>) {
+        self.path.trust(now, from);
+        let ours = self.rtc.direct_api().local_ice_credentials();
+        let check = stun::nomination([0; 12], &format!("{}:{}", ours.ufrag, self.credentials.ufrag), &ours.pass);
+        let mut answers = Vec::new();
+        if let Ok(receive) = Receive::new(from.protocol(), from.socket(), to, &check)
+            && self.rtc.handle_input(Input::Receive(now, receive)).is_ok()
+        {
+            self.drain(now, &mut answers);
+        }
+        // Nobody asked.
+        answers.retain(|happened| !matches!(happened, Happened::Send(_, bytes) if demux::is_stun(bytes)));
+        happened.append(&mut answers);
+    }
+
+    /// Packets of these streams may say no more than their numbers: what they are was told to another process.
+    pub(crate) fn expect(&mut self, streams: impl IntoIterator<Item = Before>) {
+        for Before { ssrc, rtx, mid, rid, highest, resent } in streams {
+            if self.declared.contains(&mid) {
+                let mut direct = self.rtc.direct_api();
+                direct.expect_stream_rx(ssrc.into(), rtx.map(Into::into), mid, rid).suppress_nack(!resent);
+                self.before.insert(ssrc, highest);
+            }
+        }
+    }
+
+    /// From now on reports have numbers that go on in another process, after the one in `last`.
+    pub(crate) fn number_reports(&mut self, last: Word) {
+        self.reports = Reports::new(&self.keys, last);
+    }
+
+    /// The retransmissions of a stream that comes in, as far as they are known.
+    pub(crate) fn rtx_of(&mut self, ssrc: u32) -> Option<u32> {
+        self.rtc.direct_api().stream_rx(&ssrc.into()).and_then(|stream| stream.rtx()).map(|rtx| *rtx)
+    }
+
+    fn make(
+        now: Instant,
+        identity: &Identity,
+        ours: IceCreds,
+        known: Option<&Slot>,
+        credentials: &Credentials,
+        lines: &Lines,
+        acknowledge: bool,
+    ) -> Result<Self, Error> {
         let fingerprint: Fingerprint = credentials.fingerprint.parse().map_err(|_| BadSdp::new("odd fingerprint"))?;
         let mut config = Rtc::builder()
             .set_crypto_provider(identity.crypto.clone())
             .set_dtls_cert(identity.cert.clone())
             .set_ice_lite(true)
-            .set_local_ice_credentials(identity.farewell.credentials())
+            .set_local_ice_credentials(ours)
             .set_rtp_mode(true)
             .set_stats_interval(Some(STATS_EVERY))
             .clear_codecs()
@@ -92,7 +184,10 @@ impl Connection {
             let (name, clock, channels) = described(codec.format);
             codecs.add_config(codec.pt.into(), codec.rtx.map(Pt::from), name, clock, channels, FormatParams::default());
         }
-        let (mut rtc, keys) = salon_srtp::overhear(|| config.build(now));
+        let (mut rtc, keys) = match known {
+            None => salon_srtp::overhear(|| config.build(now)),
+            Some(keys) => (salon_srtp::repeat(keys, || config.build(now)), keys.clone()),
+        };
         for address in &identity.candidates {
             if let Ok(candidate) = Candidate::host(address.socket(), address.protocol()) {
                 rtc.add_local_candidate(candidate);
@@ -111,13 +206,15 @@ impl Connection {
             dtls_started: false,
             keys,
             path: Path::default(),
+            credentials: credentials.clone(),
             names,
-            password: credentials.password.clone(),
             connected: false,
             deadline: None,
             declared: HashSet::new(),
             nacks: HashMap::new(),
             rtt: None,
+            reports: None,
+            before: FxHashMap::default(),
         })
     }
 
@@ -125,6 +222,10 @@ impl Connection {
         let direct = self.rtc.direct_api();
         let IceCreds { ufrag, pass } = direct.local_ice_credentials();
         Ours { ufrag, password: pass, fingerprint: direct.local_dtls_fingerprint().to_string() }
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials {
+        self.credentials.clone()
     }
 
     /// The SRTP keys, once the handshake is done.
@@ -165,12 +266,12 @@ impl Connection {
     #[inline]
     pub(crate) fn came(&mut self, now: Instant, from: Address, bytes: usize) -> Option<Vec<u8>> {
         let transaction = self.path.consent.came(now, from, bytes, stun::check_length(&self.names))?;
-        Some(stun::check(transaction, &self.names, &self.password))
+        Some(stun::check(transaction, &self.names, &self.credentials.password))
     }
 
     /// An answer to a check came from there. None if it is to none of ours; else whether it is news that it agrees.
     pub(crate) fn answered(&mut self, now: Instant, from: Address, datagram: &[u8]) -> Option<bool> {
-        let transaction = stun::answers(datagram).filter(|_| stun::agrees(&stun::key(&self.password), datagram))?;
+        let transaction = stun::answers(datagram).filter(|_| stun::agrees(&stun::key(&self.credentials.password), datagram))?;
         self.path.consent.answered(now, from, transaction)
     }
 
@@ -198,12 +299,28 @@ impl Connection {
             }
             self.drain(now, happened);
         }
+        if !self.before.is_empty() {
+            self.guess_rollover(datagram);
+        }
         let understood = self.rtc.handle_input(Input::Receive(now, receive)).is_ok();
         self.drain(now, happened);
         if happened.iter().any(|happened| matches!(happened, Happened::Packet(..))) {
             self.path.proven(now, from);
         }
         understood
+    }
+
+    /// How often the 16 bits of a number have run over is not in the packet (RFC 3711 section 3.3.1). Guessed from what
+    /// another process got, again for each packet until one was genuine: anybody can send one that is not.
+    fn guess_rollover(&mut self, datagram: &[u8]) {
+        let Some(ssrc) = demux::ssrc(datagram) else { return };
+        let Some(highest) = self.before.get(&ssrc) else { return };
+        let number = u16::from_be_bytes([datagram[2], datagram[3]]);
+        let ahead = i64::from(number.wrapping_sub(*highest as u16) as i16);
+        let rollover = highest.saturating_add_signed(ahead) >> 16;
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc.into()) {
+            stream.reset_roc(rollover);
+        }
     }
 
     /// Time has come, or something was written: brings the `Rtc` up to `now`.
@@ -256,7 +373,11 @@ impl Connection {
             return Some(Happened::Send(named, transmit.contents));
         }
         let to = self.path.client().unwrap_or(named);
-        self.path.consent.take(now, to, transmit.contents.len()).then(|| Happened::Send(to, transmit.contents))
+        let contents = match &mut self.reports {
+            Some(reports) if demux::is_rtp_or_rtcp(&transmit.contents) => reports.reseal(&transmit.contents)?.into(),
+            _ => transmit.contents,
+        };
+        self.path.consent.take(now, to, contents.len()).then(|| Happened::Send(to, contents))
     }
 
     fn take(&mut self, event: Event, happened: &mut Vec<Happened>) {
@@ -270,6 +391,9 @@ impl Connection {
                 let ssrc = packet.header.ssrc;
                 // The stream knows its mid and rid; packets carry them only at first.
                 let stream = self.rtc.direct_api().stream_rx(&ssrc).map(|s| (s.mid(), s.rid()));
+                if !self.before.is_empty() {
+                    self.before.remove(&*ssrc);
+                }
                 if let Some((mid, rid)) = stream {
                     happened.push(Happened::Packet(Box::new(packet), mid, rid));
                 }
@@ -353,14 +477,14 @@ fn media_kind(kind: Kind) -> MediaKind {
 
 fn extension(uri: &str) -> Option<Extension> {
     Some(match uri {
-        lines::MID => Extension::RtpMid,
-        lines::RID => Extension::RtpStreamId,
-        lines::REPAIRED_RID => Extension::RepairedRtpStreamId,
-        lines::SEND_TIME => Extension::AbsoluteSendTime,
-        lines::TRANSPORT_CC => Extension::TransportSequenceNumber,
-        lines::AUDIO_LEVEL => Extension::AudioLevel,
-        lines::ORIENTATION => Extension::VideoOrientation,
-        lines::DEPENDENCY => Extension::with_serializer(lines::DEPENDENCY, Carrier),
+        extensions::MID => Extension::RtpMid,
+        extensions::RID => Extension::RtpStreamId,
+        extensions::REPAIRED_RID => Extension::RepairedRtpStreamId,
+        extensions::SEND_TIME => Extension::AbsoluteSendTime,
+        extensions::TRANSPORT_CC => Extension::TransportSequenceNumber,
+        extensions::AUDIO_LEVEL => Extension::AudioLevel,
+        extensions::ORIENTATION => Extension::VideoOrientation,
+        extensions::DEPENDENCY => Extension::with_serializer(extensions::DEPENDENCY, Carrier),
         _ => return None,
     })
 }

@@ -13,6 +13,10 @@ use crate::limits::{CONSENT_ADDRESSES, CONSENT_AGAIN, CONSENT_EVERY, CONSENT_LAS
 /// What tells one question from another.
 pub(crate) type Transaction = [u8; 12];
 
+/// How long the answer that another process had is good for: browsers send at least a check every few seconds, and then it is
+/// asked anew.
+const TRUSTED_FOR: Duration = Duration::from_secs(6);
+
 #[derive(Debug, Default)]
 pub(crate) struct Consent {
     /// Those heard of lately, the newest last.
@@ -76,6 +80,12 @@ impl Consent {
         place.agreed_at = Some(now);
         (place.came, place.went) = (0, 0);
         Some(news)
+    }
+
+    /// Another process had its answer, not long ago. It is asked again when something comes from there.
+    pub(crate) fn trust(&mut self, now: Instant, address: Address) {
+        let at = self.add(now, address);
+        self.places[at].agreed_at = now.checked_sub(CONSENT_LASTS - TRUSTED_FOR).or(Some(now));
     }
 
     /// Whether media may go there. TCP has proven its address itself.

@@ -4,17 +4,18 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use str0m::media::Mid;
 
 use super::connection::Ours;
 use crate::engine::address::Address;
 use crate::engine::egress::ExtensionIds;
-use crate::engine::lines::{self, Change, Lines, Sending};
+use crate::engine::lines::{Change, Lines, Sending};
 use crate::sdp::write::{Session, Source};
-use crate::sdp::{self, BadSdp, Codec, Format, Kind, Remote};
+use crate::sdp::{self, BadSdp, Codec, Format, Kind, Remote, extensions};
 use crate::{Error, Role};
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Negotiation {
     session: u64,
     version: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Negotiation {
 impl Negotiation {
     pub(crate) fn open(session: u64, role: Role, offer: &Remote) -> Result<Self, BadSdp> {
         let lines = Lines::open(offer)?;
-        let transport_cc = offers(offer, "transport-cc") && lines.extensions().any(|(_, uri)| uri == lines::TRANSPORT_CC);
+        let transport_cc = offers(offer, "transport-cc") && lines.extensions().any(|(_, uri)| uri == extensions::TRANSPORT_CC);
         Ok(Self {
             session,
             version: 0,
@@ -107,10 +108,10 @@ impl Negotiation {
     pub(crate) fn extension_ids(&self, kind: Kind) -> ExtensionIds {
         let id = |wanted| self.lines.extensions_of(kind).iter().find(|(_, uri)| *uri == wanted).map(|(id, _)| *id);
         ExtensionIds {
-            level: id(lines::AUDIO_LEVEL),
-            orientation: id(lines::ORIENTATION),
-            transport_cc: id(lines::TRANSPORT_CC).filter(|_| self.transport_cc),
-            dependency: id(lines::DEPENDENCY),
+            level: id(extensions::AUDIO_LEVEL),
+            orientation: id(extensions::ORIENTATION),
+            transport_cc: id(extensions::TRANSPORT_CC).filter(|_| self.transport_cc),
+            dependency: id(extensions::DEPENDENCY),
         }
     }
 

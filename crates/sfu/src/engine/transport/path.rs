@@ -34,6 +34,12 @@ impl Path {
         self.client().filter(|client| self.consent.agrees(now, *client))
     }
 
+    /// Another process had media from there, and its client's agreement to send some.
+    pub(crate) fn trust(&mut self, now: Instant, client: Address) {
+        self.place = Some(Place { client, proven: true, heard_at: now });
+        self.consent.trust(now, client);
+    }
+
     /// A genuine connectivity check came from there; with `nominated` the client wants its media there. A check can be
     /// caught and sent again from elsewhere, so a path that was proven is left for it only when it has gone quiet.
     pub(crate) fn checked(&mut self, now: Instant, from: Address, nominated: bool) {

@@ -91,6 +91,16 @@ impl Subscribing {
         }
     }
 
+    /// All names of streams that were ever given out, with their lines.
+    pub(crate) fn ssrcs(&self) -> impl Iterator<Item = (u32, Option<Mid>)> + '_ {
+        self.ssrcs.iter().map(|(ssrc, mid)| (*ssrc, *mid))
+    }
+
+    /// This name was given out by another process.
+    pub(crate) fn remember_ssrc(&mut self, ssrc: u32, line: Option<Mid>) {
+        self.ssrcs.insert(ssrc, line);
+    }
+
     /// A stream is for this line.
     pub(crate) fn name_line(&mut self, ssrc: u32, mid: Mid) {
         self.ssrcs.insert(ssrc, Some(mid));

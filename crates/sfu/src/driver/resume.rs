@@ -1,0 +1,108 @@
+//! Going on with the connections of a run that died, before the media threads begin.
+//! Invariant: all of them or none: media of one thread may go to another.
+//! Next: `memory.rs` has what is left of it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Shard;
+use super::clock::{now, wall};
+use super::directory::Directory;
+use super::memory::Memory;
+use crate::engine::saved::Saved;
+use crate::{ProducerId, Resumed, TransportId};
+
+/// Between threads, before they run: more than any queue between two of them needs.
+const ROUNDS: usize = 64;
+
+/// The memory of each media thread, and what the run before left there. Neither if it cannot be used: calls go on without.
+pub(super) fn open(folder: Option<&Path>, ports: &[u16]) -> (VecDeque<Memory>, Vec<Vec<Saved>>) {
+    let Some(folder) = folder else { return Default::default() };
+    let opened = ports.iter().enumerate().map(|(thread, port)| Memory::open(folder, thread, *port));
+    let memories: VecDeque<Memory> = match opened.collect() {
+        Ok(memories) => memories,
+        Err(error) => {
+            let folder = folder.display();
+            tracing::warn!(%error, "{folder} cannot be used to keep media connections: they will not outlive a crash");
+            return Default::default();
+        }
+    };
+    let wall = wall();
+    let judged = memories.iter().try_for_each(|memory| memory.judge(wall));
+    let left: Vec<Vec<Saved>> = match judged {
+        Ok(()) => memories.iter().map(Memory::left).collect(),
+        Err(why) => {
+            tracing::info!(%why, "no media connections to go on with");
+            Vec::new()
+        }
+    };
+    let any = left.iter().any(|left| !left.is_empty());
+    if let Some(memory) = memories.front() {
+        // Each that is gone on with is written again.
+        memory.clear();
+    }
+    memories.iter().for_each(|memory| memory.begin(wall, any));
+    (memories, left)
+}
+
+/// Goes on with what is left, for each thread.
+pub(super) fn go_on(shards: &mut [Shard], left: &[Vec<Saved>], directory: &Arc<Directory>) -> Vec<Resumed> {
+    let mut all = Vec::new();
+    let mut going: Vec<(usize, &Saved)> = Vec::new();
+    let now = now();
+    for (thread, (shard, left)) in shards.iter_mut().zip(left).enumerate() {
+        for saved in left {
+            let resumed = told(saved);
+            if !shard.engine.resume_transport(now, saved) {
+                continue;
+            }
+            if directory.resume(now, &resumed, thread).is_err() {
+                shard.engine.close_transport(now, &resumed.transport);
+                continue;
+            }
+            going.push((thread, saved));
+            all.push(resumed);
+        }
+    }
+    let mut shared = BTreeSet::new();
+    for (thread, saved) in &going {
+        for consumer in &saved.consumers {
+            let producer = ProducerId::from(consumer.producer.as_str());
+            let Some(home) = directory.producer(&producer).filter(|home| home != thread) else { continue };
+            if shared.insert((producer.clone(), *thread)) {
+                shards[home].engine.share(&producer, &saved.room.as_str().into(), *thread);
+            }
+        }
+    }
+    for _ in 0..ROUNDS {
+        let carried = shards.iter_mut().map(|shard| shard.neighbours.carry(&mut shard.engine.crossings));
+        // All of them, so no `all`.
+        let done = carried.filter(|carried| !carried).count() == 0;
+        shards.iter_mut().for_each(Shard::cross_over);
+        if done {
+            break;
+        }
+    }
+    for (thread, saved) in &going {
+        shards[*thread].engine.resume_consumers(now, saved);
+    }
+    let failed = left.iter().map(Vec::len).sum::<usize>() - all.len();
+    if !all.is_empty() || failed > 0 {
+        tracing::info!(connections = all.len(), failed, "going on with media connections of the run before");
+    }
+    all
+}
+
+fn told(saved: &Saved) -> Resumed {
+    let producer =
+        |p: &crate::engine::saved::SavedProducer| (ProducerId::from(p.producer.as_str()), p.format.kind(), p.screen_share);
+    Resumed {
+        transport: TransportId::from(saved.transport.as_str()),
+        room: saved.room.as_str().into(),
+        role: saved.role,
+        owner: saved.owner.as_str().into(),
+        note: saved.note.clone(),
+        producers: saved.producers.iter().map(producer).collect(),
+    }
+}
