@@ -7,7 +7,8 @@ use salon_core::event::{EndReason, LeaveReason, StageWish, TrackKind};
 use salon_core::permission::Source;
 use salon_core::record::{Peer, Presence};
 use salon_core::session::WaitingView;
-use salon_core::{Event, EventBody, Record, Summary, Timestamp};
+use salon_core::{Event, EventBody, PeerId, Record, Summary, Timestamp};
+use salon_quality::{Judged, Standing};
 use salon_wire::rest::live_sessions::LiveSession;
 use salon_wire::rest::people as wire;
 
@@ -26,6 +27,7 @@ pub fn people(record: &Record, at: Timestamp, minutes_consumed: f64) -> wire::Pe
         people: record.present().map(person).collect(),
         waiting: None,
         quality: None,
+        elsewhere: None,
         next_after: None,
         reset: None,
     }
@@ -61,6 +63,27 @@ pub fn ended(prev: u64, record: &Record) -> Option<wire::PeopleEnded> {
         },
         counts: counts(&record.summary()),
     })
+}
+
+/// How good somebody's call is.
+pub fn quality(peer: &PeerId, standing: &Standing) -> wire::PersonQuality {
+    let judged = |judged: Option<Judged>| {
+        judged.map(|judged| wire::Judged {
+            word: judged.word.name().to_owned(),
+            score: judged.score.map(|score| f64::from(score) / 100.0),
+            because: judged.why.map(|why| why.name().to_owned()),
+        })
+    };
+    wire::PersonQuality {
+        peer_id: peer.to_string(),
+        sound_in: judged(standing.sound_in),
+        sound_out: judged(standing.sound_out),
+        picture_in: judged(standing.picture_in),
+        picture_out: judged(standing.picture_out),
+        rtt_ms: standing.rtt_ms,
+        packet_loss: standing.loss.map(|loss| f64::from(loss) / 1_000.0),
+        available_bitrate: standing.carries.map(|kilobits| u64::from(kilobits) * 1_000),
+    }
 }
 
 /// Somebody who waits to be let in.

@@ -350,7 +350,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
     };
     let porter = Porter::new(settings.hosts, rules, gate, doors.metrics.clone());
     let teller = Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() };
-    let watched = (doors.store.clone(), teller.clone(), doors.keys.clone());
+    let watched = (doors.store.clone(), teller.clone(), doors.quality.clone(), doors.keys.clone());
     let rest = Rest(Arc::new(Parts {
         watching: Watching::new(watched, (settings.watchers, doors.metrics.clone()), (doors.tasks.clone(), doors.stop.clone())),
         teller,

@@ -7,6 +7,7 @@ mod block;
 mod look;
 mod role;
 mod series;
+mod standing;
 mod sums;
 mod why;
 mod words;
@@ -28,6 +29,7 @@ use self::look::Counters;
 pub use self::block::{BUCKET_MS, BUCKETS, Block, Bucket, Columns, Figure, TrackBlock, note};
 pub use self::role::Role;
 pub use self::series::{Blocks, Series, TrackSeries, begin_of, bucket_at, frames_per_second, known, mean_score};
+pub use self::standing::{Judged, Standing};
 pub use self::sums::{Sample, Sum, Sums, Values};
 pub use self::why::Why;
 pub use self::words::Word;
@@ -102,6 +104,29 @@ impl Kept {
 impl Quality {
     fn peers(&self) -> MutexGuard<'_, HashMap<Who, Kept>> {
         self.peers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// How the calls of some peers are, in a session that began then: of those whose calls were looked at.
+    pub fn standings<'p>(
+        &self,
+        (session, began): (&SessionId, Timestamp),
+        now: Timestamp,
+        of: impl Iterator<Item = &'p PeerId>,
+    ) -> Vec<(PeerId, Standing)> {
+        let Some(last) = bucket_at(began, now).checked_sub(1) else { return Vec::new() };
+        let (number, place) = (last / BUCKETS, (last % BUCKETS) as usize);
+        let peers = self.peers();
+        let standing = |peer: &PeerId| {
+            let kept = peers.get(&(session.clone(), peer.clone()))?;
+            // A block that is full is forgotten once it is saved: then what is known of the next one has to do.
+            let standing = match (kept.number == number, kept.full.get(&number)) {
+                (true, _) => Standing::of(&kept.block, place),
+                (false, Some(full)) => Standing::of(full, place),
+                (false, None) => Standing::of(&kept.block, 0),
+            };
+            Some((peer.clone(), standing))
+        };
+        of.filter_map(standing).collect()
     }
 
     /// The blocks of a peer from one number to another, up to now.

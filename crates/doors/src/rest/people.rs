@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Response};
 use salon_core::{MeetingId, PeerId, Record};
 use salon_live::Unavailable;
 use salon_media::Owners;
+use salon_quality::Quality;
 use salon_store::Store;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::people as wire;
@@ -20,7 +21,7 @@ use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::path::At;
-use crate::rest::quality;
+use crate::rest::quality as lines;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::watching::Watching;
@@ -39,6 +40,7 @@ pub async fn list(
     State(store): State<Store>,
     State(teller): State<Teller>,
     State(media): State<Arc<Owners>>,
+    State(quality): State<Quality>,
     caller: Caller,
     At(meeting): At<MeetingId>,
     asked: Asked,
@@ -51,7 +53,7 @@ pub async fn list(
     if asked.all("fields").iter().any(|field| !["", "tracks"].contains(field)) {
         return Err(ApiError::invalid("fields", "must be tracks"));
     }
-    let here = here(&teller, &caller, &meeting).await?;
+    let here = here(&teller, &quality, &caller, &meeting).await?;
     let mut found = match here {
         Some(found) => found,
         None => elsewhere(&store, &teller, &caller, &meeting).await?,
@@ -62,7 +64,10 @@ pub async fn list(
         found.people.truncate(limit);
         found.next_after = found.people.last().map(|last| last.order);
     }
-    if with_tracks && found.quality.is_none() {
+    if let Some(quality) = &mut found.quality {
+        quality.retain(|quality| found.people.iter().any(|person| person.peer_id == quality.peer_id));
+    }
+    if with_tracks && found.elsewhere.is_none() {
         add_tracks(&media, &meeting, &mut found.people).await?;
     }
     data(found)
@@ -70,7 +75,7 @@ pub async fn list(
 
 /// The same as a stream of what changes.
 #[utoipa::path(get, path = "/meetings/{meeting_id}/active-session/people/stream", tag = "active_session",
-    description = "Salon's own; not in the contract. `text/event-stream`: `snapshot`, `change`, `door`, `ended`, `none`, `bye`.",
+    description = "Salon's own; not in the contract. `text/event-stream`: `snapshot`, `change`, `quality`, `door`, `ended`, `none`, `bye`.",
     params(("meeting_id" = String, Path, format = "uuid"), wire::PeopleStreamQuery),
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
@@ -91,7 +96,12 @@ pub async fn watch(
 }
 
 /// Those of a session that is live here; none if it is not.
-async fn here(teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<Option<wire::People>, ApiError> {
+async fn here(
+    teller: &Teller,
+    quality: &Quality,
+    caller: &Caller,
+    meeting: &MeetingId,
+) -> Result<Option<wire::People>, ApiError> {
     let Teller { hub, clock, .. } = teller;
     if hub.summary(meeting.as_str(), clock.now())?.is_none() {
         return Ok(None);
@@ -101,17 +111,20 @@ async fn here(teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<O
         let record = session.record().filter(|record| record.ended.is_none())?;
         let waiting = session.waiting().iter().map(people::waiting).collect();
         let people = wire::People { waiting: Some(waiting), ..people::people(record, record.updated_at, 0.0) };
-        Some((record.started.session.clone(), record.started.app.clone(), record.summary(), people))
+        let peers: Vec<PeerId> = record.present().map(|peer| peer.who.peer.clone()).collect();
+        Some((record.summary(), people, peers))
     });
-    let Some((session, app, summary, people)) = asked.await? else { return Ok(None) };
-    if app != caller.app {
+    let Some((summary, people, peers)) = asked.await? else { return Ok(None) };
+    if summary.app != caller.app {
         return Err(ApiError::no_active_session(meeting));
     }
     let now = clock.now();
-    let live = hub.summary(meeting.as_str(), now)?.filter(|live| *live.session() == session).ok_or(Unavailable)?;
+    let live = hub.summary(meeting.as_str(), now)?.filter(|live| *live.session() == summary.session).ok_or(Unavailable)?;
     let told = teller.told(live.at(now))?;
     let (at, minutes_consumed) = (crate::rfc3339::rfc3339(told.at()), live.minutes(&summary, &told));
-    Ok(Some(wire::People { at, minutes_consumed, ..people }))
+    let standings = quality.standings((&summary.session, summary.started_at), told.at(), peers.iter());
+    let quality = standings.iter().map(|(peer, standing)| people::quality(peer, standing)).collect();
+    Ok(Some(wire::People { at, minutes_consumed, quality: Some(quality), ..people }))
 }
 
 /// Those of a session that another node runs, as its record has them.
@@ -122,20 +135,20 @@ async fn elsewhere(store: &Store, teller: &Teller, caller: &Caller, meeting: &Me
     let record: Record = store.record(&row.summary.session).await?.filter(|record| record.ended.is_none()).ok_or_else(none)?;
     let at = teller.told(at)?.at();
     let people = people::people(&record, at.max(record.updated_at), record.summary().minutes_consumed(at));
-    Ok(wire::People { quality: Some(wire::Elsewhere::Elsewhere), ..people })
+    Ok(wire::People { elsewhere: Some(true), ..people })
 }
 
 /// What goes over the lines of each of them.
 async fn add_tracks(media: &Owners, meeting: &MeetingId, people: &mut [wire::Person]) -> Result<(), ApiError> {
-    let lines = media.lines(meeting).await;
-    let mut lines: HashMap<PeerId, _> = lines
+    let asked = media.lines(meeting).await;
+    let mut known: HashMap<PeerId, _> = asked
         .map_err(|error| ApiError::unavailable("The media server has too much to do; try again").because(error.to_string()))?
         .into_iter()
         .collect();
     let from = |track: &str| media.publisher(track);
     for person in people {
         let Ok(id) = PeerId::parse(&person.peer_id) else { continue };
-        let found = quality::peer(&id, &lines.remove(&id).unwrap_or_default(), &from);
+        let found = lines::peer(&id, &known.remove(&id).unwrap_or_default(), &from);
         person.tracks = Some(wire::Tracks { publishing: found.publishing, receiving: found.receiving });
     }
     Ok(())

@@ -19,6 +19,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use salon_core::{AppId, MeetingId, SessionId};
+use salon_quality::Quality;
 use salon_store::Store;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -67,12 +68,12 @@ struct Inner {
 
 impl Watching {
     pub fn new(
-        (store, teller, keys): (Store, Teller, Keys),
+        (store, teller, quality, keys): (Store, Teller, Quality, Keys),
         (most, metrics): (Watchers, Arc<Metrics>),
         (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Self {
         Self(Arc::new(Inner {
-            sources: Sources { store, teller },
+            sources: Sources { store, teller, quality },
             keys,
             feeds: Watched::default(),
             boards: Watched::default(),
@@ -151,7 +152,7 @@ impl Watching {
 
     /// Whether it is a meeting of the caller's app.
     async fn allow(&self, caller: &Caller, meeting: &MeetingId) -> Result<(), ApiError> {
-        let Sources { store, teller } = &self.0.sources;
+        let Sources { store, teller, .. } = &self.0.sources;
         let is_theirs = match teller.hub.summary(meeting.as_str(), teller.clock.now()) {
             Ok(Some(live)) => *live.app() == caller.app,
             _ if store.meeting(&caller.app, meeting).await?.is_some() => true,

@@ -233,3 +233,24 @@ async fn times_and_steps_of_a_call_are_checked() {
 fn rfc3339(at: Timestamp) -> String {
     salon_doors::rfc3339::rfc3339(at)
 }
+
+#[tokio::test]
+async fn how_calls_are_now_is_told_in_words() {
+    let app = TestApp::dev().await;
+    let (meeting, ada, session) = ada_in_a_session(&app).await;
+    let path = format!("/meetings/{meeting}/active-session/people");
+    assert_eq!(app.get(&path).await.expect(200)["data"]["quality"], json!([]), "nothing is said before it is known");
+    let began = watched(&app, &session, &ada, 3).await;
+    let session = SessionId::parse(&session).expect("an id");
+    let at = |ms: i64| {
+        let standings = app.running.doors.quality.standings((&session, began), began.plus_ms(ms), [&ada].into_iter());
+        let told: Vec<_> = standings.iter().map(|(peer, it)| salon_doors::people::quality(peer, it)).collect();
+        serde_json::to_value(told).expect("plain data")
+    };
+    assert_eq!(at(14_000), json!([]), "the first quarter of a minute is not over");
+    let told = at(16_000)[0].clone();
+    assert_eq!(told["peer_id"], ada.as_str());
+    assert_eq!(told["sound_in"], json!({"word": "small_gaps", "score": 3.7}), "{told:#}");
+    assert_eq!(told["sound_out"], json!({"word": "clear", "score": 4.5}));
+    assert_eq!((&told["picture_out"]["word"], told.get("picture_in")), (&json!("smooth"), None));
+}

@@ -160,7 +160,7 @@ impl Folded {
     /// What the record says as well: all but the moment, and what is not in it.
     pub fn of_record(people: &Value) -> String {
         let mut people = people.clone();
-        for key in ["at", "minutes_consumed", "waiting", "reset", "quality", "next_after"] {
+        for key in ["at", "minutes_consumed", "waiting", "reset", "quality", "elsewhere", "next_after"] {
             people.as_object_mut().unwrap().remove(key);
         }
         for person in people["people"].as_array_mut().unwrap() {

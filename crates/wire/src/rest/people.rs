@@ -32,10 +32,15 @@ pub struct People {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub waiting: Option<Vec<Waiting>>,
-    /// `elsewhere`: another node runs the session, and only that one knows how good its calls are and who waits.
+    /// How good the calls of those are whose calls are looked at, over the last quarter of a minute. Not part of the record
+    /// either; absent where another node has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub quality: Option<Elsewhere>,
+    pub quality: Option<Vec<PersonQuality>>,
+    /// Another node runs the session: only that one knows who waits and how good calls are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub elsewhere: Option<bool>,
     /// There are more people: ask for those `after` this.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -46,11 +51,58 @@ pub struct People {
     pub reset: Option<bool>,
 }
 
-/// Another node knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Elsewhere {
-    Elsewhere,
+/// How good the call of one device is. What is not known, or not there, is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PersonQuality {
+    pub peer_id: String,
+    /// The worst of what it hears.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sound_in: Option<Judged>,
+    /// What it sends, as it reaches the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sound_out: Option<Judged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub picture_in: Option<Judged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub picture_out: Option<Judged>,
+    /// To the server and back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rtt_ms: Option<u32>,
+    /// Share of packets to the device that did not arrive the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub packet_loss: Option<f64>,
+    /// What the line to the device is thought to carry, in bit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub available_bitrate: Option<u64>,
+}
+
+/// A verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Judged {
+    /// Sound: `clear`, `small_gaps`, `hard_to_follow`, `broken`. Pictures: `smooth`, `small_or_uneven`, `stops_now_and_then`,
+    /// `keeps_stopping`. Either: `nothing` came although it was not switched off.
+    pub word: String,
+    /// Mean opinion score, estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub score: Option<f64>,
+    /// Of pictures: the most telling reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub because: Option<String>,
+}
+
+/// `event: quality` of a stream: of those whose words are others now. It has no number, because it is not in the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QualityNews {
+    pub quality: Vec<PersonQuality>,
 }
 
 /// What the people add up to. At any later moment `t`, in milliseconds since 1970, they have spent

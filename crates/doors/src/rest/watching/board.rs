@@ -114,7 +114,7 @@ impl Board {
 
     /// Looks once: in memory, and in the store for those of other nodes.
     async fn look(&self, in_store: bool) -> Result<(), ApiError> {
-        let Sources { store, teller } = &self.sources;
+        let Sources { store, teller, .. } = &self.sources;
         let (now, own) = (teller.clock.now(), teller.hub.name().to_owned());
         let mut found: BTreeMap<SessionId, (Summary, String)> = BTreeMap::new();
         // Others write to a store that is shared.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use salon_core::{MeetingId, SessionId};
+use salon_core::{MeetingId, PeerId, SessionId, Timestamp};
+use salon_quality::Standing;
 use salon_store::SessionRow;
 use salon_wire::rest::people as wire;
 use tokio::sync::{broadcast, watch};
@@ -39,6 +40,9 @@ const LOOK_IN_STORE_EVERY: Duration = Duration::from_secs(1);
 /// How soon to look again after that came to nothing.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
+/// How often it is judged how good calls are, in milliseconds: they are looked at so often (`salon_quality`).
+const JUDGE_EVERY_MS: i64 = 5_000;
+
 /// How long somebody who waits in the session's inbox may take.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,9 @@ struct Current {
     /// On another node, as it was when last looked.
     elsewhere: Option<SessionRow>,
     waiting: Vec<wire::Waiting>,
+    /// How good calls were when that was last judged.
+    standings: Vec<(PeerId, Standing)>,
+    judged_at: Timestamp,
 }
 
 /// How somebody begins to watch.
@@ -152,7 +159,8 @@ impl Feed {
         let is_here = current.elsewhere.is_none();
         let people = wire::People {
             waiting: is_here.then(|| current.waiting.clone()),
-            quality: (!is_here).then_some(wire::Elsewhere::Elsewhere),
+            quality: is_here.then(|| current.standings.iter().map(|(peer, it)| people::quality(peer, it)).collect()),
+            elsewhere: (!is_here).then_some(true),
             reset: Some(true),
             ..people::people(record, at, minutes)
         };
@@ -203,7 +211,7 @@ impl Feed {
 
     /// Tells what has happened; answers with when to look again.
     async fn look(&self) -> Result<Duration, ApiError> {
-        let Sources { store, teller } = &self.sources;
+        let Sources { store, teller, .. } = &self.sources;
         let now = teller.clock.now();
         let here = teller.hub.summary(self.meeting.as_str(), now)?;
         let elsewhere = match &here {
@@ -247,6 +255,7 @@ impl Feed {
         match is_here {
             true => {
                 self.look_who_waits().await;
+                self.judge(now);
                 Ok(LOOK_HERE_EVERY)
             }
             false => Ok(LOOK_THERE_EVERY),
@@ -258,7 +267,8 @@ impl Feed {
         let told = until.saturating_sub(KEPT as u64);
         let read = Fold::read(&self.sources.store, session, until, told).await?;
         let (fold, frames) = read.ok_or_else(|| ApiError::internal(format_args!("session {session} has no record")))?;
-        let new = Current { fold, kept: frames.into(), elsewhere, waiting: Vec::new() };
+        let new =
+            Current { fold, kept: frames.into(), elsewhere, waiting: Vec::new(), standings: Vec::new(), judged_at: Timestamp(0) };
         let mut current = self.current();
         if self.news.receiver_count() > 0 {
             let text = self.snapshot(&new)?;
@@ -292,6 +302,23 @@ impl Feed {
             }
         }
         Ok(())
+    }
+
+    /// Tells whose calls are better or worse than when last looked.
+    fn judge(&self, now: Timestamp) {
+        let mut current = self.current();
+        let Some(current) = current.as_mut().filter(|current| now.since(current.judged_at) >= JUDGE_EVERY_MS) else { return };
+        current.judged_at = now;
+        let record = &current.fold.people;
+        let (began, present) = (record.started.started_at, record.present().map(|peer| &peer.who.peer));
+        let standings = self.sources.quality.standings((&record.started.session, began), now, present);
+        let before = |peer: &PeerId| current.standings.iter().find(|(known, _)| known == peer).map(|(_, it)| it.words());
+        let news = standings.iter().filter(|(peer, it)| before(peer).unwrap_or_default() != it.words());
+        let quality: Vec<_> = news.map(|(peer, it)| people::quality(peer, it)).collect();
+        current.standings = standings;
+        if !quality.is_empty() {
+            let _ = self.news.send(Frame { what: What::State, text: aside("quality", &wire::QualityNews { quality }) });
+        }
     }
 
     /// Tells who waits to be let in, if that is news.

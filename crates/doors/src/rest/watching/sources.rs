@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use salon_quality::Quality;
 use salon_store::Store;
 
 use crate::rest::live::Teller;
@@ -18,4 +19,5 @@ pub const OLD_AFTER: Duration = Duration::from_secs(10);
 pub struct Sources {
     pub store: Store,
     pub teller: Teller,
+    pub quality: Quality,
 }
