@@ -179,7 +179,8 @@ pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Res
             memory,
         });
     }
-    let resumed = resume::go_on(&mut shards, &left, &directory);
+    let threads = shards.iter_mut().map(|shard| resume::Thread { engine: &mut shard.engine, neighbours: &shard.neighbours });
+    let resumed = resume::go_on(&mut threads.collect::<Vec<_>>(), &left, &directory);
     for shard in shards {
         thread::Builder::new().name(format!("media-{}", shard.recipe.me)).spawn(move || shard.run())?;
     }

@@ -9,46 +9,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::repeat::Repeated;
+use crate::slot::Slot;
 use str0m::config::CryptoProvider;
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{
-    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial, ProtocolVersion, SrtpProfile,
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial, ProtocolVersion,
 };
-
-/// Where the keys of one connection appear when its handshake is done.
-#[derive(Clone, Debug, Default)]
-pub struct Slot(Arc<OnceLock<(KeyingMaterial, SrtpProfile)>>);
-
-impl Slot {
-    /// As after a handshake.
-    pub fn with(keys: KeyingMaterial, profile: SrtpProfile) -> Self {
-        Self(Arc::new(OnceLock::from((keys, profile))))
-    }
-
-    pub fn keys(&self) -> Option<&(KeyingMaterial, SrtpProfile)> {
-        self.0.get()
-    }
-
-    /// The keys as they are kept for another process: the number of the profile (RFC 5764 section 4.1.2, RFC 7714 section
-    /// 14.2), then the material. None before the handshake is done.
-    pub fn to_bytes(&self) -> Option<Vec<u8>> {
-        let (keys, profile) = self.keys()?;
-        let number = PROFILES.iter().find(|(_, known)| known == profile)?.0;
-        Some([&number.to_be_bytes()[..], keys].concat())
-    }
-
-    /// None if these are no such bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (number, keys) = bytes.split_first_chunk::<2>()?;
-        let number = u16::from_be_bytes(*number);
-        let (_, profile) = PROFILES.iter().find(|(known, _)| *known == number)?;
-        // Two keys and two salts, none longer than this.
-        (4..=88).contains(&keys.len()).then(|| Self::with(KeyingMaterial::new(keys), *profile))
-    }
-}
-
-const PROFILES: [(u16, SrtpProfile); 3] =
-    [(0x0001, SrtpProfile::AES128_CM_SHA1_80), (0x0007, SrtpProfile::AEAD_AES_128_GCM), (0x0008, SrtpProfile::AEAD_AES_256_GCM)];
 
 thread_local! {
     /// str0m makes the DTLS instance while it builds an `Rtc`, with no word from us; this carries the slot there.
@@ -153,8 +119,7 @@ impl DtlsInstance for Instance {
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
         let output = self.dtls.poll_output(buf);
         if let DtlsOutput::KeyingMaterial(keys, profile) = &output {
-            // Only the first: a later handshake on the same connection is not a thing in WebRTC.
-            let _ = self.slot.0.set((KeyingMaterial::new(keys), *profile));
+            self.slot.set(KeyingMaterial::new(keys), *profile);
         }
         output
     }

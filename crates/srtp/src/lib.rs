@@ -8,8 +8,10 @@ mod keys;
 mod open;
 mod repeat;
 mod seal;
+mod slot;
 
 pub use cipher::End;
-pub use keys::{Slot, crypto, overhear, repeat};
+pub use keys::{crypto, overhear, repeat};
 pub use open::{RtcpOpener, RtpOpener};
 pub use seal::Sealer;
+pub use slot::Slot;

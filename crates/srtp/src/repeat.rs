@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, KeyingMaterial, ProtocolVersion};
 
-use crate::keys::Slot;
+use crate::slot::Slot;
 
 /// Nothing is ever due.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);

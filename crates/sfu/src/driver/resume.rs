@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Shard;
 use super::clock::{now, wall};
 use super::directory::Directory;
 use super::memory::Memory;
+use super::neighbours::Neighbours;
+use crate::engine::Engine;
 use crate::engine::saved::Saved;
 use crate::{ProducerId, Resumed, TransportId};
 
@@ -46,19 +47,25 @@ pub(super) fn open(folder: Option<&Path>, ports: &[u16]) -> (VecDeque<Memory>, V
     (memories, left)
 }
 
+/// A media thread that does not run yet.
+pub(super) struct Thread<'a> {
+    pub engine: &'a mut Engine,
+    pub neighbours: &'a Neighbours,
+}
+
 /// Goes on with what is left, for each thread.
-pub(super) fn go_on(shards: &mut [Shard], left: &[Vec<Saved>], directory: &Arc<Directory>) -> Vec<Resumed> {
+pub(super) fn go_on(threads: &mut [Thread<'_>], left: &[Vec<Saved>], directory: &Arc<Directory>) -> Vec<Resumed> {
     let mut all = Vec::new();
     let mut going: Vec<(usize, &Saved)> = Vec::new();
     let now = now();
-    for (thread, (shard, left)) in shards.iter_mut().zip(left).enumerate() {
+    for (thread, (Thread { engine, .. }, left)) in threads.iter_mut().zip(left).enumerate() {
         for saved in left {
             let resumed = told(saved);
-            if !shard.engine.resume_transport(now, saved) {
+            if !engine.resume_transport(now, saved) {
                 continue;
             }
             if directory.resume(now, &resumed, thread).is_err() {
-                shard.engine.close_transport(now, &resumed.transport);
+                engine.close_transport(now, &resumed.transport);
                 continue;
             }
             going.push((thread, saved));
@@ -71,21 +78,23 @@ pub(super) fn go_on(shards: &mut [Shard], left: &[Vec<Saved>], directory: &Arc<D
             let producer = ProducerId::from(consumer.producer.as_str());
             let Some(home) = directory.producer(&producer).filter(|home| home != thread) else { continue };
             if shared.insert((producer.clone(), *thread)) {
-                shards[home].engine.share(&producer, &saved.room.as_str().into(), *thread);
+                threads[home].engine.share(&producer, &saved.room.as_str().into(), *thread);
             }
         }
     }
     for _ in 0..ROUNDS {
-        let carried = shards.iter_mut().map(|shard| shard.neighbours.carry(&mut shard.engine.crossings));
+        let carried = threads.iter_mut().map(|thread| thread.neighbours.carry(&mut thread.engine.crossings));
         // All of them, so no `all`.
         let done = carried.filter(|carried| !carried).count() == 0;
-        shards.iter_mut().for_each(Shard::cross_over);
+        for Thread { engine, neighbours } in threads.iter_mut() {
+            neighbours.receive(|from, crossing| engine.handle_crossing(now, from, crossing));
+        }
         if done {
             break;
         }
     }
     for (thread, saved) in &going {
-        shards[*thread].engine.resume_consumers(now, saved);
+        threads[*thread].engine.resume_consumers(now, saved);
     }
     let failed = left.iter().map(Vec::len).sum::<usize>() - all.len();
     if !all.is_empty() || failed > 0 {
