@@ -27,6 +27,8 @@ pub struct Peer {
     pub silenced: BTreeSet<Source>,
     /// Asks for the stage, or was called up.
     pub stage_wish: Option<StageWish>,
+    /// It was put out while its connection was broken, so its client cannot have heard of it.
+    pub put_out_unheard: bool,
     /// Somebody else gave it its name in this stay.
     pub named_by_other: bool,
     /// Its comings and goings, in order: the times it joined, and the times it left.
@@ -70,6 +72,7 @@ impl Peer {
             tracks: BTreeMap::new(),
             silenced: BTreeSet::new(),
             stage_wish: None,
+            put_out_unheard: false,
             named_by_other: false,
             stays: Vec::new(),
             counted_ms: 0,
@@ -194,6 +197,8 @@ impl Peer {
             Presence::Connected { since } | Presence::Disconnected { since, .. } => since,
             Presence::Left { .. } => return,
         };
+        let put_out = matches!(reason, LeaveReason::Kicked | LeaveReason::Deleted);
+        self.put_out_unheard = put_out && matches!(self.presence, Presence::Disconnected { .. });
         let stay_ms = left_at.since(since);
         self.earlier_ms += stay_ms;
         if self.counts() {

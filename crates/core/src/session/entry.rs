@@ -52,7 +52,7 @@ impl Session {
     /// Lets a peer in, back in, or into the waiting room.
     ///
     /// # Errors
-    /// `PeerIdTaken` for another participant's peer id, `MeetingInactive`, `Full`, `RecordFull`, `TooOften`; `NoSession` for a robot that comes
+    /// `PeerIdTaken` for another participant's peer id, `PutOut` for a peer that was removed while it was away, `MeetingInactive`, `Full`, `RecordFull`, `TooOften`; `NoSession` for a robot that comes
     /// before the people.
     pub fn join(&mut self, now: Timestamp, mut join: Join) -> Result<Entered, Refusal> {
         self.tick(now);
@@ -71,6 +71,11 @@ impl Session {
             Some(Presence::Disconnected { .. }) => {
                 self.take_join(&join, false)?;
                 Ok(self.come_back(join))
+            }
+            // Its client comes back by itself, as if nothing had been. Who wants to come again comes as another peer.
+            Some(Presence::Left { .. }) if known.is_some_and(|peer| peer.put_out_unheard) => {
+                self.tell_put_out(&join.peer);
+                Err(Refusal::PutOut)
             }
             Some(Presence::Left { .. }) | None => self.enter(join),
         }

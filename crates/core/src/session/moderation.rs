@@ -104,6 +104,10 @@ impl Session {
         } else {
             return;
         }
+        self.tell_put_out(peer);
+    }
+
+    pub(super) fn tell_put_out(&mut self, peer: &PeerId) {
         self.send(peer.clone(), Message::Kicked);
         self.outputs.push(Output::Hangup { peer: peer.clone() });
     }

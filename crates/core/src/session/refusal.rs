@@ -10,6 +10,8 @@ pub enum Refusal {
     NoSession,
     /// The caller has not joined, or is out again.
     NotJoined,
+    /// The caller was put out while its connection was broken, and comes back as if it had not been.
+    PutOut,
     /// The named peer is not here.
     UnknownPeer,
     /// The named person is not here.
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::NoSession => "no session is live in this meeting",
             Refusal::NotJoined => "join the meeting first",
+            Refusal::PutOut => "you were removed from this meeting",
             Refusal::UnknownPeer => "no such peer in this session",
             Refusal::UnknownParticipant => "no such participant in this session",
             Refusal::UnknownTrack => "no such track in this session",

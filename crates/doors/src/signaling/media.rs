@@ -93,7 +93,9 @@ pub async fn complete_join(caller: &Caller) -> Result<Answer, Trouble> {
     };
     // Clients ask for the connected meetings once, however often they come back (read in web SDK 2.0.2).
     let Some(parent) = caller.hub.family_of(&facts) else { return answer(&completed) };
-    let (view, peer) = (caller.hub.connected_view(&parent).await?, caller.peer.clone());
+    // Nobody stays out because another meeting cannot be asked.
+    let Ok(view) = caller.hub.connected_view(&parent).await else { return answer(&completed) };
+    let peer = caller.peer.clone();
     Ok(Answer::then(&completed, Duration::ZERO, move |session, _| session.tell_rooms(&peer, &view)))
 }
 

@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 
-use super::minutes::{Minutes, guest, host, id, join};
+use super::minutes::{Minutes, guest, host, id, join, participant};
 use crate::preset::Preset;
-use crate::session::Session;
+use crate::session::{Refusal, Session};
 
 #[test]
 fn a_dropped_socket_that_returns_counts_through_its_gap() {
@@ -379,4 +379,26 @@ fn a_session_that_had_ended_is_recovered_as_ended() {
     8:21 ana joins
          = s2: 1 live, 1 at most, 0.00 min
     ");
+}
+
+/// Its client comes back by itself, with the same peer id, and has not heard that it was removed.
+#[test]
+fn who_is_removed_while_away_stays_out_and_is_told_so_even_after_a_crash() {
+    for crash in [false, true] {
+        let mut meeting = Minutes::new();
+        meeting.enters(0, "hana", &host());
+        meeting.enters(0, "bo", &guest());
+        meeting.drops(1, "bo");
+        meeting.act(2, "hana removes bo", |session, now| session.kick(now, &id("hana"), &[id("bo")])).unwrap();
+        if crash {
+            meeting.dies(3, 4);
+        }
+        assert_eq!(meeting.tries_to_join(5, "bo", &guest()), Err(Refusal::PutOut));
+        assert!(meeting.text().contains("to bo: Kicked"), "{}", meeting.text());
+        assert!(!meeting.session.record().unwrap().peers[&id("bo")].is_present());
+        // Whoever heard of it may come again, and so may a new page.
+        meeting.joins(6, "cy", &guest());
+        meeting.does(7, "the API removes cy", |session, now| session.kick_participants(now, &[participant("cy")]));
+        meeting.joins(8, "cy", &guest());
+    }
 }
