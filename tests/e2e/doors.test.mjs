@@ -64,6 +64,9 @@ test('hosts see at once who waits, and let them in or not; who waits can leave',
   const bob = await opens('Bob', await link(meeting, 'Bob', 'group_call_guest'));
   await bob.enters();
   await bob.reads('You are in the waiting room');
+  await bob.page.setViewportSize({ width: 360, height: 640 });
+  const words = await bob.locator('rtk-waiting-screen p').boundingBox();
+  assert.ok(words.x >= 8 && words.x + words.width <= 352, `the words touch the edges of a phone: ${JSON.stringify(words)}`);
   const ada = await comesIn('Ada', meeting, 'group_call_host');
   const door = ada.page.getByRole('status', { name: 'Waiting room' });
   await door.getByText('1 person waits').waitFor();

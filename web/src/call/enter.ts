@@ -5,8 +5,8 @@
 
 import type Client from '@cloudflare/realtimekit';
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { keepBarInReach } from './bar-in-reach';
 import { drawEachMessageOnce } from './each-message-once';
+import { makeFit } from './fitting';
 import { NOTHING_YET, happenings, type Happening } from './happenings';
 import { hearRefusals, lastRefusal } from './refusals';
 import { BASE, keepSdkOnOwnOrigin } from './same-origin';
@@ -62,7 +62,7 @@ export async function enterCall(token: string, news: CallNews): Promise<Call> {
 
   const element = document.createElement('rtk-meeting') as KitElement;
   element.setAttribute('mode', 'fill');
-  keepBarInReach(element);
+  makeFit(element);
   const now = signal<Happening>(NOTHING_YET);
   let current = meeting;
   let stop = (): void => {};
