@@ -430,7 +430,11 @@ impl Line<'_> {
     async fn look_after_media(&mut self) -> Option<End> {
         let outlook = self.caller.media.outlook(&self.caller.meeting, &self.caller.peer).await;
         self.look_at = (outlook == Outlook::Narrow).then(|| tokio::time::Instant::now() + LOOK_EVERY);
-        (outlook == Outlook::Lost).then(|| End::because(close_code::AGAIN, "no media come through; connect anew"))
+        if outlook != Outlook::Lost {
+            return None;
+        }
+        tracing::debug!(peer.id = %self.caller.peer, "a socket ends because its client would lose its media for good");
+        Some(End::because(close_code::AGAIN, "no media come through; connect anew"))
     }
 
     async fn say_first_held_back(&mut self) -> Option<End> {

@@ -158,3 +158,23 @@ async fn someone_within_the_grace_can_be_removed() {
     assert_eq!(told.peer.unwrap().peer_id, bob.peer);
     assert_eq!(host.roster().await.len(), 1);
 }
+
+/// Its client comes back by itself, as whenever its connection broke.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_while_away_hears_of_it_on_return() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let mut host = house.host(&meeting, "Host").await.join_with_media().await;
+    let bob = house.guest(&meeting, "Bob").await.join_with_media().await.vanish();
+    house.counts(&meeting, Some(1)).await;
+    host.kick(&bob.peer).await;
+    host.forget().await;
+    let mut back = bob.connect().await;
+    assert_eq!(back.join().await.unwrap_err(), "you were removed from this meeting");
+    back.hear::<()>(room::KICK).await;
+    assert_eq!(back.hung_up().await, Some(1000), "which tells the client not to come back by itself");
+    assert_eq!(host.heard(room::JOIN_ROOM).await, 0);
+    assert_eq!(house.count(&meeting), Some(1));
+    bob.on_another_device().join().await;
+    assert_eq!(house.count(&meeting), Some(2), "a new page comes in with the same token");
+}
