@@ -50,7 +50,7 @@ pub enum Refusal {
     OnTheWay,
     /// The session's record holds as much as it may.
     RecordFull,
-    /// The session has as many peers, or the peer as many tracks, as the limits allow.
+    /// The session has as many peers, or as many screens are shared, as the limits allow.
     Full,
     /// Too much, or too long.
     TooLarge,

@@ -101,12 +101,13 @@ async fn who_was_muted_for_good_cannot_unmute() {
     assert_eq!(bob.refused(media::TOGGLE_PRODUCER, &on).await, "a host has muted everyone");
     let told: edge::PeerProducerToggleBroadcastResponse = bob.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
     assert!(told.producer_state.unwrap().pause, "his client is set right");
-    bob.publish("audio").await.unwrap();
+    let microphone = bob.publish("audio").await.unwrap();
     let told: edge::PeerProducerCreateBroadcastResponse = alice.hear(media::PEER_PRODUCER_CREATE_BROADCAST).await;
     assert!(told.producer_state.unwrap().pause, "nor does a new track help");
     assert_eq!(alice.heard(media::PEER_PRODUCER_TOGGLE_BROADCAST).await, 0);
 
     handle.call(|session, now| session.mute_all(now, true)).await.unwrap().unwrap();
+    let on = edge::ProducerToggleRequest { producer_id: microphone, pause: false };
     bob.tell(media::TOGGLE_PRODUCER, &on).await;
     let told: edge::PeerProducerToggleBroadcastResponse = alice.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
     assert!(!told.producer_state.unwrap().pause);
