@@ -213,7 +213,20 @@ async fn a_session_is_watched_on_any_node_and_goes_on_at_another() {
         }
     };
     assert_eq!((&line["node"], &line["live_participants"]), (&"n1".into(), &1.into()));
-    // What one node has told, the other goes on from.
+    // What one node has told, the other goes on from, also of a session that it has not seen yet.
+    let other = first.meeting("Elsewhere").await;
+    let path = |query: &str| format!("{}/meetings/{other}/active-session/people/stream?wait=1{query}", support::KIT);
+    let open = async |app: &TestApp, query: &str| {
+        Stream::open(app.running.addr, &path(query), &[("authorization", "Bearer dev-token")]).await.expect("a stream")
+    };
+    let mut waits = open(&second, "").await;
+    waits.hear("none").await;
+    let mut sees = open(&first, "").await;
+    first.enter(&other, "eve").await;
+    let id = sees.hear("snapshot").await.id.expect("an id");
+    let mut goes_on = open(&second, &format!("&after={id}")).await;
+    first.enter(&other, "zoe").await;
+    assert_eq!(goes_on.next().await.expect("it goes on").name, "change");
     let mut moved = watch(&second, near.last_id.clone().as_deref()).await;
     first.running.doors.stop.cancel();
     first.running.doors.hub.let_go();

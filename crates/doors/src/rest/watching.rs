@@ -102,7 +102,16 @@ impl Watching {
         let until = Instant::now() + WITHIN;
         let joined = loop {
             if let Some(of) = cursor.take_if(|cursor| !feed.follows(&cursor.session)) {
-                backlog.extend(self.rest(caller, meeting, &of).await?);
+                match self.rest(caller, meeting, &of).await? {
+                    Some(rest) => backlog.extend(rest),
+                    // It has begun, or come here, a moment ago.
+                    None if Instant::now() < until => {
+                        cursor = Some(of);
+                        sleep(AGAIN_AFTER).await;
+                        continue;
+                    }
+                    None => return Err(salon_live::Unavailable.into()),
+                }
             }
             match feed.join(cursor.as_ref(), BEHIND_AT_MOST) {
                 Ok(joined) => break joined,
@@ -188,18 +197,17 @@ impl Watching {
         });
     }
 
-    /// What was still to be told of a session that is over; nothing if there is too much of it, or no such session.
-    async fn rest(&self, caller: &Caller, meeting: &MeetingId, of: &Cursor) -> Result<Vec<Bytes>, ApiError> {
+    /// What was still to be told of a session that is over; nothing if there is too much of it, or no such session. None of
+    /// one that is live.
+    async fn rest(&self, caller: &Caller, meeting: &MeetingId, of: &Cursor) -> Result<Option<Vec<Bytes>>, ApiError> {
         let row = self.0.sources.store.session_row(&caller.app, &of.session).await?;
-        let Some(row) = row.filter(|row| row.summary.meeting == *meeting) else { return Ok(Vec::new()) };
+        let Some(row) = row.filter(|row| row.summary.meeting == *meeting) else { return Ok(Some(Vec::new())) };
         if row.summary.ended_at.is_none() {
-            // It lives, and this node cannot tell of it.
-            return Err(salon_live::Unavailable.into());
+            return Ok(None);
         }
         match row.summary.seq.saturating_sub(of.seq) {
-            0 => Ok(Vec::new()),
-            behind if behind > BEHIND_AT_MOST => Ok(Vec::new()),
-            _ => self.replay(&of.session, of.seq, row.summary.seq).await,
+            1..=BEHIND_AT_MOST => self.replay(&of.session, of.seq, row.summary.seq).await.map(Some),
+            _ => Ok(Some(Vec::new())),
         }
     }
 
