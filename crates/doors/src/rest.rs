@@ -7,6 +7,8 @@
 mod active_session;
 mod api_keys;
 mod apps;
+mod audit_log;
+mod audited;
 mod auth;
 mod body;
 mod chat_files;
@@ -215,6 +217,7 @@ fn holder() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(api_keys::list, api_keys::create),
         routes!(api_keys::show, api_keys::update, api_keys::delete),
         routes!(api_keys::rotate),
+        routes!(audit_log::list),
     ]
 }
 

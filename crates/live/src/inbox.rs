@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use salon_core::{ParticipantId, PeerId, Session, Timestamp};
+use salon_store::acting::Acting;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +51,8 @@ pub(crate) type Release = Box<dyn FnOnce() + Send>;
 
 /// What reaches a session's task.
 pub(crate) enum Input {
-    Act(Act),
+    /// And who answers for it, where somebody does.
+    Act(Act, Option<Arc<Acting>>),
     Attach {
         newcomer: Newcomer,
         pushes: mpsc::Sender<Push>,
@@ -136,7 +138,7 @@ impl Handle {
                 let _ = reply.send(result);
             })
         });
-        self.inbox.send(Input::Act(act)).await.map_err(|_| Unavailable)?;
+        self.inbox.send(Input::Act(act, Acting::current())).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)
     }
 
@@ -146,7 +148,7 @@ impl Handle {
             act(session, now);
             Box::new(|| {})
         });
-        let _ = self.inbox.try_send(Input::Act(act));
+        let _ = self.inbox.try_send(Input::Act(act, None));
     }
 
     /// Binds a socket to a peer: what the session tells the peer goes there from now on. An older socket of the same

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
+use salon_store::acting::{Act, Acting};
 use salon_store::{Append, SessionAppend};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -134,6 +135,8 @@ struct Step {
     outputs: Vec<Output>,
     /// The session after it, if something is to be remembered.
     summary: Option<Summary>,
+    /// Who answers for it, where somebody does.
+    acting: Option<Arc<Acting>>,
 }
 
 impl Step {
@@ -153,7 +156,7 @@ impl Step {
         let outputs = session.take_outputs();
         let remembers = outputs.iter().any(|output| matches!(output, Output::Remember { .. }));
         let summary = if remembers { session.record().map(|record| record.summary()) } else { None };
-        Self { release, outputs, summary }
+        Self { release, outputs, summary, acting: None }
     }
 }
 
@@ -200,8 +203,12 @@ impl SessionTask {
                 steps.push(Step::take(&mut self.session, None));
             }
             for input in inputs {
+                let acting = match &input {
+                    Input::Act(_, acting) => acting.clone(),
+                    _ => None,
+                };
                 let release = self.handle(input, now);
-                let step = Step::take(&mut self.session, release);
+                let step = Step { acting, ..Step::take(&mut self.session, release) };
                 self.close_doors(&step);
                 steps.push(step);
             }
@@ -243,7 +250,7 @@ impl SessionTask {
 
     fn handle(&mut self, input: Input, now: Timestamp) -> Option<Release> {
         match input {
-            Input::Act(act) => Some(act(&mut self.session, now)),
+            Input::Act(act, _) => Some(act(&mut self.session, now)),
             Input::Attach { newcomer, pushes, removed, reply } => {
                 let connection = self.attach(newcomer, pushes, removed);
                 Some(Box::new(move || {
@@ -352,7 +359,13 @@ impl SessionTask {
             if let Some(before) = &before {
                 before.saving(self.node.clock.now());
             }
-            self.save(sessions).await?;
+            // Those of steps that changed nothing have nothing to be written with.
+            let acting = steps.iter().filter(|step| step.summary.is_some()).filter_map(|step| step.acting.clone());
+            let acting: Vec<_> = acting.filter(|acting| !acting.is_settled()).collect();
+            self.save(sessions, acting.iter().map(|acting| acting.act()).collect()).await?;
+            for acting in acting {
+                acting.settle();
+            }
             let summary = self.session.summary();
             self.live.show(summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, &self.node.told)));
             if let Some(before) = &before {
@@ -399,9 +412,9 @@ impl SessionTask {
         appends
     }
 
-    async fn save(&mut self, sessions: Vec<SessionAppend>) -> Result<(), End> {
+    async fn save(&mut self, sessions: Vec<SessionAppend>, acts: Vec<Act>) -> Result<(), End> {
         let count = sessions.iter().map(|append| append.events.len() as u64).sum();
-        let append = Append { run: self.node.run.clone(), sessions };
+        let append = Append { run: self.node.run.clone(), sessions, acts };
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {

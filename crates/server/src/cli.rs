@@ -4,7 +4,9 @@
 //! Invariant: exit code 2 is a mistake in what was asked for (arguments, settings), 1 a failure while doing it.
 //! Next: `cli/settings.rs`, then a file per family of commands.
 
+mod account;
 mod app;
+mod audit;
 mod database;
 mod help;
 mod process;
@@ -20,6 +22,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
 use crate::private::keep_to_ourselves;
 use app::AppCommand;
+use audit::AuditCommand;
 use process::{print, runtime};
 use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
@@ -47,6 +50,9 @@ enum Command {
     /// Make and list the apps of accounts: the walls between their meetings
     #[command(subcommand, after_help = help::APP)]
     App(AppCommand),
+    /// Check the log of who did what
+    #[command(subcommand, after_help = help::AUDIT)]
+    Audit(AuditCommand),
     /// End a session that nobody can
     #[command(subcommand, after_help = help::SESSION)]
     Session(SessionCommand),
@@ -91,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
         Command::Token(command) => token::run(command),
         Command::App(command) => app::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::Session(command) => session::run(command),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {

@@ -76,6 +76,8 @@ fn every_help_shows_examples() {
         "token create",
         "token list",
         "token revoke",
+        "audit",
+        "audit verify",
         "app",
         "app create",
         "app list",
@@ -88,7 +90,7 @@ fn every_help_shows_examples() {
         assert!(help.contains("Examples:\n"), "{help}");
         assert!(help.contains(format!("  salon {command}").trim_end()), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
-        if !["", "token", "app"].contains(&command) {
+        if !["", "token", "app", "audit"].contains(&command) {
             assert!(help.contains("Settings come from"), "{help}");
         }
     }
@@ -236,6 +238,26 @@ fn a_token_is_made_listed_and_revoked() {
     // By the token itself.
     salon(&["token", "revoke", other.trim(), &data]).ok();
     assert_eq!(salon(&["token", "list", "--account", "acme", &data]).ok(), "");
+}
+
+#[test]
+fn what_is_done_at_the_command_line_is_in_the_audit_log() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let token = salon(&["token", "create", "--account", "acme", "--label", "Ann's own", &data]).ok();
+    salon(&["app", "create", "main", "--account", "acme", &data]).ok();
+    salon(&["token", "revoke", token.trim(), &data]).ok();
+    salon(&["token", "create", "--account", "other", &data]).ok();
+    // Looking is no act.
+    salon(&["token", "list", "--account", "acme", &data]).ok();
+    let out = salon(&["audit", "verify", &data]).ok();
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        (&lines[0][..4], &lines[1][..4]),
+        (&["acme", "3", "entries", "whole"][..], &["other", "1", "entries", "whole"][..])
+    );
+    assert_eq!(salon(&["audit", "verify", "--account", "acme", &data]).ok().lines().next(), out.lines().next());
+    assert!(salon(&["audit", "verify", "--account", "nobody", &data]).ok().starts_with("nobody  0 entries  whole  0000"));
 }
 
 #[test]

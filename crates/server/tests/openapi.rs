@@ -60,6 +60,7 @@ const OWN: &[(&str, &str)] = &[
 
 /// The same beside the apps of an account.
 const OWN_OF_ACCOUNTS: &[(&str, &str)] = &[
+    ("get", "/accounts/{account_id}/audit-log"),
     ("get", "/accounts/{account_id}/api-keys"),
     ("post", "/accounts/{account_id}/api-keys"),
     ("get", "/accounts/{account_id}/api-keys/{key_id}"),

@@ -11,6 +11,8 @@ mod watcher;
 mod access;
 #[path = "rest/api_keys.rs"]
 mod api_keys;
+#[path = "rest/audit_log.rs"]
+mod audit_log;
 #[path = "rest/breakouts.rs"]
 mod breakouts;
 #[path = "rest/changes.rs"]

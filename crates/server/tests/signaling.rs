@@ -21,6 +21,8 @@ mod watcher;
 
 #[path = "signaling/admission.rs"]
 mod admission;
+#[path = "signaling/audit.rs"]
+mod audit;
 #[path = "signaling/changed_permissions.rs"]
 mod changed_permissions;
 #[path = "signaling/chat.rs"]

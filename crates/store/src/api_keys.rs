@@ -7,8 +7,9 @@ use std::fmt::Write;
 use salon_core::{AccountId, ApiKeyId, Reach, Scope, Timestamp};
 
 use crate::Store;
-use crate::engine::{Arg, Row, Tx, args, built, transaction};
+use crate::engine::{Arg, Row, Tx, args, built};
 use crate::error::{Error, Result, Rule};
+use crate::transact::{run, transaction};
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -46,7 +47,7 @@ const INSERT: &str = "insert into api_keys (id, hash, account_id, email, label, 
 impl Store {
     /// Stores a key. One whose secret is there already stays as it is.
     pub async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
-        self.db.run(INSERT, insert_args(key)).await.map(drop)
+        run(&self.db, INSERT, insert_args(key)).await.map(drop)
     }
 
     /// Stores a new key. False if the account has `most` already, `Conflict(IdTaken)` if its secret is another's.
@@ -150,7 +151,7 @@ impl Store {
 
     /// Forgets a key. `NotFound` if it is not there.
     pub async fn revoke_api_key(&self, hash: &[u8; 32]) -> Result<()> {
-        match self.db.run("delete from api_keys where hash = $1", args![hash]).await? {
+        match run(&self.db, "delete from api_keys where hash = $1", args![hash]).await? {
             0 => Err(Error::NotFound),
             _ => Ok(()),
         }

@@ -3,6 +3,7 @@
 
 use salon_core::{Event, Notice, Summary};
 
+use crate::acting::Act;
 use crate::run_id::RunId;
 
 /// What one caller wants written, all or nothing: the events of a session, or the end of one and the start of the
@@ -13,6 +14,8 @@ pub struct Append {
     pub run: RunId,
     /// In this order; an end comes before the start that it makes room for.
     pub sessions: Vec<SessionAppend>,
+    /// What of it the audit log is to say, in this order: written with the events, or not at all.
+    pub acts: Vec<Act>,
 }
 
 /// The next events of one session.

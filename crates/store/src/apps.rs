@@ -5,10 +5,11 @@
 use salon_core::{AccountId, AppId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Row, args, built, transaction};
+use crate::engine::{Row, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, by_creation, search_text};
 use crate::presets::{Preset, insert_preset};
+use crate::transact::transaction;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {

@@ -6,11 +6,12 @@
 use salon_core::{MeetingId, ParticipantId, PresetId, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Tx, args, built, transaction};
+use crate::engine::{Tx, args, built};
 use crate::error::{Error, Result};
 use crate::meetings::{self, Meeting, read_meeting};
 use crate::participants::{self, Participant, read_row};
 use crate::sessions::{self, SessionRow, read_session};
+use crate::transact::transaction;
 
 /// Most sessions of connected meetings told of one session.
 const MAX_BREAKOUTS: u32 = 500;

@@ -7,11 +7,13 @@ use salon_core::notice::{News, Notice};
 use salon_core::{SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{args, built, transaction};
+use crate::acting;
+use crate::engine::{args, built};
 use crate::error::{Error, Result, Rule};
 use crate::outbox::entries::announce;
 use crate::ownership::owner_seen;
 use crate::record;
+use crate::transact::transaction;
 
 impl Store {
     /// Ends a live session at the last moment at which its owner was seen: those in it left then. Answers with that moment.
@@ -32,6 +34,7 @@ impl Store {
                 owner_seen(&self.db)
             );
             let row = tx.one(built(sql), args![session]).await?.ok_or(Error::NotFound)?;
+            acting::of_app(&row.id("app_id")?);
             let ended_at = row.time("seen_ms")?.max(row.time("updated_ms")?);
             let growing = row.int("live")?.saturating_mul(ended_at.0).saturating_sub(row.int("live_since_ms")?).max(0);
             let seq = row.count::<u64>("last_seq")? + 1;

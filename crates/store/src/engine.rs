@@ -45,7 +45,12 @@ pub(crate) enum Row {
 }
 
 /// An open transaction; dropped without `commit`, it is undone.
-pub(crate) enum Tx {
+pub(crate) struct Tx {
+    on: On,
+    has_written: bool,
+}
+
+enum On {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
@@ -119,10 +124,11 @@ impl Db {
     }
 
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Db::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        let on = match self {
+            Db::Sqlite { write, .. } => On::Sqlite(write.begin_with("begin immediate").await?),
+            Db::Postgres(pool) => On::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { on, has_written: false })
     }
 
     /// Makes a `select` keep others from changing the rows it found until the transaction ends.
@@ -168,40 +174,62 @@ impl Db {
 impl Tx {
     pub async fn all(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Vec<Row>> {
         let sql = sql.into_sql_str();
-        Ok(match self {
-            Tx::Sqlite(tx) => rows(sqlite(sql, args).fetch_all(&mut **tx).await?, Row::Sqlite),
-            Tx::Postgres(tx) => rows(postgres(sql, args).fetch_all(&mut **tx).await?, Row::Postgres),
+        Ok(match &mut self.on {
+            On::Sqlite(tx) => rows(sqlite(sql, args).fetch_all(&mut **tx).await?, Row::Sqlite),
+            On::Postgres(tx) => rows(postgres(sql, args).fetch_all(&mut **tx).await?, Row::Postgres),
         })
     }
 
     pub async fn one(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Option<Row>> {
         let sql = sql.into_sql_str();
-        Ok(match self {
-            Tx::Sqlite(tx) => sqlite(sql, args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
-            Tx::Postgres(tx) => postgres(sql, args).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+        Ok(match &mut self.on {
+            On::Sqlite(tx) => sqlite(sql, args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            On::Postgres(tx) => postgres(sql, args).fetch_optional(&mut **tx).await?.map(Row::Postgres),
         })
     }
 
     pub async fn run(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64> {
         let sql = sql.into_sql_str();
-        Ok(match self {
-            Tx::Sqlite(tx) => sqlite(sql, args).execute(&mut **tx).await?.rows_affected(),
-            Tx::Postgres(tx) => postgres(sql, args).execute(&mut **tx).await?.rows_affected(),
-        })
+        let touched = match &mut self.on {
+            On::Sqlite(tx) => sqlite(sql, args).execute(&mut **tx).await?.rows_affected(),
+            On::Postgres(tx) => postgres(sql, args).execute(&mut **tx).await?.rows_affected(),
+        };
+        self.has_written |= touched > 0;
+        Ok(touched)
+    }
+
+    /// Runs a statement that writes and returns the row that it touched.
+    pub async fn run_returning(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Option<Row>> {
+        let row = self.one(sql, args).await?;
+        self.has_written |= row.is_some();
+        Ok(row)
+    }
+
+    /// Whether any row was touched.
+    pub fn has_written(&self) -> bool {
+        self.has_written
+    }
+
+    /// A `select` that keeps others from changing what it found, as [`Db::for_update`].
+    pub fn held(&self, sql: &'static str) -> AssertSqlSafe<String> {
+        match self.on {
+            On::Sqlite(_) => built(sql.to_owned()),
+            On::Postgres(_) => built(format!("{sql} for update")),
+        }
     }
 
     /// Commits if `outcome` is `Ok`, undoes everything if it is not.
     pub async fn finish<T>(self, outcome: Result<T>) -> Result<T> {
         if outcome.is_ok() {
-            match self {
-                Tx::Sqlite(tx) => tx.commit().await?,
-                Tx::Postgres(tx) => tx.commit().await?,
+            match self.on {
+                On::Sqlite(tx) => tx.commit().await?,
+                On::Postgres(tx) => tx.commit().await?,
             }
         } else {
             // The outcome is the better error; a rollback that fails closes the connection, which undoes as well.
-            let _ = match self {
-                Tx::Sqlite(tx) => tx.rollback().await,
-                Tx::Postgres(tx) => tx.rollback().await,
+            let _ = match self.on {
+                On::Sqlite(tx) => tx.rollback().await,
+                On::Postgres(tx) => tx.rollback().await,
             };
         }
         outcome

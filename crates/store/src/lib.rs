@@ -4,9 +4,11 @@
 //! Never reads the clock, except the database's own where nodes share it.
 //! Next: `writer.rs` and `ownership.rs`, the two that are more than tables.
 
+pub mod acting;
 mod api_keys;
 mod append;
 mod apps;
+mod audit;
 mod chat_files;
 mod connected;
 mod edits;
@@ -27,12 +29,14 @@ mod record;
 mod run_id;
 mod sessions;
 mod settings;
+mod transact;
 mod webhooks;
 mod writer;
 
 pub use api_keys::{ApiKey, USED_EVERY_MS};
 pub use append::{Append, SessionAppend};
 pub use apps::App;
+pub use audit::{AuditEntry, AuditFilter, Chain};
 pub use chat_files::{ChatFile, Uploaded};
 pub use connected::Brought;
 pub use error::{Corrupt, Error, Result, Rule};

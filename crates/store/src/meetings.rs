@@ -10,6 +10,7 @@ use crate::edits::{Loaded, edit};
 use crate::engine::{Arg, Row, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, by_creation, search_text};
+use crate::transact::run;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Meeting {
@@ -52,7 +53,7 @@ pub(crate) const COLUMNS: &str = "id, app_id, parent_id, title, active, record_o
 impl Store {
     /// Stores a new meeting. `NotFound` if there is no such app, `Conflict(IdTaken)` if the id exists.
     pub async fn create_meeting(&self, meeting: &Meeting) -> Result<()> {
-        match self.db.run(INSERT, insert_args(meeting)).await {
+        match run(&self.db, INSERT, insert_args(meeting)).await {
             Ok(0) => Err(Error::Conflict(Rule::IdTaken)),
             Ok(_) => Ok(()),
             Err(err) if err.is_foreign_key() => Err(Error::NotFound),
@@ -121,7 +122,7 @@ impl Store {
             meeting.updated_at,
             version,
         ];
-        Ok((self.db.run(sql, row).await? > 0).then_some(meeting))
+        Ok((run(&self.db, sql, row).await? > 0).then_some(meeting))
     }
 }
 

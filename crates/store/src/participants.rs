@@ -6,11 +6,12 @@ use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 
 use crate::Store;
 use crate::edits::{Loaded, edit};
-use crate::engine::{Arg, Row, args, built, transaction};
+use crate::engine::{Arg, Row, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
 use crate::meetings::{Meeting, read_meeting};
 use crate::presets::Preset;
+use crate::transact::{run, transaction};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Participant {
@@ -110,7 +111,7 @@ impl Store {
             participant.updated_at,
             version,
         ];
-        match self.db.run(sql, row).await {
+        match run(&self.db, sql, row).await {
             Ok(0) => {}
             Ok(_) => return Ok(Some(participant)),
             Err(err) if err.is_foreign_key() => return Err(Error::NotFound),

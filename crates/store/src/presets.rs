@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::Store;
 use crate::edits::{Loaded, edit};
-use crate::engine::{Row, Tx, args, built, transaction};
+use crate::engine::{Row, Tx, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, by_creation, search_text};
+use crate::transact::transaction;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preset {
@@ -98,7 +99,7 @@ impl Store {
                 "delete from presets where app_id = $1 and id = $2 \
                  and not exists (select 1 from participants where preset_id = $2) returning {COLUMNS}"
             );
-            match tx.one(built(sql), args![app, id]).await {
+            match tx.run_returning(built(sql), args![app, id]).await {
                 Ok(Some(row)) => return read_preset(&row),
                 Ok(None) => {}
                 // Someone was given the preset between the question and the deletion.

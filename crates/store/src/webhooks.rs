@@ -6,9 +6,10 @@ use salon_core::{AppId, Timestamp, WebhookId};
 
 use crate::Store;
 use crate::edits::{Loaded, edit};
-use crate::engine::{Row, args, built, transaction};
+use crate::engine::{Row, args, built};
 use crate::error::{Error, Result};
 use crate::outbox::entries::{events, read_events, rouse};
+use crate::transact::transaction;
 
 /// A registration. Holds secrets: not for logs.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ pub mod active_session;
 pub mod ai_config;
 pub mod api_keys;
 pub mod apps;
+pub mod audit_log;
 pub mod default_presets;
 pub mod envelope;
 pub mod internals;

@@ -134,6 +134,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether this is a message that the caller said, on whichever device.
+    pub fn has_said(&self, caller: &PeerId, id: &ChatId) -> bool {
+        self.read_as(caller, id).is_ok_and(|(message, me)| message.author == me)
+    }
+
     /// Pins a message for all who see it, or unpins it: people their own, and those who may pin people any they see.
     pub fn pin_message(
         &mut self,

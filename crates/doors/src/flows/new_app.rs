@@ -2,6 +2,7 @@
 //! Next: `presets.rs`, what a new app begins with.
 
 use salon_core::{AccountId, AppId, Timestamp};
+use salon_store::acting;
 use salon_store::{App, Store};
 
 use crate::flows::presets;
@@ -16,6 +17,7 @@ pub const MAX_NAME_CHARS: usize = 128;
 /// `Conflict(AppName)` if the account has one of this name.
 pub async fn new_app(store: &Store, account: AccountId, name: String, now: Timestamp) -> salon_store::Result<App> {
     let app = App { id: fresh_id::<AppId>(), account, name, created_at: now };
+    acting::about("app", app.id.as_str());
     store.create_app(&app, &presets::defaults(&app.id, now)).await?;
     Ok(app)
 }

@@ -10,6 +10,7 @@ use salon_core::event::Actor;
 use salon_core::limits::MAX_POLL_QUESTION_CHARS;
 use salon_core::session::{NewPoll, PollView, Refusal};
 use salon_core::{MeetingId, ParticipantId, Timestamp};
+use salon_store::acting;
 use salon_store::{Meeting, Store};
 use salon_wire::rest::active_session as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
@@ -100,6 +101,7 @@ pub async fn kick(
     let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let found = find(&hub, &store, &meeting, &handle, &targets).await?;
     let ids = found.ids.clone();
+    ids.iter().for_each(|id| acting::about("participant", id.as_str()));
     let kicked = handle.call(move |session, now| session.kick_participants(now, &ids)).await?;
     data(wire::Affected { action: "kick".to_owned(), participants: found.those(&kicked, &targets)? })
 }
@@ -140,6 +142,7 @@ pub async fn mute(
     let (meeting, handle) = task(&hub, &store, &caller, &meeting).await?;
     let found = find(&hub, &store, &meeting, &handle, &targets).await?;
     let ids = found.ids.clone();
+    ids.iter().for_each(|id| acting::about("participant", id.as_str()));
     let muted = handle.call(move |session, now| session.mute_participants(now, &ids)).await?;
     data(wire::Affected { action: "mute".to_owned(), participants: found.those(&muted, &targets)? })
 }
@@ -184,6 +187,7 @@ pub async fn poll(
         anonymous: body.anonymous.unwrap_or(false),
         hide_votes: body.hide_votes.unwrap_or(false),
     };
+    acting::about("poll", new.id.as_str());
     let by_name = caller.app.to_string();
     let asked = handle.call(move |session, now| session.create_poll(now, &Actor::Api, &by_name, new)).await?;
     let poll = asked.map_err(|refusal| match refusal {

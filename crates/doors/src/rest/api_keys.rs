@@ -5,6 +5,7 @@
 use axum::extract::State;
 use salon_core::{ApiKeyId, AppId, Reach, Scope, Timestamp};
 use salon_live::Clock;
+use salon_store::acting;
 use salon_store::{ApiKey, Error as StoreError, Store};
 use salon_wire::rest::api_keys as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
@@ -93,6 +94,7 @@ pub async fn create(
         used_at: None,
         former: None,
     };
+    acting::about("key", key.id.as_str());
     if !store.create_api_key(&key, MAX_KEYS).await? {
         return Err(ApiError::unprocessable(format!("An account has at most {MAX_KEYS} API keys; revoke one first")));
     }

@@ -19,6 +19,7 @@ use salon_store::{Admission, ApiKey};
 use crate::host_names;
 use crate::keys::{Keys, digest};
 use crate::rates::{LateRates, Rates};
+use crate::rest::audited::Holder;
 use crate::rest::error::ApiError;
 use crate::rest::settings::Scraping;
 use crate::tokens::Tokens;
@@ -122,6 +123,7 @@ impl Gate {
             Who::Scraper => self.scraping.admit(&parts.headers)?,
             Who::Account => {
                 let (key, _) = self.account(parts).await?;
+                parts.extensions.insert(Holder { key: key.clone(), app: None });
                 allows(&key, needed)?;
                 parts.extensions.insert(Owner { account: key.account.clone(), key });
             }
@@ -133,6 +135,7 @@ impl Gate {
                 if self.keys.account_of(&app).await?.as_ref() != Some(account) {
                     return Err(no_app());
                 }
+                parts.extensions.insert(Holder { key: key.clone(), app: Some(app.clone()) });
                 covers(&key, &app)?;
                 allows(&key, needed)?;
                 parts.extensions.insert(Caller { app, account: account.clone(), key: shown });
@@ -146,6 +149,7 @@ impl Gate {
             }
             Who::OldApp | Who::OldAppOrGuest => {
                 let (key, shown, app) = self.basic(parts).await?;
+                parts.extensions.insert(Holder { key: key.clone(), app: Some(app.clone()) });
                 covers(&key, &app)?;
                 allows(&key, needed)?;
                 parts.extensions.insert(Caller { app, account: key.account.clone(), key: shown });

@@ -19,6 +19,7 @@ use axum::response::IntoResponse;
 use crate::host_names::{HostNames, host};
 use crate::metrics::Metrics;
 use crate::refused::Refused;
+use crate::rest::audited;
 use crate::rest::auth::{AUTH_KEY, Gate};
 use crate::rest::error::{ApiError, Cause};
 use crate::rest::rules::Rules;
@@ -73,10 +74,18 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
     } else {
         let answered = async {
             let (mut parts, body) = request.into_parts();
-            match desk.gate.admit(rule.who, &mut parts).await {
-                Ok(()) => next.run(Request::from_parts(parts, body)).await,
-                Err(refused) => {
+            let admitted = desk.gate.admit(rule.who, &mut parts).await;
+            let acting = audited::acting(&parts, desk.gate.clock.now());
+            match (admitted, acting) {
+                (Ok(()), None) => next.run(Request::from_parts(parts, body)).await,
+                (Ok(()), Some(acting)) => {
+                    audited::audited(&desk.gate.store, &acting, next.run(Request::from_parts(parts, body))).await
+                }
+                (Err(refused), acting) => {
                     let refused = refused.into_response();
+                    if let Some(acting) = acting.filter(|_| refused.status() == StatusCode::FORBIDDEN) {
+                        audited::refused(&desk.gate.store, &acting).await;
+                    }
                     if shows_credential(&parts.headers) && matches!(refused.status().as_u16(), 401 | 403) {
                         desk.refused.tell(route.as_ref().map(MatchedPath::as_str), refused.status().as_u16());
                     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use salon_core::session::ConnectedNews;
 use salon_core::{MeetingId, Timestamp};
+use salon_store::acting;
 use salon_store::{Meeting, MeetingFilter, Store};
 use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
@@ -81,6 +82,7 @@ pub async fn create(
         deleted_at: None,
     };
     let meeting = filled(blank, body, &keep_alive)?;
+    acting::about("meeting", meeting.id.as_str());
     store.create_meeting(&meeting).await?;
     created(to_wire(meeting)?)
 }

@@ -4,6 +4,7 @@
 
 use axum::extract::State;
 use salon_core::{MeetingId, ParticipantId, Timestamp};
+use salon_store::acting;
 use salon_store::{Error as StoreError, Page as Part, Participant, ParticipantRow, Preset, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::participants as wire;
@@ -76,6 +77,7 @@ pub async fn add(
         created_at: now,
         updated_at: now,
     };
+    acting::about("participant", participant.id.as_str());
     store.create_participant(&participant).await.map_err(|error| match error {
         // Meeting and preset were there a moment ago, and meetings are never deleted.
         StoreError::NotFound => no_preset(&body.preset_name),

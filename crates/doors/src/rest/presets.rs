@@ -4,6 +4,7 @@
 
 use axum::extract::State;
 use salon_core::PresetId;
+use salon_store::acting;
 use salon_store::{Error as StoreError, Preset, Rule, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::presets as wire;
@@ -56,6 +57,7 @@ pub async fn create(
 ) -> Answer<wire::Preset> {
     let body = checked(body)?;
     let preset = stored(&caller.app, fresh_id(), body, clock.now());
+    acting::about("preset", preset.id.as_str());
     store.create_preset(&preset).await.map_err(|error| refused(error, &preset.id, &preset.name))?;
     data(to_wire(preset)?)
 }

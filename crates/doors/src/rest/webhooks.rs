@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use salon_core::{AppId, WebhookId};
 use salon_live::Clock;
+use salon_store::acting;
 use salon_store::{Error as StoreError, Store, Webhook};
 use salon_webhooks::{Guard, Webhooks};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
@@ -59,6 +60,7 @@ pub async fn create(
     let webhook = changed(blank, whole(body), &webhooks.guard)?;
     // The first one ever makes the key, which takes a while; the first event is not to wait for that.
     key(&webhooks).await?;
+    acting::about("webhook", webhook.id.as_str());
     if !store.create_webhook(&webhook, MAX_WEBHOOKS).await? {
         return Err(ApiError::unprocessable(format!("An app has at most {MAX_WEBHOOKS} webhooks; delete one first")));
     }

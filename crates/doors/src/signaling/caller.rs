@@ -1,12 +1,14 @@
 //! Who sends a message, and what goes back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
-use salon_core::{MeetingId, ParticipantId, PeerId, Session, Timestamp};
+use salon_core::{AppId, MeetingId, ParticipantId, PeerId, Session, Timestamp};
 use salon_media::Owners;
 use salon_store::Store;
+use salon_store::acting::{self, Acting, By, Outcome};
 
 use crate::flows::travel::Travel;
 use crate::signaling::trouble::Trouble;
@@ -18,18 +20,37 @@ use salon_live::{Handle, Hub, Removed};
 pub struct Caller {
     pub handle: Handle,
     pub meeting: MeetingId,
+    pub app: AppId,
     pub participant: ParticipantId,
     pub peer: PeerId,
     /// Until then its token opens the door of a waiting room.
     pub let_in_until: Option<Timestamp>,
     /// Raised when the peer is put out: what its socket asks for after that does not happen.
     pub removed: Removed,
+    /// The address that its socket came from.
+    pub from: Option<IpAddr>,
 
     pub hub: Hub,
     pub media: Arc<Owners>,
     pub store: Store,
     pub clock: Clock,
     pub travel: Travel,
+}
+
+impl Caller {
+    /// What it does to others, for the audit log.
+    pub fn acting(&self, what: &str) -> Arc<Acting> {
+        Acting::new(acting::Act {
+            account: None,
+            app: Some(self.app.clone()),
+            by: By::Participant(self.participant.clone()),
+            what: format!("socket {what}"),
+            subjects: vec![("meeting".to_owned(), self.meeting.to_string())],
+            from: self.from.map(|from| from.to_string()),
+            at: self.clock.now(),
+            outcome: Outcome::Done,
+        })
+    }
 }
 
 /// Something to be done in a session.

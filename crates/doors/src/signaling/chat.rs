@@ -7,6 +7,7 @@ use salon_core::event::{ChatContent, ChatKind};
 use salon_core::record::ChatMessage;
 use salon_core::session::{Act, ChatNews, ChatOnly, ChatPage, ChatTo};
 use salon_core::{ChatId, ParticipantId, Session, Timestamp};
+use salon_store::acting::{self, Acting};
 use salon_wire::event_id::chat as event;
 use salon_wire::signaling::socket::chat as wire;
 use salon_wire::signaling::socket::chat::get_paginated_chat_message_filters::Filters;
@@ -46,8 +47,16 @@ pub async fn edit(caller: &Caller, request: wire::EditChatMessageRequest) -> Res
 pub async fn delete(caller: &Caller, request: wire::DeleteChatMessageRequest) -> Result<Answer, Trouble> {
     no_channels(request.channel_id)?;
     let id = chat_id(&request.chat_id)?;
-    let peer = caller.peer.clone();
-    caller.handle.call(move |session, now| session.delete_message(now, &peer, &id)).await??;
+    acting::about("message", id.as_str());
+    let (peer, acting) = (caller.peer.clone(), Acting::current());
+    let delete = move |session: &mut Session, now| {
+        if session.has_said(&peer, &id) {
+            // People's own words are theirs to take back.
+            acting.inspect(|acting| acting.settle());
+        }
+        session.delete_message(now, &peer, &id)
+    };
+    caller.handle.call(delete).await??;
     answer(&wire::DeleteChatMessageResponse { chat_id: request.chat_id, channel_id: None })
 }
 

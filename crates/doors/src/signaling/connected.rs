@@ -14,6 +14,7 @@ use salon_core::MeetingId;
 use salon_core::limits::{MAX_BROADCAST_IDS, MAX_CONNECTED_MEETINGS, MAX_MOVED};
 use salon_core::session::{ConnectedNews, ConnectedView, Move, Refusal, RoomView};
 use salon_store::Meeting;
+use salon_store::acting;
 use salon_wire::signaling::socket::room as wire;
 
 use crate::flows::family::Family;
@@ -74,6 +75,7 @@ pub async fn create(caller: &Caller, request: wire::CreateConnectedRoomsRequest)
         ..parent.clone()
     };
     let rooms: Vec<Meeting> = titles.into_iter().map(room).collect();
+    rooms.iter().for_each(|room| acting::about("meeting", room.id.as_str()));
     if !caller.store.create_connected_meetings(&parent.id, &rooms, MAX_CONNECTED_MEETINGS).await? {
         return Err(Refusal::Full.into());
     }
@@ -91,6 +93,7 @@ pub async fn delete(caller: &Caller, request: wire::DisableConnectedRoomsRequest
     let Family { parent, .. } = own_family(caller).await?;
     let ids = from_wire::ids(request);
     let known: Vec<MeetingId> = ids.iter().filter_map(|id| MeetingId::parse(id).ok()).collect();
+    known.iter().for_each(|id| acting::about("meeting", id.as_str()));
     let deleted = caller.store.delete_connected_meetings(&parent.id, &known, caller.clock.now()).await?;
     if deleted.is_empty() {
         return Err(Refusal::UnknownMeeting.into());
@@ -124,6 +127,11 @@ pub async fn move_people(caller: &Caller, request: wire::MovePeersBetweenRoomsRe
         return Err(Trouble::Malformed("people are moved from one meeting to another"));
     }
     let people = from_wire::departures(request.participants)?;
+    if people.iter().all(|person| person.participant == caller.participant) {
+        acting::never_mind();
+    }
+    acting::about("meeting", destination.as_str());
+    people.iter().for_each(|person| acting::about("participant", person.participant.as_str()));
     let mut wish = Move {
         source: source.clone(),
         destination: destination.clone(),

@@ -9,8 +9,42 @@ use crate::signaling::caller::{Answer, Caller};
 use crate::signaling::trouble::Trouble;
 use crate::signaling::{chat, connected, later, media, polls, presets, room, stage, stores};
 
-/// Obeys one message.
+/// Obeys one message; what it does to others is in the audit log with what it changes.
 pub async fn dispatch(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
+    let Some(what) = moderating(event) else { return obey(caller, event, payload).await };
+    let acting = caller.acting(what);
+    let answer = acting.scope(obey(caller, event, payload)).await?;
+    if event == event_id::room::DENY_WAITING_ROOM_REQUESTS && !acting.is_settled() {
+        // Those who wait are in no record, so neither is that they were turned away.
+        caller.store.note_act(&acting.act()).await?;
+    }
+    Ok(answer)
+}
+
+/// What messages are called that may do something to others.
+fn moderating(event: u32) -> Option<&'static str> {
+    use event_id::{chat as c, media as m, presets as p, room as r};
+    Some(match event {
+        r::KICK => "kick",
+        r::KICK_ALL => "kick all",
+        r::ACCEPT_WAITING_ROOM_REQUESTS => "admit",
+        r::DENY_WAITING_ROOM_REQUESTS => "deny",
+        r::GRANT_STAGE_ACCESS => "grant stage",
+        r::DENY_STAGE_ACCESS => "deny stage",
+        r::LEAVE_STAGE => "take off stage",
+        r::CREATE_CONNECTED_ROOMS => "create connected meetings",
+        r::DELETE_CONNECTED_ROOMS => "delete connected meetings",
+        r::MOVE_PEERS => "move",
+        m::CHANGE_DISPLAY_NAME => "rename",
+        m::HOST_CONTROL_PEER => "mute",
+        m::HOST_CONTROL_ALL_PEERS => "mute all",
+        c::DELETE_MESSAGE => "delete message",
+        p::UPDATE_USER_PRESET => "change permissions",
+        _ => return None,
+    })
+}
+
+async fn obey(caller: &Caller, event: u32, payload: Bytes) -> Result<Answer, Trouble> {
     use event_id::{chat as c, media as m, plugins, polls as pl, presets as p, room as r};
     // A client that was removed still takes its media down before it closes.
     if caller.removed.is_raised() && event != m::LEAVE_ROOM {

@@ -9,6 +9,7 @@ use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
 use salon_core::session::{Act, Mute, Refusal};
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
+use salon_store::acting;
 use salon_wire::signaling::media::{self as wire, Target, edge};
 
 use crate::ids::random_id;
@@ -303,6 +304,10 @@ pub async fn set_layers(caller: &Caller, request: edge::UpdateConsumersSimulcast
 
 pub async fn rename(caller: &Caller, request: edge::PeerDisplayNameEditRequest) -> Result<Answer, Trouble> {
     let target = peer_id(&request.participant_id)?;
+    if target == caller.peer {
+        acting::never_mind();
+    }
+    acting::about("peer", target.as_str());
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.rename(now, &peer, &target, &request.display_name)).await??;
     answer(&edge::PeerDisplayNameEditResponse { status: "success".to_string() })
@@ -311,6 +316,7 @@ pub async fn rename(caller: &Caller, request: edge::PeerDisplayNameEditRequest) 
 pub async fn mute_peer(caller: &Caller, request: edge::HostMediaControlForPeerRequest) -> Result<Answer, Trouble> {
     let target = peer_id(&request.participant_id)?;
     let mute = Mute { audio: request.audio, video: request.video, screen_share: request.scree_share };
+    acting::about("peer", target.as_str());
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.host_mute(now, &peer, Some(&target), mute)).await??;
     answer(&edge::HostMediaControlForPeerResponse { status: "success".to_string() })

@@ -7,6 +7,7 @@ use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry};
 use salon_core::session::{NewPermissions, Refusal};
 use salon_core::{ParticipantId, PeerId};
+use salon_store::acting;
 use salon_wire::signaling::socket::{preset as wire, room::RecorderType};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,7 @@ fn peer_preset(
 /// what the answer says for its own otherwise.
 pub async fn change(caller: &Caller, request: wire::UpdatePeersPresetRequest) -> Result<Answer, Trouble> {
     let wanted = request.update_peers_presets.into_iter().map(from_wire).collect::<Result<Vec<_>, _>>()?;
+    wanted.iter().for_each(|new| acting::about("participant", new.participant.as_str()));
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.change_permissions(now, &peer, &wanted)).await??;
     answer(&wire::UpdatePeersPresetResponse::default())

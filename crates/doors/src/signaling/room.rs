@@ -6,6 +6,7 @@ use prost::bytes::Bytes;
 use salon_core::Session;
 use salon_core::event::Actor;
 use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts};
+use salon_store::acting;
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
@@ -183,6 +184,7 @@ pub async fn peer(caller: &Caller, request: wire::GetPeerInfoRequest) -> Result<
 /// Removes people. There is no answer: the caller's client would take it for its own kick (seen in web SDK 2.0.2).
 pub async fn kick(caller: &Caller, request: wire::RemoveParticipantsRequest) -> Result<Answer, Trouble> {
     let peers = request.peer_ids.iter().take(MAX_IDS).map(|id| peer_id(id)).collect::<Result<Vec<_>, _>>()?;
+    peers.iter().for_each(|peer| acting::about("peer", peer.as_str()));
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.kick(now, &peer, &peers)).await??;
     Ok(Answer::None)
@@ -220,6 +222,7 @@ pub async fn waiting_list(caller: &Caller) -> Result<Answer, Trouble> {
 
 pub async fn admit(caller: &Caller, request: wire::AcceptWaitingRoomRequests) -> Result<Answer, Trouble> {
     let participants = participant_ids(&request.user_ids)?;
+    participants.iter().for_each(|who| acting::about("participant", who.as_str()));
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.admit(now, &peer, &participants)).await??;
     Ok(Answer::None)
@@ -227,6 +230,7 @@ pub async fn admit(caller: &Caller, request: wire::AcceptWaitingRoomRequests) ->
 
 pub async fn deny(caller: &Caller, request: wire::DenyWaitingRoomRequests) -> Result<Answer, Trouble> {
     let participants = participant_ids(&request.user_ids)?;
+    participants.iter().for_each(|who| acting::about("participant", who.as_str()));
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.deny(now, &peer, &participants)).await??;
     Ok(Answer::None)

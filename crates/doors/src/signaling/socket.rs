@@ -3,11 +3,13 @@
 //! A socket that floods, stalls or falls silent is let go; its peer then has the grace time to come back.
 //! Next: `dispatch.rs`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use prost::Message as _;
@@ -116,7 +118,13 @@ pub struct Address {
 }
 
 /// Takes a socket in, if its token speaks for a participant of that meeting.
-pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(
+    State(porch): State<Arc<Porch>>,
+    Query(address): Query<Address>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let from = from.map(|Extension(ConnectInfo(from))| from.ip().to_canonical());
     let Some((bearer, expires)) = porch.tokens.read(&address.auth_token) else {
         porch.refused.tell(Some("/ws"), 401);
         return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
@@ -154,7 +162,7 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         move |socket| async move {
             let _open = open;
             // Tracked, so that a node that stops records who was here before it closes its store.
-            porch.tasks.track_future(run(&porch, socket, admission, bearer, peer)).await;
+            porch.tasks.track_future(run(&porch, socket, admission, bearer, (peer, from))).await;
         },
     )
 }
@@ -200,8 +208,14 @@ impl End {
     }
 }
 
-async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admission, bearer: Bearer, peer: PeerId) {
-    let Bearer { meeting, participant, let_in_until, .. } = bearer;
+async fn run(
+    porch: &Porch,
+    mut socket: WebSocket,
+    admission: salon_store::Admission,
+    bearer: Bearer,
+    (peer, from): (PeerId, Option<IpAddr>),
+) {
+    let Bearer { meeting, app, participant, let_in_until, .. } = bearer;
     // A preset that cannot be read lets nobody in, so it makes no host.
     let is_host = presets::permissions(&admission.preset).is_ok_and(|preset| preset.is_host());
     let newcomer = Newcomer { peer: peer.clone(), participant: participant.clone(), is_host };
@@ -218,10 +232,12 @@ async fn run(porch: &Porch, mut socket: WebSocket, admission: salon_store::Admis
     let caller = Caller {
         handle,
         meeting,
+        app,
         participant,
         peer,
         let_in_until,
         removed,
+        from,
         hub: porch.hub.clone(),
         media: porch.media.clone(),
         store: porch.store.clone(),

@@ -7,6 +7,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::Session;
 use salon_core::session::{Act, PeerView, Refusal, Stage, StageNews, StageRequest};
+use salon_store::acting;
 use salon_wire::event_id::room as r;
 use salon_wire::signaling::socket::{livestreaming as wire, room};
 
@@ -29,6 +30,7 @@ pub async fn cancel(caller: &Caller) -> Result<Answer, Trouble> {
 
 pub async fn decide(caller: &Caller, user_ids: &[String], granted: bool) -> Result<Answer, Trouble> {
     let participants = participant_ids(user_ids)?;
+    participants.iter().for_each(|who| acting::about("participant", who.as_str()));
     let peer = caller.peer.clone();
     caller.handle.call(move |session, now| session.decide_stage(now, &peer, &participants, granted)).await??;
     Ok(Answer::None)
@@ -44,6 +46,10 @@ pub async fn leave(caller: &Caller, request: wire::LeaveStageRequest) -> Result<
     let participants = participant_ids(&request.user_ids)?;
     let peer = caller.peer.clone();
     let own = participants.contains(&caller.participant);
+    match participants.iter().all(|who| *who == caller.participant) {
+        true => acting::never_mind(),
+        false => participants.iter().for_each(|who| acting::about("participant", who.as_str())),
+    }
     caller.handle.call(move |session, now| session.leave_stage(now, &peer, &participants)).await??;
     Ok(if own { own_status(caller, Stage::Off) } else { Answer::Payload(Bytes::new()) })
 }

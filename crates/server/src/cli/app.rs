@@ -7,11 +7,12 @@ use salon_doors::flows::new_app::{MAX_NAME_CHARS, new_app};
 use salon_doors::rfc3339::rfc3339;
 use salon_store::{App, Error, MAX_PAGE, Page, Rule, Store};
 
+use super::account::account;
+use super::audit::by_operator;
 use super::database::{Missing, beside_servers};
 use super::help;
 use super::process::print;
 use super::settings::SettingsArgs;
-use super::token::account;
 use crate::config::{Config, Mode};
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +54,9 @@ pub(super) fn run(command: AppCommand) -> anyhow::Result<()> {
             let config = Config::load(&settings.sources(Mode::Beside))?;
             let now = salon_live::Clock::start().now();
             let app = beside_servers(&config, Missing::Make, async |store| {
-                new_app(store, account.clone(), name.clone(), now).await.map_err(|error| match error {
+                let making = new_app(store, account.clone(), name.clone(), now);
+                let made = by_operator("app create", Some(account.clone()), None, &[], making).await;
+                made.map_err(|error| match error {
                     Error::Conflict(Rule::AppName) => {
                         anyhow!("account {account} has an app called {name:?}: `salon app list --account {account}` shows its id")
                     }

@@ -90,6 +90,26 @@ Examples:
   salon token list --account acme --config salon.toml
   salon token revoke --account acme 3f9a1c --config salon.toml";
 
+pub(super) const AUDIT: &str = "\
+Every administrative and moderating act is in the audit log of its account: calls with an API key that change something,
+what hosts do to others, these commands. It is read over REST: GET /client/v4/accounts/ACCOUNT/audit-log.
+
+Examples:
+  salon audit verify --config salon.toml
+  salon audit verify --account acme --config salon.toml";
+
+pub(super) const AUDIT_VERIFY: &str = "\
+Reads the whole log and prints a line for each account: how many entries it has, and the hash of the last, which stands for
+all of them; or the first entry that was changed, taken out or put in, and then the exit code is 1. Keep the hash elsewhere:
+whoever can write to the database can write another chain, but not one with the same hash. Servers may run on, also with
+SQLite.
+
+Examples:
+  salon audit verify --config salon.toml
+  salon audit verify --account acme --set data=/var/lib/salon
+
+Settings come from the same places as those of `salon serve`.";
+
 pub(super) const APP: &str = "\
 Meetings, participants and presets belong to an app, and an account may have many. The address of each REST call names
 the account and the app's id. Servers may run on, also with SQLite.

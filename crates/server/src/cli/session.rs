@@ -5,6 +5,7 @@ use clap::Subcommand;
 use salon_core::SessionId;
 use salon_store::{Error, Rule};
 
+use super::audit::by_operator;
 use super::database::{Missing, with_store};
 use super::help;
 use super::process::print;
@@ -35,7 +36,9 @@ pub(super) fn run(command: SessionCommand) -> anyhow::Result<()> {
             let config = Config::load(&settings.sources(Mode::Beside))?;
             let ended_at = with_store(&config, Missing::Fail, async |store| {
                 let now = salon_live::Clock::start().now();
-                store.end_session(&session, now).await.map_err(|error| match error {
+                let ending = store.end_session(&session, now);
+                let ended = by_operator("session end", None, None, &[("session", session.as_str())], ending).await;
+                ended.map_err(|error| match error {
                     Error::NotFound => anyhow!("there is no session {session}"),
                     Error::Conflict(Rule::SessionEnded) => anyhow!("the session {session} is over already"),
                     error => error.into(),

@@ -6,6 +6,8 @@ use clap::Subcommand;
 use salon_core::{AccountId, AppId, Reach, Scope, Timestamp};
 use salon_store::{ApiKey, Error, Store};
 
+use super::account::account;
+use super::audit::by_operator;
 use super::database::{Missing, beside_servers};
 use super::help;
 use super::process::print;
@@ -83,10 +85,6 @@ fn app(text: &str) -> Result<AppId, String> {
     AppId::parse(text).map_err(|err| err.to_string())
 }
 
-pub(super) fn account(text: &str) -> Result<AccountId, String> {
-    AccountId::parse(text).map_err(|err| err.to_string())
-}
-
 pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     match command {
         TokenCommand::Create { account, label, email, scope, app, expires_days, settings } => {
@@ -113,7 +111,11 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
                         bail!("account {} has no app {app}; `salon app list --account {0}` shows what it has", key.account);
                     }
                 }
-                store.insert_api_key(&key).await.context("the token cannot be stored")
+                let storing = store.insert_api_key(&key);
+                let subject = [("key", key.id.as_str())];
+                by_operator("token create", Some(key.account.clone()), key.reach.app.clone(), &subject, storing)
+                    .await
+                    .context("the token cannot be stored")
             })?;
             eprintln!("A token for account {}. It is not shown again:", key.account);
             print(&format!("{secret}\n"))
@@ -130,7 +132,14 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
             let config = Config::load(&settings.sources(Mode::Beside))?;
             let hash = beside_servers(&config, Missing::Fail, async |store| {
                 let hash = find(store, &token, account.as_ref()).await?;
-                match store.revoke_api_key(&hash).await {
+                let key = store.api_key(&hash).await.context("the tokens cannot be read")?;
+                let (id, of) = match &key {
+                    Some(key) => (key.id.to_string(), Some(key.account.clone())),
+                    None => bail!("there is no such token"),
+                };
+                let app = key.and_then(|key| key.reach.app);
+                let revoking = store.revoke_api_key(&hash);
+                match by_operator("token revoke", of, app, &[("key", &id)], revoking).await {
                     Err(Error::NotFound) => bail!("there is no such token"),
                     outcome => outcome.context("the token cannot be revoked")?,
                 }

@@ -6,11 +6,12 @@ use salon_core::{AppId, DeliveryId, Event, Notice, Record, SessionId, Timestamp,
 use super::delivery::{DELIVERY, Delivery, DeliveryState, read_delivery};
 use super::entries::{Entry, Hook, fresh_delivery_id, insert};
 use crate::Store;
-use crate::engine::{Row, args, built, transaction};
+use crate::engine::{Row, args, built};
 use crate::error::{Corrupt, Error, Result};
 use crate::list::{Filter, Listing, Page};
 use crate::notice;
 use crate::sessions::MAX_EVENTS;
+use crate::transact::transaction;
 
 /// Which deliveries of a webhook to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

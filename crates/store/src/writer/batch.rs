@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use salon_core::{AppId, Event, MeetingId, SessionId};
 
+use crate::acting::Act;
 use crate::append::{Append, SessionAppend};
 use crate::error::{Error, Result, Rule};
 use crate::outbox::entries::{Entry, Hook};
@@ -34,6 +35,7 @@ pub(super) struct StoredSession {
 }
 
 /// What to write, and the answer for each append.
+#[derive(Default)]
 pub(super) struct Plan<'a> {
     /// Sessions that begin, in order, by the append that begins them.
     pub begun: Vec<(usize, Begun<'a>)>,
@@ -42,6 +44,8 @@ pub(super) struct Plan<'a> {
     pub events: Vec<(&'a SessionId, &'a Event)>,
     /// What webhooks are to be told of them.
     pub entries: Vec<Entry>,
+    /// What the audit log is to say of them.
+    pub acts: Vec<Act>,
     pub outcomes: Vec<Result<()>>,
 }
 
@@ -54,8 +58,7 @@ pub(super) struct Begun<'a> {
 
 /// Judges `appends` in order. Those in `lost` were seen to fail against rows that appeared after loading.
 pub(super) fn plan<'a>(mut stored: Stored, appends: &'a [Append], lost: &HashSet<usize>) -> Plan<'a> {
-    let mut plan =
-        Plan { begun: Vec::new(), changed: BTreeMap::new(), events: Vec::new(), entries: Vec::new(), outcomes: Vec::new() };
+    let mut plan = Plan::default();
     for (index, append) in appends.iter().enumerate() {
         let outcome = if stored.repeats.contains(&index) {
             Ok(())
@@ -80,6 +83,7 @@ pub(super) fn plan<'a>(mut stored: Stored, appends: &'a [Append], lost: &HashSet
 
 impl<'a> Plan<'a> {
     fn add(&mut self, stored: &Stored, index: usize, append: &'a Append) {
+        self.acts.extend(append.acts.iter().cloned());
         for last in &append.sessions {
             let Some(first) = last.events.first() else { continue };
             let session = &last.summary.session;

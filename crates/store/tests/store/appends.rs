@@ -54,7 +54,7 @@ on_both_engines! {
         other.sessions[0].events[0].seq = 2;
         refused!(store.append(other).await, Error::Conflict(Rule::NotContiguous));
         store.append(third).await.unwrap();
-        store.append(Append { run: run.clone(), sessions: Vec::new() }).await.unwrap();
+        store.append(Append { run: run.clone(), sessions: Vec::new(), acts: Vec::new() }).await.unwrap();
         assert_eq!(store.record(&id("s")).await.unwrap(), Some(talk.record.clone()));
 
         talk.end(4);
@@ -94,7 +94,7 @@ on_both_engines! {
 
         first.end(10);
         let mut second = Script::start("s2", "m");
-        let both = Append { run: run.clone(), sessions: vec![first.part(), second.part()] };
+        let both = Append { run: run.clone(), sessions: vec![first.part(), second.part()], acts: Vec::new() };
         store.append(both.clone()).await.unwrap();
         store.append(both).await.unwrap();
         assert_eq!(store.live_session_of(&id("m")).await.unwrap().unwrap().summary.session, id("s2"));
@@ -106,12 +106,12 @@ on_both_engines! {
         let run = bed.run("n1", "r1").await;
         let mut first = Script::start("s1", "m1");
         let mut busy = Script::start("s2", "m2");
-        store.append(Append { run: run.clone(), sessions: vec![first.part(), busy.part()] }).await.unwrap();
+        store.append(Append { run: run.clone(), sessions: vec![first.part(), busy.part()], acts: Vec::new() }).await.unwrap();
         let before = store.session_row(&id("a"), &id("s1")).await.unwrap().unwrap();
 
         first.end(10);
         let mut refused = Script::start("s3", "m2");
-        let append = Append { run: run.clone(), sessions: vec![first.part(), refused.part()] };
+        let append = Append { run: run.clone(), sessions: vec![first.part(), refused.part()], acts: Vec::new() };
         refused!(store.append(append).await, Error::Conflict(Rule::LiveSessionExists));
         let after = store.session_row(&id("a"), &id("s1")).await.unwrap().unwrap();
         // When its owner was seen moves on with the clock that nodes share.
@@ -223,7 +223,7 @@ on_both_engines! {
                 if n % 3 == 0 {
                     sessions.insert(0, rider.part());
                 }
-                tasks.push(tokio::spawn(async move { (n, store.append(Append { run, sessions }).await) }));
+                tasks.push(tokio::spawn(async move { (n, store.append(Append { run, sessions, acts: Vec::new() }).await) }));
             }
             let mut winners = Vec::new();
             for task in tasks {

@@ -8,6 +8,7 @@ mod script;
 
 mod admission;
 mod appends;
+mod audit;
 mod chat_files;
 mod connected;
 mod crash;

@@ -91,6 +91,6 @@ impl Script {
     }
 
     pub fn append(&mut self, run: &RunId) -> Append {
-        Append { run: run.clone(), sessions: vec![self.part()] }
+        Append { run: run.clone(), sessions: vec![self.part()], acts: Vec::new() }
     }
 }

@@ -49,7 +49,7 @@ fn append(parts: Vec<Part>) -> Append {
         events.retain(|event| event.seq >= part.from);
         SessionAppend { epoch: 1, events, notices: Vec::new(), summary: record.summary() }
     };
-    Append { run: RunId::new("r"), sessions: parts.into_iter().map(session).collect() }
+    Append { run: RunId::new("r"), sessions: parts.into_iter().map(session).collect(), acts: Vec::new() }
 }
 
 /// The session `old` of the meeting `m` is stored up to event 3.

@@ -1,0 +1,98 @@
+//! What is old enough to go: sessions that ended long ago, and what was measured in them.
+//! Invariant: a session goes from every list in one transaction, and what it leaves behind is known until it is gone, so a
+//! sweep that is cut off anywhere is finished by the next, and nobody meets half a record.
+//! Next: `docs/data.md`, for how long what is kept.
+
+use salon_core::{AppId, SessionId, Timestamp};
+
+use crate::Store;
+use crate::acting;
+use crate::engine::{args, built, transaction as quiet};
+use crate::error::Result;
+use crate::transact::transaction;
+
+/// Events of a gone session that one transaction deletes. More holds others up for longer.
+const EVENTS: u32 = 1_000;
+
+/// A session whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSession {
+    pub session: SessionId,
+    pub app: AppId,
+    pub ended_at: Timestamp,
+}
+
+impl Store {
+    /// Sessions that ended before `before`, oldest first, at most `most` of those after `after`. The last of a meeting that keeps
+    /// its chat is not among them: the next begins with its chat.
+    pub async fn old_sessions(
+        &self,
+        before: Timestamp,
+        after: Option<&OldSession>,
+        most: u32,
+    ) -> Result<Vec<OldSession>> {
+        let (at, id) = after.map_or((i64::MIN, ""), |last| (last.ended_at.0, last.session.as_str()));
+        let sql = "select s.id, s.app_id, s.ended_ms from sessions s \
+                   where s.ended_ms < $1 and (s.ended_ms > $2 or (s.ended_ms = $2 and s.id > $3)) \
+                   and not (exists (select 1 from meetings m where m.id = s.meeting_id and m.persist_chat = true) \
+                            and not exists (select 1 from sessions t where t.meeting_id = s.meeting_id \
+                                            and (t.created_ms > s.created_ms or (t.created_ms = s.created_ms and t.id > s.id)))) \
+                   order by s.ended_ms, s.id limit $4";
+        let rows = self.db.all(sql, args![before, at, id, most]).await?;
+        let read = |row: &crate::engine::Row| {
+            Ok(OldSession { session: row.id("id")?, app: row.id("app_id")?, ended_at: row.time("ended_ms")? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Takes a session that is over off every list, and says what is left to delete. False if somebody else did.
+    pub async fn bury_session(&self, old: &OldSession) -> Result<bool> {
+        acting::about("session", old.session.as_str());
+        transaction!(self.db, |tx| {
+            tx.run("delete from peer_quality where session_id = $1", args![&old.session]).await?;
+            let sql = "delete from sessions where id = $1 and ended_ms is not null";
+            if tx.run(sql, args![&old.session]).await? == 0 {
+                return Ok(false);
+            }
+            let sql = "insert into buried_sessions (session_id) values ($1) on conflict do nothing";
+            tx.run(sql, args![&old.session]).await?;
+            Ok(true)
+        })
+    }
+
+    /// Sessions that were buried and have left something.
+    pub async fn buried_sessions(&self, most: u32) -> Result<Vec<SessionId>> {
+        let sql = "select session_id from buried_sessions order by session_id limit $1";
+        self.db.all(sql, args![most]).await?.iter().map(|row| row.id("session_id")).collect()
+    }
+
+    /// Deletes some of what a buried session left. True once nothing is.
+    pub async fn clear_buried(&self, session: &SessionId) -> Result<bool> {
+        quiet!(self.db, |tx| {
+            let sql = format!(
+                "delete from session_events where session_id = $1 and seq in \
+                 (select seq from session_events where session_id = $1 order by seq limit {EVENTS})"
+            );
+            if tx.run(built(sql), args![session]).await? == u64::from(EVENTS) {
+                return Ok(false);
+            }
+            tx.run("delete from peer_quality_blocks where session_id = $1", args![session]).await?;
+            tx.run("delete from buried_sessions where session_id = $1", args![session]).await?;
+            Ok(true)
+        })
+    }
+
+    /// Deletes some of what was measured in calls before `before`. True once nothing of it is left.
+    pub async fn clear_quality(&self, before: Timestamp) -> Result<bool> {
+        quiet!(self.db, |tx| {
+            let mut all = true;
+            for (table, key) in [("peer_quality", "session_id, peer_id"), ("peer_quality_blocks", "session_id, peer_id, block")] {
+                let sql = format!(
+                    "delete from {table} where ({key}) in (select {key} from {table} where updated_ms < $1 limit {EVENTS})"
+                );
+                all &= tx.run(built(sql), args![before]).await? < u64::from(EVENTS);
+            }
+            Ok(all)
+        })
+    }
+}
