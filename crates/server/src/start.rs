@@ -10,6 +10,7 @@ mod dev;
 mod joint;
 mod media;
 mod memory;
+pub mod retention;
 mod secret;
 mod signals;
 mod warnings;
@@ -164,6 +165,11 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     tasks.spawn(salon_media::evict_overdue(owners.clone(), stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
     tasks.spawn(salon_webhooks::deliver(tell, stop.clone()));
+    let (days, now) = (retention::Days::of(&config), {
+        let clock = clock.clone();
+        move || clock.now()
+    });
+    tasks.spawn(retention::sweep(store.clone(), days, now, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for address in &config.metrics.listen {

@@ -39,6 +39,8 @@ mod page;
 mod people;
 #[path = "rest/quality.rs"]
 mod quality;
+#[path = "rest/retention.rs"]
+mod retention;
 #[path = "rest/shapes.rs"]
 mod shapes;
 #[path = "rest/shared_port.rs"]

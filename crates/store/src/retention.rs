@@ -3,11 +3,11 @@
 //! sweep that is cut off anywhere is finished by the next, and nobody meets half a record.
 //! Next: `docs/data.md`, for how long what is kept.
 
-use salon_core::{AppId, SessionId, Timestamp};
+use salon_core::{AppId, Timestamp};
 
 use crate::Store;
 use crate::acting;
-use crate::engine::{args, built, transaction as quiet};
+use crate::engine::{Row, args, built, transaction as quiet};
 use crate::error::Result;
 use crate::transact::transaction;
 
@@ -17,20 +17,17 @@ const EVENTS: u32 = 1_000;
 /// A session whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldSession {
-    pub session: SessionId,
-    pub app: AppId,
+    /// As it is stored: what cannot be read can go.
+    pub session: String,
+    /// `None` if it cannot be read.
+    pub app: Option<AppId>,
     pub ended_at: Timestamp,
 }
 
 impl Store {
     /// Sessions that ended before `before`, oldest first, at most `most` of those after `after`. The last of a meeting that keeps
     /// its chat is not among them: the next begins with its chat.
-    pub async fn old_sessions(
-        &self,
-        before: Timestamp,
-        after: Option<&OldSession>,
-        most: u32,
-    ) -> Result<Vec<OldSession>> {
+    pub async fn old_sessions(&self, before: Timestamp, after: Option<&OldSession>, most: u32) -> Result<Vec<OldSession>> {
         let (at, id) = after.map_or((i64::MIN, ""), |last| (last.ended_at.0, last.session.as_str()));
         let sql = "select s.id, s.app_id, s.ended_ms from sessions s \
                    where s.ended_ms < $1 and (s.ended_ms > $2 or (s.ended_ms = $2 and s.id > $3)) \
@@ -39,15 +36,16 @@ impl Store {
                                             and (t.created_ms > s.created_ms or (t.created_ms = s.created_ms and t.id > s.id)))) \
                    order by s.ended_ms, s.id limit $4";
         let rows = self.db.all(sql, args![before, at, id, most]).await?;
-        let read = |row: &crate::engine::Row| {
-            Ok(OldSession { session: row.id("id")?, app: row.id("app_id")?, ended_at: row.time("ended_ms")? })
+        let read = |row: &Row| {
+            let app = AppId::parse(&row.text("app_id")?).ok();
+            Ok(OldSession { session: row.text("id")?, app, ended_at: row.time("ended_ms")? })
         };
         rows.iter().map(read).collect()
     }
 
     /// Takes a session that is over off every list, and says what is left to delete. False if somebody else did.
     pub async fn bury_session(&self, old: &OldSession) -> Result<bool> {
-        acting::about("session", old.session.as_str());
+        acting::about("session", &old.session);
         transaction!(self.db, |tx| {
             tx.run("delete from peer_quality where session_id = $1", args![&old.session]).await?;
             let sql = "delete from sessions where id = $1 and ended_ms is not null";
@@ -60,14 +58,14 @@ impl Store {
         })
     }
 
-    /// Sessions that were buried and have left something.
-    pub async fn buried_sessions(&self, most: u32) -> Result<Vec<SessionId>> {
-        let sql = "select session_id from buried_sessions order by session_id limit $1";
-        self.db.all(sql, args![most]).await?.iter().map(|row| row.id("session_id")).collect()
+    /// Sessions that were buried and have left something: those that a sweep was cut off in.
+    pub async fn buried_sessions(&self) -> Result<Vec<String>> {
+        let sql = "select session_id from buried_sessions order by session_id";
+        self.db.all(sql, args![]).await?.iter().map(|row| row.text("session_id")).collect()
     }
 
     /// Deletes some of what a buried session left. True once nothing is.
-    pub async fn clear_buried(&self, session: &SessionId) -> Result<bool> {
+    pub async fn clear_buried(&self, session: &str) -> Result<bool> {
         quiet!(self.db, |tx| {
             let sql = format!(
                 "delete from session_events where session_id = $1 and seq in \

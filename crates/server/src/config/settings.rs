@@ -242,6 +242,15 @@ table::settings! {
         keep_days: u32 = 30, within(1, 3_650);
     }
 
+    /// For how long what is kept (docs/data.md). Files and what webhooks were told have settings of their own.
+    retention: Retention {
+        /// Days after its end when a session goes, with its record, its chat and what was measured in it. The last one of a
+        /// meeting with `persist_chat` stays. 0: never.
+        sessions_days: u32 = 0, within(0, 36_500);
+        /// Days after which what was measured in calls goes; the sessions themselves stay. 0: never.
+        quality_days: u32 = 0, within(0, 36_500);
+    }
+
     /// What is logged, to standard error.
     log: Log {
         /// A level of Salon (error, warn, info, debug, trace or off), or levels by its modules, as in

@@ -18,6 +18,7 @@ mod lists;
 mod nodes;
 mod opening;
 mod peer_quality;
+mod retention;
 mod rows;
 mod sessions;
 mod webhooks;
