@@ -99,10 +99,10 @@ Examples:
   salon audit verify --account acme --config salon.toml";
 
 pub(super) const AUDIT_VERIFY: &str = "\
-Reads the whole log and prints a line for each account: how many entries it has, and the hash of the last, which stands for
-all of them; or the first entry that was changed, taken out or put in, and then the exit code is 1. Keep the hash elsewhere:
-whoever can write to the database can write another chain, but not one with the same hash. Servers may run on, also with
-SQLite.
+Reads the whole log and prints a line for each account: how many entries it has, and the hash of the last, which stands
+for all of them; or the first entry that was changed, taken out or put in, and then the exit code is 1. Keep the hash
+elsewhere: whoever can write to the database can write another chain, but not one with the same hash. Servers may run
+on, also with SQLite.
 
 Examples:
   salon audit verify --config salon.toml
