@@ -1,7 +1,7 @@
 //! On whose behalf something is done: what the audit log will say of it.
 //! It goes with the task that does it, so whatever writes the act finds it, and nothing on the way need hand it on.
 //! Invariant: an act is noted once, with the first thing that is written of it.
-//! Next: `audit.rs`, where it is noted; `transact.rs`, which does so.
+//! Next: `chain.rs`, where it is noted; `transact.rs`, which does so.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};

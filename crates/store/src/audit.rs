@@ -1,15 +1,15 @@
 //! The audit log: who did what to what, when, from where. Each account has a chain of its own.
 //! Invariant: entries are added only; each holds the SHA-256 of itself and of the one before, so one that is changed, taken out
 //! or put in breaks the chain, and the head of the chain says how long it is.
-//! Next: `acting.rs`, what is to be noted; `transact.rs`, which adds it to the transaction of the act.
+//! Next: `acting.rs`, what is to be noted; `chain.rs`, how it is.
 
-use aws_lc_rs::digest::{Context, SHA256};
 use salon_core::{AccountId, ApiKeyId, AppId, ParticipantId, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Store;
 use crate::acting::{Act, By, Outcome};
-use crate::engine::{Row, Tx, args};
+use crate::chain::{hash, note, outcome_name};
+use crate::engine::{Row, args, built, transaction};
 use crate::error::{Error, Result};
 use crate::list::{Filter, Listing, Page};
 
@@ -53,62 +53,10 @@ const COLUMNS: &str = "number, account_id, app_id, by_kind, by_id, what, subject
 /// Entries that one step of a look through a chain reads.
 const STEP: u32 = 500;
 
-/// Adds acts to the chains of their accounts, those of one account in this order. What no account has, nobody could look for:
-/// it is left out.
-pub(crate) async fn note(tx: &mut Tx, acts: &[Act]) -> Result<()> {
-    let mut placed = Vec::with_capacity(acts.len());
-    for act in acts {
-        match account_of(tx, act).await? {
-            Some(account) => placed.push((account, act)),
-            None => tracing::warn!(what = act.what, "an act of no account is not in the audit log"),
-        }
-    }
-    // Chains are held until the commit; in one order everywhere, so that two transactions never wait for each other.
-    placed.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for (account, act) in placed {
-        let sql = "insert into audit_heads (account_id, number, hash) values ($1, 0, $2) on conflict do nothing";
-        tx.run(sql, args![&account, &[0; 32]]).await?;
-        let sql = tx.held("select number, hash from audit_heads where account_id = $1");
-        let head = tx.one(sql, args![&account]).await?.ok_or(Error::NotFound)?;
-        let (number, prev) = (head.count::<u64>("number")? + 1, head.hash("hash")?);
-        let subjects = subjects_text(act);
-        let hash = hash(&prev, number, &account, act, &subjects);
-        let sql = "insert into audit_log (account_id, number, at_ms, app_id, by_kind, by_id, what, subjects, from_address, \
-                   outcome, prev_hash, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        let (kind, id) = by(&act.by);
-        let row = args![
-            &account,
-            number,
-            act.at,
-            &act.app,
-            kind,
-            &id.map(str::to_owned),
-            &act.what,
-            &subjects,
-            &act.from,
-            outcome_name(act.outcome),
-            &prev,
-            &hash,
-        ];
-        tx.run(sql, row).await?;
-        let sql = "update audit_heads set number = $2, hash = $3 where account_id = $1";
-        tx.run(sql, args![&account, number, &hash]).await?;
-    }
-    Ok(())
-}
-
-async fn account_of(tx: &mut Tx, act: &Act) -> Result<Option<AccountId>> {
-    if act.account.is_some() {
-        return Ok(act.account.clone());
-    }
-    let Some(app) = &act.app else { return Ok(None) };
-    tx.one("select account_id from apps where id = $1", args![app]).await?.map(|row| row.id("account_id")).transpose()
-}
-
 impl Store {
     /// Notes an act that writes nothing else.
     pub async fn note_act(&self, act: &Act) -> Result<()> {
-        crate::engine::transaction!(self.db, |tx| { note(tx, std::slice::from_ref(act)).await })
+        transaction!(self.db, |tx| { note(tx, std::slice::from_ref(act)).await })
     }
 
     /// The entries of an account, newest first unless the page says otherwise.
@@ -154,7 +102,7 @@ impl Store {
         loop {
             let sql =
                 format!("select {COLUMNS} from audit_log where account_id = $1 and number > $2 order by number limit {STEP}");
-            let rows = self.db.all(crate::engine::built(sql), args![account, last]).await?;
+            let rows = self.db.all(built(sql), args![account, last]).await?;
             if rows.is_empty() {
                 break;
             }
@@ -183,51 +131,6 @@ impl Store {
             _ => Ok(Chain::Whole { entries: last, head: prev }),
         }
     }
-}
-
-/// Each part with its length, so that no two entries read alike.
-fn hash(prev: &[u8; 32], number: u64, account: &AccountId, act: &Act, subjects: &str) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    let mut part = |bytes: Option<&[u8]>| match bytes {
-        Some(bytes) => {
-            context.update(&(bytes.len() as u64 + 1).to_be_bytes());
-            context.update(bytes);
-        }
-        None => context.update(&0u64.to_be_bytes()),
-    };
-    let (kind, id) = by(&act.by);
-    part(Some(prev));
-    part(Some(&number.to_be_bytes()));
-    part(Some(account.as_str().as_bytes()));
-    part(Some(&act.at.0.to_be_bytes()));
-    part(act.app.as_ref().map(|app| app.as_str().as_bytes()));
-    part(Some(kind.as_bytes()));
-    part(id.map(str::as_bytes));
-    part(Some(act.what.as_bytes()));
-    part(Some(subjects.as_bytes()));
-    part(act.from.as_ref().map(|from| from.as_bytes()));
-    part(Some(outcome_name(act.outcome).as_bytes()));
-    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-fn by(by: &By) -> (&'static str, Option<&str>) {
-    match by {
-        By::Key(id) => ("key", Some(id.as_str())),
-        By::Participant(id) => ("participant", Some(id.as_str())),
-        By::Operator => ("operator", None),
-        By::Salon => ("salon", None),
-    }
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Refused => "refused",
-    }
-}
-
-fn subjects_text(act: &Act) -> String {
-    Value::from(act.subjects.iter().map(|(kind, id)| json!([kind, id])).collect::<Vec<_>>()).to_string()
 }
 
 fn read_subjects(json: &Value) -> Option<Vec<(String, String)>> {

@@ -9,6 +9,7 @@ mod api_keys;
 mod append;
 mod apps;
 mod audit;
+mod chain;
 mod chat_files;
 mod connected;
 mod edits;

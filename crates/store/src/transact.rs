@@ -4,7 +4,7 @@
 use sqlx::SqlSafeStr;
 
 use crate::acting::Acting;
-use crate::audit;
+use crate::chain;
 use crate::engine::{Arg, Db, Tx};
 use crate::error::Result;
 
@@ -39,7 +39,7 @@ pub(crate) async fn run(db: &Db, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result
 pub(crate) async fn finish<T>(mut tx: Tx, mut outcome: Result<T>) -> Result<T> {
     let acting = if outcome.is_ok() && tx.has_written() { Acting::current() } else { None };
     if let Some(acting) = &acting
-        && let Err(error) = audit::note(&mut tx, &[acting.act()]).await
+        && let Err(error) = chain::note(&mut tx, &[acting.act()]).await
     {
         outcome = Err(error);
     }

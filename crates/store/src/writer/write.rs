@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use salon_core::{MeetingId, SessionId, WebhookId};
 
 use crate::append::{Append, SessionAppend};
-use crate::audit;
+use crate::chain;
 use crate::engine::{Arg, Db, Tx, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::list::search_text;
@@ -167,7 +167,7 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         tx.run(built(sql), args.collect()).await?;
     }
     entries::insert(tx, &plan.entries).await?;
-    audit::note(tx, &plan.acts).await?;
+    chain::note(tx, &plan.acts).await?;
     Ok(lost)
 }
 
