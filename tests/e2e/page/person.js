@@ -5,11 +5,13 @@
 import { BASE, keepSdkOnOwnOrigin } from '../../../web/src/call/same-origin.ts';
 import { publishes } from './codecs.js';
 import { fakeCamera, fakeScreen } from './drawn.js';
+import { Gaps } from './gaps.js';
 import { Picture } from './picture.js';
 import { Sound } from './sound.js';
 
 const sockets = [];
 const connections = [];
+const iceChanges = [];
 const events = [];
 const began = performance.now();
 
@@ -23,6 +25,7 @@ window.RTCPeerConnection = class extends window.RTCPeerConnection {
   constructor(...args) {
     super(...args);
     connections.push(this);
+    this.addEventListener('iceconnectionstatechange', () => iceChanges.push(this.iceConnectionState));
   }
 };
 
@@ -30,6 +33,8 @@ const note = (...what) => events.push([Math.round(performance.now() - began), ..
 /** By participant and source (`camera` or `screen`). */
 const views = new Map();
 const sounds = new Map();
+/** By participant. */
+const gaps = new Map();
 
 window.person = {
   events,
@@ -105,6 +110,17 @@ window.person = {
     return sound.heard();
   },
 
+  /** From now on it is measured for how long nothing new is seen or heard of somebody. */
+  times(id) {
+    if (gaps.has(id)) gaps.get(id).begin();
+    else gaps.set(id, new Gaps(() => window.meeting.participants.joined.get(id)));
+  },
+
+  /** The longest times since then; see `gaps.js`. */
+  longestGaps(id) {
+    return gaps.get(id).longest();
+  },
+
   /** What the browser itself counts of somebody's camera and microphone. */
   async receives(id) {
     const participant = window.meeting.participants.joined.get(id);
@@ -122,6 +138,28 @@ window.person = {
           found.soundPackets += stats.packetsReceived;
           // Chromium measures it only of what its loudspeaker plays.
           found.soundEnergy += stats.totalAudioEnergy ?? 0;
+        }
+      }
+    }
+    return found;
+  },
+
+  /** How connections have changed since this was asked last, as the browser calls it. */
+  iceChanges() {
+    return iceChanges.splice(0);
+  },
+
+  /** What this person's browser has heard of those who get its pictures: lost packets, key frames wanted, bit/s it may send. */
+  async feedback() {
+    const found = { nacks: 0, keyFrames: 0, available: 0 };
+    for (const connection of open()) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type === 'outbound-rtp' && stats.kind === 'video') {
+          found.nacks += stats.nackCount ?? 0;
+          found.keyFrames += stats.pliCount ?? 0;
+        }
+        if (stats.type === 'candidate-pair' && stats.nominated) {
+          found.available = Math.max(found.available, stats.availableOutgoingBitrate ?? 0);
         }
       }
     }

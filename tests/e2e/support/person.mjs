@@ -155,6 +155,16 @@ export class Person {
     await Promise.all(others.flatMap((other) => [this.eventuallySees(other), this.eventuallyHears(other)]));
   }
 
+  /** From now on this client's pictures and sound of the others are timed. */
+  async times(...others) {
+    for (const { id } of others) await this.asks((_, of) => window.person.times(of), id);
+  }
+
+  /** For how long nothing new was seen and heard of another since then at most, in ms: `{ picture, sound, of: all the time }`. */
+  longestGaps(other) {
+    return this.asks((_, of) => window.person.longestGaps(of), other.id);
+  }
+
   /** Waits until nothing comes from the other, and checks that it stays so for a moment. */
   async eventuallyHearsNothingOf(other, source = 'microphone') {
     const silent = async () => {
