@@ -17,6 +17,9 @@ after(() => stage?.close());
 /** The SDK waits 3 s before it tries again, and up to a second more. */
 const COMES_BACK = { within: 12_000 };
 
+/** What was to go on has done so by now: clients publish anew within a second, and what they do not ends after 3. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 2_500));
+
 test('a socket that breaks comes back as the same peer, and nobody is seen to leave', { timeout: 90_000 }, async () => {
   const meeting = await stage.api.createMeeting();
   const watch = stage.watches(meeting);
@@ -47,6 +50,52 @@ test('a socket that breaks comes back as the same peer, and nobody is seen to le
   await watch.growsFor(2);
   await watch.stop();
   assert.deepEqual(watch.counts().slice(-5), [2, 1, 2, 1, 2]);
+});
+
+test('who loses the socket is seen and heard all along, also if everybody does', { timeout: 180_000 }, async (context) => {
+  const meeting = await stage.api.createMeeting();
+  const watch = stage.watches(meeting);
+  const people = await stage.gathers(meeting, 'Ada', 'Bob', 'Cleo');
+  const pairs = people.flatMap((one) => people.filter((other) => other !== one).map((other) => [one, other]));
+  await Promise.all(pairs.map(([one, other]) => one.eventuallySeesAndHears(other)));
+  const gaps = { picture: [], sound: [] };
+  for (const those of [people, [people[1]], people, [people[2]], people]) {
+    for (const [one, other] of pairs) await one.times(other);
+    await Promise.all(those.map((person) => person.asks(() => window.person.losesSocket())));
+    await watch.eventuallyCounts(3 - those.length, { within: 2_000 });
+    await watch.eventuallyCounts(3, COMES_BACK);
+    for (const person of people) await person.eventuallyIs('joined', COMES_BACK);
+    await settled();
+    for (const [one, other] of pairs.filter(([, other]) => those.includes(other))) {
+      const { picture, sound } = await one.longestGaps(other);
+      context.diagnostic(`${those.length} of 3 cut off: ${one.name} saw nothing new of ${other.name} for ${picture} ms, heard nothing for ${sound} ms`);
+      gaps.picture.push(picture);
+      gaps.sound.push(sound);
+    }
+    await Promise.all(pairs.map(([one, other]) => one.eventuallySeesAndHears(other)));
+  }
+  // Three browsers on a machine with two cores stand still by themselves now and then. Without a track that goes on, half of
+  // these times were above a second: as much as one client tries to come back later than another.
+  for (const [what, most] of Object.entries({ picture: 800, sound: 600 })) {
+    const half = gaps[what].sort((one, other) => one - other)[gaps[what].length >> 1];
+    context.diagnostic(`${what}: ${half} ms in the middle, ${gaps[what].at(-1)} ms at most`);
+    assert.ok(half < most, `${what}: ${gaps[what].join(', ')}`);
+  }
+  for (const person of people) {
+    const own = await person.asks(({ self }) => [self.audioEnabled, self.videoEnabled]);
+    assert.deepEqual(own, [true, true], `${person.name} is on`);
+    assert.deepEqual(Object.keys(await person.others()).length, 2, 'nobody is shown twice');
+    const notes = (await person.events()).map(([, ...note]) => note.join(' '));
+    assert.ok(!notes.some((note) => note.startsWith('sees go')), notes.join('\n'));
+  }
+
+  // What was published anew is under control as before.
+  const [ada, bob] = people;
+  await bob.does(({ self }) => self.disableVideo());
+  await ada.eventuallyShows(bob, { camera: false, microphone: true });
+  await ada.eventuallySeesNoPictureOf(bob);
+  await bob.does(({ self }) => self.enableVideo());
+  await ada.eventuallySees(bob);
 });
 
 test('a network that is cut for a while, as a changed Wi-Fi, brings the person back', { timeout: 90_000 }, async () => {

@@ -1,5 +1,6 @@
 // What is done to somebody while their connection is broken holds when they are back, and their own client shows it.
 
+import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventually, eventuallyEqual } from './support/eventually.mjs';
@@ -30,8 +31,14 @@ test('who is muted while away is not heard or seen on return, knows it, and may 
       const member = it.participants.joined.get(id);
       await member.disableAudio();
       await member.disableVideo();
-    }, bob.id),
+    }, bob.id).then(async () => {
+      await ada.eventuallyHearsNothingOf(bob);
+      await ada.times(bob);
+    }),
   );
+  // Not for a moment, on the way back.
+  const { sound, of } = await ada.longestGaps(bob);
+  assert.ok(sound > of - 300, `something was heard ${of - sound} ms of ${of}`);
   await ada.eventuallyShows(bob, { microphone: false, camera: false });
   await ada.eventuallyHearsNothingOf(bob);
   await ada.eventuallySeesNoPictureOf(bob);

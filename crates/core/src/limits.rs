@@ -77,6 +77,10 @@ pub const MAX_APP_DATA_BYTES: usize = 4096;
 /// Longest mime type or transport id of a track, in bytes. `video/rtx` and UUIDs are far shorter; both are passed on.
 pub const MAX_TRACK_LABEL_BYTES: usize = 128;
 
+/// How long tracks of before a connection broke stay when their owner is back, unless it publishes them anew, in
+/// milliseconds: its client does within half a second. More shows a frozen picture of somebody who does not, less a gap.
+pub const LEFTOVER_MS: i64 = 3_000;
+
 /// Longest broadcast payload, in bytes. Each is copied to every peer of the meeting.
 pub const MAX_BROADCAST_BYTES: usize = 16 * 1024;
 

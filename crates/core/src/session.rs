@@ -11,6 +11,7 @@ mod connected;
 mod earlier_chat;
 mod entry;
 mod kept_chat;
+mod leftovers;
 mod message;
 mod moderation;
 mod output;
@@ -93,6 +94,7 @@ pub struct Session {
     roster: roster::Roster,
     waiting: waiting_room::WaitingRoom,
     selection: selection::Selection,
+    leftovers: leftovers::Leftovers,
     // Of people, whatever connection they use.
     rates: rate::Rates,
     /// What was deleted from shared stores of late, for those who could not hear of it.
@@ -116,6 +118,7 @@ impl Session {
             roster: roster::Roster::default(),
             waiting: waiting_room::WaitingRoom::default(),
             selection: selection::Selection::default(),
+            leftovers: leftovers::Leftovers::default(),
             rates: rate::Rates::default(),
             deletions: VecDeque::new(),
             earlier_chat: None,
@@ -212,7 +215,7 @@ impl Session {
 
     /// When time alone will change something; call [`Session::handle_timeout`] then.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.grace.values().copied().chain(self.over_at()).min()
+        self.grace.values().copied().chain(self.leftovers.wake_at()).chain(self.over_at()).min()
     }
 
     /// Lets time pass: the lost are recorded as left, and an empty session ends when its keep-alive is over.
@@ -232,6 +235,7 @@ impl Session {
             for peer in over {
                 self.remove(&peer, LeaveReason::Lost);
             }
+            self.drop_leftovers();
             if self.over_at().is_some_and(|at| at <= self.now) {
                 self.end_for_all(self.end_reason());
             }

@@ -238,6 +238,11 @@ impl Owners {
         self.tracks().get(&ProducerId::from(track)).map(|source| source.peer.clone())
     }
 
+    /// Whether a track comes in.
+    pub fn has(&self, track: &TrackId) -> bool {
+        self.tracks().contains_key(&ProducerId::from(track.as_str()))
+    }
+
     /// Takes down everything a peer has.
     pub fn close_peer(&self, meeting: &MeetingId, peer: &PeerId) {
         let own = {

@@ -41,6 +41,8 @@ mod each_permission;
 mod envelope;
 #[path = "signaling/joining.rs"]
 mod joining;
+#[path = "signaling/leftovers.rs"]
+mod leftovers;
 #[path = "signaling/logs.rs"]
 mod logs;
 #[path = "signaling/media.rs"]

@@ -142,8 +142,11 @@ pub struct Resumed {
 pub struct Produce {
     /// The client's sending transport.
     pub transport: TransportId,
-    /// A name for the producer; must be new.
+    /// A name for the producer; new, unless it goes on.
     pub producer: ProducerId,
+    /// There is a producer of this name, of the same person, which goes on with what comes here: who receives it notices
+    /// nothing but a key frame. It stays as paused as it is.
+    pub goes_on: bool,
     /// Sound or pictures.
     pub kind: Kind,
     /// Screens get a media stream of their own, so that browsers do not keep them in step with the microphone.

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use crate::event::{EventBody, LeaveReason, PeerJoined, SessionStarted};
-use crate::ids::{ParticipantId, PeerId, SessionId};
+use crate::ids::{ParticipantId, PeerId, SessionId, TrackId};
 use crate::limits::{MAX_NAME_CHARS, MAX_ROBOTS, RESERVE_OF_THE_RECORD, UNNOTICED_MS, host_places};
 use crate::name;
 use crate::preset::Preset;
@@ -32,6 +32,8 @@ pub struct Join {
     pub origin: Option<ParticipantId>,
     /// When somebody who may moved this person here, if that was just now: there is no waiting.
     pub let_in: Option<Timestamp>,
+    /// Of the tracks the peer had when its connection broke, those whose media still come in.
+    pub flowing: Vec<TrackId>,
     /// The id of the session that begins if none is live.
     pub fresh_session: SessionId,
 }
@@ -204,7 +206,7 @@ impl Session {
 
     /// A second connection with the same peer id: the first is dead, the server only does not know it yet.
     fn replace_connection(&mut self, join: Join) -> Entered {
-        self.unpublish_all(&join.peer);
+        self.leave_over(&join);
         self.rename_on_return(&join);
         self.add_again(&join.peer, join.preset, self.now);
         self.tell_earlier_changes(&join.peer);
@@ -223,7 +225,7 @@ impl Session {
     fn come_back(&mut self, join: Join) -> Entered {
         let heard = self.present(&join.peer).and_then(record::Peer::last_seen).unwrap_or(self.now);
         self.grace.remove(&join.peer);
-        self.unpublish_all(&join.peer);
+        self.leave_over(&join);
         self.emit(EventBody::PeerReconnected { peer: join.peer.clone() });
         let renamed = self.rename_on_return(&join);
         self.add_again(&join.peer, join.preset, heard);
@@ -270,8 +272,8 @@ impl Session {
 
     /// The connection is gone without a goodbye: the peer may come back within the grace time.
     ///
-    /// Its media goes on meanwhile, because only the socket broke. A client that comes back keeps its media connections
-    /// but publishes anew (seen in web SDK 2.0.2), so its tracks end when it does, or when it is given up.
+    /// Its media goes on meanwhile, because only the socket broke, and a while longer when it comes back: see
+    /// `leftovers.rs`.
     pub fn disconnect(&mut self, now: Timestamp, peer: &PeerId) {
         self.tick(now);
         if self.waiting.remove(peer) {
@@ -336,6 +338,7 @@ impl Session {
     /// Drops all that only a connection has.
     fn forget_connection(&mut self, peer: &PeerId) {
         self.grace.remove(peer);
+        self.leftovers.forget(peer);
         self.roster.remove(peer);
     }
 

@@ -47,15 +47,19 @@ impl Session {
     /// The caller has its media connections ready: it is told of the others that have, with their tracks, and they of
     /// it.
     ///
-    /// A second call means that the client started its media anew: what it published before is gone.
+    /// Whose connection broke is among them as long as its media go on. A second call means that the client started its
+    /// media anew: what it published before is gone.
     pub fn complete_join(&mut self, now: Timestamp, caller: &PeerId) -> Result<Vec<(PeerView, Vec<Track>)>, Refusal> {
         self.tick(now);
         self.caller(caller)?;
         self.take_rate(caller, Act::MediaJoin, 1)?;
-        self.unpublish_all(caller);
+        if self.roster.get(caller).is_some_and(|member| member.media) {
+            self.unpublish_all(caller);
+        }
         let has_media = |peer: &PeerId| self.roster.get(peer).is_some_and(|member| member.media);
         let known = self.live().into_iter().flat_map(Record::present);
-        let others = known.filter(|peer| peer.is_announced() && peer.who.peer != *caller && has_media(&peer.who.peer));
+        let others = known.filter(|peer| peer.is_announced() && peer.who.peer != *caller);
+        let others = others.filter(|peer| has_media(&peer.who.peer) || !peer.tracks.is_empty());
         let others = others.map(|peer| (PeerView::of(peer), peer.tracks.values().cloned().collect())).collect();
         if let Some(member) = self.roster.get_mut(caller) {
             member.media = true;

@@ -7,6 +7,7 @@ mod chat;
 mod connected;
 mod gone_and_back;
 mod kept_chat;
+mod leftovers;
 mod media;
 mod meetings;
 mod minutes;

@@ -1,8 +1,7 @@
 //! What peers publish: who may, what is paused, what others may subscribe to.
 //! Invariant: only present peers have tracks, one of each source, and a track id belongs to one of them. A peer whose
-//! socket broke is still heard; its tracks end when it comes back (clients publish anew), is given up, or loses its media
-//! connections.
-//! Next: `selecting.rs`, who of those who talk is shown first.
+//! socket broke is still heard; its tracks end when it is given up or loses its media connections.
+//! Next: `leftovers.rs`, what becomes of them when it comes back; `selecting.rs`, who of those who talk is shown first.
 
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
@@ -20,9 +19,11 @@ impl Session {
     pub fn may_publish(&self, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Result<(), Refusal> {
         self.may_send(caller, kind, screen_share)?;
         if screen_share && kind == TrackKind::Video {
-            // The share of somebody whose connection broke gives way, and so does an earlier one of their own.
+            // The share of somebody whose connection broke gives way, also a moment after, and so does an earlier one of their own.
             let connected = self.live().into_iter().flat_map(Record::present).filter(|peer| peer.is_connected());
-            let tracks = connected.filter(|peer| peer.who.peer != *caller).flat_map(|peer| peer.tracks.values());
+            let others = connected.filter(|peer| peer.who.peer != *caller);
+            let stays = |peer: &crate::record::Peer, track: &Track| !self.leftovers.has(&peer.who.peer, &track.id);
+            let tracks = others.flat_map(|peer| peer.tracks.values().filter(move |track| stays(peer, track)));
             let shares = tracks.filter(|track| track.screen_share && track.kind == TrackKind::Video).count();
             if shares >= self.caller(caller)?.preset.max_screenshares.max(1) {
                 return Err(Refusal::Full);
@@ -58,13 +59,48 @@ impl Session {
     /// # Errors
     /// Those of [`Session::may_publish`], `TooLarge`, `Muted` for a screen share that was stopped meanwhile, and `TrackIdTaken`: the media server knows tracks by id alone, so
     /// closing one of two with the same id would silence somebody else.
-    pub fn publish(&mut self, now: Timestamp, caller: &PeerId, mut track: Track) -> Result<Track, Refusal> {
+    pub fn publish(&mut self, now: Timestamp, caller: &PeerId, track: Track) -> Result<Track, Refusal> {
         self.tick(now);
         self.caller(caller)?;
         if self.live().into_iter().flat_map(Record::present).any(|peer| peer.tracks.contains_key(&track.id)) {
             return Err(Refusal::TrackIdTaken);
         }
         self.may_publish(caller, track.kind, track.screen_share)?;
+        let track = self.add_track(caller, track)?;
+        if self.is_shown(caller) {
+            self.send_media(Some(caller), &Message::TrackPublished { peer: caller.clone(), track: track.clone() });
+        }
+        self.select_by_track(caller, &track);
+        Ok(track)
+    }
+
+    /// The same for a track that goes on with one that [`Session::take_leftover`] gave, whose id it has. Nobody is told,
+    /// unless it was on and is off, or the other way round.
+    ///
+    /// # Errors
+    /// `UnknownTrack` if that has ended meanwhile; else those of [`Session::publish`], and then it ends.
+    pub fn go_on(&mut self, now: Timestamp, caller: &PeerId, track: Track) -> Result<Track, Refusal> {
+        self.tick(now);
+        let before = self.track(caller, &track.id).ok_or(Refusal::UnknownTrack)?;
+        let (id, was_paused) = (before.id.clone(), before.paused);
+        if (before.kind, before.screen_share) != (track.kind, track.screen_share) {
+            return Err(Refusal::TrackIdTaken);
+        }
+        let may = self.may_publish(caller, track.kind, track.screen_share);
+        let added = may.and_then(|()| self.add_track(caller, track));
+        match &added {
+            Ok(track) if track.paused != was_paused && self.is_shown(caller) => {
+                let by = Some(caller.clone());
+                self.send_media(Some(caller), &Message::TrackToggled { peer: caller.clone(), track: track.clone(), by });
+            }
+            Ok(_) => {}
+            Err(_) => self.drop_track(caller, &id),
+        }
+        added
+    }
+
+    /// Takes a track into the record that may be published, paused if it has to be.
+    fn add_track(&mut self, caller: &PeerId, mut track: Track) -> Result<Track, Refusal> {
         let labels = [&track.mime_type, &track.transport];
         if track.app_data.len() > MAX_APP_DATA_BYTES || labels.iter().any(|text| text.len() > MAX_TRACK_LABEL_BYTES) {
             return Err(Refusal::TooLarge);
@@ -90,10 +126,6 @@ impl Session {
         self.drop_earlier(caller, &track);
         self.emit(EventBody::TrackPublished { peer: caller.clone(), track: track.clone() });
         self.outputs.push(Output::Media(Media::PauseTrack { track: track.id.clone(), paused: track.paused }));
-        if self.is_shown(caller) {
-            self.send_media(Some(caller), &Message::TrackPublished { peer: caller.clone(), track: track.clone() });
-        }
-        self.select_by_track(caller, &track);
         Ok(track)
     }
 
@@ -177,6 +209,7 @@ impl Session {
 
     pub(super) fn drop_track(&mut self, peer: &PeerId, track: &TrackId) {
         let Some(gone) = self.track(peer, track).cloned() else { return };
+        self.leftovers.take(peer, track);
         self.emit(EventBody::TrackUnpublished { peer: peer.clone(), track: track.clone() });
         self.outputs.push(Output::Media(Media::CloseTrack { track: track.clone() }));
         if self.is_shown(peer) {
@@ -189,7 +222,8 @@ impl Session {
     /// notices up to half a minute later.
     fn drop_earlier(&mut self, peer: &PeerId, track: &Track) {
         let Some(found) = self.present(peer) else { return };
-        let same = |earlier: &&Track| (earlier.kind, earlier.screen_share) == (track.kind, track.screen_share);
+        let source = |track: &Track| (track.kind, track.screen_share);
+        let same = |earlier: &&Track| earlier.id != track.id && source(earlier) == source(track);
         for earlier in found.tracks.values().filter(same).map(|earlier| earlier.id.clone()).collect::<Vec<_>>() {
             self.drop_track(peer, &earlier);
         }

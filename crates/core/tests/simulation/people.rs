@@ -124,7 +124,11 @@ impl World {
                 self.tracks += usize::from(!self.dice.one_in(8));
                 let kind = self.dice.pick(&[TrackKind::Audio, TrackKind::Video]);
                 let screen_share = self.dice.one_in(3);
-                let done = self.session.publish(now, &caller, track(self.tracks, kind, screen_share));
+                let new = track(self.tracks, kind, screen_share);
+                let done = match self.session.take_leftover(now, &caller, kind, screen_share) {
+                    Some(id) => self.session.go_on(now, &caller, Track { id, ..new }),
+                    None => self.session.publish(now, &caller, new),
+                };
                 Done::or_refused(done.is_ok())
             }
             22 => {
@@ -446,6 +450,7 @@ impl World {
             meeting_active: true,
             origin: None,
             let_in: self.dice.one_in(10).then(|| Timestamp(self.now - self.dice.pick(&[0, 1_000, 60_000]))),
+            flowing: (0..8).map(|ago| recent(self.tracks, ago)).filter(|_| !self.dice.one_in(3)).collect(),
             fresh_session: SessionId::parse(&format!("s{}", self.sessions + 1)).unwrap(),
         }
     }
@@ -462,6 +467,11 @@ pub fn number(peer: usize) -> usize {
 
 pub fn person(peer: usize) -> ParticipantId {
     ParticipantId::parse(&format!("person-{}", number(peer))).unwrap()
+}
+
+/// One of the last tracks that somebody published.
+fn recent(tracks: usize, ago: usize) -> TrackId {
+    TrackId::parse(&format!("t{}", tracks.saturating_sub(ago))).unwrap()
 }
 
 fn track(n: usize, kind: TrackKind, screen_share: bool) -> Track {

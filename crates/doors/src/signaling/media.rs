@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use prost::bytes::Bytes;
-use salon_core::TrackId;
 use salon_core::event::{Track, TrackKind};
 use salon_core::session::{Act, Mute, Refusal};
+use salon_core::{Session, TrackId};
 use salon_sfu::{Consume, ConsumeError, Kind, Produce, ProducerId, Role, TransportId};
 use salon_store::acting;
 use salon_wire::signaling::media::{self as wire, Target, edge};
@@ -126,7 +126,10 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
     let was_cut_off = caller.media.cut_off_until(&caller.meeting, &caller.peer, caller.clock.now()).is_some();
-    let allowed = caller
+    let transport = caller.own(Role::Send, request.producing_transport_id.as_deref());
+    let offer = description(request.description);
+    let is_sound = transport.is_ok() && offer.is_ok();
+    let (allowed, before) = caller
         .handle
         .call(move |session, now| {
             match session.may_publish(&peer, kind, screen_share) {
@@ -137,30 +140,34 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
                 }
                 judged => judged,
             }?;
-            session.media_quality(&peer)
+            let before = if is_sound { session.take_leftover(now, &peer, kind, screen_share) } else { None };
+            Ok::<_, Refusal>((session.media_quality(&peer)?, before))
         })
         .await??;
-    let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
-    let id: TrackId = random_id();
+    let transport = transport?;
     let app_data = request.app_data.unwrap_or_default();
-    let sdp = caller
-        .media
-        .produce(
-            &caller.meeting,
-            &caller.peer,
-            Produce {
-                transport: transport.clone(),
-                producer: ProducerId::from(id.as_str()),
-                kind: media_kind,
-                screen_share,
-                cap: cap::of(&allowed, kind, screen_share),
-                paused: request.paused,
-                msid: request.msid,
-                mid: mid_of(&app_data),
-                offer: description(request.description)?,
-            },
-        )
-        .await?;
+    let id: TrackId = random_id();
+    let new = Produce {
+        transport: transport.clone(),
+        producer: ProducerId::from(id.as_str()),
+        goes_on: false,
+        kind: media_kind,
+        screen_share,
+        cap: cap::of(&allowed, kind, screen_share),
+        paused: request.paused,
+        msid: request.msid,
+        mid: mid_of(&app_data),
+        offer: offer?,
+    };
+    let again = match before {
+        Some(before) => go_on(caller, before, new.clone()).await?,
+        None => None,
+    };
+    let goes_on = again.is_some();
+    let (id, sdp) = match again {
+        Some(again) => again,
+        None => (id, caller.media.produce(&caller.meeting, &caller.peer, new).await?),
+    };
     let track = Track {
         id: id.clone(),
         kind,
@@ -171,7 +178,8 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
         transport: transport.to_string(),
     };
     let peer = caller.peer.clone();
-    let published = caller.handle.call(move |session, now| session.publish(now, &peer, track)).await;
+    let publish = if goes_on { Session::go_on } else { Session::publish };
+    let published = caller.handle.call(move |session, now| publish(session, now, &peer, track)).await;
     if !matches!(published, Ok(Ok(_))) {
         // Somebody muted, kicked or ended everything in between: what was just taken in goes again.
         caller.media.drop_producer(&ProducerId::from(id.as_str()));
@@ -187,6 +195,20 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     }
     let peer = caller.peer.clone();
     Ok(Answer::then(&created, Duration::ZERO, move |session, _| session.tell_silenced(&peer, &id)))
+}
+
+/// Takes in what comes anew of a track of before the caller's connection broke; answers with its id and the server's SDP
+/// answer. None if that cannot be: then the track has ended, and this is another.
+async fn go_on(caller: &Caller, before: TrackId, new: Produce) -> Result<Option<(TrackId, String)>, Trouble> {
+    let again = Produce { producer: ProducerId::from(before.as_str()), goes_on: true, ..new };
+    match caller.media.produce(&caller.meeting, &caller.peer, again).await {
+        Ok(sdp) => Ok(Some((before, sdp))),
+        Err(_) => {
+            let peer = caller.peer.clone();
+            caller.handle.call(move |session, now| session.unpublish(now, &peer, &before)).await??;
+            Ok(None)
+        }
+    }
 }
 
 /// The m-line the client speaks of, as its own JSON says.

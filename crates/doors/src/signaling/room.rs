@@ -42,14 +42,16 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         meeting_active: admission.meeting.active && !deleted,
         origin: participant.origin,
         let_in: caller.let_in_until.filter(|until| caller.clock.now() < *until).map(travel::moved_at),
+        flowing: Vec::new(),
         fresh_session: random_id(),
     };
     let mut earlier = None;
     let mut entered = Entered::NeedsEarlierChat;
     for _ in 0..MAX_LOOKS {
-        let (removed, facts, join) = (caller.removed.clone(), facts.clone(), join.clone());
+        let (removed, facts, mut join) = (caller.removed.clone(), facts.clone(), join.clone());
+        let media = caller.media.clone();
         let act = move |session: &mut Session, now| {
-            // Asked again here, where nothing comes between the question and the join.
+            // Asked again here, where nothing comes between the question and the join; so is what still flows.
             if removed.is_raised() {
                 return Err(Trouble::Removed);
             }
@@ -59,6 +61,7 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
             if let Some(earlier) = earlier.take() {
                 session.bring_earlier_chat(earlier);
             }
+            join.flowing = session.tracks_of(&join.peer).filter(|track| media.has(track)).cloned().collect();
             Ok(session.join(now, join)?)
         };
         entered = caller.handle.call(act).await??;

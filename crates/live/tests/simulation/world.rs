@@ -303,6 +303,7 @@ fn join(peer: usize, fresh_session: SessionId) -> Join {
         meeting_active: true,
         origin: None,
         let_in: None,
+        flowing: Vec::new(),
         fresh_session,
     }
 }

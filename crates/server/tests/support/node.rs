@@ -109,6 +109,7 @@ impl TestApp {
             meeting_active: admission.meeting.active,
             origin: admission.participant.origin,
             let_in: None,
+            flowing: Vec::new(),
             fresh_session: SessionId::parse(&uuid::Uuid::new_v4().to_string()).expect("an id"),
         };
         let facts = MeetingFacts {

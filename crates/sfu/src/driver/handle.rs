@@ -92,16 +92,24 @@ impl Sfu {
         }
     }
 
-    /// Takes a new track of a client; returns the answer to its offer. A producer that came on the same m-line before
-    /// is closed.
+    /// Takes a new track of a client, or one that it sends anew; returns the answer to its offer. A producer that came on
+    /// the same m-line before is closed.
     ///
     /// # Errors
     /// `UnknownTransport`; `BadSdp` also if no m-line fits; `Refused` if the id is taken, the codec is not ours, there
-    /// are too many producers, or the transport was opened to receive.
+    /// are too many producers, or the transport was opened to receive. Of one that goes on `UnknownProducer` if it has
+    /// ended or is on another thread, `Refused` also if it would go on with another codec.
     pub async fn produce(&self, request: Produce) -> Result<String, Error> {
         let Place { thread, .. } = self.place(&request.transport)?;
-        self.directory.enter_producer(&request.producer, thread)?;
-        let about = About::transport(&request.transport).making(Gone::Producer(request.producer.clone()));
+        let about = About::transport(&request.transport);
+        let about = match request.goes_on {
+            true if self.directory.producer(&request.producer) != Some(thread) => return Err(Error::UnknownProducer),
+            true => about,
+            false => {
+                self.directory.enter_producer(&request.producer, thread)?;
+                about.making(Gone::Producer(request.producer.clone()))
+            }
+        };
         self.ask(thread, about, move |desk| desk.engine.produce(desk.now, request)).await
     }
 

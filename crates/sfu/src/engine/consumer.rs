@@ -203,6 +203,14 @@ impl Consumer {
         self.replay = None;
     }
 
+    /// Other streams of the same track follow. What was sent of the earlier ones cannot be sent again: their numbers come
+    /// once more.
+    pub(crate) fn begin_anew(&mut self) {
+        self.restart();
+        self.target = None;
+        self.stream.forget_history();
+    }
+
     /// Whether nothing of the track was ever sent.
     pub(crate) fn is_new(&self) -> bool {
         self.kind == Kind::Video && self.current.is_none() && !self.timeline.has_begun()

@@ -25,6 +25,8 @@ pub(crate) enum Crossing {
     Packet { key: ProducerKey, rid: Option<Rid>, packet: Packet },
     /// The server held a producer back, or let it go on.
     Paused { key: ProducerKey, paused: bool },
+    /// Its client sends it anew: other streams follow.
+    Anew { key: ProducerKey },
     /// A producer is no more.
     Ended { key: ProducerKey },
     /// A thread lost everything that it had and that it knew of others.
@@ -64,7 +66,15 @@ pub(crate) struct Begin {
 impl Crossing {
     /// What is lost like any packet, and asked for or sent again.
     fn may_be_lost(&self) -> bool {
-        !matches!(self, Self::Begin(_) | Self::Paused { .. } | Self::Ended { .. } | Self::Unwatch { .. } | Self::Restarted)
+        !matches!(
+            self,
+            Self::Begin(_)
+                | Self::Paused { .. }
+                | Self::Anew { .. }
+                | Self::Ended { .. }
+                | Self::Unwatch { .. }
+                | Self::Restarted
+        )
     }
 
     /// Whether nothing is lost if `self` arrives and `earlier` does not.
@@ -72,7 +82,8 @@ impl Crossing {
         match (self, earlier) {
             (Self::Restarted, _) => true,
             (Self::Ended { key }, Self::Begin(begin)) => begin.key == *key,
-            (Self::Ended { key }, Self::Paused { key: of, .. }) => of == key,
+            (Self::Ended { key }, Self::Paused { key: of, .. } | Self::Anew { key: of }) => of == key,
+            (Self::Anew { key }, Self::Anew { key: of }) => of == key,
             (Self::Begin(again), Self::Begin(begin)) => begin.key == again.key,
             (Self::Begin(again), Self::Paused { key, .. }) => *key == again.key,
             (Self::Paused { key, .. }, Self::Paused { key: of, .. }) => of == key,

@@ -304,6 +304,11 @@ impl Stream {
         self.history.get_mut(slot)?.as_mut().filter(|sent| sent.number == number)
     }
 
+    /// What went out cannot be sent again.
+    pub(crate) fn forget_history(&mut self) {
+        self.history.fill(None);
+    }
+
     /// The same for a packet that is asked for, and how often it was by now.
     pub(crate) fn find(&mut self, number: u16) -> Option<(Sent, u8)> {
         let sent = self.sent_as(number)?;

@@ -85,6 +85,7 @@ impl Engine {
                 self.arrive(now, key, rid, packet, seen.changed);
             }
             Crossing::Paused { key, paused } => self.set_paused(now, key, paused),
+            Crossing::Anew { key } => self.begin_anew(key),
             Crossing::Ended { key } => self.end_producer(now, key),
             Crossing::Restarted => self.forget_thread(now, from),
             Crossing::KeyFrameWanted { key, rid } => {

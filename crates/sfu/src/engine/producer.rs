@@ -1,6 +1,6 @@
 //! A track coming in: which of its layers are alive, and when a key frame may be asked for again.
 //! Owns its layers and the list of consumers it feeds; the packets themselves pass through `forwarding.rs`.
-//! Invariant: a layer keeps its index for the life of the producer.
+//! Invariant: a layer keeps its index until the client sends the track anew.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -129,6 +129,13 @@ impl Producer {
             structures: Vec::new(),
             checked_at: None,
         }
+    }
+
+    /// Other streams come from now on.
+    pub(crate) fn begin_anew(&mut self) {
+        self.layers.clear();
+        self.structures.clear();
+        self.waiting.clear();
     }
 
     /// What a packet says about its picture.

@@ -45,7 +45,11 @@ impl Engine {
     /// Returns the answer.
     pub(crate) fn produce(&mut self, now: Instant, request: Produce) -> Result<String, Error> {
         let key = self.transport_key(&request.transport)?;
-        if !self.free_name(now, &request.producer) {
+        let before = match request.goes_on {
+            true => Some(self.producers.key_of(&request.producer).ok_or(Error::UnknownProducer)?),
+            false => None,
+        };
+        if before.is_none() && !self.free_name(now, &request.producer) {
             return Err(Error::Refused("there is a producer of that name".into()));
         }
         let offer = sdp::parse(&request.offer)?;
@@ -54,6 +58,11 @@ impl Engine {
         let transport = self.transports.get(key).ok_or(Error::UnknownTransport)?;
         if transport.role() != Role::Send {
             return Err(Error::Refused("the transport only receives".into()));
+        }
+        if let Some(producer) = before.and_then(|before| self.producers.get(before))
+            && (producer.room != *transport.room() || producer.kind != request.kind || producer.line().is_none())
+        {
+            return Err(Error::UnknownProducer);
         }
         let replaced = transport.publishing.on(mid);
         if replaced.is_none() && transport.publishing.count() >= self.limits.producers_per_transport {
@@ -65,11 +74,23 @@ impl Engine {
             self.settle(now);
             return Err(Error::Refused("the m-line does not send, or with no codec of ours".into()));
         };
+        if let Some(before) = before
+            && self.producers.get(before).is_none_or(|producer| producer.format != format)
+        {
+            self.settle(now);
+            return Err(Error::Refused("it goes on with another codec, which its receivers do not expect".into()));
+        }
         // The client published again on the line of an earlier producer.
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = replaced.filter(|replaced| Some(*replaced) != before) {
             self.end_producer(now, replaced);
         }
-        let producer_key = ProducerKey(self.next_key());
+        let producer_key = before.unwrap_or_else(|| ProducerKey(self.next_key()));
+        if let Some((from, line)) = before.and_then(|before| self.producers.get(before)).and_then(Producer::line)
+            && let Some(transport) = self.transports.get_mut(from)
+        {
+            transport.publishing.end(line);
+            self.changed(from);
+        }
         let transport = self.transports.get_mut(key).ok_or(Error::UnknownTransport)?;
         transport.publishing.begin(mid, producer_key);
         let room = transport.room().clone();
@@ -78,11 +99,21 @@ impl Engine {
             false => request.transport.to_string(),
         };
         let origin = Origin::Client { transport: key, mid };
-        let mut producer = Producer::new(request.producer, room, format, origin, request.paused);
-        producer.screen_share = request.screen_share;
-        producer.cap = request.cap;
-        producer.stream = stream;
-        self.producers.add(producer_key, producer);
+        if before.is_none() {
+            let mut producer = Producer::new(request.producer, room, format, origin, request.paused);
+            producer.screen_share = request.screen_share;
+            self.producers.add(producer_key, producer);
+        }
+        if let Some(producer) = self.producers.get_mut(producer_key) {
+            (producer.origin, producer.cap, producer.stream) = (origin, request.cap, stream);
+        }
+        if before.is_some() {
+            self.begin_anew(producer_key);
+            let mirrors = self.producers.get(producer_key).map(|p| p.mirrors.clone());
+            for mirror in mirrors.into_iter().flatten() {
+                self.cross(mirror.on, Crossing::Anew { key: producer_key });
+            }
+        }
         for other in self.producers_on(key) {
             self.lift(other);
         }
@@ -90,6 +121,18 @@ impl Engine {
         self.transports.touch(key);
         self.settle(now);
         Ok(answer)
+    }
+
+    /// A producer's client sends it anew: other streams, of which nothing is known yet. Its consumers go on where they are,
+    /// from the first key frame on.
+    pub(super) fn begin_anew(&mut self, key: ProducerKey) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        producer.begin_anew();
+        for (to, mid) in &producer.consumers {
+            if let Some(consumer) = self.transports.get_mut(*to).and_then(|t| t.subscribing.consumer_mut(*mid)) {
+                consumer.begin_anew();
+            }
+        }
     }
 
     /// Returns the answer if there was an offer.

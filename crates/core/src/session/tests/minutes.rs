@@ -96,6 +96,7 @@ pub fn join(peer: &str, preset: &Preset, fresh_session: &str) -> Join {
         meeting_active: true,
         origin: None,
         let_in: None,
+        flowing: Vec::new(),
         fresh_session: SessionId::parse(fresh_session).unwrap(),
     }
 }

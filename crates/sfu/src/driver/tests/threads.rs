@@ -62,6 +62,7 @@ impl Peer {
         let request = Produce {
             transport: self.name.as_str().into(),
             producer: producer.into(),
+            goes_on: false,
             kind: Kind::Video,
             screen_share: false,
             paused: false,
@@ -196,6 +197,7 @@ async fn people_on_two_threads_see_each_other_and_leave_nothing() {
     let again = Produce {
         transport: "alice".into(),
         producer: "other".into(),
+        goes_on: false,
         kind: Kind::Video,
         screen_share: false,
         paused: false,
@@ -288,6 +290,7 @@ async fn many_who_come_and_go_at_once_leave_nothing() {
                     let request = Produce {
                         transport: name("send").into(),
                         producer: name("microphone").into(),
+                        goes_on: false,
                         kind: Kind::Audio,
                         screen_share: false,
                         paused: false,

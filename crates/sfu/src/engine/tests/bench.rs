@@ -18,7 +18,7 @@ use crate::engine::payload::dependency::Carried;
 use crate::engine::saved::Saved;
 use crate::engine::{Engine, Output};
 use crate::limits::Limits;
-use crate::{Certificate, Consume, Event, Kind, Produce, Role, Secret, TransportId};
+use crate::{Certificate, Consume, Error, Event, Kind, Produce, Role, Secret, TransportId};
 
 pub(super) const DELAY: Duration = Duration::from_millis(10);
 pub(super) const SERVER: &str = "192.0.2.1:5000";
@@ -271,6 +271,15 @@ impl Bench {
 
     /// Publishes a track; with rids it is simulcast. Returns its mid.
     pub(super) fn publish(&mut self, client: usize, producer: &str, kind: Kind, rids: &[&str]) -> Mid {
+        self.try_to_publish(client, producer, kind, rids, false).expect("an answer")
+    }
+
+    /// The same for a track that is known already, as clients do whose socket broke: on a line of its own.
+    pub(super) fn publish_anew(&mut self, client: usize, producer: &str, kind: Kind, rids: &[&str]) -> Result<Mid, Error> {
+        self.try_to_publish(client, producer, kind, rids, true)
+    }
+
+    fn try_to_publish(&mut self, client: usize, producer: &str, kind: Kind, rids: &[&str], goes_on: bool) -> Result<Mid, Error> {
         let who = &mut self.clients[client];
         let simulcast =
             (!rids.is_empty()).then(|| Simulcast { send: rids.iter().map(|r| SimulcastLayer::new(r)).collect(), recv: vec![] });
@@ -284,6 +293,7 @@ impl Bench {
         let request = Produce {
             transport: who.name.as_str().into(),
             producer: producer.into(),
+            goes_on,
             kind,
             screen_share: false,
             cap: self.cap,
@@ -293,10 +303,10 @@ impl Bench {
             offer: offer.to_sdp_string(),
         };
         let (now, thread) = (self.now, who.thread);
-        let answer = self.thread(thread).produce(now, request).expect("an answer");
+        let answer = self.thread(thread).produce(now, request)?;
         self.clients[client].answered(pending, &answer);
         self.pump();
-        mid
+        Ok(mid)
     }
 
     /// Subscribes and answers the offer. Returns the mids and the length of the offer.

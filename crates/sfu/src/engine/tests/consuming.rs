@@ -188,6 +188,7 @@ fn bounds_refuse_clearly() {
     let produce = Produce {
         transport: "t0".into(),
         producer: "two".into(),
+        goes_on: false,
         kind: Kind::Audio,
         screen_share: false,
         cap: crate::Cap::default(),

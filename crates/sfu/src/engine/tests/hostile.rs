@@ -155,6 +155,7 @@ fn spoilt_descriptions_are_refused_or_understood() {
             let request = Produce {
                 transport: name.as_str().into(),
                 producer: name.as_str().into(),
+                goes_on: false,
                 kind: Kind::Video,
                 screen_share: false,
                 cap: crate::Cap::default(),
