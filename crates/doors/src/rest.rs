@@ -5,6 +5,7 @@
 //! Next: `rest/active_session.rs`, the hot path; `docs/api.md`, the conventions.
 
 mod active_session;
+mod analytics;
 mod api_keys;
 mod apps;
 mod audit_log;
@@ -29,6 +30,7 @@ mod participants;
 mod path;
 mod peer_quality;
 mod peer_report;
+mod peers;
 mod people;
 mod presets;
 mod quality;
@@ -185,6 +187,8 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(session_people::show),
         routes!(session_people::report),
         routes!(peer_quality::show),
+        routes!(peers::list),
+        routes!(analytics::daywise),
         routes!(session_chat::show),
         routes!(missing::transcript),
         routes!(missing::summary, missing::summarise),
@@ -226,7 +230,7 @@ fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/livestreams", any(missing::livestreams)),
         ("/livestreams/{*rest}", any(missing::livestreams)),
-        ("/analytics/{*rest}", any(missing::analytics)),
+        ("/analytics/livestreams/{*rest}", any(missing::livestreams)),
     ]
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
 use salon_store::acting::{Act, Acting};
-use salon_store::{Append, SessionAppend};
+use salon_store::{Append, PeerRow, SessionAppend};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -137,6 +137,8 @@ struct Step {
     summary: Option<Summary>,
     /// Who answers for it, where somebody does.
     acting: Option<Arc<Acting>>,
+    /// Where those are whom its events concern.
+    peers: Vec<PeerRow>,
 }
 
 impl Step {
@@ -154,9 +156,16 @@ impl Step {
 
     fn take(session: &mut Session, release: Option<Release>) -> Self {
         let outputs = session.take_outputs();
-        let remembers = outputs.iter().any(|output| matches!(output, Output::Remember { .. }));
-        let summary = if remembers { session.record().map(|record| record.summary()) } else { None };
-        Self { release, outputs, summary, acting: None }
+        let remembered = || {
+            outputs.iter().filter_map(|output| match output {
+                Output::Remember { event, .. } => Some(&event.body),
+                _ => None,
+            })
+        };
+        let record = session.record().filter(|_| remembered().next().is_some());
+        let summary = record.map(|record| record.summary());
+        let peers = record.map(|record| PeerRow::changed(record, remembered())).unwrap_or_default();
+        Self { release, outputs, summary, peers, acting: None }
     }
 }
 
@@ -398,7 +407,8 @@ impl SessionTask {
                 }
                 if appends.last().is_none_or(|append| append.summary.session != *session) {
                     let (epoch, summary) = (self.epoch, summary.clone());
-                    appends.push(SessionAppend { epoch, events: Vec::new(), notices: Vec::new(), summary });
+                    let (events, notices, peers) = (Vec::new(), Vec::new(), Vec::new());
+                    appends.push(SessionAppend { epoch, events, notices, peers, summary });
                 }
                 if let Some(append) = appends.last_mut() {
                     append.events.push(event.clone());
@@ -407,6 +417,7 @@ impl SessionTask {
             }
             if let Some(append) = appends.last_mut() {
                 append.summary = summary.clone();
+                append.peers.extend(step.peers.iter().filter(|row| row.session == summary.session).cloned());
             }
         }
         appends

@@ -164,6 +164,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
     tasks.spawn(salon_media::evict_overdue(owners.clone(), stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
+    tasks.spawn(salon_live::index_people(store.clone(), stop.clone()));
     tasks.spawn(salon_webhooks::deliver(tell, stop.clone()));
     let (days, now) = (retention::Days::of(&config), {
         let clock = clock.clone();

@@ -56,6 +56,7 @@ const OWN: &[(&str, &str)] = &[
     ("post", "/webhooks/{webhook_id}/secret"),
     ("delete", "/webhooks/{webhook_id}/secret"),
     ("get", "/events"),
+    ("get", "/peers"),
 ];
 
 /// The same beside the apps of an account.

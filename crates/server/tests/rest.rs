@@ -25,6 +25,8 @@ mod client;
 mod connections;
 #[path = "rest/every_route.rs"]
 mod every_route;
+#[path = "rest/history.rs"]
+mod history;
 #[path = "rest/hostile.rs"]
 mod hostile;
 #[path = "rest/lists.rs"]

@@ -4,6 +4,7 @@
 use salon_core::{Event, Notice, Summary};
 
 use crate::acting::Act;
+use crate::peer_row::PeerRow;
 use crate::run_id::RunId;
 
 /// What one caller wants written, all or nothing: the events of a session, or the end of one and the start of the
@@ -27,6 +28,8 @@ pub struct SessionAppend {
     pub events: Vec<Event>,
     /// What those outside are to be told of these events: written with them, or not at all.
     pub notices: Vec<Notice>,
+    /// Where those of its peers are whom the events concern: the rows that [`PeerRow::changed`] makes of them.
+    pub peers: Vec<PeerRow>,
     /// What the record adds up to after the last of them.
     pub summary: Summary,
 }

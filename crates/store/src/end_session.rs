@@ -14,6 +14,7 @@ use crate::outbox::entries::announce;
 use crate::ownership::owner_seen;
 use crate::record;
 use crate::transact::transaction;
+use crate::{day_sums, peer_row};
 
 impl Store {
     /// Ends a live session at the last moment at which its owner was seen: those in it left then. Answers with that moment.
@@ -28,7 +29,7 @@ impl Store {
                 return Err(Error::Conflict(Rule::SessionEnded));
             }
             let sql = format!(
-                "select s.last_seq, s.updated_ms, s.live, s.live_since_ms, s.app_id, s.meeting_id, s.title, s.started_ms, \
+                "select s.last_seq, s.updated_ms, s.live, s.live_since_ms, s.settled_ms, s.app_id, s.meeting_id, s.title, s.started_ms, \
                  s.created_ms, {} as seen_ms \
                  from sessions s left join nodes n on n.name = s.owner_node where s.id = $1",
                 owner_seen(&self.db)
@@ -42,8 +43,12 @@ impl Store {
             let sql = "insert into session_events (session_id, seq, at_ms, kind, body) values ($1, $2, $3, $4, $5)";
             tx.run(sql, args![session, seq, now.max(ended_at), kind, &body]).await?;
             let sql = "update sessions set ended_ms = $2, updated_ms = $3, live = 0, live_since_ms = 0, \
-                       settled_ms = settled_ms + $4, last_seq = $5, epoch = epoch + 1 where id = $1";
+                       settled_ms = settled_ms + $4, last_seq = $5, epoch = epoch + 1, \
+                       peers_seq = case when peers_seq = last_seq then $5 else peers_seq end where id = $1";
             tx.run(sql, args![session, ended_at, now.max(ended_at), growing, seq]).await?;
+            peer_row::end(tx, session, ended_at).await?;
+            let settled_ms = row.int("settled_ms")? + growing;
+            day_sums::add(tx, &[(&row.id("app_id")?, row.time("created_ms")?, settled_ms)]).await?;
             let notice = Notice {
                 session: session.clone(),
                 meeting: row.id("meeting_id")?,

@@ -385,6 +385,7 @@ id_args!(
     salon_core::FileId,
     salon_core::MeetingId,
     salon_core::ParticipantId,
+    salon_core::PeerId,
     salon_core::PresetId,
     salon_core::SessionId,
     salon_core::WebhookId

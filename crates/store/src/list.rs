@@ -114,12 +114,26 @@ impl Filter {
         page: &Page,
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Listing<T>> {
+        let total = self.count(db, tables).await?;
+        self.part(db, (columns, tables), (order, order_value), (page, total), read).await
+    }
+
+    /// The number of rows under this filter.
+    pub async fn count(&self, db: &Db, tables: &str) -> Result<u64> {
+        let count = format!("select count(*) as total from {tables}{}", self.sql);
+        db.one(built(count), self.args.clone()).await?.map_or(Ok(0), |row| row.count("total"))
+    }
+
+    /// As [`Filter::list`], of a list that is known to have `total` rows.
+    pub async fn part<T>(
+        self,
+        db: &Db,
+        (columns, tables): (&str, &str),
+        (order, order_value): (&str, Option<Arg>),
+        (page, total): (&Page, u64),
+        read: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Listing<T>> {
         let Filter { sql: condition, mut args } = self;
-        let count = format!("select count(*) as total from {tables}{condition}");
-        let total: u64 = match db.one(built(count), args.clone()).await? {
-            Some(row) => row.count("total")?,
-            None => 0,
-        };
         if page.offset >= total || page.limit == 0 {
             return Ok(Listing { items: Vec::new(), total });
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::engine::{Arg, Row, Tx, built};
 use crate::error::Result;
 
-/// How many rows a statement holds. The longest binds 64 × 11 values, well below what either engine takes.
+/// How many rows a statement holds. The longest binds 64 × 19 values, well below what either engine takes.
 const LENGTHS: [usize; 4] = [64, 16, 4, 1];
 
 /// Reads the rows that `sql` finds for any of `values`, in lists filled up with their last value.

@@ -438,6 +438,15 @@ const ENTRIES: Words<Entry> =
 /// Where the value of [`ENTRIES`] is among changed permissions.
 const ENTRY: &str = "waiting_room_type";
 
+/// The word for why somebody left.
+pub(crate) fn leave_reason(reason: LeaveReason) -> &'static str {
+    LEAVE_REASONS.name(reason)
+}
+
+pub(crate) fn read_leave_reason(name: &str) -> Option<LeaveReason> {
+    LEAVE_REASONS.value(name)
+}
+
 impl<T: Copy + PartialEq> Words<T> {
     fn name(&self, value: T) -> &'static str {
         let found = self.0.iter().find(|(known, _)| *known == value);

@@ -5,6 +5,7 @@
 use salon_core::{AppId, Event, MeetingId, Record, SessionId, Summary, Timestamp};
 
 use crate::Store;
+use crate::day_sums::{DAY_MS, day_of};
 use crate::engine::{Arg, Db, Row, args, built};
 use crate::error::{Corrupt, Error, Result};
 use crate::list::{Filter, Listing, Page};
@@ -114,7 +115,50 @@ impl Store {
             SessionSort::CreatedAt => (format!("s.created_ms{direction}, s.id{direction}"), None),
             SessionSort::MinutesConsumed => (format!("{CONSUMED}{direction}, s.id{direction}"), Some(Arg::from(filter.now))),
         };
-        sessions.list(&self.db, (&columns(&self.db), TABLES), (&order, order_value), page, read_session).await
+        let total = match self.count_by_days(app, filter).await? {
+            Some(total) => total,
+            None => sessions.count(&self.db, "sessions s").await?,
+        };
+        sessions.part(&self.db, (&columns(&self.db), TABLES), (&order, order_value), (page, total), read_session).await
+    }
+
+    /// How many sessions there are if only time and whether they are live narrow the list down, without counting them one by
+    /// one: those that ended on whole days are known, live ones have an index. `None` if something else does.
+    async fn count_by_days(&self, app: &AppId, filter: &SessionFilter) -> Result<Option<u64>> {
+        let SessionFilter { page, live, meeting, from, to, participants_min, participants_max, .. } = filter;
+        let search = page.search.as_deref().is_some_and(|search| !search.is_empty());
+        if search || meeting.is_some() || participants_min.is_some() || participants_max.is_some() {
+            return Ok(None);
+        }
+        let count = async |ended: &str, from: Option<Timestamp>, to: Option<Timestamp>| {
+            let mut some = Filter::new("s.app_id = ?", app);
+            some.and_fixed(ended);
+            some.and_between("s.created_ms", from, to);
+            some.count(&self.db, "sessions s").await
+        };
+        let mut total = 0;
+        if *live != Some(true) {
+            // Whole days lie from the first on that begins in the span to the last that ends in it.
+            let first = from.map_or(i64::MIN, |from| day_of(from.plus_ms(DAY_MS - 1)));
+            let last = to.map_or(i64::MAX, |to| day_of(to.plus_ms(1)).saturating_sub(1));
+            let ended = "s.ended_ms is not null";
+            if first <= last {
+                total += self.session_days(app, first, last).await?.iter().map(|day| day.sessions).sum::<u64>();
+                let begin = |day: i64| Timestamp(day * DAY_MS);
+                if let Some(from) = from.filter(|from| *from < begin(first)) {
+                    total += count(ended, Some(from), Some(begin(first).plus_ms(-1))).await?;
+                }
+                if let Some(to) = to.filter(|to| *to >= begin(last + 1)) {
+                    total += count(ended, Some(begin(last + 1)), Some(to)).await?;
+                }
+            } else {
+                total += count(ended, *from, *to).await?;
+            }
+        }
+        if *live != Some(false) {
+            total += count("s.ended_ms is null", *from, *to).await?;
+        }
+        Ok(Some(total))
     }
 
     /// The live sessions of an app, newest first: at most `limit` and at most a page, those after the one that was made then
@@ -176,7 +220,7 @@ impl Store {
     }
 }
 
-fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {
+pub(crate) fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {
     let corrupt = || Error::Corrupt(Corrupt::Event { session: session.clone(), seq });
     if row.count::<u64>("seq")? != seq {
         return Err(corrupt());

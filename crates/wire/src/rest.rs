@@ -6,6 +6,7 @@
 
 pub mod active_session;
 pub mod ai_config;
+pub mod analytics;
 pub mod api_keys;
 pub mod apps;
 pub mod audit_log;
@@ -17,6 +18,7 @@ pub mod meetings;
 pub mod number;
 pub mod participants;
 pub mod peer_quality;
+pub mod peers;
 pub mod people;
 pub mod presets;
 pub mod quality;

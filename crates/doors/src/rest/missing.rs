@@ -76,7 +76,3 @@ pub async fn active_livestream() -> Response {
 pub async fn active_transcript(At(meeting): At<MeetingId>) -> ApiError {
     ApiError::not_found(format!("No active transcript found for meeting_id {meeting}"))
 }
-
-pub async fn analytics() -> ApiError {
-    ApiError::not_yet("analytics")
-}

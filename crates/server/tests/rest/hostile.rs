@@ -153,7 +153,7 @@ async fn what_salon_does_not_have_yet_says_so() {
         ("GET", "/livestreams"),
         ("POST", "/meetings/x/livestreams"),
         ("POST", "/meetings/x/active-livestream/stop"),
-        ("GET", "/analytics/daywise"),
+        ("GET", "/analytics/livestreams/daywise"),
     ] {
         let said = app.call(method, path).send().await;
         assert!(said.refused(422).starts_with("NOT_IMPLEMENTED: this server does not have "), "{method} {path}");

@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use salon_core::{AppId, Event, MeetingId, SessionId};
+use salon_core::{AppId, Event, MeetingId, PeerId, SessionId, Summary};
 
 use crate::acting::Act;
 use crate::append::{Append, SessionAppend};
 use crate::error::{Error, Result, Rule};
 use crate::outbox::entries::{Entry, Hook};
+use crate::peer_row::PeerRow;
 use crate::run_id::RunId;
 
 /// What the database holds about the sessions, meetings and runs that a batch names.
@@ -42,6 +43,10 @@ pub(super) struct Plan<'a> {
     /// Sessions that go on or end, with the last of their appends.
     pub changed: BTreeMap<&'a SessionId, (&'a RunId, &'a SessionAppend)>,
     pub events: Vec<(&'a SessionId, &'a Event)>,
+    /// Where peers are after them.
+    pub peers: BTreeMap<(&'a SessionId, &'a PeerId), &'a PeerRow>,
+    /// Sessions that end.
+    pub ended: Vec<&'a Summary>,
     /// What webhooks are to be told of them.
     pub entries: Vec<Entry>,
     /// What the audit log is to say of them.
@@ -96,6 +101,8 @@ impl<'a> Plan<'a> {
                 self.changed.insert(session, (&append.run, last));
             }
             self.events.extend(last.events.iter().map(|event| (session, event)));
+            self.peers.extend(last.peers.iter().map(|row| ((&row.session, &row.peer), row)));
+            self.ended.extend(Some(&last.summary).filter(|summary| summary.ended_at.is_some()));
             for notice in &last.notices {
                 let hooks = stored.hooks.get(&notice.app).into_iter().flatten();
                 self.entries.extend(hooks.filter_map(|hook| hook.entry(notice)));

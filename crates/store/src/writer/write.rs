@@ -1,6 +1,6 @@
 //! One transaction of the writer: load what the batch names, decide, write.
 //! Invariant: the rows decided upon are held until the commit, so a decision cannot be overtaken.
-//! What webhooks are to be told is part of it: it is written if and only if the event is.
+//! Where people are, the sums of days, and what webhooks are to be told are part of it: it is written if and only if the event is.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,6 +16,7 @@ use crate::outbox::entries::{self, hooks_of};
 use crate::record;
 use crate::run_id::RunId;
 use crate::writer::batch::{Begun, Plan, Stored, StoredSession, plan};
+use crate::{day_sums, peer_row};
 
 /// Writes what may be written of `appends`, and returns the outcome of each and whom it is news to; an error if nothing was
 /// written.
@@ -139,7 +140,8 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         let sql = format!(
             "update sessions as s set updated_ms = v.column4, ended_ms = v.column5, live = v.column6, \
              max_concurrent = v.column7, participants = v.column8, settled_ms = v.column9, \
-             live_since_ms = v.column10, last_seq = v.column11 from (values {}) as v \
+             live_since_ms = v.column10, last_seq = v.column11, \
+             peers_seq = case when s.peers_seq = s.last_seq then v.column11 else s.peers_seq end from (values {}) as v \
              where s.id = v.column1 and s.owner_run = v.column2 and s.epoch = v.column3",
             tuples(rows.len(), 11)
         );
@@ -166,6 +168,9 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         });
         tx.run(built(sql), args.collect()).await?;
     }
+    peer_row::write(tx, &plan.peers.values().copied().collect::<Vec<_>>()).await?;
+    let ended = plan.ended.iter().map(|summary| (&summary.app, summary.created_at, summary.settled_ms));
+    day_sums::add(tx, &ended.collect::<Vec<_>>()).await?;
     entries::insert(tx, &plan.entries).await?;
     chain::note(tx, &plan.acts).await?;
     Ok(lost)
@@ -193,8 +198,8 @@ async fn insert(tx: &mut Tx, begun: &Begun<'_>) -> Result<bool> {
     let summary = &begun.last.summary;
     let sql = "insert into sessions (id, app_id, meeting_id, title, keep_alive_ms, started_ms, created_ms, \
                updated_ms, ended_ms, live, max_concurrent, participants, settled_ms, live_since_ms, owner_node, \
-               owner_run, epoch, last_seq, search_text, parent_session_id) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               owner_run, epoch, last_seq, search_text, parent_session_id, peers_seq) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $18) \
                on conflict do nothing";
     let found_by = search_text(&[&summary.title, summary.meeting.as_str(), summary.session.as_str()]);
     let row = args![

@@ -32,7 +32,7 @@ async fn session(store: &Store, run: &RunId, name: &str, of: &str, beside: Optio
     };
     let event = Event { seq: 1, at, body: EventBody::SessionStarted(started) };
     let summary = Record::begin(&event).unwrap().summary();
-    let append = SessionAppend { epoch: 1, events: vec![event], notices: Vec::new(), summary };
+    let append = SessionAppend { epoch: 1, events: vec![event], notices: Vec::new(), peers: Vec::new(), summary };
     store.append(Append { run: run.clone(), sessions: vec![append], acts: Vec::new() }).await.unwrap();
 }
 

@@ -13,6 +13,7 @@ mod chat_files;
 mod connected;
 mod crash;
 mod edits;
+mod history;
 mod keys;
 mod lists;
 mod nodes;

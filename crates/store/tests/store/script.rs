@@ -3,7 +3,7 @@
 use salon_core::event::{EndReason, LeaveReason, PeerJoined, SessionStarted};
 use salon_core::preset::Recorder;
 use salon_core::{Event, EventBody, Notice, Record, Timestamp};
-use salon_store::{Append, RunId, SessionAppend};
+use salon_store::{Append, PeerRow, RunId, SessionAppend};
 
 use crate::bed::{NOON, id};
 
@@ -87,7 +87,9 @@ impl Script {
     pub fn part(&mut self) -> SessionAppend {
         let events = self.events[self.taken..].to_vec();
         self.taken = self.events.len();
-        SessionAppend { epoch: self.epoch, events, notices: std::mem::take(&mut self.notices), summary: self.record.summary() }
+        let peers = PeerRow::changed(&self.record, events.iter().map(|event| &event.body));
+        let notices = std::mem::take(&mut self.notices);
+        SessionAppend { epoch: self.epoch, events, notices, peers, summary: self.record.summary() }
     }
 
     pub fn append(&mut self, run: &RunId) -> Append {

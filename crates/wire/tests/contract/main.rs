@@ -9,6 +9,7 @@ mod reference;
 use std::collections::{BTreeMap, BTreeSet};
 
 use salon_wire::rest::active_session::*;
+use salon_wire::rest::analytics::*;
 use salon_wire::rest::apps::*;
 use salon_wire::rest::envelope::*;
 use salon_wire::rest::meetings::*;
@@ -130,6 +131,7 @@ fn ours() -> Vec<Endpoint> {
         answers::<SessionTranscript>("GET", "sessions/{session_id}/transcript").asked::<TranscriptQuery>(),
         answers::<SessionSummary>("GET", "sessions/{session_id}/summary"),
         answers::<SummaryRequested>("POST", "sessions/{session_id}/summary"),
+        answers::<OrgAnalytics>("GET", "analytics/daywise").asked::<DaywiseQuery>(),
         lists::<Vec<App>>("apps").asked::<AppsQuery>(),
         answers::<AppCreated>("POST", "apps").takes::<AppBody>(),
         answers::<Vec<Webhook>>("GET", "webhooks"),

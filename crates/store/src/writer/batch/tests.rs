@@ -47,7 +47,7 @@ fn append(parts: Vec<Part>) -> Append {
             events.push(event);
         }
         events.retain(|event| event.seq >= part.from);
-        SessionAppend { epoch: 1, events, notices: Vec::new(), summary: record.summary() }
+        SessionAppend { epoch: 1, events, notices: Vec::new(), peers: Vec::new(), summary: record.summary() }
     };
     Append { run: RunId::new("r"), sessions: parts.into_iter().map(session).collect(), acts: Vec::new() }
 }

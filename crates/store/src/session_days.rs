@@ -1,0 +1,30 @@
+//! What an app had on which day, of sessions that are over, without counting them.
+//! Next: `day_sums.rs`, what a day is and how it is added to.
+
+use salon_core::AppId;
+
+use crate::Store;
+use crate::engine::{Row, args};
+use crate::error::Result;
+
+/// The ended sessions of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionDay {
+    /// Days since the epoch, UTC.
+    pub day: i64,
+    pub sessions: u64,
+    /// Participant-milliseconds.
+    pub settled_ms: i64,
+}
+
+impl Store {
+    /// The days from one to another on which sessions of this app were made that are over.
+    pub async fn session_days(&self, app: &AppId, from: i64, to: i64) -> Result<Vec<SessionDay>> {
+        let sql = "select day, sessions, settled_ms from session_days where app_id = $1 and day between $2 and $3 order by day";
+        let rows = self.db.all(sql, args![app, from, to]).await?;
+        let read = |row: &Row| {
+            Ok(SessionDay { day: row.int("day")?, sessions: row.count("sessions")?, settled_ms: row.int("settled_ms")? })
+        };
+        rows.iter().map(read).collect()
+    }
+}
