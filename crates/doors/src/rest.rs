@@ -11,9 +11,11 @@ mod apps;
 mod audit_log;
 mod audited;
 mod auth;
+mod between;
 mod body;
 mod chat_files;
 mod check;
+mod client_reports;
 mod door;
 mod edits;
 mod error;
@@ -42,6 +44,7 @@ mod session_people;
 mod sessions;
 mod settings;
 mod tag;
+mod timeline;
 mod watching;
 mod webhook_past;
 mod webhooks;
@@ -68,6 +71,7 @@ use crate::page::{self, Page};
 use crate::rates::{LateRates, Rates};
 use crate::rest::auth::Gate;
 use crate::rest::chat_files::FileDesk;
+use crate::rest::client_reports::Reports;
 use crate::rest::door::Porter;
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
@@ -111,6 +115,7 @@ struct Parts {
     edits: Edits,
     watching: Watching,
     page: Page,
+    reports: Reports,
     keep_alive: KeepAlive,
     per_page: PerPage,
     body_bytes: BodyBytes,
@@ -148,6 +153,7 @@ hands_out! {
     Quality: doors.quality;
     Webhooks: doors.webhooks;
     Scrape: doors.scrape;
+    Reports: reports;
     CancellationToken: doors.stop;
     Edits: edits;
     Watching: watching;
@@ -187,6 +193,8 @@ fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
         routes!(session_people::show),
         routes!(session_people::report),
         routes!(peer_quality::show),
+        routes!(timeline::show),
+        routes!(between::show),
         routes!(peers::list),
         routes!(analytics::daywise),
         routes!(session_chat::show),
@@ -259,7 +267,7 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
         ("/api/v1/identities/", Who::Anyone, post(internals::flags)),
         ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
         ("/otel/logs", Who::Anyone, post(internals::report)),
-        ("/api/v1/message", Who::Anyone, post(internals::report)),
+        ("/api/v1/message", Who::Anyone, post(client_reports::take)),
         ("/location", Who::Anyone, get(internals::location).post(internals::location)),
     ]
 }
@@ -363,6 +371,7 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         teller,
         edits: Edits::new(),
         page: Page::new(page),
+        reports: Reports::new(settings.client_reports),
         keep_alive: settings.keep_alive,
         per_page: PerPage(settings.per_page_max),
         body_bytes: BodyBytes(settings.body_bytes),

@@ -3,6 +3,7 @@
 //! one every minute, when the peer has gone, and when the node stops. Invariant: what was saved is never lost, and a full
 //! block never written again; a crash loses what came since the last time. Next: `block.rs`; `sums.rs` adds up.
 
+pub mod between;
 mod block;
 mod look;
 mod role;

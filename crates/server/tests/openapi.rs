@@ -57,6 +57,8 @@ const OWN: &[(&str, &str)] = &[
     ("delete", "/webhooks/{webhook_id}/secret"),
     ("get", "/events"),
     ("get", "/peers"),
+    ("get", "/sessions/{session_id}/timeline"),
+    ("get", "/sessions/{session_id}/between"),
 ];
 
 /// The same beside the apps of an account.

@@ -47,6 +47,8 @@ mod leftovers;
 mod logs;
 #[path = "signaling/media.rs"]
 mod media;
+#[path = "signaling/past.rs"]
+mod past;
 #[path = "signaling/permissions.rs"]
 mod permissions;
 #[path = "signaling/pins.rs"]

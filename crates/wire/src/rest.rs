@@ -10,6 +10,7 @@ pub mod analytics;
 pub mod api_keys;
 pub mod apps;
 pub mod audit_log;
+pub mod between;
 pub mod default_presets;
 pub mod envelope;
 pub mod internals;
@@ -25,6 +26,7 @@ pub mod quality;
 pub mod recording_config;
 pub mod secret;
 pub mod sessions;
+pub mod timeline;
 pub mod webhooks;
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -1,6 +1,7 @@
 //! What client SDKs of any age ask on their own, mostly with a participant token, and what they report on their own.
-//! Reports are accepted and dropped unread: they hold SDP, addresses and page URLs (seen in web SDK 2.0.2).
-//! Invariant: nothing a client reports about itself or its surroundings is read, stored or logged.
+//! Logs are accepted and dropped unread: they hold SDP, addresses and page URLs (seen in web SDK 2.0.2).
+//! Invariant: nothing a client says here about itself or its surroundings is read, stored or logged.
+//! Next: `client_reports.rs`, of which some is.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

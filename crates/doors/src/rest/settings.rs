@@ -16,6 +16,8 @@ pub struct Settings {
     /// Requests of one account in 5 minutes; 0: no limit.
     pub requests_per_5_minutes: u64,
     pub watchers: Watchers,
+    /// A few events that clients tell of themselves are kept, to explain with.
+    pub client_reports: bool,
     pub files: FileRules,
     pub ice: Ice,
     pub scraping: Scraping,

@@ -94,6 +94,7 @@ impl Config {
                 of_account: limits.watchers_per_account,
                 of_key: limits.watchers_per_key,
             },
+            client_reports: self.quality.client_reports,
             files: rest::FileRules {
                 file_bytes: files.file_bytes,
                 meeting_bytes: files.meeting_bytes,

@@ -251,6 +251,13 @@ table::settings! {
         quality_days: u32 = 0, within(0, 36_500);
     }
 
+    /// What is kept of how calls were (docs/quality.md).
+    quality: Quality {
+        /// Keep a few events that clients tell of themselves, such as that a browser refused the microphone, to explain with
+        /// why somebody could not be heard. Never figures, addresses, or names of devices.
+        client_reports: bool = true;
+    }
+
     /// What is logged, to standard error.
     log: Log {
         /// A level of Salon (error, warn, info, debug, trace or off), or levels by its modules, as in

@@ -1,0 +1,175 @@
+//! Why one person could not hear or see another: Salon's own beside the contract.
+//! Gathers what is known; the judging is pure. Next: `salon_quality::between`.
+
+use axum::extract::State;
+use salon_core::record::Peer;
+use salon_core::{Event, PeerId, Record, SessionId, Timestamp};
+use salon_quality::between::{Answer as Judged, Evidence, Held, Medium, Names, Question, Rung, Said, Standing, between, is_told};
+use salon_quality::{BUCKET_MS, BUCKETS, Quality, begin_of, bucket_at};
+use salon_store::{ClientEvent, MAX_EVENTS, Store};
+use salon_wire::rest::between as wire;
+use salon_wire::rest::envelope::{Envelope, ErrorBody};
+
+use crate::rest::auth::Caller;
+use crate::rest::error::ApiError;
+use crate::rest::path::At;
+use crate::rest::query::Asked;
+use crate::rest::reply::{Answer, data};
+use crate::rest::sessions;
+use crate::rfc3339::rfc3339;
+use salon_live::Clock;
+
+/// The longest time that is judged at once.
+const MAX_HOURS: i64 = 12;
+
+/// Why one peer could not hear or see another.
+#[utoipa::path(get, path = "/sessions/{session_id}/between", tag = "sessions",
+    description = "Salon's own; not in the contract.",
+    params(("session_id" = String, Path, format = "uuid"), wire::BetweenQuery),
+    responses((status = 200, body = Envelope<wire::Between>), (status = 404, body = ErrorBody)))]
+pub async fn show(
+    State(store): State<Store>,
+    State(quality): State<Quality>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    At(session): At<SessionId>,
+    asked: Asked,
+) -> Answer<wire::Between> {
+    let peer = |name: &str| {
+        let id = asked.text(name)?.ok_or_else(|| ApiError::bad_request(format!("\"{name}\" is required")))?;
+        PeerId::parse(id).map_err(|_| ApiError::invalid(name, "must be a peer's id"))
+    };
+    let (listener, speaker) = (peer("listener")?, peer("speaker")?);
+    if listener == speaker {
+        return Err(ApiError::invalid("speaker", "must be another peer than \"listener\""));
+    }
+    let kind = asked.one_of::<wire::BetweenKind>("kind")?.unwrap_or_default();
+    let (from, to) = (asked.instant("from")?, asked.instant("to")?);
+    let row = sessions::find(&store, &caller, &session).await?;
+    let began = row.summary.started_at;
+    let last_at = row.summary.ended_at.unwrap_or_else(|| clock.now()).max(began.plus_ms(1));
+    let from = from.unwrap_or(began).max(began).min(last_at.plus_ms(-1));
+    let to = to.unwrap_or(last_at).min(last_at);
+    if to <= from {
+        return Err(ApiError::invalid("to", "must be after \"from\", and in the time of the session"));
+    }
+    if to.since(from) > MAX_HOURS * 3_600_000 {
+        return Err(ApiError::invalid("from", format_args!("and \"to\" must be at most {MAX_HOURS} hours apart")));
+    }
+    let (record, events) = read(&store, &session, (&speaker, &listener)).await?;
+    let whom = |id: &PeerId| {
+        let found = record.peers.get(id);
+        found.ok_or_else(|| ApiError::not_found(format!("No peer found with id {id} in session {session}")))
+    };
+    let (hears, speaks) = (whom(&listener)?, whom(&speaker)?);
+    let (first, last) = (bucket_at(began, from), bucket_at(began, to));
+    let blocks = (first / BUCKETS, last / BUCKETS);
+    let upstream = quality.blocks(&store, &session, &speaker, blocks).await?;
+    let downstream = quality.blocks(&store, &session, &listener, blocks).await?;
+    let medium = match kind {
+        wire::BetweenKind::Sound => Medium::Sound,
+        wire::BetweenKind::Picture => Medium::Picture,
+    };
+    let spoken = store.client_events(&session, &speaker).await?;
+    let heard = store.client_events(&session, &listener).await?;
+    let own = spoken.iter().filter_map(|event| Some((event.at, of_speaker(event, medium)?)));
+    let others = heard.iter().filter_map(|event| Some((event.at, of_listener(event, medium)?)));
+    let said: Vec<(Timestamp, Said)> = own.chain(others).collect();
+    let question = Question { medium, speaker: &speaker, listener: &listener, began, from, to };
+    let evidence = Evidence { events: &events, upstream: &upstream, downstream: &downstream, said: &said };
+    let judged = between(&question, &evidence);
+    let of = |peer: &PeerId| record.peers.get(peer).map_or_else(|| peer.to_string(), |peer| peer.who.name.clone());
+    let names = Names { speaker: &speaks.who.name, listener: &hears.who.name, of: &of };
+    let held = |held: &Held| wire::BetweenHeld {
+        rung: held.rung.name().to_owned(),
+        text: held.sentence(medium, &names),
+        from: rfc3339(held.from),
+        to: rfc3339(held.to),
+        share: (held.share * 10_000.0).round() / 10_000.0,
+    };
+    let verdict = judged.held.first().ok_or_else(|| ApiError::internal("a time without a step"))?;
+    data(wire::Between {
+        session_id: session.to_string(),
+        speaker: to_wire(speaks),
+        listener: to_wire(hears),
+        kind,
+        from: rfc3339(from),
+        to: rfc3339(to),
+        verdict: held(verdict),
+        rungs: rungs(&judged, held),
+        step: (BUCKET_MS / 1_000) as u32,
+        steps_from: rfc3339(begin_of(began, first)),
+        steps: judged.steps.iter().map(|(_, rung)| rung.name().to_owned()).collect(),
+    })
+}
+
+fn rungs(judged: &Judged, held: impl Fn(&Held) -> wire::BetweenHeld) -> Vec<wire::BetweenRung> {
+    let rung = |name: &&str| wire::BetweenRung {
+        rung: (*name).to_owned(),
+        holds: match judged.standing(name) {
+            Standing::Held => wire::BetweenHolds::Held,
+            Standing::RuledOut => wire::BetweenHolds::RuledOut,
+            Standing::NotKnown => wire::BetweenHolds::NotKnown,
+        },
+        held: judged.held.iter().filter(|held| held.rung.name() == *name).map(&held).collect(),
+    };
+    Rung::NAMES.iter().map(rung).collect()
+}
+
+fn to_wire(peer: &Peer) -> wire::BetweenWhom {
+    wire::BetweenWhom {
+        peer_id: peer.who.peer.to_string(),
+        participant_id: peer.who.participant.to_string(),
+        display_name: peer.who.name.clone(),
+    }
+}
+
+/// The record, and those of its events that say something of the two.
+async fn read(
+    store: &Store,
+    session: &SessionId,
+    (speaker, listener): (&PeerId, &PeerId),
+) -> Result<(Record, Vec<Event>), ApiError> {
+    let (mut record, mut told): (Option<Record>, Vec<Event>) = (None, Vec::new());
+    loop {
+        let after = record.as_ref().map_or(0, |record| record.seq);
+        let part = store.events(session, after, MAX_EVENTS).await?;
+        for event in &part {
+            match &mut record {
+                Some(record) => record.apply(event),
+                None => record = Record::begin(event),
+            }
+        }
+        let is_last = part.len() < MAX_EVENTS as usize || record.is_none();
+        told.extend(part.into_iter().filter(|event| is_told(&event.body, speaker, listener)));
+        if is_last {
+            let record = record.ok_or_else(|| ApiError::internal(format_args!("session {session} has no record")))?;
+            return Ok((record, told));
+        }
+    }
+}
+
+/// What a speaker's client said that explains why nothing came, in the words of web SDK 2.0.2.
+fn of_speaker(event: &ClientEvent, medium: Medium) -> Option<Said> {
+    let (device, muted) = match medium {
+        Medium::Sound => ("audio", "audio_track_muted"),
+        Medium::Picture => ("video", "video_track_muted"),
+    };
+    let refused = event.event == "media_permission"
+        && event.device.eq_ignore_ascii_case(device)
+        && !["ACCEPTED", "NOT_REQUESTED", "INIT", ""].contains(&event.state.as_str());
+    match event.event.as_str() {
+        _ if refused => Some(Said::NotPermitted),
+        known if known == muted => Some(Said::MutedInSystem),
+        _ => None,
+    }
+}
+
+/// What a listener's client said that explains why nothing was played.
+fn of_listener(event: &ClientEvent, medium: Medium) -> Option<Said> {
+    let failed = match medium {
+        Medium::Sound => "audio_play_failed",
+        Medium::Picture => "video_play_failed",
+    };
+    (event.event == failed).then_some(Said::PlayBlocked)
+}
