@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use salon_core::Timestamp;
-use salon_store::{DAY_MS, MAX_PAGE, Page, SessionFilter, Store, day_of};
+use salon_core::{AppId, Timestamp};
+use salon_store::{DAY_MS, LiveFilter, MAX_PAGE, SessionRow, Store, day_of};
 use salon_wire::rest::analytics as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -20,6 +20,9 @@ use crate::rfc3339::rfc3339;
 
 /// Days of an answer that names no first one, today among them.
 const USUAL_DAYS: i64 = 30;
+
+/// How often the two halves of the answer are read until nothing ended between them.
+const MAX_TRIES: u32 = 8;
 
 /// Most days of one answer: ten years.
 const MAX_DAYS: i64 = 3_660;
@@ -43,29 +46,24 @@ pub async fn daywise(
     if last - first >= MAX_DAYS {
         return Err(ApiError::invalid("start_date", format_args!("must be at most {MAX_DAYS} days before \"end_date\"")));
     }
+    let mut tries = 1;
+    let (over, live) = loop {
+        let over = store.session_days(&caller.app, first, last).await?;
+        let live = live_sessions(&store, &caller.app).await?;
+        // One that ended between the two is in neither; then the sums have changed.
+        if tries == MAX_TRIES || over == store.session_days(&caller.app, first, last).await? {
+            break (over, live);
+        }
+        tries += 1;
+    };
     let mut days: BTreeMap<i64, (u64, f64)> = BTreeMap::new();
-    for day in store.session_days(&caller.app, first, last).await? {
+    for day in over {
         days.insert(day.day, (day.sessions, day.settled_ms as f64 / 60_000.0));
     }
-    let mut live = SessionFilter {
-        page: Page { limit: MAX_PAGE, newest_first: false, ..Page::default() },
-        live: Some(true),
-        from: Some(Timestamp(first * DAY_MS)),
-        to: Some(Timestamp((last + 1) * DAY_MS - 1)),
-        now,
-        ..SessionFilter::default()
-    };
-    loop {
-        let found = store.sessions(&caller.app, &live).await?;
-        for row in &found.items {
-            let told = current(&teller, row, now)?;
-            let day = days.entry(day_of(row.summary.created_at)).or_default();
-            *day = (day.0 + 1, day.1 + told.minutes_consumed);
-        }
-        live.page.offset += found.items.len() as u64;
-        if found.items.is_empty() || live.page.offset >= found.total {
-            break;
-        }
+    for row in live.iter().filter(|row| (first..=last).contains(&day_of(row.summary.created_at))) {
+        let told = current(&teller, row, now)?;
+        let day = days.entry(day_of(row.summary.created_at)).or_default();
+        *day = (day.0 + 1, day.1 + told.minutes_consumed);
     }
     let day_stats = days.iter().map(|(day, (sessions, minutes))| wire::SessionDayStats {
         day: rfc3339(Timestamp(day * DAY_MS)),
@@ -80,4 +78,17 @@ pub async fn daywise(
         },
         recording_stats: wire::RecordingStats { recording_count: 0, recording_minutes_consumed: 0.0, day_stats: Vec::new() },
     })
+}
+
+async fn live_sessions(store: &Store, app: &AppId) -> Result<Vec<SessionRow>, ApiError> {
+    let mut live: Vec<SessionRow> = Vec::new();
+    loop {
+        let after = live.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
+        let part = store.live_sessions(app, &LiveFilter::default(), after, MAX_PAGE).await?;
+        let is_last = part.len() < MAX_PAGE as usize;
+        live.extend(part);
+        if is_last {
+            return Ok(live);
+        }
+    }
 }

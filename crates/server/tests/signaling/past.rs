@@ -15,14 +15,14 @@ use crate::client::Client;
 use crate::house::{House, Person};
 use crate::http::{Call, Said};
 
-async fn call(house: &House, method: &str, path: &str, body: Option<Value>) -> Said {
+pub async fn call(house: &House, method: &str, path: &str, body: Option<Value>) -> Said {
     let path = format!("/accounts/{DEV_ACCOUNT}/realtime/kit/{DEV_APP}{path}");
     let call = Call::new(house.address.parse().unwrap(), method, &path);
     let call = call.header("authorization", &format!("Bearer {DEV_TOKEN}"));
     body.iter().fold(call, |call, body| call.json(body)).send().await
 }
 
-async fn get(house: &House, path: &str) -> Value {
+pub async fn get(house: &House, path: &str) -> Value {
     call(house, "GET", path, None).await.expect(200)["data"].take()
 }
 
