@@ -67,6 +67,8 @@ mod selection;
 mod stage;
 #[path = "signaling/stores.rs"]
 mod stores;
+#[path = "signaling/voices.rs"]
+mod voices;
 #[path = "signaling/waiting.rs"]
 mod waiting;
 #[path = "signaling/watching.rs"]
