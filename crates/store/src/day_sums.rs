@@ -31,11 +31,12 @@ pub(crate) async fn add(tx: &mut Tx, ended: &[(&AppId, Timestamp, i64)]) -> Resu
     let days: Vec<_> = days.into_iter().collect();
     for days in chunks(&days) {
         let sql = format!(
-            "insert into session_days (app_id, day, sessions, settled_ms) values {} on conflict (app_id, day) do update set \
-             sessions = session_days.sessions + excluded.sessions, settled_ms = session_days.settled_ms + excluded.settled_ms",
-            tuples(days.len(), 4)
+            "insert into session_days (app_id, day, sessions, settled_ms, listed) values {} on conflict (app_id, day) do update set \
+             sessions = session_days.sessions + excluded.sessions, settled_ms = session_days.settled_ms + excluded.settled_ms, \
+             listed = session_days.listed + excluded.listed",
+            tuples(days.len(), 5)
         );
-        let args = days.iter().flat_map(|((app, day), (sessions, ms))| args![*app, *day, *sessions, *ms]);
+        let args = days.iter().flat_map(|((app, day), (sessions, ms))| args![*app, *day, *sessions, *ms, *sessions]);
         tx.run(built(sql), args.collect()).await?;
     }
     Ok(())

@@ -48,6 +48,9 @@ impl Store {
         acting::about("session", &old.session);
         transaction!(self.db, |tx| {
             tx.run("delete from peer_quality where session_id = $1", args![&old.session]).await?;
+            let sql = "update session_days set listed = listed - 1 where exists (select 1 from sessions s where s.id = $1 \
+                       and s.ended_ms is not null and s.app_id = session_days.app_id and s.created_ms / 86400000 = session_days.day)";
+            tx.run(sql, args![&old.session]).await?;
             let sql = "delete from sessions where id = $1 and ended_ms is not null";
             if tx.run(sql, args![&old.session]).await? == 0 {
                 return Ok(false);
@@ -75,6 +78,8 @@ impl Store {
                 return Ok(false);
             }
             tx.run("delete from peer_quality_blocks where session_id = $1", args![session]).await?;
+            tx.run("delete from session_peers where session_id = $1", args![session]).await?;
+            tx.run("delete from client_events where session_id = $1", args![session]).await?;
             tx.run("delete from buried_sessions where session_id = $1", args![session]).await?;
             Ok(true)
         })

@@ -15,15 +15,23 @@ pub struct SessionDay {
     pub sessions: u64,
     /// Participant-milliseconds.
     pub settled_ms: i64,
+    /// How many of the sessions are on lists still: they may be too old.
+    pub listed: u64,
 }
 
 impl Store {
     /// The days from one to another on which sessions of this app were made that are over.
     pub async fn session_days(&self, app: &AppId, from: i64, to: i64) -> Result<Vec<SessionDay>> {
-        let sql = "select day, sessions, settled_ms from session_days where app_id = $1 and day between $2 and $3 order by day";
+        let sql =
+            "select day, sessions, settled_ms, listed from session_days where app_id = $1 and day between $2 and $3 order by day";
         let rows = self.db.all(sql, args![app, from, to]).await?;
         let read = |row: &Row| {
-            Ok(SessionDay { day: row.int("day")?, sessions: row.count("sessions")?, settled_ms: row.int("settled_ms")? })
+            Ok(SessionDay {
+                day: row.int("day")?,
+                sessions: row.count("sessions")?,
+                settled_ms: row.int("settled_ms")?,
+                listed: row.count("listed")?,
+            })
         };
         rows.iter().map(read).collect()
     }

@@ -6,12 +6,11 @@
 use salon_core::{AppId, ParticipantId, PeerId, Record, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Arg, Row, Tx, args, built};
+use crate::engine::{Arg, Row, Tx, args, built, transaction};
 use crate::error::{Error, Result};
 use crate::list::{Filter, Listing, Page};
 use crate::peer_row::{self, COLUMNS, DURATION, PeerRow, read};
 use crate::sessions::{self, MAX_EVENTS, SessionRow};
-use crate::transact::transaction;
 
 /// What the peers of a session are listed by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,10 +110,12 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        let Some(record) = record else { return Ok(false) };
+        // Gone meanwhile.
+        let Some(record) = record else { return Ok(true) };
         transaction!(self.db, |tx| {
             let sql = format!("select last_seq from sessions where id = $1{}", self.db.for_update());
-            let row = tx.one(built(sql), args![&session]).await?.ok_or(Error::NotFound)?;
+            let row = tx.one(built(sql), args![&session]).await?;
+            let Some(row) = row else { return Ok(true) };
             let mut record = record.clone();
             follow(tx, &mut record).await?;
             let rows: Vec<PeerRow> = record.peers.values().map(|peer| PeerRow::of(&record, peer)).collect();

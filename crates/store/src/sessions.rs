@@ -143,7 +143,7 @@ impl Store {
             let last = to.map_or(i64::MAX, |to| day_of(to.plus_ms(1)).saturating_sub(1));
             let ended = "s.ended_ms is not null";
             if first <= last {
-                total += self.session_days(app, first, last).await?.iter().map(|day| day.sessions).sum::<u64>();
+                total += self.session_days(app, first, last).await?.iter().map(|day| day.listed).sum::<u64>();
                 let begin = |day: i64| Timestamp(day * DAY_MS);
                 if let Some(from) = from.filter(|from| *from < begin(first)) {
                     total += count(ended, Some(from), Some(begin(first).plus_ms(-1))).await?;

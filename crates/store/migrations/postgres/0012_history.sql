@@ -42,8 +42,10 @@ create table session_days (
     day bigint not null,
     sessions bigint not null,
     settled_ms bigint not null,
+    -- How many of them are on lists still: they may be too old.
+    listed bigint not null,
     primary key (app_id, day)
 );
-insert into session_days (app_id, day, sessions, settled_ms)
-select app_id, created_ms / 86400000, count(*), cast(sum(settled_ms) as bigint) from sessions where ended_ms is not null
+insert into session_days (app_id, day, sessions, settled_ms, listed)
+select app_id, created_ms / 86400000, count(*), cast(sum(settled_ms) as bigint), count(*) from sessions where ended_ms is not null
 group by app_id, created_ms / 86400000;

@@ -42,8 +42,10 @@ create table session_days (
     day integer not null,
     sessions integer not null,
     settled_ms integer not null,
+    -- How many of them are on lists still: they may be too old.
+    listed integer not null,
     primary key (app_id, day)
 ) strict, without rowid;
-insert into session_days (app_id, day, sessions, settled_ms)
-select app_id, created_ms / 86400000, count(*), sum(settled_ms) from sessions where ended_ms is not null
+insert into session_days (app_id, day, sessions, settled_ms, listed)
+select app_id, created_ms / 86400000, count(*), sum(settled_ms), count(*) from sessions where ended_ms is not null
 group by app_id, created_ms / 86400000;

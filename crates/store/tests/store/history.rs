@@ -75,7 +75,7 @@ on_both_engines! {
         assert_eq!(rows, folded(&bed.store, "live").await);
         let day = bed.store.session_days(&id("a"), 0, i64::MAX).await.unwrap();
         let settled_ms: i64 = rows.iter().map(|row| row.duration_ms(NOON)).sum();
-        assert_eq!(day, [SessionDay { day: day_of(NOON), sessions: 1, settled_ms }]);
+        assert_eq!(day, [SessionDay { day: day_of(NOON), sessions: 1, settled_ms, listed: 1 }]);
     }
 
     async fn sessions_of_an_earlier_version_are_indexed_the_newest_first_and_one_bad_one_stops_nothing(bed: Bed) {
@@ -109,7 +109,7 @@ on_both_engines! {
         script.join(10, "bob");
         let mut part = script.part();
         part.peers.clear();
-        bed.store.append(salon_store::Append { run: run.clone(), sessions: vec![part] }).await.unwrap();
+        bed.store.append(salon_store::Append { run: run.clone(), sessions: vec![part], acts: Vec::new() }).await.unwrap();
         bed.raw("update sessions set peers_seq = last_seq - 1").await;
         script.leave(20, "ann");
         bed.store.append(script.append(&run)).await.unwrap();
@@ -206,7 +206,7 @@ async fn pages_of_a_long_list() {
     )
     .await;
     bed.raw(
-        "insert into session_days select app_id, created_ms / 86400000, count(*), sum(settled_ms) from sessions \
+        "insert into session_days select app_id, created_ms / 86400000, count(*), sum(settled_ms), count(*) from sessions \
          where ended_ms is not null group by 1, 2",
     )
     .await;
