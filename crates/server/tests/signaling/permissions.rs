@@ -119,18 +119,20 @@ async fn who_was_muted_while_away_is_not_heard_on_return_and_is_told() {
     let meeting = house.meeting().await;
     let bob = house.guest(&meeting, "Bob").await;
     let mut socket = bob.join_with_media().await;
-    socket.publish("audio").await.unwrap();
+    let before = socket.publish("audio").await.unwrap();
     let mut alice = house.host(&meeting, "Alice").await.join_with_media().await;
     drop(socket);
     house.counts(&meeting, Some(1)).await;
+    alice.forget().await;
     let mute = edge::HostMediaControlForPeerRequest { participant_id: bob.peer.clone(), audio: true, ..Default::default() };
     alice.tell(media::HOST_CONTROL_PEER, &mute).await;
-    alice.forget().await;
+    let told: edge::PeerProducerToggleBroadcastResponse = alice.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
+    assert!(told.producer_state.unwrap().pause, "nobody hears him");
 
     let mut socket = bob.join_with_media().await;
     let microphone = socket.publish("audio").await.unwrap();
-    let told: edge::PeerProducerCreateBroadcastResponse = alice.hear(media::PEER_PRODUCER_CREATE_BROADCAST).await;
-    assert!(told.producer_state.unwrap().pause, "nobody hears him");
+    assert_eq!(microphone, before, "his microphone goes on as the others know it");
+    assert_eq!(alice.heard(media::PEER_PRODUCER_TOGGLE_BROADCAST).await, 0, "muted");
     let told: edge::PeerProducerToggleBroadcastResponse = socket.hear(media::PEER_PRODUCER_TOGGLE_BROADCAST).await;
     let state = told.producer_state.unwrap();
     assert_eq!((state.producer_id, state.pause), (microphone.clone(), true), "and his client knows");
