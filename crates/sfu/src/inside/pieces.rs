@@ -26,6 +26,7 @@ use crate::engine::packet::{Numbers, Packet};
 use crate::engine::payload::ids::ALL_LAYERS;
 use crate::engine::payload::pictures::Pictures;
 use crate::engine::payload::vp8;
+use crate::engine::words::{LineWords, StreamWords};
 use crate::limits::Limits;
 use crate::{Kind, Role};
 
@@ -150,7 +151,7 @@ fn parse_vp8() -> Piece {
 fn forward() -> Piece {
     let now = Instant::now();
     let line = Sending { mid: Mid::from("0"), pt: 96, ssrc: 1, rtx: Some((2, 97)), name: "x".into() };
-    let mut consumer = Consumer::new(ProducerKey(1), Kind::Video, &line, None);
+    let mut consumer = Consumer::new(ProducerKey(1), Kind::Video, &line, None, StreamWords::default());
     consumer.choose(&[Candidate { rid: None, rank: Rank(0), alive: true, stream: 0, spatial: ALL_LAYERS }]);
     let mut packet = packet(now, 1, 100, true);
     Box::new(move || {
@@ -165,8 +166,8 @@ fn seal(payload: usize) -> Piece {
     let keys = KeyingMaterial::new(&(0..88_u8).collect::<Vec<u8>>());
     let ids = ExtensionIds { level: None, orientation: None, transport_cc: Some(3), dependency: None };
     let slot = Slot::with(keys, SrtpProfile::AEAD_AES_256_GCM);
-    let mut egress = Egress::new(now, &slot, ids, ids).expect("keys");
-    let mut stream = Stream::new(Kind::Video, 1, 96, None, "x".into());
+    let mut egress = Egress::new(now, &slot, ids, ids, LineWords::default()).expect("keys");
+    let mut stream = Stream::new(Kind::Video, 1, 96, None, "x".into(), StreamWords::default());
     let packet = packet(now, 1, payload, false);
     let mut numbers = Numbers { index: 1, timestamp: 0, ids: Default::default(), marker: true, empty: false };
     let mut buffer = Vec::with_capacity(2_000);
