@@ -127,7 +127,7 @@ struct Parts {
 
 /// The OpenAPI document, as JSON; made when somebody first asks, because few do and it is large while it is made.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let document = openapi::document(&[(KIT, &kit()), (ACCOUNT, &account()), (HOLDER, &holder()), ("", &root())]);
+    let document = openapi::document(&[(KIT, KIT_ROUTES), (ACCOUNT, ACCOUNT_ROUTES), (HOLDER, HOLDER_ROUTES), ("", ROOT_ROUTES)]);
     serde_json::to_vec(&document).expect("the document is plain data").into()
 });
 
@@ -166,72 +166,67 @@ hands_out! {
     Arc<Ice>: ice;
 }
 
+/// A route, and what the document says of it, which is large: made, used and let go one after the other.
+type Described = fn() -> UtoipaMethodRouter<Rest>;
+
 /// The resources of an app.
-fn kit() -> Vec<UtoipaMethodRouter<Rest>> {
-    vec![
-        routes!(meetings::list, meetings::create),
-        routes!(meetings::show, meetings::update, meetings::replace),
-        routes!(participants::list, participants::add),
-        routes!(participants::show, participants::update, participants::delete),
-        routes!(participants::token),
-        routes!(active_session::show),
-        routes!(active_session::kick),
-        routes!(active_session::kick_all),
-        routes!(active_session::mute),
-        routes!(active_session::mute_all),
-        routes!(active_session::poll),
-        routes!(quality::show),
-        routes!(people::list),
-        routes!(people::watch),
-        routes!(live_sessions::list),
-        routes!(live_sessions::watch),
-        routes!(presets::list, presets::create),
-        routes!(presets::show, presets::update, presets::replace, presets::delete),
-        routes!(sessions::list),
-        routes!(sessions::show),
-        routes!(session_people::list),
-        routes!(session_people::show),
-        routes!(session_people::report),
-        routes!(peer_quality::show),
-        routes!(timeline::show),
-        routes!(between::show),
-        routes!(peers::list),
-        routes!(analytics::daywise),
-        routes!(session_chat::show),
-        routes!(missing::transcript),
-        routes!(missing::summary, missing::summarise),
-        routes!(webhooks::list, webhooks::create),
-        routes!(webhooks::show, webhooks::update, webhooks::replace, webhooks::delete),
-        routes!(webhooks::events),
-        routes!(webhook_past::list),
-        routes!(webhook_past::show),
-        routes!(webhook_past::redeliver),
-        routes!(webhook_past::test),
-        routes!(webhook_past::replay),
-        routes!(webhook_past::new_secret, webhook_past::no_secret),
-        routes!(webhook_past::feed),
-    ]
-}
+const KIT_ROUTES: &[Described] = &[
+    || routes!(meetings::list, meetings::create),
+    || routes!(meetings::show, meetings::update, meetings::replace),
+    || routes!(participants::list, participants::add),
+    || routes!(participants::show, participants::update, participants::delete),
+    || routes!(participants::token),
+    || routes!(active_session::show),
+    || routes!(active_session::kick),
+    || routes!(active_session::kick_all),
+    || routes!(active_session::mute),
+    || routes!(active_session::mute_all),
+    || routes!(active_session::poll),
+    || routes!(quality::show),
+    || routes!(people::list),
+    || routes!(people::watch),
+    || routes!(live_sessions::list),
+    || routes!(live_sessions::watch),
+    || routes!(presets::list, presets::create),
+    || routes!(presets::show, presets::update, presets::replace, presets::delete),
+    || routes!(sessions::list),
+    || routes!(sessions::show),
+    || routes!(session_people::list),
+    || routes!(session_people::show),
+    || routes!(session_people::report),
+    || routes!(peer_quality::show),
+    || routes!(timeline::show),
+    || routes!(between::show),
+    || routes!(peers::list),
+    || routes!(analytics::daywise),
+    || routes!(session_chat::show),
+    || routes!(missing::transcript),
+    || routes!(missing::summary, missing::summarise),
+    || routes!(webhooks::list, webhooks::create),
+    || routes!(webhooks::show, webhooks::update, webhooks::replace, webhooks::delete),
+    || routes!(webhooks::events),
+    || routes!(webhook_past::list),
+    || routes!(webhook_past::show),
+    || routes!(webhook_past::redeliver),
+    || routes!(webhook_past::test),
+    || routes!(webhook_past::replay),
+    || routes!(webhook_past::new_secret, webhook_past::no_secret),
+    || routes!(webhook_past::feed),
+];
 
 /// What the whole service has at its root, for anybody.
-fn root() -> Vec<UtoipaMethodRouter<Rest>> {
-    vec![routes!(webhooks::public_key)]
-}
+const ROOT_ROUTES: &[Described] = &[|| routes!(webhooks::public_key)];
 
 /// The resources of an account.
-fn account() -> Vec<UtoipaMethodRouter<Rest>> {
-    vec![routes!(apps::list, apps::create)]
-}
+const ACCOUNT_ROUTES: &[Described] = &[|| routes!(apps::list, apps::create)];
 
 /// What an account has beside its apps: Salon's own.
-fn holder() -> Vec<UtoipaMethodRouter<Rest>> {
-    vec![
-        routes!(api_keys::list, api_keys::create),
-        routes!(api_keys::show, api_keys::update, api_keys::delete),
-        routes!(api_keys::rotate),
-        routes!(audit_log::list),
-    ]
-}
+const HOLDER_ROUTES: &[Described] = &[
+    || routes!(api_keys::list, api_keys::create),
+    || routes!(api_keys::show, api_keys::update, api_keys::delete),
+    || routes!(api_keys::rotate),
+    || routes!(audit_log::list),
+];
 
 /// Resources of an app that Salon does not have yet.
 fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -283,28 +278,29 @@ fn node() -> Vec<(&'static str, MethodRouter<Rest>)> {
 }
 
 /// Every route with its rule.
-fn table(
-    kit: &[UtoipaMethodRouter<Rest>],
-    account: &[UtoipaMethodRouter<Rest>],
-    holder: &[UtoipaMethodRouter<Rest>],
-    root: &[UtoipaMethodRouter<Rest>],
-) -> Table<Rest> {
-    let mut table = Table::new();
+fn table() -> Table<Rest> {
+    let (kit, mut table) = (plain(KIT_ROUTES), Table::new());
     for prefix in ["/client/v4", ""] {
         let (app, owner) = (Rule::of(Who::App), Rule::of(Who::Account));
-        for (path, route) in plain(kit).chain(not_yet()).chain(not_yet_for_clients()) {
+        for (path, route) in &kit {
+            table.add(&format!("{prefix}{KIT}{path}"), app, route.clone());
+        }
+        for (path, route) in not_yet().into_iter().chain(not_yet_for_clients()) {
             table.add(&format!("{prefix}{KIT}{path}"), app, route);
         }
-        for (path, route) in plain(account) {
+        for (path, route) in plain(ACCOUNT_ROUTES) {
             table.add(&format!("{prefix}{ACCOUNT}{path}"), owner, route);
         }
-        for (path, route) in plain(holder) {
+        for (path, route) in plain(HOLDER_ROUTES) {
             table.add(&format!("{prefix}{HOLDER}{path}"), owner, route);
         }
         table.close(&format!("{prefix}{KIT}"), app);
         table.close(&format!("{prefix}{HOLDER}"), owner);
     }
-    for (path, route) in plain(kit).chain(not_yet()) {
+    for (path, route) in kit {
+        table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
+    }
+    for (path, route) in not_yet() {
         table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
     }
     for (path, route) in not_yet_for_clients() {
@@ -315,21 +311,29 @@ fn table(
     for (path, who, route) in client() {
         table.add(path, Rule::also_for_pages(who), route);
     }
-    for (path, route) in node().into_iter().chain(plain(root)) {
+    for (path, route) in node() {
         table.add(path, Rule::of(Who::Anyone), route);
+    }
+    for (path, route) in plain(ROOT_ROUTES) {
+        table.add(&path, Rule::of(Who::Anyone), route);
     }
     table.add("/metrics", Rule::of(Who::Scraper), get(health::metrics));
     table
 }
 
 /// Routes without their description.
-fn plain(routes: &[UtoipaMethodRouter<Rest>]) -> impl Iterator<Item = (&str, MethodRouter<Rest>)> {
-    routes.iter().flat_map(|(_, documented, route)| documented.paths.keys().map(move |path| (path.as_str(), route.clone())))
+fn plain(routes: &[Described]) -> Vec<(String, MethodRouter<Rest>)> {
+    let mut plain = Vec::new();
+    for described in routes {
+        let (_, documented, route) = described();
+        plain.extend(documented.paths.into_keys().map(|path| (path, route.clone())));
+    }
+    plain
 }
 
 /// Every route of this door, for tests that walk them all.
 pub fn routes() -> Vec<(String, Rule)> {
-    table(&kit(), &account(), &holder(), &root()).done().1.all()
+    table().done().1.all()
 }
 
 /// The span for which the rate of an account is given.
@@ -347,8 +351,7 @@ const SENDINGS_SPAN: Duration = Duration::from_secs(60);
 /// Everything that is served, on any host name: clients put `api.`, `socket-edge.` and the like before ours. `beside` is
 /// what others serve at addresses of their own, and let callers into themselves.
 pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[(&str, MethodRouter)]) -> Router {
-    let (kit, account, holder, root) = (kit(), account(), holder(), root());
-    let mut table = table(&kit, &account, &holder, &root);
+    let mut table = table();
     for (path, route) in beside {
         table.add(path, Rule::of(Who::Anyone), route.clone().with_state(()));
     }

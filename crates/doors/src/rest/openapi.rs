@@ -37,14 +37,15 @@ enum Of {
 }
 
 /// The document of these groups of routes, each under its prefix.
-pub fn document<S>(groups: &[(&str, &[UtoipaMethodRouter<S>])]) -> OpenApi {
+pub fn document<S>(groups: &[(&str, &[fn() -> UtoipaMethodRouter<S>])]) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     for (prefix, routes) in groups {
-        for (schemas, documented, _) in *routes {
-            components.schemas.extend(schemas.iter().cloned());
-            for (path, item) in &documented.paths {
-                paths.paths.insert(format!("{prefix}{path}"), under(prefix, item.clone()));
+        for described in *routes {
+            let (schemas, documented, _) = described();
+            components.schemas.extend(schemas);
+            for (path, item) in documented.paths {
+                paths.paths.insert(format!("{prefix}{path}"), under(prefix, item));
             }
         }
     }
