@@ -5,13 +5,13 @@
 
 use crate::event::{Actor, EventBody, Track, TrackKind};
 use crate::ids::{PeerId, TrackId};
-use crate::limits::{MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES};
+use crate::limits::{LEFTOVER_MS, MAX_APP_DATA_BYTES, MAX_TRACK_LABEL_BYTES};
 use crate::permission::Source;
 use crate::preset::MediaQuality;
 use crate::record::Record;
 use crate::session::rate::Act;
 use crate::session::roster::Member;
-use crate::session::{Media, Message, Output, Refusal, Session};
+use crate::session::{Join, Media, Message, Output, Refusal, Session};
 use crate::time::Timestamp;
 
 impl Session {
@@ -239,5 +239,44 @@ impl Session {
     fn may_not_unmute(&self, peer: &PeerId) -> bool {
         self.live().is_some_and(|record| record.unmute_forbidden)
             && !self.roster.get(peer).is_some_and(|member| member.preset.disable_audio)
+    }
+}
+
+impl Session {
+    /// The tracks of a peer that is back stay until its client publishes them anew; what does not come in any more, and what
+    /// it may not send any more, ends.
+    pub(super) fn leave_over(&mut self, join: &Join) {
+        let Some(found) = self.present(&join.peer) else { return };
+        let stays = |track: &Track| {
+            join.flowing.contains(&track.id) && join.preset.may_produce(Source::of(track.kind, track.screen_share))
+        };
+        let (left, gone): (Vec<Track>, Vec<Track>) = found.tracks.values().cloned().partition(stays);
+        let left = left.into_iter().map(|track| track.id).collect();
+        self.leftovers.leave(&join.peer, self.now.plus_ms(LEFTOVER_MS), left);
+        for track in gone {
+            self.drop_track(&join.peer, &track.id);
+        }
+    }
+
+    /// The ids of what a peer publishes, whether or not it is connected.
+    pub fn tracks_of(&self, peer: &PeerId) -> impl Iterator<Item = &TrackId> {
+        self.present(peer).into_iter().flat_map(|found| found.tracks.keys())
+    }
+
+    /// The track that one which `caller` is about to publish goes on with, if there is one. From then on it is not left
+    /// over: [`Session::go_on`] follows, or [`Session::unpublish`].
+    pub fn take_leftover(&mut self, now: Timestamp, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Option<TrackId> {
+        self.tick(now);
+        let own = self.present(caller)?.tracks.values();
+        let mut left = own.filter(|track| (track.kind, track.screen_share) == (kind, screen_share));
+        let track = left.find(|track| self.leftovers.has(caller, &track.id))?.id.clone();
+        self.leftovers.take(caller, &track);
+        Some(track)
+    }
+
+    pub(super) fn drop_leftovers(&mut self) {
+        for (peer, track) in self.leftovers.over(self.now) {
+            self.drop_track(&peer, &track);
+        }
     }
 }
