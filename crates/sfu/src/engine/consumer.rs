@@ -283,7 +283,9 @@ impl Consumer {
         if packet.scalable && packet.descriptor.as_ref().is_some_and(|d| d.frame.is_some()) {
             ids.limit_to(self.limit.at(packet.index));
         }
-        self.note();
+        if self.stream.words.last() {
+            self.note();
+        }
         Verdict::Send { numbers: Numbers { index, timestamp, ids, marker, empty }, switched }
     }
 

@@ -144,6 +144,12 @@ impl LineWords {
 }
 
 impl StreamWords {
+    /// Whether anything is noted at all.
+    #[inline]
+    pub(crate) fn last(&self) -> bool {
+        self.number.0.is_some()
+    }
+
     pub(crate) fn places(&self) -> Option<[u32; 4]> {
         Some([self.number.place()?, self.again.place()?, self.look.place()?, self.clock.place()?])
     }
