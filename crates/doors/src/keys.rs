@@ -5,7 +5,6 @@
 //! Next: `rest/auth.rs` reads the headers.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -51,10 +50,7 @@ pub fn digest(secret: &str) -> [u8; 32] {
 pub fn fresh_secret() -> String {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
-    bytes.iter().fold(PREFIX.to_owned(), |mut secret, byte| {
-        write!(secret, "{byte:02x}").expect("a text takes everything");
-        secret
-    })
+    format!("{PREFIX}{}", hex::encode(bytes))
 }
 
 impl Keys {

@@ -205,8 +205,7 @@ fn whole(content_type: &'static str, bytes: Bytes) -> Response {
 }
 
 fn etag(hash: &[u8; 32], gzip: bool) -> String {
-    let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}{}\"", if gzip { "-gz" } else { "" })
+    format!("\"{}{}\"", hex::encode(&hash[..12]), if gzip { "-gz" } else { "" })
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

@@ -57,10 +57,7 @@ pub fn ended(prev: u64, record: &Record) -> Option<wire::PeopleEnded> {
         seq: record.people_seq,
         prev,
         ended_at: rfc3339(ended.at),
-        reason: match ended.reason {
-            EndReason::AllLeft => wire::EndedBecause::AllLeft,
-            EndReason::Closed => wire::EndedBecause::Closed,
-        },
+        reason: ended_because(ended.reason),
         counts: counts(&record.summary()),
     })
 }
@@ -179,7 +176,16 @@ fn device(peer: &Peer, source: Source) -> Option<wire::Device> {
     })
 }
 
-fn left_because(reason: LeaveReason) -> wire::LeftBecause {
+/// Why a session ended.
+pub fn ended_because(reason: EndReason) -> wire::EndedBecause {
+    match reason {
+        EndReason::AllLeft => wire::EndedBecause::AllLeft,
+        EndReason::Closed => wire::EndedBecause::Closed,
+    }
+}
+
+/// Why somebody left.
+pub fn left_because(reason: LeaveReason) -> wire::LeftBecause {
     match reason {
         LeaveReason::Left => wire::LeftBecause::Left,
         LeaveReason::Lost => wire::LeftBecause::Lost,

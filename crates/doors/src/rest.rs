@@ -62,7 +62,6 @@ use salon_media::Owners;
 use salon_store::Store;
 use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::doors::Doors;
@@ -166,8 +165,7 @@ hands_out! {
     Arc<Ice>: ice;
 }
 
-/// A route, and what the document says of it, which is large: made, used and let go one after the other.
-type Described = fn() -> UtoipaMethodRouter<Rest>;
+type Described = openapi::Described<Rest>;
 
 /// The resources of an app.
 const KIT_ROUTES: &[Described] = &[

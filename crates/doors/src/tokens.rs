@@ -94,7 +94,7 @@ impl Tokens {
     /// The signature of a link to `what`. A token's payload begins otherwise, so neither can stand for the other.
     pub fn sign_link(&self, what: &str) -> String {
         let tag = aws_lc_rs::hmac::sign(&self.0.links, format!("link\n{what}").as_bytes());
-        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(tag)
     }
 
     /// Whether we signed a link to `what` so.

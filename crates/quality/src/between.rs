@@ -264,16 +264,15 @@ impl View<'_> {
         let up = self.story.tracks().find_map(|track| self.of(self.upstream, true, video, track));
         let down = self.story.tracks().find_map(|track| self.of(self.downstream, false, video, track));
         let Some(up) = up else { return (self.unmeasured(down), None) };
-        let figure = |bucket: &Bucket, figure| known(bucket, figure);
-        if figure(up, Figure::Flowing).is_none() {
+        if known(up, Figure::Flowing).is_none() {
             // Nothing was alive at any look; that a few packets came in between is nothing anybody can follow.
             return (Rung::NothingArrives, None);
         }
-        if !video && figure(up, Figure::Level).is_some_and(|level| level <= MUTE_LEVEL) {
+        if !video && known(up, Figure::Level).is_some_and(|level| level <= MUTE_LEVEL) {
             return (Rung::Silent { muted_in_system: said(Said::MutedInSystem) }, None);
         }
-        let up_loss = figure(up, Figure::Loss);
-        let jitter = |bucket: &Bucket| !video && figure(bucket, Figure::Jitter).is_some_and(|jitter| jitter >= JITTERY);
+        let up_loss = known(up, Figure::Loss);
+        let jitter = |bucket: &Bucket| !video && known(bucket, Figure::Jitter).is_some_and(|jitter| jitter >= JITTERY);
         if up_loss.is_some_and(|loss| loss >= LOSSY) || jitter(up) {
             return (Rung::DamagedUpstream, up_loss);
         }
@@ -281,10 +280,9 @@ impl View<'_> {
             let looked = self.downstream.line.contains_key(&self.step);
             return (if looked { Rung::NotAsked } else { Rung::Unknown }, None);
         };
-        let down_loss =
-            figure(down, Figure::Loss).max(self.downstream.line.get(&self.step).and_then(|l| figure(l, Figure::Loss)));
-        let why = figure(down, Figure::Why).and_then(Why::read);
-        if figure(down, Figure::Flowing).is_none() {
+        let down_loss = known(down, Figure::Loss).max(self.downstream.line.get(&self.step).and_then(|l| known(l, Figure::Loss)));
+        let why = known(down, Figure::Why).and_then(Why::read);
+        if known(down, Figure::Flowing).is_none() {
             let rung = match why {
                 Some(Why::Unanswered) => Rung::Unanswered,
                 Some(Why::NotAllowed) => Rung::NotAllowed,
@@ -293,16 +291,16 @@ impl View<'_> {
             };
             return (rung, down_loss);
         }
-        let own_loss = figure(down, Figure::Loss);
-        let frozen = figure(down, Figure::Frozen).is_some_and(|ms| i64::from(ms) * 100 >= BUCKET_MS * i64::from(FROZEN));
-        let broken = !video && figure(down, Figure::WorstScore).is_some_and(|score| score < BROKEN);
+        let own_loss = known(down, Figure::Loss);
+        let frozen = known(down, Figure::Frozen).is_some_and(|ms| i64::from(ms) * 100 >= BUCKET_MS * i64::from(FROZEN));
+        let broken = !video && known(down, Figure::WorstScore).is_some_and(|score| score < BROKEN);
         if own_loss.is_some_and(|loss| loss >= LOSSY) || jitter(down) || frozen || broken {
             return (Rung::DamagedDownstream, down_loss);
         }
         if said(Said::PlayBlocked) {
             return (Rung::PlayBlocked, None);
         }
-        if !video && figure(up, Figure::Spoken) == Some(0) {
+        if !video && known(up, Figure::Spoken) == Some(0) {
             return (Rung::NoVoice, None);
         }
         (Rung::Arrived, None)

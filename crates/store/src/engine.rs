@@ -59,7 +59,11 @@ enum On {
 /// favour of another. A macro, because a closure that borrows both its surroundings and the transaction cannot yet
 /// promise a `Send` future.
 macro_rules! transaction {
-    ($db:expr, |$tx:ident| $body:block) => {{
+    ($db:expr, |$tx:ident| $body:block) => {
+        $crate::engine::transaction!($db, |$tx| $body, $crate::engine::Tx::finish)
+    };
+    // `finish` takes the transaction and what came of the block, and commits or undoes.
+    ($db:expr, |$tx:ident| $body:block, $finish:path) => {{
         let mut tries = 1;
         loop {
             let mut transaction = $db.begin().await?;
@@ -67,7 +71,7 @@ macro_rules! transaction {
                 let $tx = &mut transaction;
                 async { $body }.await
             };
-            match transaction.finish(outcome).await {
+            match $finish(transaction, outcome).await {
                 Err(err) if err.is_retryable() && tries < $crate::engine::MAX_TRIES => {
                     $crate::engine::pause(tries).await;
                     tries += 1;

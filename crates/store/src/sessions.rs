@@ -2,13 +2,15 @@
 //! Invariant: events come back in order and without a gap, or as `Corrupt`.
 //! They are written by `writer.rs`. Next: `record.rs`, how an event is kept.
 
+use std::ops::ControlFlow;
+
 use salon_core::{AppId, Event, MeetingId, Record, SessionId, Summary, Timestamp};
 
 use crate::Store;
 use crate::day_sums::{DAY_MS, day_of};
 use crate::engine::{Arg, Db, Row, args, built};
 use crate::error::{Corrupt, Error, Result};
-use crate::list::{Filter, Listing, Page};
+use crate::list::{Filter, Listing, MAX_PAGE, Page};
 use crate::ownership::owner_seen;
 use crate::record;
 use crate::run_id::RunId;
@@ -161,6 +163,20 @@ impl Store {
         Ok(Some(total))
     }
 
+    /// All live sessions of an app, newest first, read page by page.
+    pub async fn all_live_sessions(&self, app: &AppId) -> Result<Vec<SessionRow>> {
+        let mut live: Vec<SessionRow> = Vec::new();
+        loop {
+            let after = live.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
+            let part = self.live_sessions(app, &LiveFilter::default(), after, MAX_PAGE).await?;
+            let is_last = part.len() < MAX_PAGE as usize;
+            live.extend(part);
+            if is_last {
+                return Ok(live);
+            }
+        }
+    }
+
     /// The live sessions of an app, newest first: at most `limit` and at most a page, those after the one that was made then
     /// and has this id.
     pub async fn live_sessions(
@@ -198,26 +214,63 @@ impl Store {
         rows.iter().zip(expected).map(|(row, seq)| read_event(session, seq, row)).collect()
     }
 
-    /// Folds a session's whole record; `None` if there is no such session.
-    pub async fn record(&self, session: &SessionId) -> Result<Option<Record>> {
-        let mut record: Option<Record> = None;
+    /// Shows each event of a session from the first on, until `look` has seen enough or fails.
+    pub async fn each_event(
+        &self,
+        session: &SessionId,
+        mut look: impl FnMut(Event) -> Result<ControlFlow<()>> + Send,
+    ) -> Result<()> {
+        let mut after = 0;
         loop {
-            let after = record.as_ref().map_or(0, |record| record.seq);
             let events = self.events(session, after, MAX_EVENTS).await?;
-            for event in &events {
-                match &mut record {
-                    Some(record) => record.apply(event),
-                    None => {
-                        let corrupt = Corrupt::Event { session: session.clone(), seq: event.seq };
-                        record = Some(Record::begin(event).ok_or(Error::Corrupt(corrupt))?);
-                    }
+            let is_last = events.len() < MAX_EVENTS as usize;
+            for event in events {
+                after = event.seq;
+                if look(event)?.is_break() {
+                    return Ok(());
                 }
             }
-            if events.len() < MAX_EVENTS as usize {
-                return Ok(record);
+            if is_last {
+                return Ok(());
             }
         }
     }
+
+    /// Folds a session's whole record; `None` if there is no such session.
+    pub async fn record(&self, session: &SessionId) -> Result<Option<Record>> {
+        self.record_while(session, |_| true).await
+    }
+
+    /// Folds a session's record up to the first event that is not wanted; `None` if that is the first of all, or there is no
+    /// such session.
+    pub async fn record_while(
+        &self,
+        session: &SessionId,
+        mut wanted: impl FnMut(&Event) -> bool + Send,
+    ) -> Result<Option<Record>> {
+        let mut record = None;
+        let look = |event: Event| {
+            if !wanted(&event) {
+                return Ok(ControlFlow::Break(()));
+            }
+            fold(&mut record, session, &event)?;
+            Ok(ControlFlow::Continue(()))
+        };
+        self.each_event(session, look).await?;
+        Ok(record)
+    }
+}
+
+/// Folds an event into a record, which the first one begins.
+pub(crate) fn fold<'r>(record: &'r mut Option<Record>, session: &SessionId, event: &Event) -> Result<&'r Record> {
+    match record {
+        Some(record) => record.apply(event),
+        None => {
+            let corrupt = Corrupt::Event { session: session.clone(), seq: event.seq };
+            *record = Some(Record::begin(event).ok_or(Error::Corrupt(corrupt))?);
+        }
+    }
+    record.as_ref().ok_or(Error::NotFound)
 }
 
 pub(crate) fn read_event(session: &SessionId, seq: u64, row: &Row) -> Result<Event> {

@@ -10,23 +10,9 @@ use crate::error::Result;
 
 /// As [`engine::transaction!`](crate::engine), and if anything was written, what the present task does is noted with it.
 macro_rules! transaction {
-    ($db:expr, |$tx:ident| $body:block) => {{
-        let mut tries = 1;
-        loop {
-            let mut transaction = $db.begin().await?;
-            let outcome: $crate::error::Result<_> = {
-                let $tx = &mut transaction;
-                async { $body }.await
-            };
-            match $crate::transact::finish(transaction, outcome).await {
-                Err(err) if err.is_retryable() && tries < $crate::engine::MAX_TRIES => {
-                    $crate::engine::pause(tries).await;
-                    tries += 1;
-                }
-                outcome => break outcome,
-            }
-        }
-    }};
+    ($db:expr, |$tx:ident| $body:block) => {
+        $crate::engine::transaction!($db, |$tx| $body, $crate::transact::finish)
+    };
 }
 pub(crate) use transaction;
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use salon_core::{AppId, Timestamp};
-use salon_store::{DAY_MS, LiveFilter, MAX_PAGE, SessionRow, Store, day_of};
+use salon_core::Timestamp;
+use salon_store::{DAY_MS, Store, day_of};
 use salon_wire::rest::analytics as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -49,7 +49,7 @@ pub async fn daywise(
     let mut tries = 1;
     let (over, live) = loop {
         let over = store.session_days(&caller.app, first, last).await?;
-        let live = live_sessions(&store, &caller.app).await?;
+        let live = store.all_live_sessions(&caller.app).await?;
         // One that ended between the two is in neither; then the sums have changed.
         if tries == MAX_TRIES || over == store.session_days(&caller.app, first, last).await? {
             break (over, live);
@@ -78,17 +78,4 @@ pub async fn daywise(
         },
         recording_stats: wire::RecordingStats { recording_count: 0, recording_minutes_consumed: 0.0, day_stats: Vec::new() },
     })
-}
-
-async fn live_sessions(store: &Store, app: &AppId) -> Result<Vec<SessionRow>, ApiError> {
-    let mut live: Vec<SessionRow> = Vec::new();
-    loop {
-        let after = live.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
-        let part = store.live_sessions(app, &LiveFilter::default(), after, MAX_PAGE).await?;
-        let is_last = part.len() < MAX_PAGE as usize;
-        live.extend(part);
-        if is_last {
-            return Ok(live);
-        }
-    }
 }

@@ -132,9 +132,9 @@ pub async fn update(
         if key.reach != before {
             contains(&owner, &key.reach)?;
         }
-        Ok(key)
+        Ok::<_, ApiError>(key)
     };
-    let changed = store.edit_api_key(&owner.account, &id, change).await.map_err(|error: ApiError| error)?;
+    let changed = store.edit_api_key(&owner.account, &id, change).await?;
     keys.forget(&id);
     data(to_wire(changed, now))
 }

@@ -1,8 +1,6 @@
 //! The audit log over REST: who did what in an account. Salon's own, beside the contract.
 //! Next: `audited.rs`, what gets there; `docs/data.md`, what is never in it.
 
-use std::fmt::Write;
-
 use axum::extract::State;
 use salon_core::AppId;
 use salon_store::acting::{By, Outcome};
@@ -73,9 +71,6 @@ fn to_wire(AuditEntry { number, act, hash }: AuditEntry) -> wire::AuditEntry {
             Outcome::Done => wire::AuditOutcome::Done,
             Outcome::Refused => wire::AuditOutcome::Refused,
         },
-        hash: hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a text takes everything");
-            hex
-        }),
+        hash: hex::encode(hash),
     }
 }

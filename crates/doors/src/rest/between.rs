@@ -6,7 +6,7 @@ use salon_core::record::Peer;
 use salon_core::{Event, PeerId, Record, SessionId, Timestamp};
 use salon_quality::between::{Answer as Judged, Evidence, Held, Medium, Names, Question, Rung, Said, Standing, between, is_told};
 use salon_quality::{BUCKET_MS, BUCKETS, Quality, begin_of, bucket_at};
-use salon_store::{ClientEvent, MAX_EVENTS, Store};
+use salon_store::{ClientEvent, Store};
 use salon_wire::rest::between as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -130,23 +130,16 @@ async fn read(
     session: &SessionId,
     (speaker, listener): (&PeerId, &PeerId),
 ) -> Result<(Record, Vec<Event>), ApiError> {
-    let (mut record, mut told): (Option<Record>, Vec<Event>) = (None, Vec::new());
-    loop {
-        let after = record.as_ref().map_or(0, |record| record.seq);
-        let part = store.events(session, after, MAX_EVENTS).await?;
-        for event in &part {
-            match &mut record {
-                Some(record) => record.apply(event),
-                None => record = Record::begin(event),
-            }
+    let mut told = Vec::new();
+    let look = |event: &Event| {
+        if is_told(&event.body, speaker, listener) {
+            told.push(event.clone());
         }
-        let is_last = part.len() < MAX_EVENTS as usize || record.is_none();
-        told.extend(part.into_iter().filter(|event| is_told(&event.body, speaker, listener)));
-        if is_last {
-            let record = record.ok_or_else(|| ApiError::internal(format_args!("session {session} has no record")))?;
-            return Ok((record, told));
-        }
-    }
+        true
+    };
+    let record = store.record_while(session, look).await?;
+    let record = record.ok_or_else(|| ApiError::internal(format_args!("session {session} has no record")))?;
+    Ok((record, told))
 }
 
 /// What a speaker's client said that explains why nothing came, in the words of web SDK 2.0.2.

@@ -36,8 +36,11 @@ enum Of {
     Body,
 }
 
+/// A route, and what the document says of it, which is large: made, used and let go one after the other.
+pub type Described<S> = fn() -> UtoipaMethodRouter<S>;
+
 /// The document of these groups of routes, each under its prefix.
-pub fn document<S>(groups: &[(&str, &[fn() -> UtoipaMethodRouter<S>])]) -> OpenApi {
+pub fn document<S>(groups: &[(&str, &[Described<S>])]) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     for (prefix, routes) in groups {

@@ -2,12 +2,13 @@
 //! Next: `salon_quality::Series`, which is told here.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use axum::extract::State;
-use salon_core::{EventBody, PeerId, SessionId, Timestamp};
+use salon_core::{Event, EventBody, PeerId, SessionId, Timestamp};
 use salon_quality::{BUCKET_MS, BUCKETS, Bucket, Figure, Quality, Series, TrackSeries, Why, Word, bucket_at, known};
 use salon_quality::{frames_per_second, mean_score};
-use salon_store::{MAX_EVENTS, Store};
+use salon_store::Store;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::peer_quality as wire;
 use salon_wire::rest::quality::MediaKind;
@@ -104,28 +105,24 @@ struct Story {
 
 impl Story {
     async fn read(store: &Store, session: &SessionId, peer: &PeerId) -> Result<Self, ApiError> {
-        let (mut story, mut after) = (Self::default(), 0);
-        loop {
-            let events = store.events(session, after, MAX_EVENTS).await?;
-            for event in &events {
-                match &event.body {
-                    EventBody::PeerJoined(who) if who.peer == *peer => {
-                        story.joined_at.get_or_insert(event.at);
-                    }
-                    EventBody::TrackPublished { track, .. } if !track.paused => {
-                        story.offered_at.entry(track.id.to_string()).or_insert(event.at);
-                    }
-                    EventBody::TrackPaused { track, paused: false, .. } => {
-                        story.offered_at.entry(track.to_string()).or_insert(event.at);
-                    }
-                    _ => {}
+        let mut story = Self::default();
+        let look = |event: Event| {
+            match &event.body {
+                EventBody::PeerJoined(who) if who.peer == *peer => {
+                    story.joined_at.get_or_insert(event.at);
                 }
+                EventBody::TrackPublished { track, .. } if !track.paused => {
+                    story.offered_at.entry(track.id.to_string()).or_insert(event.at);
+                }
+                EventBody::TrackPaused { track, paused: false, .. } => {
+                    story.offered_at.entry(track.to_string()).or_insert(event.at);
+                }
+                _ => {}
             }
-            match events.last() {
-                Some(last) if events.len() == MAX_EVENTS as usize => after = last.seq,
-                _ => return Ok(story),
-            }
-        }
+            Ok(ControlFlow::Continue(()))
+        };
+        store.each_event(session, look).await?;
+        Ok(story)
     }
 }
 

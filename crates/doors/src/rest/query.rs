@@ -95,9 +95,7 @@ impl Asked {
 
     pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(value) = self.given(name)? else { return Ok(None) };
-        // A `+` that was not escaped arrives as a blank.
-        let read = parse_rfc3339(value).or_else(|| parse_rfc3339(&value.replace(' ', "+")));
-        read.map(Some).ok_or_else(|| ApiError::invalid(name, "must be in ISO 8601 date format"))
+        moment(value).map(Some).ok_or_else(|| ApiError::invalid(name, "must be in ISO 8601 date format"))
     }
 
     /// The part of a list that is asked for, newest first unless `sort_order` says otherwise.
@@ -142,6 +140,11 @@ pub fn paging(page: &Page, items: usize, total: u64) -> Paging {
         0 => Paging { total_count: total, start_offset: 0, end_offset: 0 },
         _ => Paging { total_count: total, start_offset: page.offset + 1, end_offset: page.offset + items },
     }
+}
+
+/// A moment in a query, where a `+` that was not escaped arrives as a blank.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    parse_rfc3339(text).or_else(|| parse_rfc3339(&text.replace(' ', "+")))
 }
 
 #[cfg(test)]

@@ -5,23 +5,23 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use salon_core::event::{Actor, ChatContent, EndReason, LeaveReason, StageWish};
+use salon_core::event::{Actor, ChatContent, LeaveReason, StageWish};
 use salon_core::permission::Source;
-use salon_core::{Event, EventBody, PeerId, Record, SessionId, Timestamp, TrackKind};
+use salon_core::{Event, EventBody, PeerId, SessionId, Timestamp, TrackKind};
 use salon_store::{MAX_EVENTS, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::people::People;
 use salon_wire::rest::timeline as wire;
 use serde_json::{Value, json};
 
-use crate::people::people;
+use crate::people::{ended_because, left_because, people};
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::path::At;
-use crate::rest::query::Asked;
+use crate::rest::query::{Asked, moment};
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
-use crate::rfc3339::{parse_rfc3339, rfc3339};
+use crate::rfc3339::rfc3339;
 
 /// Events looked at for one page, and the most.
 const USUAL: u32 = 1_000;
@@ -92,34 +92,16 @@ fn read_moment(text: &str) -> Result<Until, ApiError> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Until::Seq).map_err(|_| malformed());
     }
-    // A `+` that was not escaped arrives as a blank.
-    let read = parse_rfc3339(text).or_else(|| parse_rfc3339(&text.replace(' ', "+")));
-    read.map(Until::Time).ok_or_else(malformed)
+    moment(text).map(Until::Time).ok_or_else(malformed)
 }
 
 /// How the session stood then; `None` before it began.
 async fn state_at(store: &Store, session: &SessionId, until: Until) -> Result<Option<People>, ApiError> {
-    let mut record: Option<Record> = None;
-    'reading: loop {
-        let after = record.as_ref().map_or(0, |record| record.seq);
-        let events = store.events(session, after, MAX_EVENTS).await?;
-        for event in &events {
-            let is_later = match until {
-                Until::Seq(seq) => event.seq > seq,
-                Until::Time(at) => event.at > at,
-            };
-            if is_later {
-                break 'reading;
-            }
-            match &mut record {
-                Some(record) => record.apply(event),
-                None => record = Record::begin(event),
-            }
-        }
-        if events.len() < MAX_EVENTS as usize {
-            break;
-        }
-    }
+    let is_by_then = |event: &Event| match until {
+        Until::Seq(seq) => event.seq <= seq,
+        Until::Time(at) => event.at <= at,
+    };
+    let record = store.record_while(session, is_by_then).await?;
     let Some(record) = record else { return Ok(None) };
     let at = match until {
         Until::Seq(_) => record.updated_at,
@@ -192,13 +174,7 @@ fn words(body: &EventBody, with_text: bool) -> (&'static str, Option<&PeerId>, O
         PeerDisconnected { peer, seen } => ("peer_disconnected", Some(peer), None, json!({ "last_seen_at": rfc3339(*seen) })),
         PeerReconnected { peer } => ("peer_reconnected", Some(peer), None, none),
         PeerLeft { peer, left_at, reason } => {
-            let reason = match reason {
-                LeaveReason::Left => "left",
-                LeaveReason::Lost => "lost",
-                LeaveReason::Kicked => "kicked",
-                LeaveReason::Deleted => "deleted",
-                LeaveReason::Ended => "ended",
-            };
+            let reason = left_because(*reason);
             ("peer_left", Some(peer), None, json!({ "left_at": rfc3339(*left_at), "reason": reason }))
         }
         PeerRenamed { peer, name, by_other } => {
@@ -279,10 +255,7 @@ fn words(body: &EventBody, with_text: bool) -> (&'static str, Option<&PeerId>, O
         HeldOpen { held } => ("held_open", None, None, json!({ "held": held })),
         MeetingDeleted { leave_by } => ("meeting_deleted", None, None, json!({ "leave_by": rfc3339(*leave_by) })),
         SessionEnded { ended_at, reason } => {
-            let reason = match reason {
-                EndReason::AllLeft => "all_left",
-                EndReason::Closed => "closed",
-            };
+            let reason = ended_because(*reason);
             ("session_ended", None, None, json!({ "ended_at": rfc3339(*ended_at), "reason": reason }))
         }
     }

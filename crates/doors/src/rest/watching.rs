@@ -3,6 +3,7 @@
 //! Invariant: a meeting that is watched has one feed here, whoever watches it; one that nobody watches has none.
 //! Next: `watching/feed.rs`, one meeting; `docs/watching.md`.
 
+mod audience;
 mod board;
 mod feed;
 mod fold;
@@ -95,7 +96,7 @@ impl Watching {
         let seat = self.0.seats.take(meeting.as_str(), &caller.account, caller.key)?;
         self.allow(caller, meeting).await?;
         let feed = self.feed(meeting);
-        if !feed.has_looked(WITHIN).await {
+        if !feed.audience.is_served(WITHIN).await {
             return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
         }
         let mut backlog = VecDeque::from([RETRY]);
@@ -139,7 +140,7 @@ impl Watching {
     pub async fn sessions(&self, caller: &Caller) -> Result<Response<Body>, ApiError> {
         let seat = self.0.seats.take(caller.app.as_str(), &caller.account, caller.key)?;
         let board = self.board(&caller.app);
-        if !board.has_looked(WITHIN).await {
+        if !board.audience.is_served(WITHIN).await {
             return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
         }
         let (said, news) = board.join();

@@ -49,7 +49,7 @@ async fn verify(store: &Store, account: Option<AccountId>) -> anyhow::Result<(St
     for account in accounts {
         match store.verify_audit_log(&account).await.context("the audit log cannot be read")? {
             Chain::Whole { entries, head } => {
-                let head: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+                let head = hex::encode(head);
                 told += &format!("{account}  {entries} entries  whole  {head}\n");
             }
             Chain::Broken { at, why } => {

@@ -145,19 +145,14 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
                 }
                 Ok(hash)
             })?;
-            print(&format!("revoked {}\n", &hex(&hash)[..SHOWN]))
+            print(&format!("revoked {}\n", &hex::encode(hash)[..SHOWN]))
         }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).is_ok().then_some(hash)
 }
 
 async fn keys(store: &Store, account: &AccountId) -> anyhow::Result<Vec<ApiKey>> {
@@ -168,7 +163,13 @@ fn line(key: &ApiKey) -> String {
     let email = key.email.as_deref().unwrap_or("-");
     // Escaped: what someone wrote must not move the cursor of who reads it.
     let label = key.label.escape_debug();
-    format!("{}  {}  {}  {}{label}\n", &hex(&key.hash)[..SHOWN], rfc3339(key.created_at), email.escape_debug(), limits(key))
+    format!(
+        "{}  {}  {}  {}{label}\n",
+        &hex::encode(key.hash)[..SHOWN],
+        rfc3339(key.created_at),
+        email.escape_debug(),
+        limits(key)
+    )
 }
 
 /// What a token has less than others, and when it was last used; nothing of one that has everything and was not.
@@ -196,8 +197,12 @@ async fn find(store: &Store, token: &str, account: Option<&AccountId>) -> anyhow
         bail!("the beginning of a token's SHA-256 is enough only with --account ID");
     };
     let start = token.to_ascii_lowercase();
-    let found: Vec<[u8; 32]> =
-        keys(store, account).await?.into_iter().map(|key| key.hash).filter(|hash| hex(hash).starts_with(&start)).collect();
+    let found: Vec<[u8; 32]> = keys(store, account)
+        .await?
+        .into_iter()
+        .map(|key| key.hash)
+        .filter(|hash| hex::encode(hash).starts_with(&start))
+        .collect();
     match found[..] {
         [hash] if !start.is_empty() => Ok(hash),
         [] => bail!("account {account} has no token {token}; `salon token list --account {account}` shows what it has"),
@@ -219,8 +224,8 @@ mod tests {
     #[test]
     fn a_hash_is_read_back_whole_or_not_at_all() {
         let hash = digest("dev-token");
-        assert_eq!(unhex(&hex(&hash)), Some(hash));
-        for wrong in ["", "3f9a", &hex(&hash)[1..], &"x".repeat(64)] {
+        assert_eq!(unhex(&hex::encode(hash)), Some(hash));
+        for wrong in ["", "3f9a", &hex::encode(hash)[1..], &"x".repeat(64)] {
             assert_eq!(unhex(wrong), None, "{wrong}");
         }
     }

@@ -2,7 +2,6 @@
 //! the run before must be who their clients talked to.
 //! Invariant: what is in the file was written whole.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
@@ -23,7 +22,7 @@ pub fn lasting(file: &Path) -> io::Result<Option<Certificate>> {
     }
     let Some(fresh) = Certificate::fresh() else { return Ok(None) };
     let beside = file.with_extension("new");
-    std::fs::write(&beside, format!("{}\n{}\n", hex(&fresh.certificate), hex(&fresh.private_key)))?;
+    std::fs::write(&beside, format!("{}\n{}\n", hex::encode(&fresh.certificate), hex::encode(&fresh.private_key)))?;
     std::fs::rename(&beside, file)?;
     Ok(Some(fresh))
 }
@@ -31,21 +30,8 @@ pub fn lasting(file: &Path) -> io::Result<Option<Certificate>> {
 /// Two lines of hexadecimal digits: the certificate and its key.
 fn read(text: &str) -> Option<Certificate> {
     let (certificate, private_key) = text.strip_suffix('\n')?.split_once('\n')?;
+    let bytes = |digits: &str| hex::decode(digits).ok().filter(|bytes| !bytes.is_empty());
     Some(Certificate { certificate: bytes(certificate)?, private_key: bytes(private_key)? })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes = pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?;
-    (rest.is_empty() && !bytes.is_empty()).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -18,6 +18,5 @@ pub fn folder(data: &Path) -> PathBuf {
         return data.join("media");
     }
     let place = data.canonicalize().unwrap_or_else(|_| data.to_owned());
-    let name: String = digest(&place.to_string_lossy())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    shared.join(format!("salon-{name}"))
+    shared.join(format!("salon-{}", hex::encode(&digest(&place.to_string_lossy())[..8])))
 }

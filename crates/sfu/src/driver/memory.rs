@@ -105,15 +105,14 @@ impl Memory {
     /// Saves what has changed.
     pub(super) fn save(&mut self, now: Instant, engine: &mut Engine) {
         for save in engine.take_saves(now) {
-            let written = match save.what {
-                None => Ok(self.forget(save.transport.as_str())),
-                Some(what) => self.write(&save.transport, &what),
-            };
-            if let Err(error) = written {
+            let written = save.what.map(|what| self.write(&save.transport, &what));
+            if !matches!(written, Some(Ok(()))) {
                 self.forget(save.transport.as_str());
-                if !std::mem::replace(&mut self.failed, true) {
-                    tracing::warn!(%error, "media connections cannot be saved: they will not outlive a crash");
-                }
+            }
+            if let Some(Err(error)) = written
+                && !std::mem::replace(&mut self.failed, true)
+            {
+                tracing::warn!(%error, "media connections cannot be saved: they will not outlive a crash");
             }
         }
         if engine.words_mut().room() < STEP / 4 && self.ready < WORDS && self.grow().is_ok() {
@@ -159,8 +158,8 @@ impl Memory {
 
     /// Names of connections may be anything.
     fn file(&self, transport: &str) -> PathBuf {
-        let name: String = transport.bytes().take(100).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("connection-{name}"))
+        let beginning = &transport.as_bytes()[..transport.len().min(100)];
+        self.folder.join(format!("connection-{}", hex::encode(beginning)))
     }
 
     /// Makes the file longer. Written rather than left empty: where memory is full this fails, and a touch of it would end

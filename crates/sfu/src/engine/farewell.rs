@@ -43,7 +43,7 @@ impl Farewell {
 
     /// 128 bits as text: ICE wants at least 22 characters (RFC 8445 section 5.3).
     fn password(&self, ufrag: &str) -> String {
-        hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&hmac::sign(&self.secret, ufrag.as_bytes()).as_ref()[..16])
     }
 
     /// Signs a message as a client with this name would, and makes a request of it. False if there is no place for it.

@@ -1,16 +1,18 @@
 //! Looking back at what webhooks were told, and telling it again.
 //! Invariant: what is told again has an id and a lane of its own, so nothing new waits for it.
 
-use salon_core::{AppId, DeliveryId, Event, Notice, Record, SessionId, Timestamp, WebhookId};
+use std::ops::ControlFlow;
+
+use salon_core::{AppId, DeliveryId, Event, Notice, SessionId, Timestamp, WebhookId};
 
 use super::delivery::{DELIVERY, Delivery, DeliveryState, read_delivery};
 use super::entries::{Entry, Hook, fresh_delivery_id, insert};
 use crate::Store;
 use crate::engine::{Row, args, built};
-use crate::error::{Corrupt, Error, Result};
+use crate::error::{Error, Result};
 use crate::list::{Filter, Listing, Page};
 use crate::notice;
-use crate::sessions::MAX_EVENTS;
+use crate::sessions::fold;
 use crate::transact::transaction;
 
 /// Which deliveries of a webhook to list.
@@ -129,28 +131,13 @@ impl Store {
 
     /// What those outside are told of a session, from its record.
     async fn notices(&self, session: &SessionId) -> Result<Vec<Notice>> {
-        let (mut record, mut notices): (Option<Record>, Vec<Notice>) = (None, Vec::new());
-        loop {
-            let after = record.as_ref().map_or(0, |record| record.seq);
-            let events = self.events(session, after, MAX_EVENTS).await?;
-            for event in &events {
-                let record = fold(&mut record, session, event)?;
-                notices.extend(Notice::of(record, event));
-            }
-            if events.len() < MAX_EVENTS as usize {
-                return Ok(notices);
-            }
-        }
+        let (mut record, mut notices) = (None, Vec::new());
+        let look = |event: Event| {
+            let record = fold(&mut record, session, &event)?;
+            notices.extend(Notice::of(record, &event));
+            Ok(ControlFlow::Continue(()))
+        };
+        self.each_event(session, look).await?;
+        Ok(notices)
     }
-}
-
-fn fold<'r>(record: &'r mut Option<Record>, session: &SessionId, event: &Event) -> Result<&'r Record> {
-    match record {
-        Some(record) => record.apply(event),
-        None => {
-            let corrupt = Corrupt::Event { session: session.clone(), seq: event.seq };
-            *record = Some(Record::begin(event).ok_or(Error::Corrupt(corrupt))?);
-        }
-    }
-    record.as_ref().ok_or(Error::NotFound)
 }

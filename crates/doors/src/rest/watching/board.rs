@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use salon_core::{AppId, SessionId, Summary};
-use salon_store::LiveFilter;
 use salon_wire::rest::live_sessions as wire;
-use salon_wire::rest::people::ByeBecause;
-use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, sleep};
+use tokio::sync::broadcast;
+use tokio::time::sleep;
 
 use crate::people::live_session;
 use crate::rest::error::ApiError;
-use crate::rest::watching::frame::{Frame, What, aside, bye, list};
-use crate::rest::watching::sources::{LINGER, OLD_AFTER, Sources};
+use crate::rest::watching::audience::{Audience, Vigil};
+use crate::rest::watching::frame::{Frame, What, aside, list};
+use crate::rest::watching::sources::Sources;
 use crate::rfc3339::rfc3339;
 
 /// How often it is told what is new: more often tells sooner and costs a look at all sessions of the node.
@@ -32,16 +31,12 @@ const AT_ONCE: usize = 500;
 /// Events that one who watches may be behind: with four a second, more than half a minute.
 const KEPT: usize = 256;
 
-/// Live sessions read from the store at once.
-const PAGE: u32 = 1_000;
-
 /// The live sessions of an app.
 pub struct Board {
     app: AppId,
     sources: Sources,
     lines: Mutex<BTreeMap<SessionId, Line>>,
-    news: broadcast::Sender<Frame>,
-    looked: watch::Sender<bool>,
+    pub audience: Audience,
 }
 
 /// One session.
@@ -61,18 +56,11 @@ impl Line {
 
 impl Board {
     pub fn new(app: AppId, sources: Sources) -> Self {
-        let (news, _) = broadcast::channel(KEPT);
-        Self { app, sources, lines: Mutex::default(), news, looked: watch::Sender::new(false) }
+        Self { app, sources, lines: Mutex::default(), audience: Audience::new(KEPT) }
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<SessionId, Line>> {
         self.lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Waits until it has looked for the first time; false if that takes too long.
-    pub async fn has_looked(&self, within: Duration) -> bool {
-        let mut looked = self.looked.subscribe();
-        matches!(tokio::time::timeout(within, looked.wait_for(|looked| *looked)).await, Ok(Ok(_)))
     }
 
     /// All there are, and what follows.
@@ -82,32 +70,24 @@ impl Board {
         let mut said = vec![Bytes::from_static(b"event: begin\ndata: {}\n\n")];
         said.extend(items.chunks(AT_ONCE).map(sessions));
         said.push(Bytes::from_static(b"event: end\ndata: {}\n\n"));
-        (said, self.news.subscribe())
+        (said, self.audience.join())
     }
 
     /// Looks and tells until nobody hears it any more: then `forget` is asked, and if it says so that is the end.
     pub async fn follow(self: Arc<Self>, forget: impl Fn(&Arc<Self>) -> bool) {
-        let (mut turn, mut unheard_since, mut looked_at) = (0_u32, None, Instant::now());
+        let (mut turn, mut vigil) = (0_u32, Vigil::begin());
         loop {
             match self.look(turn.is_multiple_of(STORE_IN)).await {
-                Ok(()) => {
-                    looked_at = Instant::now();
-                    self.looked.send_replace(true);
-                }
+                Ok(()) => vigil.looked(&self.audience),
                 Err(error) => {
                     tracing::debug!(app.id = %self.app, ?error, "cannot tell which sessions are live; trying again");
-                    if looked_at.elapsed() >= OLD_AFTER && self.looked.send_replace(false) {
-                        let _ = self.news.send(Frame { what: What::Bye, text: bye(ByeBecause::Unavailable) });
-                    }
+                    vigil.failed(&self.audience);
                 }
             }
             turn = turn.wrapping_add(1);
             sleep(TELL_EVERY).await;
-            let since = *unheard_since.get_or_insert_with(Instant::now);
-            match self.news.receiver_count() {
-                0 if since.elapsed() >= LINGER && forget(&self) => return,
-                0 => {}
-                _ => unheard_since = None,
+            if vigil.is_over(&self.audience) && forget(&self) {
+                return;
             }
         }
     }
@@ -119,20 +99,11 @@ impl Board {
         let mut found: BTreeMap<SessionId, (Summary, String)> = BTreeMap::new();
         // Others write to a store that is shared.
         if in_store && store.is_shared() {
-            let mut after = None;
-            loop {
-                let rows = store.live_sessions(&self.app, &LiveFilter::default(), after, PAGE).await?;
-                after = rows.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
-                let is_all = rows.len() < PAGE as usize;
-                for row in rows.into_iter().filter(|row| row.owner_node != own) {
-                    // One that goes by a time that only its owner knows is told of by that one.
-                    let Ok(at) = teller.hub.elsewhere(&row) else { continue };
-                    teller.told(at)?;
-                    found.insert(row.summary.session.clone(), (row.summary, row.owner_node));
-                }
-                if is_all {
-                    break;
-                }
+            for row in store.all_live_sessions(&self.app).await?.into_iter().filter(|row| row.owner_node != own) {
+                // One that goes by a time that only its owner knows is told of by that one.
+                let Ok(at) = teller.hub.elsewhere(&row) else { continue };
+                teller.told(at)?;
+                found.insert(row.summary.session.clone(), (row.summary, row.owner_node));
             }
         }
         for live in teller.hub.live_of(&self.app, now)? {
@@ -179,12 +150,11 @@ impl Board {
                 lines.insert(id, line);
             }
         }
-        // Nobody may be there to hear it.
         for items in new.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-            let _ = self.news.send(Frame { what: What::State, text: sessions(items) });
+            self.audience.tell(Frame { what: What::State, text: sessions(items) });
         }
         if !gone.is_empty() {
-            let _ = self.news.send(Frame { what: What::State, text: aside("gone", &wire::GoneSessions { gone }) });
+            self.audience.tell(Frame { what: What::State, text: aside("gone", &wire::GoneSessions { gone }) });
         }
     }
 }

@@ -13,15 +13,16 @@ use salon_core::{MeetingId, PeerId, SessionId, Timestamp};
 use salon_quality::Standing;
 use salon_store::SessionRow;
 use salon_wire::rest::people as wire;
-use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, sleep};
+use tokio::sync::broadcast;
+use tokio::time::sleep;
 
 use crate::people;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
+use crate::rest::watching::audience::{Audience, Vigil};
 use crate::rest::watching::fold::{Fold, events};
-use crate::rest::watching::frame::{Cursor, Frame, What, aside, bye, numbered};
-use crate::rest::watching::sources::{LINGER, OLD_AFTER, Sources};
+use crate::rest::watching::frame::{Cursor, Frame, What, aside, numbered};
+use crate::rest::watching::sources::Sources;
 
 /// Frames of a session that are kept for those who come back, and that one who watches may be behind. A frame has some
 /// 700 bytes, and 6 KB at most.
@@ -51,8 +52,7 @@ pub struct Feed {
     meeting: MeetingId,
     sources: Sources,
     current: Mutex<Option<Current>>,
-    news: broadcast::Sender<Frame>,
-    looked: watch::Sender<bool>,
+    pub audience: Audience,
 }
 
 /// The live session.
@@ -87,8 +87,7 @@ pub enum NotNow {
 
 impl Feed {
     pub fn new(meeting: MeetingId, sources: Sources) -> Self {
-        let (news, _) = broadcast::channel(KEPT);
-        Self { meeting, sources, current: Mutex::default(), news, looked: watch::Sender::new(false) }
+        Self { meeting, sources, current: Mutex::default(), audience: Audience::new(KEPT) }
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
@@ -104,16 +103,10 @@ impl Feed {
         self.current().as_ref().is_some_and(|current| current.session() == session)
     }
 
-    /// Waits until it has looked for the first time; false if that takes too long.
-    pub async fn has_looked(&self, within: Duration) -> bool {
-        let mut looked = self.looked.subscribe();
-        matches!(tokio::time::timeout(within, looked.wait_for(|looked| *looked)).await, Ok(Ok(_)))
-    }
-
     /// Joins in after a cursor of the live session, or with a snapshot of it.
     pub fn join(&self, cursor: Option<&Cursor>, behind_at_most: u64) -> Result<Joined, NotNow> {
         let current = self.current();
-        let news = self.news.subscribe();
+        let news = self.audience.join();
         let Some(current) = current.as_ref() else {
             return match cursor {
                 Some(_) => Err(NotNow::IsAnother),
@@ -169,7 +162,7 @@ impl Feed {
 
     /// Follows until nobody hears it any more: then `forget` is asked, and if it says so that is the end.
     pub async fn follow(self: Arc<Self>, forget: impl Fn(&Arc<Self>) -> bool) {
-        let (mut news, mut unheard_since, mut looked_at) = (None, None, Instant::now());
+        let (mut news, mut vigil) = (None, Vigil::begin());
         loop {
             if news.is_none() {
                 // Before looking, so that nothing comes between.
@@ -177,15 +170,12 @@ impl Feed {
             }
             let pause = match self.look().await {
                 Ok(pause) => {
-                    looked_at = Instant::now();
-                    self.looked.send_replace(true);
+                    vigil.looked(&self.audience);
                     pause
                 }
                 Err(error) => {
                     tracing::debug!(meeting.id = %self.meeting, ?error, "cannot tell those who watch; trying again");
-                    if looked_at.elapsed() >= OLD_AFTER && self.looked.send_replace(false) {
-                        let _ = self.news.send(Frame { what: What::Bye, text: bye(wire::ByeBecause::Unavailable) });
-                    }
+                    vigil.failed(&self.audience);
                     AGAIN_AFTER
                 }
             };
@@ -199,12 +189,8 @@ impl Feed {
                 goes_on = heard => if !goes_on { news = None },
                 () = sleep(pause) => {}
             }
-            let unheard = self.news.receiver_count() == 0;
-            let since = *unheard_since.get_or_insert_with(Instant::now);
-            match unheard {
-                false => unheard_since = None,
-                true if since.elapsed() >= LINGER && forget(&self) => return,
-                true => {}
+            if vigil.is_over(&self.audience) && forget(&self) {
+                return;
             }
         }
     }
@@ -270,9 +256,9 @@ impl Feed {
         let new =
             Current { fold, kept: frames.into(), elsewhere, waiting: Vec::new(), standings: Vec::new(), judged_at: Timestamp(0) };
         let mut current = self.current();
-        if self.news.receiver_count() > 0 {
+        if self.audience.is_there() {
             let text = self.snapshot(&new)?;
-            let _ = self.news.send(Frame { what: What::State, text });
+            self.audience.tell(Frame { what: What::State, text });
         }
         *current = Some(new);
         Ok(())
@@ -292,12 +278,11 @@ impl Feed {
                 if current.kept.len() > KEPT {
                     current.kept.pop_front();
                 }
-                // Nobody may be there to hear it.
-                let _ = self.news.send(frame);
+                self.audience.tell(frame);
             }
             if current.fold.people.ended.is_some() {
                 *slot = None;
-                let _ = self.news.send(none());
+                self.audience.tell(none());
                 return Ok(());
             }
         }
@@ -317,7 +302,7 @@ impl Feed {
         let quality: Vec<_> = news.map(|(peer, it)| people::quality(peer, it)).collect();
         current.standings = standings;
         if !quality.is_empty() {
-            let _ = self.news.send(Frame { what: What::State, text: aside("quality", &wire::QualityNews { quality }) });
+            self.audience.tell(Frame { what: What::State, text: aside("quality", &wire::QualityNews { quality }) });
         }
     }
 
@@ -329,7 +314,7 @@ impl Feed {
         let Ok(Ok(waiting)) = tokio::time::timeout(ASK_WITHIN, asked).await else { return };
         let mut current = self.current();
         let Some(current) = current.as_mut().filter(|current| current.waiting != waiting) else { return };
-        let _ = self.news.send(Frame { what: What::State, text: aside("door", &wire::Door { waiting: waiting.clone() }) });
+        self.audience.tell(Frame { what: What::State, text: aside("door", &wire::Door { waiting: waiting.clone() }) });
         current.waiting = waiting;
     }
 }
