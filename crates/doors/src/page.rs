@@ -1,12 +1,11 @@
 //! The meeting page: the files of `web/dist`, in the binary in release and from disk in debug.
-//! Owns their compressed copies. Without built files there is a page that says how to build them.
+//! Texts lie there compressed, as they are sent. Without built files there is a page that says how to build them.
 //! Invariant: only the page on this very machine, in `salon dev`, is handed the API token.
 //! Next: `web/src`, what is served here.
 
-use std::collections::HashMap;
-use std::io::Write;
+use std::io::Read;
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
@@ -14,8 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::read::GzDecoder;
 use rust_embed::{Embed, EmbeddedFile};
 use serde_json::json;
 
@@ -26,12 +24,6 @@ use crate::host_names::is_of_this_machine;
 #[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Files;
-
-/// Compressed copies held at most. A build has about ten files; more than this are kept only while files change on disk.
-const MAX_COPIES: usize = 128;
-
-/// Smaller files gain nothing.
-const MIN_COMPRESSED_BYTES: usize = 1_024;
 
 /// What the page may load, and from where: itself. The UI kit styles its elements inline, draws pictures from memory,
 /// runs a worker from memory, and shows people's portraits, which may be anywhere.
@@ -81,35 +73,46 @@ pub struct Dev {
     pub token: &'static str,
 }
 
-/// The files with their compressed copies.
+/// The page as operators want it.
 #[derive(Clone)]
-pub struct Page(Arc<Shelf>);
+pub struct Page(Arc<Settings>);
 
-struct Shelf {
-    settings: Settings,
-    /// By the hash of the whole file.
-    compressed: RwLock<HashMap<[u8; 32], Bytes>>,
+/// A file as it lies there.
+struct Stored {
+    file: EmbeddedFile,
+    /// Compressed with gzip, by the build of the page.
+    packed: bool,
+}
+
+impl Stored {
+    fn find(path: &str) -> Option<Self> {
+        if extension(path) == "gz" {
+            return None;
+        }
+        let plain = Files::get(path).map(|file| Self { file, packed: false });
+        plain.or_else(|| Files::get(&format!("{path}.gz")).map(|file| Self { file, packed: true }))
+    }
 }
 
 /// The file at a path of the page; `None` if there is none, or the page is switched off.
 pub async fn serve(page: &Page, request: &Parts) -> Option<Response> {
-    if !page.0.settings.enabled || !matches!(request.method, Method::GET | Method::HEAD) {
+    if !page.0.enabled || !matches!(request.method, Method::GET | Method::HEAD) {
         return None;
     }
     let path = match request.uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
     };
-    let Some(file) = Files::get(path) else {
+    let Some(stored) = Stored::find(path) else {
         return (path == "index.html").then(|| whole("text/html; charset=utf-8", NOT_BUILT.into()));
     };
-    Some(page.answer(path, file, &request.headers).await)
+    Some(answer(path, stored, &request.headers).await)
 }
 
 /// Says to people that there is nothing at an address; `None` to programs, and where the page is switched off.
 pub fn nothing_here(page: &Page, request: &Parts) -> Option<Response> {
     let asked_by_people = wish(&request.headers, "text/html").is_some_and(|wish| wish > 0.0);
-    if !page.0.settings.enabled || !asked_by_people || !matches!(request.method, Method::GET | Method::HEAD) {
+    if !page.0.enabled || !asked_by_people || !matches!(request.method, Method::GET | Method::HEAD) {
         return None;
     }
     let mut response = whole("text/html; charset=utf-8", NOTHING_HERE.into());
@@ -122,7 +125,7 @@ pub fn nothing_here(page: &Page, request: &Parts) -> Option<Response> {
 pub async fn config(State(page): State<Page>, peer: Option<Extension<ConnectInfo<SocketAddr>>>, headers: HeaderMap) -> Response {
     let local =
         peer.is_some_and(|Extension(ConnectInfo(peer))| peer.ip().to_canonical().is_loopback()) && is_local_name(&headers);
-    let body = match &page.0.settings.dev {
+    let body = match &page.0.dev {
         Some(Dev { account, app, token }) => {
             json!({ "mode": "dev", "account_id": account, "app_id": app, "api_token": local.then_some(token) })
         }
@@ -142,55 +145,44 @@ fn is_local_name(headers: &HeaderMap) -> bool {
 
 impl Page {
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Shelf { settings, compressed: RwLock::default() }))
-    }
-
-    async fn answer(&self, path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-        let hash = file.metadata.sha256_hash();
-        let worth_it = file.data.len() >= MIN_COMPRESSED_BYTES && is_text(path);
-        let gzip = worth_it && accepts_gzip(headers);
-        let etag = etag(&hash, gzip);
-        let fresh = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-        let mut response =
-            if fresh.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)) {
-                StatusCode::NOT_MODIFIED.into_response()
-            } else if gzip {
-                let mut response = whole(content_type(path), self.compressed(hash, file).await);
-                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                response
-            } else {
-                whole(content_type(path), file.data.into_owned().into())
-            };
-        let headers = response.headers_mut();
-        // What is under `assets/` has its hash in its name.
-        let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        headers.insert(header::ETAG, HeaderValue::from_str(&etag).expect("a hash in hex"));
-        response
-    }
-
-    /// The compressed copy of a file, made when it is first wanted.
-    async fn compressed(&self, hash: [u8; 32], file: EmbeddedFile) -> Bytes {
-        if let Some(copy) = self.0.compressed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&hash) {
-            return copy.clone();
-        }
-        let whole: Bytes = file.data.into_owned().into();
-        let input = whole.clone();
-        // Tens of milliseconds for the largest file: not on a thread that serves others.
-        let Ok(copy) = tokio::task::spawn_blocking(move || gzip(&input)).await else { return whole };
-        let mut copies = self.0.compressed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if copies.len() >= MAX_COPIES {
-            copies.clear();
-        }
-        copies.insert(hash, copy.clone());
-        copy
+        Self(Arc::new(settings))
     }
 }
 
-fn gzip(bytes: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::new(6));
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes all that is written").into()
+async fn answer(path: &str, stored: Stored, headers: &HeaderMap) -> Response {
+    let Stored { file, packed } = stored;
+    let gzip = packed && accepts_gzip(headers);
+    let etag = etag(&file.metadata.sha256_hash(), gzip);
+    let fresh = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let mut response = if fresh.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if packed && !gzip {
+        whole(content_type(path), unpacked(file).await)
+    } else {
+        let mut response = whole(content_type(path), file.data.into_owned().into());
+        if gzip {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    };
+    let headers = response.headers_mut();
+    // What is under `assets/` has its hash in its name.
+    let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::ETAG, HeaderValue::from_str(&etag).expect("a hash in hex"));
+    response
+}
+
+/// The text itself, for the few who do not take it compressed.
+async fn unpacked(file: EmbeddedFile) -> Bytes {
+    // Milliseconds for the largest file: not on a thread that serves others.
+    let unpack = move || {
+        let mut text = Vec::new();
+        GzDecoder::new(&*file.data).read_to_end(&mut text).map(|_| text)
+    };
+    // What the build of the page wrote is whole.
+    tokio::task::spawn_blocking(unpack).await.ok().and_then(Result::ok).unwrap_or_default().into()
 }
 
 fn whole(content_type: &'static str, bytes: Bytes) -> Response {
@@ -219,10 +211,6 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 
 fn extension(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(_, extension)| extension)
-}
-
-fn is_text(path: &str) -> bool {
-    matches!(extension(path), "html" | "js" | "mjs" | "css" | "json" | "svg" | "md" | "txt" | "map" | "wasm" | "webmanifest")
 }
 
 fn content_type(path: &str) -> &'static str {

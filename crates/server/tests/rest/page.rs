@@ -31,8 +31,10 @@ async fn the_page_is_served() {
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.contains("default-src 'self'") && policy.contains("connect-src 'self' ws: wss:"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert!(page.body.starts_with(b"<!doctype html>"), "who does not take it compressed gets it plain");
     // Only a built page has these.
     if let Some(etag) = page.header("etag") {
+        app.bare("GET", "/index.html.gz").send().await.refused(404);
         let again = app.bare("GET", "/").header("if-none-match", etag).send().await;
         assert_eq!((again.status, again.body.len()), (304, 0));
         let packed = app.bare("GET", "/").header("accept-encoding", "gzip").send().await;
