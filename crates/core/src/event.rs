@@ -3,7 +3,7 @@
 //! An event says what was decided, never what was asked; folding needs no rule and cannot fail.
 //! Next: `record.rs` folds them; the store keeps them under stable names of its own.
 
-use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, TrackId};
+use crate::ids::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, RecordingId, SessionId, TrackId};
 use crate::permission::{Changes, Source};
 use crate::preset::Recorder;
 use crate::time::Timestamp;
@@ -140,6 +140,30 @@ pub enum EventBody {
     /// People are in connected meetings, so the session lives on with nobody in; or no longer.
     HeldOpen {
         held: bool,
+    },
+    /// Somebody wants it recorded; nothing is yet.
+    RecordingInvoked(RecordingInvoked),
+    /// From here on it is.
+    RecordingBegan {
+        recording: RecordingId,
+    },
+    RecordingPaused {
+        recording: RecordingId,
+    },
+    RecordingResumed {
+        recording: RecordingId,
+    },
+    /// It is to stop; what is said until it has may still be in it.
+    RecordingStopping {
+        recording: RecordingId,
+        why: RecordingEnd,
+    },
+    /// Its last moment is recorded, or it came to nothing. What becomes of its files is in no record.
+    RecordingStopped {
+        recording: RecordingId,
+        why: RecordingEnd,
+        /// What people are told of one that failed.
+        error: Option<String>,
     },
     /// The meeting was deleted: whoever is still in at `leave_by` is put out, and with nobody in it is over at once.
     MeetingDeleted {
@@ -286,6 +310,44 @@ pub struct StoreItem {
     pub key: String,
     /// JSON; Salon does not look inside.
     pub payload: String,
+}
+
+/// A recording as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingInvoked {
+    pub recording: RecordingId,
+    pub kind: RecordingKind,
+    pub by: RecordedBy,
+    /// How long it may run once it has begun, pauses included, in milliseconds.
+    pub max_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingKind {
+    /// One picture of everybody, with all sounds.
+    Composite,
+    /// The sound of each, in a file of its own.
+    Track,
+}
+
+/// Who has something recorded, or no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedBy {
+    /// A call of the REST API with an account's key.
+    Api,
+    Participant(ParticipantId),
+    /// The meeting itself, which is recorded from its start on.
+    Meeting,
+}
+
+/// Why a recording stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingEnd {
+    Asked(RecordedBy),
+    /// It ran as long as it may.
+    TimeIsUp,
+    SessionOver,
+    Failed,
 }
 
 /// How far somebody is on the way to the stage.

@@ -105,6 +105,10 @@ id! {
     DeliveryId
 }
 id! {
+    /// One recording of a session, and its files.
+    RecordingId
+}
+id! {
     /// A credential of an account's programs.
     ApiKeyId
 }

@@ -71,6 +71,22 @@ pub const POLLS_PER_MINUTE: usize = 20;
 pub const VOTES_PER_MINUTE: usize = 120;
 pub const POLL_READS_PER_MINUTE: usize = 60;
 
+/// Recordings of one session at once. Each is a robot, a process, and at worst most of a core.
+pub const MAX_RECORDINGS: usize = 8;
+
+/// How often one participant may have recordings started, paused, resumed and stopped in a minute. Each is told to everyone.
+pub const RECORDING_ACTS_PER_MINUTE: usize = 30;
+
+/// How long a recording may take to begin, in milliseconds: after that people are told that it failed. The button of whoever
+/// asked waits for one or the other (seen in web SDK 2.0.2).
+pub const RECORDING_BEGINS_WITHIN_MS: i64 = 30_000;
+
+/// How long one may take to stop before people are told that it has, in milliseconds.
+pub const RECORDING_STOPS_WITHIN_MS: i64 = 30_000;
+
+/// Longest reason that people are told of a recording that failed, in characters.
+pub const MAX_RECORDING_ERROR_CHARS: usize = 300;
+
 /// Longest `app_data` of a track, in bytes. The SDK sends about 60 (web SDK 2.0.2); it is passed on to everyone.
 pub const MAX_APP_DATA_BYTES: usize = 4096;
 

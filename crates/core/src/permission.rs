@@ -147,6 +147,7 @@ impl Preset {
             Flag::AcceptWaitingRequests => &mut self.accept_waiting_requests,
             Flag::AcceptProductionRequests => &mut self.accept_production_requests,
             Flag::EditDisplayName => &mut self.can_edit_display_name,
+            Flag::Record => &mut self.can_record,
             Flag::Spotlight => &mut self.can_spotlight,
             Flag::DisableAudio => &mut self.disable_audio,
             Flag::DisableVideo => &mut self.disable_video,
@@ -169,8 +170,8 @@ impl Preset {
             Flag::AlterConnectedMeetings => &mut self.connected.can_alter,
             Flag::SwitchConnectedMeetings => &mut self.connected.can_switch,
             Flag::SwitchToParentMeeting => &mut self.connected.can_switch_to_parent,
-            // The list is the client's to show or not; nothing is recorded, streamed or transcribed here.
-            Flag::ShowParticipantList | Flag::Record | Flag::Livestream | Flag::Transcription => return None,
+            // The list is the client's to show or not; nothing is streamed or transcribed here.
+            Flag::ShowParticipantList | Flag::Livestream | Flag::Transcription => return None,
         })
     }
 

@@ -145,6 +145,8 @@ pub struct Preset {
     pub can_edit_display_name: bool,
     /// Change what others may do, during a call.
     pub change_permissions: bool,
+    /// Have the session recorded, and no more.
+    pub can_record: bool,
     /// Lead the view: show everyone the tab one looks at oneself.
     pub can_spotlight: bool,
     pub audio: CanProduce,
@@ -185,6 +187,7 @@ impl Preset {
             disable_screenshare: false,
             can_edit_display_name: true,
             change_permissions: false,
+            can_record: false,
             can_spotlight: false,
             audio: CanProduce::Allowed,
             video: CanProduce::Allowed,

@@ -7,6 +7,7 @@
 mod chat;
 mod peer;
 mod polls;
+mod recordings;
 mod stores;
 mod summary;
 
@@ -16,6 +17,7 @@ mod tests;
 pub use chat::{Chat, ChatMessage};
 pub use peer::{Peer, Presence};
 pub use polls::{Poll, Polls, Vote};
+pub use recordings::{Recording, RecordingState, Recordings};
 pub use stores::{Stored, Stores};
 pub use summary::Summary;
 
@@ -57,6 +59,8 @@ pub struct Record {
     pub chat: Chat,
     pub polls: Polls,
     pub stores: Stores,
+    /// What is being recorded.
+    pub recordings: Recordings,
     /// Who is pinned for everyone, and is gone with that peer.
     pinned: Option<PeerId>,
     /// The most peers that ever counted at once.
@@ -105,6 +109,7 @@ impl Record {
             chat: Chat::default(),
             polls: Polls::default(),
             stores: Stores::default(),
+            recordings: Recordings::default(),
             pinned: None,
             max_concurrent: 0,
             emptied_at: None,
@@ -203,6 +208,12 @@ impl Record {
                 self.held_open = *held;
                 self.released_at = event.at;
             }
+            EventBody::RecordingInvoked(asked) => self.recordings.invoke(asked, event.at),
+            EventBody::RecordingBegan { recording } => self.recordings.begin(recording, event.at),
+            EventBody::RecordingPaused { recording } => self.recordings.pause(recording, true),
+            EventBody::RecordingResumed { recording } => self.recordings.pause(recording, false),
+            EventBody::RecordingStopping { recording, why } => self.recordings.stopping(recording, why, event.at),
+            EventBody::RecordingStopped { recording, .. } => self.recordings.stop(recording),
             EventBody::MeetingDeleted { leave_by } => self.leave_by = Some(*leave_by),
             EventBody::SessionEnded { ended_at, reason } => {
                 self.ended = Some(Ended { at: *ended_at, reason: *reason });

@@ -20,6 +20,7 @@ mod permissions;
 mod pins;
 mod polls;
 mod rate;
+mod recordings;
 mod refusal;
 mod roster;
 mod selecting;
@@ -39,12 +40,13 @@ pub use chat::{ChatOnly, ChatPage, ChatTo};
 pub use connected::Move;
 pub use earlier_chat::EarlierChat;
 pub use entry::{Entered, Join};
-pub use message::{Broadcast, ChatNews, ConnectedNews, Message, StageNews, Ticket};
+pub use message::{Broadcast, ChatNews, ConnectedNews, Message, RecordingNews, StageNews, Ticket};
 pub use moderation::Mute;
 pub use output::{Media, Output};
 pub use permissions::NewPermissions;
 pub use polls::NewPoll;
 pub use rate::Act;
+pub use recordings::NewRecording;
 pub use refusal::Refusal;
 pub use view::{
     ConnectedView, OptionView, PeerView, PersonView, PollView, RoomView, Selected, Selections, Stage, StageRequest, StoreView,
@@ -215,7 +217,7 @@ impl Session {
 
     /// When time alone will change something; call [`Session::handle_timeout`] then.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.grace.values().copied().chain(self.leftovers.wake_at()).chain(self.over_at()).min()
+        self.grace.values().copied().chain(self.leftovers.wake_at()).chain(self.over_at()).chain(self.recordings_wake_at()).min()
     }
 
     /// Lets time pass: the lost are recorded as left, and an empty session ends when its keep-alive is over.
@@ -236,6 +238,7 @@ impl Session {
                 self.remove(&peer, LeaveReason::Lost);
             }
             self.drop_leftovers();
+            self.end_overdue_recordings();
             if self.over_at().is_some_and(|at| at <= self.now) {
                 self.end_for_all(self.end_reason());
             }
@@ -308,6 +311,7 @@ impl Session {
             self.take_out(&peer, LeaveReason::Ended);
         }
         self.selection = selection::Selection::default();
+        self.end_recordings();
         self.emit(EventBody::SessionEnded { ended_at, reason });
     }
 

@@ -1,7 +1,9 @@
 //! New ids. Those of rows sort by age; where an id must not be guessed, or lives in memory only, it is random.
 //! Next: `salon_core::ids`, what an id is.
 
-use salon_core::{ApiKeyId, AppId, ChatId, FileId, MeetingId, ParticipantId, PollId, PresetId, SessionId, TrackId, WebhookId};
+use salon_core::{
+    ApiKeyId, AppId, ChatId, FileId, MeetingId, ParticipantId, PollId, PresetId, RecordingId, SessionId, TrackId, WebhookId,
+};
 use uuid::Uuid;
 
 /// An id that the server makes.
@@ -19,7 +21,7 @@ macro_rules! fresh {
     )*};
 }
 
-fresh!(ApiKeyId, AppId, ChatId, FileId, MeetingId, ParticipantId, PollId, PresetId, SessionId, TrackId, WebhookId);
+fresh!(ApiKeyId, AppId, ChatId, FileId, MeetingId, ParticipantId, PollId, PresetId, RecordingId, SessionId, TrackId, WebhookId);
 
 /// A new id for a row. Later ones sort after earlier ones, which keeps indexes compact and lists in order.
 pub fn fresh_id<T: Fresh>() -> T {

@@ -13,6 +13,7 @@ mod later;
 mod media;
 mod polls;
 mod presets;
+mod recordings;
 mod room;
 mod socket;
 mod stage;

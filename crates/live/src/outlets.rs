@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use salon_core::session::{Media, MeetingFacts, Message};
-use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
+use salon_core::{MeetingId, PeerId, RecordingId, Timestamp, TrackId};
 
 /// Where what a session decides goes.
 #[derive(Clone)]
 pub struct Outlets {
     pub media: Arc<dyn Orders>,
+    /// Has a recording stop: it was asked to, or its session is over.
+    pub stop_recording: Arc<dyn Fn(&RecordingId) + Send + Sync>,
     /// A message as it is sent to sockets. One to many is encoded once.
     pub frame: fn(&Message, &MeetingFacts) -> Bytes,
 }

@@ -103,7 +103,11 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     let parts = Parts {
         store: store.clone(),
-        outlets: Outlets { media: Arc::new(joint::Media(owners.clone())), frame: pushes::frame },
+        outlets: Outlets {
+            media: Arc::new(joint::Media(owners.clone())),
+            stop_recording: Arc::new(|_| {}),
+            frame: pushes::frame,
+        },
         clock: clock.clone(),
         figures: Figures::registered(&mut registry),
         limits: config.limits(),

@@ -391,6 +391,7 @@ id_args!(
     salon_core::ParticipantId,
     salon_core::PeerId,
     salon_core::PresetId,
+    salon_core::RecordingId,
     salon_core::SessionId,
     salon_core::WebhookId
 );

@@ -5,11 +5,11 @@
 
 use salon_core::event::{
     Actor, ChatContent, ChatKept, ChatKind, ChatSent, EndReason, EventBody, LeaveReason, Parent, PeerJoined, PollCreated,
-    SessionStarted, StageWish, StoreItem, Track, TrackKind,
+    RecordedBy, RecordingEnd, RecordingInvoked, RecordingKind, SessionStarted, StageWish, StoreItem, Track, TrackKind,
 };
 use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, Entry, Recorder};
-use salon_core::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, SessionId, Timestamp, TrackId};
+use salon_core::{AppId, ChatId, MeetingId, ParticipantId, PeerId, PollId, PresetId, RecordingId, SessionId, Timestamp, TrackId};
 use serde_json::{Map, Value, json};
 
 /// The kind of an event, and its JSON.
@@ -80,6 +80,22 @@ pub(crate) fn encode(body: &EventBody) -> (&'static str, String) {
             json!({ "participant": participant.as_str(), "by_peer": by.as_str(), "changes": encode_changes(changes) }),
         ),
         EventBody::HeldOpen { held } => ("held_open", json!({ "held": held })),
+        EventBody::RecordingInvoked(asked) => (
+            "recording_invoked",
+            json!({
+                "recording": asked.recording.as_str(), "kind": RECORDING_KINDS.name(asked.kind),
+                "by": encode_recorded_by(&asked.by), "max_ms": asked.max_ms,
+            }),
+        ),
+        EventBody::RecordingBegan { recording } => ("recording_began", json!({ "recording": recording.as_str() })),
+        EventBody::RecordingPaused { recording } => ("recording_paused", json!({ "recording": recording.as_str() })),
+        EventBody::RecordingResumed { recording } => ("recording_resumed", json!({ "recording": recording.as_str() })),
+        EventBody::RecordingStopping { recording, why } => {
+            ("recording_stopping", json!({ "recording": recording.as_str(), "why": encode_recording_end(why) }))
+        }
+        EventBody::RecordingStopped { recording, why, error } => {
+            ("recording_stopped", json!({ "recording": recording.as_str(), "why": encode_recording_end(why), "error": error }))
+        }
         EventBody::MeetingDeleted { leave_by } => ("meeting_deleted", json!({ "leave_by_ms": leave_by.0 })),
         EventBody::SessionEnded { ended_at, reason } => {
             ("session_ended", json!({ "ended_ms": ended_at.0, "reason": END_REASONS.name(*reason) }))
@@ -182,6 +198,27 @@ pub(crate) fn decode(kind: &str, json: &str) -> Option<EventBody> {
             changes: decode_changes(object.get("changes")?.as_object()?)?,
         },
         "held_open" => EventBody::HeldOpen { held: fields.flag("held")? },
+        "recording_invoked" => EventBody::RecordingInvoked(RecordingInvoked {
+            recording: fields.recording()?,
+            kind: RECORDING_KINDS.value(fields.text("kind")?)?,
+            by: decode_recorded_by(object.get("by")?)?,
+            max_ms: fields.int("max_ms")?,
+        }),
+        "recording_began" => EventBody::RecordingBegan { recording: fields.recording()? },
+        "recording_paused" => EventBody::RecordingPaused { recording: fields.recording()? },
+        "recording_resumed" => EventBody::RecordingResumed { recording: fields.recording()? },
+        "recording_stopping" => {
+            EventBody::RecordingStopping { recording: fields.recording()?, why: decode_recording_end(object.get("why")?)? }
+        }
+        "recording_stopped" => EventBody::RecordingStopped {
+            recording: fields.recording()?,
+            why: decode_recording_end(object.get("why")?)?,
+            error: match object.get("error")? {
+                Value::Null => None,
+                Value::String(error) => Some(error.clone()),
+                _ => return None,
+            },
+        },
         "meeting_deleted" => EventBody::MeetingDeleted { leave_by: fields.time("leave_by_ms")? },
         "session_ended" => {
             EventBody::SessionEnded { ended_at: fields.time("ended_ms")?, reason: END_REASONS.value(fields.text("reason")?)? }
@@ -408,13 +445,54 @@ fn decode_actor(by: &Value) -> Option<Actor> {
     }
 }
 
+/// A participant as an object: its id could be any word.
+pub(crate) fn encode_recorded_by(by: &RecordedBy) -> Value {
+    match by {
+        RecordedBy::Api => "api".into(),
+        RecordedBy::Meeting => "meeting".into(),
+        RecordedBy::Participant(participant) => json!({ "participant": participant.as_str() }),
+    }
+}
+
+pub(crate) fn decode_recorded_by(by: &Value) -> Option<RecordedBy> {
+    match by {
+        Value::String(word) if word == "api" => Some(RecordedBy::Api),
+        Value::String(word) if word == "meeting" => Some(RecordedBy::Meeting),
+        Value::Object(by) => Some(RecordedBy::Participant(ParticipantId::parse(Fields(by).text("participant")?).ok()?)),
+        _ => None,
+    }
+}
+
+/// One that was asked for is an object that says by whom.
+pub(crate) fn encode_recording_end(why: &RecordingEnd) -> Value {
+    match why {
+        RecordingEnd::Asked(by) => json!({ "asked": encode_recorded_by(by) }),
+        RecordingEnd::TimeIsUp => "time".into(),
+        RecordingEnd::SessionOver => "session".into(),
+        RecordingEnd::Failed => "failed".into(),
+    }
+}
+
+pub(crate) fn decode_recording_end(why: &Value) -> Option<RecordingEnd> {
+    match why {
+        Value::String(word) => match word.as_str() {
+            "time" => Some(RecordingEnd::TimeIsUp),
+            "session" => Some(RecordingEnd::SessionOver),
+            "failed" => Some(RecordingEnd::Failed),
+            _ => None,
+        },
+        Value::Object(why) => Some(RecordingEnd::Asked(decode_recorded_by(why.get("asked")?)?)),
+        _ => None,
+    }
+}
+
 /// A list that is never written empty.
 fn decode_list<T>(value: &Value, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     value.as_array().filter(|list| !list.is_empty())?.iter().map(item).collect()
 }
 
 /// The words for the values of a small enum.
-struct Words<T: 'static>(&'static [(T, &'static str)]);
+pub(crate) struct Words<T: 'static>(&'static [(T, &'static str)]);
 
 const LEAVE_REASONS: Words<LeaveReason> = Words(&[
     (LeaveReason::Left, "left"),
@@ -424,6 +502,8 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
     (LeaveReason::Ended, "ended"),
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
+pub(crate) const RECORDING_KINDS: Words<RecordingKind> =
+    Words(&[(RecordingKind::Composite, "composite"), (RecordingKind::Track, "track")]);
 const STAGE_WISHES: Words<StageWish> = Words(&[(StageWish::Asks, "asks"), (StageWish::CalledUp, "called_up")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
 const CHAT_KINDS: Words<ChatKind> =
@@ -448,12 +528,12 @@ pub(crate) fn read_leave_reason(name: &str) -> Option<LeaveReason> {
 }
 
 impl<T: Copy + PartialEq> Words<T> {
-    fn name(&self, value: T) -> &'static str {
+    pub fn name(&self, value: T) -> &'static str {
         let found = self.0.iter().find(|(known, _)| *known == value);
         found.expect("every value of the enum has a word, which a test checks").1
     }
 
-    fn value(&self, name: &str) -> Option<T> {
+    pub fn value(&self, name: &str) -> Option<T> {
         self.0.iter().find(|(_, known)| *known == name).map(|(value, _)| *value)
     }
 }
@@ -492,6 +572,10 @@ impl<'a> Fields<'a> {
 
     fn peer(&self) -> Option<PeerId> {
         PeerId::parse(self.text("peer")?).ok()
+    }
+
+    fn recording(&self) -> Option<RecordingId> {
+        RecordingId::parse(self.text("recording")?).ok()
     }
 
     fn message(&self) -> Option<ChatId> {

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ids::{ChatId, MeetingId, ParticipantId, PeerId};
+use crate::event::RecordingKind;
+use crate::ids::{ChatId, MeetingId, ParticipantId, PeerId, RecordingId};
 use crate::permission::Changes;
 use crate::record::ChatMessage;
 use crate::session::view::{ConnectedView, PeerView, PollView, Selected, Stage, StageRequest, StoreView, WaitingView};
@@ -60,6 +61,11 @@ pub enum Message {
     Pinned(Option<PeerId>),
     Stage(StageNews),
     Connected(ConnectedNews),
+    Recording {
+        recording: RecordingId,
+        kind: RecordingKind,
+        news: RecordingNews,
+    },
     /// What this participant, whose peer is told, may do from now on.
     PermissionsChanged {
         participant: ParticipantId,
@@ -80,6 +86,18 @@ pub struct Broadcast {
     pub timestamp: u64,
     /// The client's own addressing, passed on unchanged.
     pub ids: Vec<String>,
+}
+
+/// What peers are told of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingNews {
+    /// It runs, for the first time or again.
+    Running,
+    Paused,
+    /// It is over, or came to nothing and why.
+    Stopped {
+        error: Option<String>,
+    },
 }
 
 /// What peers are told about chat.

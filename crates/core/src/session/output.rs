@@ -1,8 +1,8 @@
-//! The four things a session asks of the world: remember, tell, change media, hang up.
+//! The five things a session asks of the world: remember, tell, change media, stop recording, hang up.
 //! Next: `message.rs`, what is told.
 
 use crate::event::Event;
-use crate::ids::{ParticipantId, PeerId, SessionId, TrackId};
+use crate::ids::{ParticipantId, PeerId, RecordingId, SessionId, TrackId};
 use crate::notice::Notice;
 use crate::session::message::Message;
 
@@ -15,6 +15,8 @@ pub enum Output {
     Send { to: PeerId, message: Message },
     /// Change what the media server forwards.
     Media(Media),
+    /// Have this recording stop.
+    StopRecording { recording: RecordingId },
     /// This peer has no more business here: let it read what it was told, then close its socket for good. It may have
     /// no socket, or one that has not joined yet.
     Hangup { peer: PeerId },

@@ -93,6 +93,8 @@ acts! {
     ConnectedList: CONNECTED_LISTS_PER_MINUTE, MINUTE, Passing;
     /// Making, deleting or moving between connected meetings.
     ConnectedChange: CONNECTED_CHANGES_PER_MINUTE, MINUTE, Passing;
+    /// Having something recorded, or no more.
+    Record: RECORDING_ACTS_PER_MINUTE, MINUTE, Written;
     /// One person's permissions, changed.
     PermissionChange: PERMISSION_CHANGES_PER_MINUTE, MINUTE, Written;
     /// One person's permissions, read.

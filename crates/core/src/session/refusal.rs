@@ -24,6 +24,8 @@ pub enum Refusal {
     UnknownPoll,
     /// The named meeting is not one of those connected with this one.
     UnknownMeeting,
+    /// The named recording is over, or never was in this session.
+    UnknownRecording,
     /// The peer id belongs to another participant of this session.
     PeerIdTaken,
     /// The track id is in use in this session: track ids are the server's own, so this is its mistake.
@@ -48,6 +50,10 @@ pub enum Refusal {
     AlreadyVoted,
     /// They were just sent to another meeting.
     OnTheWay,
+    /// One recording of a kind at a time, unless others were asked for.
+    AlreadyRecording,
+    /// What does not run can neither be paused nor go on.
+    NotRecording,
     /// The session's record holds as much as it may.
     RecordFull,
     /// The session has as many peers, or as many screens are shared, as the limits allow.
@@ -70,6 +76,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownMessage => "no such message in this session",
             Refusal::UnknownPoll => "no such poll, or no such option",
             Refusal::UnknownMeeting => "no such connected meeting",
+            Refusal::UnknownRecording => "no such recording in this session",
             Refusal::PeerIdTaken => "this peer id belongs to somebody else",
             Refusal::TrackIdTaken => "this track id is in use",
             Refusal::MeetingInactive => "the meeting is inactive and accepts nobody",
@@ -81,6 +88,8 @@ impl fmt::Display for Refusal {
             Refusal::BadName => "a name needs visible characters, and no line breaks, control or direction characters",
             Refusal::Untitled => "a connected meeting needs a title",
             Refusal::OnTheWay => "they are on the way to another meeting",
+            Refusal::AlreadyRecording => "the meeting is being recorded already",
+            Refusal::NotRecording => "the recording has not begun yet, or is about to stop",
             Refusal::AlreadyVoted => "you have voted in this poll",
             Refusal::RecordFull => "so much has happened in this session that nothing more can be kept; you may still leave, remove people and end it",
             Refusal::Full => "the limit of this session is reached",

@@ -14,6 +14,7 @@ mod minutes;
 mod permissions;
 mod pins;
 mod polls;
+mod recordings;
 mod robots;
 mod secrecy;
 mod selection;

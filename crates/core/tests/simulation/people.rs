@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use salon_core::event::{Actor, ChatContent, ChatKind, StoreItem, Track, TrackKind};
+use salon_core::event::{Actor, ChatContent, ChatKind, RecordedBy, RecordingKind, StoreItem, Track, TrackKind};
 use salon_core::permission::{Changes, Flag, Source};
 use salon_core::preset::{CanProduce, ConnectedPermissions, Entry, PollPermissions, PrivateChat, Recorder};
 use salon_core::session::{
-    Audience, Broadcast, ChatTo, ConnectedView, EarlierChat, Entered, Join, Move, Mute, NewPermissions, NewPoll, Refusal,
-    RoomView, Ticket,
+    Audience, Broadcast, ChatTo, ConnectedView, EarlierChat, Entered, Join, Move, Mute, NewPermissions, NewPoll, NewRecording,
+    Refusal, RoomView, Ticket,
 };
-use salon_core::{ChatId, MeetingId, ParticipantId, PeerId, PollId, Preset, PresetId, SessionId, Timestamp, TrackId};
+use salon_core::{
+    ChatId, MeetingId, ParticipantId, PeerId, PollId, Preset, PresetId, RecordingId, SessionId, Timestamp, TrackId,
+};
 
 use super::World;
 
@@ -255,7 +257,8 @@ impl World {
         let caller = if self.dice.one_in(3) { first.clone() } else { self.dice.pick(&connected) };
         let tracks = self.session.record().and_then(|record| record.peers.get(&caller)).map(|peer| &peer.tracks);
         let own: Vec<TrackId> = tracks.into_iter().flatten().map(|(id, _)| id.clone()).collect();
-        let done = match self.dice.roll(18) {
+        let done = match self.dice.roll(20) {
+            18 | 19 => self.record(now, other),
             0 => self.complete(now, &caller),
             1..=3 => {
                 self.tracks += 1;
@@ -276,6 +279,40 @@ impl World {
             _ => self.collaborate(now, &caller, other),
         };
         Done::or_refused(done)
+    }
+
+    /// Somebody has the session recorded, or no more; or whoever records has something to say.
+    fn record(&mut self, now: Timestamp, other: usize) -> bool {
+        let by = self.dice.pick(&[RecordedBy::Api, RecordedBy::Meeting, RecordedBy::Participant(person(other))]);
+        let known: Vec<RecordingId> = self.session.recordings().into_iter().map(|found| found.asked.recording).collect();
+        let (yes, error) = (self.dice.one_in(2), self.dice.one_in(3).then_some("it broke"));
+        let old = RecordingId::parse(&format!("r{}", self.recordings.saturating_sub(self.dice.roll(3)))).unwrap();
+        let id = if known.is_empty() || self.dice.one_in(8) { old } else { self.dice.pick(&known) };
+        match self.dice.roll(10) {
+            0..=2 => {
+                self.recordings += 1;
+                let kind = self.dice.pick(&[RecordingKind::Composite, RecordingKind::Track]);
+                let id = RecordingId::parse(&format!("r{}", self.recordings)).unwrap();
+                let max_ms = self.dice.pick(&[60_000, 600_000, 86_400_000]);
+                // Of composites never two.
+                let beside_others = kind == RecordingKind::Track && yes;
+                self.session.start_recording(now, &by, NewRecording { id, kind, max_ms, beside_others }).is_ok()
+            }
+            3 | 4 => {
+                self.session.recording_began(now, &id);
+                true
+            }
+            5 => self.session.may_pause_recording(now, &by, &id, yes).is_ok(),
+            6 => {
+                self.session.recording_paused(now, &id, yes);
+                true
+            }
+            7 => {
+                self.session.recording_ended(now, &id, error);
+                true
+            }
+            _ => self.session.stop_recording(now, &by, &id).is_ok(),
+        }
     }
 
     /// Somebody writes, or changes what was written.
@@ -417,6 +454,7 @@ impl World {
             disable_screenshare: host,
             private_chat: PrivateChat { can_send: true, can_receive: peer != 6, text: true, files: true },
             pin_participant: host,
+            can_record: host,
             change_permissions: host,
             connected: ConnectedPermissions { can_alter: host, can_switch: peer == 1, can_switch_to_parent: peer == 2 },
             accept_stage_requests: host,

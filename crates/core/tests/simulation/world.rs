@@ -8,8 +8,8 @@ mod people;
 
 use std::collections::BTreeSet;
 
-use salon_core::event::{Event, EventBody, LeaveReason};
-use salon_core::limits::Limits;
+use salon_core::event::{Event, EventBody, LeaveReason, RecordingEnd, RecordingKind};
+use salon_core::limits::{Limits, MAX_RECORDINGS};
 use salon_core::permission::Source;
 use salon_core::preset::{CanProduce, Recorder};
 use salon_core::session::{ChatNews, ConnectedNews, MeetingFacts, Message, Output, PollView, Selections, StageNews};
@@ -47,6 +47,7 @@ pub struct World {
     sessions: usize,
     tracks: usize,
     messages: usize,
+    recordings: usize,
     /// The store: the events of the last session.
     remembered: Vec<Event>,
     ledger: Option<Ledger>,
@@ -105,6 +106,7 @@ impl World {
             sessions: 0,
             tracks: 0,
             messages: 0,
+            recordings: 0,
             remembered: Vec::new(),
             ledger: None,
             answered: None,
@@ -155,6 +157,8 @@ impl World {
                 let by_time = matches!(
                     body,
                     EventBody::TrackUnpublished { .. }
+                        | EventBody::RecordingStopping { why: RecordingEnd::TimeIsUp, .. }
+                        | EventBody::RecordingStopped { .. }
                         | EventBody::PeerLeft { reason: LeaveReason::Lost | LeaveReason::Ended, .. }
                         | EventBody::SessionEnded { .. }
                 );
@@ -256,8 +260,9 @@ impl World {
     fn check_who_gave_way(&mut self, comer: usize) {
         let (now, is_checked) = (self.now, self.deaths == Deaths::BetweenInputs);
         let Some(ledger) = &mut self.ledger else { return };
-        let record = self.session.record().filter(|record| record.ended.is_none());
-        let is_here = |peer: &usize| record.and_then(|record| record.peers.get(&id(*peer))).is_some_and(|peer| peer.is_present());
+        // Whoever waits may find the session over, and then the robots in it went with it.
+        let Some(record) = self.session.record().filter(|record| record.ended.is_none()) else { return };
+        let is_here = |peer: &usize| record.peers.get(&id(*peer)).is_some_and(|peer| peer.is_present());
         let here = ledger.present(now);
         for gone in here.iter().copied().filter(|peer| *peer != comer && !is_here(peer)) {
             let waiting = (0..PEERS).filter(|peer| self.session.is_waiting(&id(*peer)));
@@ -412,6 +417,10 @@ impl World {
         assert!(people <= self.limits.max_peers, "the session is full");
         assert_eq!(record.map_or(0, Record::people_count), people);
         assert_eq!(record.map_or(0, Record::present_count), present().count());
+        let recordings = self.session.recordings();
+        let composites = recordings.iter().filter(|found| found.asked.kind == RecordingKind::Composite);
+        assert!(composites.count() <= 1, "{recordings:?}");
+        assert!(recordings.len() <= MAX_RECORDINGS && (record.is_some() || recordings.is_empty()), "{recordings:?}");
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
         if self.dice.one_in(16) {
             self.check_asked(&connected);
@@ -555,6 +564,7 @@ impl World {
                     None
                 }
                 Message::Connected(_) => None,
+                Message::Recording { .. } => None,
                 Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

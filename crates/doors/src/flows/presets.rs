@@ -74,7 +74,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
         disable_participant_screensharing,
         can_change_participant_permissions,
         can_edit_display_name,
-        // The list is the client's to show or not; nothing is recorded, streamed or transcribed here.
+        // The list is the client's to show or not; nothing is streamed or transcribed here.
         show_participant_list: _,
         hidden_participant,
         media,
@@ -91,7 +91,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
                 can_switch_connected_meetings,
                 can_switch_to_parent_meeting,
             },
-        can_record: _,
+        can_record,
         can_livestream: _,
         transcription_enabled: _,
         recorder_type,
@@ -125,6 +125,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
         disable_video: disable_participant_video,
         disable_screenshare: disable_participant_screensharing,
         can_edit_display_name,
+        can_record,
         change_permissions: can_change_participant_permissions,
         can_spotlight,
         audio: can_produce(media.audio.can_produce),

@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use salon_core::{ApiKeyId, DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, SessionId, WebhookId};
+use salon_core::{ApiKeyId, DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, RecordingId, SessionId, WebhookId};
 
 use crate::rest::error::ApiError;
 
@@ -33,6 +33,7 @@ row_id! {
     MeetingId = "meeting_id",
     ParticipantId = "participant_id",
     PresetId = "preset_id",
+    RecordingId = "recording_id",
     SessionId = "session_id",
     WebhookId = "webhook_id",
     DeliveryId = "delivery_id",

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use salon_core::event::{Actor, ChatContent, LeaveReason, StageWish};
+use salon_core::event::{Actor, ChatContent, LeaveReason, RecordedBy, RecordingEnd, RecordingKind, StageWish};
 use salon_core::permission::Source;
 use salon_core::{Event, EventBody, PeerId, SessionId, Timestamp, TrackKind};
 use salon_store::{MAX_EVENTS, Store};
@@ -27,7 +27,7 @@ use crate::rfc3339::rfc3339;
 const USUAL: u32 = 1_000;
 const MOST: u32 = 5_000;
 
-const KINDS: [&str; 7] = ["people", "tracks", "moderation", "stage", "chat", "polls", "node"];
+const KINDS: [&str; 8] = ["people", "tracks", "moderation", "stage", "chat", "polls", "recordings", "node"];
 
 /// A session's record from an event on, and how the session stood at a moment.
 #[utoipa::path(get, path = "/sessions/{session_id}/timeline", tag = "sessions",
@@ -135,6 +135,8 @@ fn groups(body: &EventBody) -> &'static [&'static str] {
         PollCreated(_) | PollVoted { .. } => &["polls"],
         StageChanged { .. } | StageWished { .. } => &["stage"],
         StoreSet { .. } | StoreDeleted { .. } => &[],
+        RecordingInvoked(_) | RecordingBegan { .. } | RecordingPaused { .. } | RecordingResumed { .. } => &["recordings"],
+        RecordingStopping { .. } | RecordingStopped { .. } => &["recordings"],
         HeldOpen { .. } | MeetingDeleted { .. } => &["node"],
     }
 }
@@ -252,12 +254,50 @@ fn words(body: &EventBody, with_text: bool) -> (&'static str, Option<&PeerId>, O
         PermissionsChanged { participant, by, .. } => {
             ("permissions_changed", None, Some(by.to_string()), json!({ "participant_id": participant.as_str() }))
         }
+        RecordingInvoked(asked) => {
+            let kind = match asked.kind {
+                RecordingKind::Composite => "composite",
+                RecordingKind::Track => "track",
+            };
+            let more = json!({ "recording_id": asked.recording.as_str(), "recording_type": kind });
+            ("recording_invoked", None, Some(recorded_by(&asked.by)), more)
+        }
+        RecordingBegan { recording } => ("recording_began", None, None, json!({ "recording_id": recording.as_str() })),
+        RecordingPaused { recording } => ("recording_paused", None, None, json!({ "recording_id": recording.as_str() })),
+        RecordingResumed { recording } => ("recording_resumed", None, None, json!({ "recording_id": recording.as_str() })),
+        RecordingStopping { recording, why } => {
+            let (by, reason) = stopped_because(why);
+            ("recording_stopping", None, by, json!({ "recording_id": recording.as_str(), "reason": reason }))
+        }
+        RecordingStopped { recording, why, error } => {
+            let (by, reason) = stopped_because(why);
+            let more = json!({ "recording_id": recording.as_str(), "reason": reason, "error": error });
+            ("recording_stopped", None, by, more)
+        }
         HeldOpen { held } => ("held_open", None, None, json!({ "held": held })),
         MeetingDeleted { leave_by } => ("meeting_deleted", None, None, json!({ "leave_by": rfc3339(*leave_by) })),
         SessionEnded { ended_at, reason } => {
             let reason = ended_because(*reason);
             ("session_ended", None, None, json!({ "ended_at": rfc3339(*ended_at), "reason": reason }))
         }
+    }
+}
+
+fn recorded_by(by: &RecordedBy) -> String {
+    match by {
+        RecordedBy::Api => "api".to_owned(),
+        RecordedBy::Meeting => "meeting".to_owned(),
+        RecordedBy::Participant(participant) => participant.to_string(),
+    }
+}
+
+/// Who had a recording stop, if somebody did, and why it did.
+fn stopped_because(why: &RecordingEnd) -> (Option<String>, &'static str) {
+    match why {
+        RecordingEnd::Asked(by) => (Some(recorded_by(by)), "asked"),
+        RecordingEnd::TimeIsUp => (None, "max_seconds"),
+        RecordingEnd::SessionOver => (None, "session_over"),
+        RecordingEnd::Failed => (None, "failed"),
     }
 }
 

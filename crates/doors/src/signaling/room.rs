@@ -17,6 +17,7 @@ use crate::ids::random_id;
 use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::connected;
 use crate::signaling::from_wire::{MAX_IDS, message, participant_ids, peer_id};
+use crate::signaling::recordings;
 use crate::signaling::to_wire::people;
 use crate::signaling::trouble::Trouble;
 use salon_live::Unavailable;
@@ -145,7 +146,7 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
                 room_id: record.started.meeting.to_string(),
                 title: record.started.title.clone(),
                 created_at: (record.started.started_at.0 / 1_000).max(0) as u64,
-                active_recordings: Vec::new(),
+                active_recordings: session.recordings().iter().map(recordings::active).collect(),
                 room_uuid: Some(record.started.session.to_string()),
             })
         })

@@ -14,6 +14,18 @@ fn content(kind: ChatKind) -> ChatContent {
     ChatContent { kind, payload: "a\n\"b\"".into() }
 }
 
+fn recording() -> RecordingId {
+    RecordingId::parse("r1").expect("a plain id")
+}
+
+fn invoked(kind: RecordingKind, by: RecordedBy) -> EventBody {
+    EventBody::RecordingInvoked(RecordingInvoked { recording: recording(), kind, by, max_ms: 60_000 })
+}
+
+fn stopping(why: RecordingEnd) -> EventBody {
+    EventBody::RecordingStopping { recording: recording(), why }
+}
+
 fn track_id() -> TrackId {
     TrackId::parse("t1").expect("a plain id")
 }
@@ -132,6 +144,38 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             r#"{"peer":"p1","wish":"called_up"}"#,
         ),
         (EventBody::HeldOpen { held: true }, "held_open", r#"{"held":true}"#),
+        (
+            invoked(RecordingKind::Composite, RecordedBy::Api),
+            "recording_invoked",
+            r#"{"by":"api","kind":"composite","max_ms":60000,"recording":"r1"}"#,
+        ),
+        (
+            invoked(RecordingKind::Track, RecordedBy::Meeting),
+            "recording_invoked",
+            r#"{"by":"meeting","kind":"track","max_ms":60000,"recording":"r1"}"#,
+        ),
+        (
+            invoked(RecordingKind::Track, RecordedBy::Participant(ParticipantId::parse("u1").expect("a plain id"))),
+            "recording_invoked",
+            r#"{"by":{"participant":"u1"},"kind":"track","max_ms":60000,"recording":"r1"}"#,
+        ),
+        (EventBody::RecordingBegan { recording: recording() }, "recording_began", r#"{"recording":"r1"}"#),
+        (EventBody::RecordingPaused { recording: recording() }, "recording_paused", r#"{"recording":"r1"}"#),
+        (EventBody::RecordingResumed { recording: recording() }, "recording_resumed", r#"{"recording":"r1"}"#),
+        (stopping(RecordingEnd::Asked(RecordedBy::Api)), "recording_stopping", r#"{"recording":"r1","why":{"asked":"api"}}"#),
+        (stopping(RecordingEnd::TimeIsUp), "recording_stopping", r#"{"recording":"r1","why":"time"}"#),
+        (stopping(RecordingEnd::SessionOver), "recording_stopping", r#"{"recording":"r1","why":"session"}"#),
+        (stopping(RecordingEnd::Failed), "recording_stopping", r#"{"recording":"r1","why":"failed"}"#),
+        (
+            EventBody::RecordingStopped { recording: recording(), why: RecordingEnd::TimeIsUp, error: None },
+            "recording_stopped",
+            r#"{"error":null,"recording":"r1","why":"time"}"#,
+        ),
+        (
+            EventBody::RecordingStopped { recording: recording(), why: RecordingEnd::Failed, error: Some("it \"broke\"".into()) },
+            "recording_stopped",
+            r#"{"error":"it \"broke\"","recording":"r1","why":"failed"}"#,
+        ),
         (EventBody::MeetingDeleted { leave_by: Timestamp(7) }, "meeting_deleted", r#"{"leave_by_ms":7}"#),
         (
             joins(Recorder::None, None),
@@ -370,6 +414,21 @@ fn every_value_is_shown() {
             EventBody::StageWished { wish: None, .. } => 51,
             EventBody::StageWished { wish: Some(StageWish::Asks), .. } => 52,
             EventBody::StageWished { wish: Some(StageWish::CalledUp), .. } => 53,
+            EventBody::RecordingInvoked(asked) => match (&asked.kind, &asked.by) {
+                (RecordingKind::Composite, _) => 54,
+                (_, RecordedBy::Meeting) => 55,
+                (_, RecordedBy::Participant(_)) => 56,
+                (_, RecordedBy::Api) => 54,
+            },
+            EventBody::RecordingBegan { .. } => 57,
+            EventBody::RecordingPaused { .. } => 58,
+            EventBody::RecordingResumed { .. } => 59,
+            EventBody::RecordingStopping { why: RecordingEnd::Asked(_), .. } => 60,
+            EventBody::RecordingStopping { why: RecordingEnd::TimeIsUp, .. } => 61,
+            EventBody::RecordingStopping { why: RecordingEnd::SessionOver, .. } => 62,
+            EventBody::RecordingStopping { why: RecordingEnd::Failed, .. } => 63,
+            EventBody::RecordingStopped { error: None, .. } => 64,
+            EventBody::RecordingStopped { error: Some(_), .. } => 65,
             EventBody::SessionEnded { reason: EndReason::AllLeft, .. } => 19,
             EventBody::SessionEnded { reason: EndReason::Closed, .. } => 20,
             EventBody::ChatSent(sent) => match sent.content.kind {
@@ -384,7 +443,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=53));
+    assert!(seen.into_iter().eq(0..=65));
 }
 
 #[test]

@@ -59,8 +59,8 @@ pub struct TimelineQuery {
     /// How many events are looked at: 1000 if absent, 5000 at most.
     #[param(minimum = 1)]
     pub limit: Option<u32>,
-    /// Only these, separated by commas: `people`, `tracks`, `moderation`, `stage`, `chat`, `polls`, `node`. What is written in
-    /// the chat is told only if `chat` is named, and never what is private.
+    /// Only these, separated by commas: `people`, `tracks`, `moderation`, `stage`, `chat`, `polls`, `recordings`, `node`.
+    /// What is written in the chat is told only if `chat` is named, and never what is private.
     pub kinds: Option<String>,
     /// A moment, or the number of an event: adds how things stood then.
     pub at: Option<String>,

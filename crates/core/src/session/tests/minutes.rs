@@ -43,6 +43,7 @@ pub fn host() -> Preset {
         disable_video: true,
         disable_screenshare: true,
         pin_participant: true,
+        can_record: true,
         change_permissions: true,
         can_spotlight: true,
         ..Preset::named(PresetId::parse("host").unwrap(), "host")
@@ -120,6 +121,11 @@ impl Minutes {
     pub fn with_limits(limits: Limits) -> Self {
         let session = Session::new(facts(), limits.clone());
         Self { session, limits, events: Vec::new(), sessions: 0, last: Timestamp(BEGIN), text: String::new() }
+    }
+
+    /// What the present session, or the last, has had remembered.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// What was written down so far.
@@ -271,6 +277,7 @@ impl Minutes {
                 Output::Media(Media::CloseTransports { peer }) => format!("media: close connections of {peer}"),
                 // Comes with every coming and going.
                 Output::Media(Media::Inside { .. }) => continue,
+                Output::StopRecording { recording } => format!("stop recording {recording}"),
                 Output::Hangup { peer } => format!("hang up on {peer}"),
             };
             self.write_told(told.take());
@@ -404,6 +411,7 @@ fn tell(message: &Message) -> String {
             });
             selected.collect::<Vec<_>>().join(", ")
         }
+        Message::Recording { recording, kind, news } => format!("{kind:?} recording {recording}: {news:?}"),
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }
 }

@@ -1,12 +1,14 @@
 //! What all share has a smaller bound for each participant: one of them uses up its own part and nobody else's.
 
 use super::minutes::{Minutes, facts, guest, host, id, join, participant, preset, track, waits};
-use crate::event::{Actor, ChatContent, ChatKind, StoreItem};
-use crate::ids::{ChatId, PollId};
+use crate::event::{Actor, ChatContent, ChatKind, RecordedBy, RecordingKind, StoreItem};
+use crate::ids::{ChatId, PollId, RecordingId};
 use crate::limits::*;
 use crate::permission::{Changes, Flag};
 use crate::preset::{CanProduce, Entry, Preset};
-use crate::session::{Act, Audience, Broadcast, ChatTo, Entered, Media, Mute, NewPermissions, NewPoll, Output, Refusal, Session};
+use crate::session::{
+    Act, Audience, Broadcast, ChatTo, Entered, Media, Mute, NewPermissions, NewPoll, NewRecording, Output, Refusal, Session,
+};
 use crate::time::Timestamp;
 
 fn with(change: impl FnOnce(&mut Limits)) -> Minutes {
@@ -298,6 +300,14 @@ fn once(session: &mut Session, now: Timestamp, act: Act, n: usize) -> Result<(),
             changes.flags.insert(Flag::EditDisplayName, n.is_multiple_of(2));
             let participant = super::minutes::participant("bo");
             session.change_permissions(now, &me, &[NewPermissions { participant, changes, hidden: None, robot: None }])
+        }
+        Act::Record => {
+            let by = RecordedBy::Participant(super::minutes::participant("ana"));
+            let recording = RecordingId::parse(&format!("r{n}")).unwrap();
+            let new = NewRecording { id: recording.clone(), kind: RecordingKind::Track, max_ms: 60_000, beside_others: false };
+            session.start_recording(now, &by, new)?;
+            session.recording_ended(now, &recording, None);
+            Ok(())
         }
         Act::PermissionRead => session.read_permissions(now, &me, &[super::minutes::participant("bo")]).map(drop),
         // Counted for what the doors read or do outside of the session.

@@ -10,7 +10,7 @@ use salon_wire::signaling::media::edge;
 
 use crate::signaling::to_wire::frame::envelope;
 use crate::signaling::to_wire::people::{self, media_participant, peer_info, producer_state, waiting_list};
-use crate::signaling::{chat, connected, polls, presets, stage, stores};
+use crate::signaling::{chat, connected, polls, presets, recordings, stage, stores};
 
 /// The push that tells a peer something.
 pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
@@ -74,6 +74,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             let participant_id = peer.as_ref().map(ToString::to_string).unwrap_or_default();
             (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
         }
+        Message::Recording { recording, kind, news } => recordings::push(recording, *kind, news),
         Message::PermissionsChanged { participant, changes } => {
             (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }

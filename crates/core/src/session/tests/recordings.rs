@@ -1,0 +1,271 @@
+//! Recordings: who may have one, what everybody is told, and that each is over some day.
+
+use insta::assert_snapshot;
+
+use super::minutes::{Minutes, at, facts, guest, host, id, participant, preset};
+use crate::event::{Actor, EventBody, RecordedBy, RecordingEnd, RecordingInvoked, RecordingKind};
+use crate::ids::RecordingId;
+use crate::limits::*;
+use crate::permission::{Changes, Flag};
+use crate::preset::Recorder;
+use crate::record::RecordingState;
+use crate::session::{NewPermissions, NewRecording, Refusal, Session};
+
+fn recording(name: &str) -> RecordingId {
+    RecordingId::parse(name).unwrap()
+}
+
+fn new(name: &str) -> NewRecording {
+    NewRecording { id: recording(name), kind: RecordingKind::Composite, max_ms: 600_000, beside_others: false }
+}
+
+fn by(name: &str) -> RecordedBy {
+    RecordedBy::Participant(participant(name))
+}
+
+fn starts(meeting: &mut Minutes, second: i64, who: &RecordedBy, new: NewRecording) -> Result<(), Refusal> {
+    let what = format!("{} is to be recorded", new.id);
+    meeting.act(second, &what, |session, now| session.start_recording(now, who, new))
+}
+
+fn stops(meeting: &mut Minutes, second: i64, who: &RecordedBy, name: &str) -> Result<(), Refusal> {
+    meeting.act(second, &format!("{name} is to stop"), |session, now| session.stop_recording(now, who, &recording(name)))
+}
+
+fn began(meeting: &mut Minutes, second: i64, name: &str) {
+    meeting.does(second, &format!("{name} runs"), |session, now| session.recording_began(now, &recording(name)));
+}
+
+fn paused(meeting: &mut Minutes, second: i64, name: &str, paused: bool) {
+    let what = format!("{name} {}", if paused { "pauses" } else { "goes on" });
+    meeting.does(second, &what, |session, now| session.recording_paused(now, &recording(name), paused));
+}
+
+fn ended(meeting: &mut Minutes, second: i64, name: &str, error: Option<&str>) {
+    meeting.does(second, &format!("{name} is over"), |session, now| session.recording_ended(now, &recording(name), error));
+}
+
+/// How recordings ended in the present session, or the last.
+fn ends(meeting: &Minutes) -> Vec<(String, RecordingEnd)> {
+    let ends = meeting.events().iter().filter_map(|event| match &event.body {
+        EventBody::RecordingStopped { recording, why, .. } => Some((recording.to_string(), why.clone())),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn a_host_records_pauses_and_stops() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    starts(&mut meeting, 1, &by("hana"), new("r")).unwrap();
+    began(&mut meeting, 2, "r");
+    began(&mut meeting, 2, "r");
+    paused(&mut meeting, 3, "r", true);
+    paused(&mut meeting, 3, "r", true);
+    paused(&mut meeting, 4, "r", false);
+    stops(&mut meeting, 5, &by("hana"), "r").unwrap();
+    stops(&mut meeting, 5, &RecordedBy::Api, "r").unwrap();
+    ended(&mut meeting, 6, "r", None);
+    ended(&mut meeting, 6, "r", None);
+    assert_eq!(stops(&mut meeting, 7, &by("hana"), "r"), Err(Refusal::UnknownRecording));
+    assert_eq!(ends(&meeting), [("r".to_owned(), RecordingEnd::Asked(by("hana")))]);
+    assert_snapshot!(meeting.text(), @"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    0:00 bo joins
+         to hana: bo is here
+         = s1: 2 live, 2 at most, 0.00 min
+    0:01 r is to be recorded
+         = s1: 2 live, 2 at most, 0.03 min
+    0:02 r runs
+         to bo, hana: Composite recording r: Running
+         = s1: 2 live, 2 at most, 0.07 min
+    0:02 r runs
+         = s1: 2 live, 2 at most, 0.07 min
+    0:03 r pauses
+         to bo, hana: Composite recording r: Paused
+         = s1: 2 live, 2 at most, 0.10 min
+    0:03 r pauses
+         = s1: 2 live, 2 at most, 0.10 min
+    0:04 r goes on
+         to bo, hana: Composite recording r: Running
+         = s1: 2 live, 2 at most, 0.13 min
+    0:05 r is to stop
+         stop recording r
+         = s1: 2 live, 2 at most, 0.17 min
+    0:05 r is to stop
+         = s1: 2 live, 2 at most, 0.17 min
+    0:06 r is over
+         to bo, hana: Composite recording r: Stopped { error: None }
+         = s1: 2 live, 2 at most, 0.20 min
+    0:06 r is over
+         = s1: 2 live, 2 at most, 0.20 min
+    0:07 r is to stop: UnknownRecording
+         = s1: 2 live, 2 at most, 0.23 min
+    ");
+}
+
+#[test]
+fn only_those_with_leave_who_are_in_may_record() {
+    let mut meeting = Minutes::new();
+    assert_eq!(starts(&mut meeting, 0, &RecordedBy::Api, new("r")), Err(Refusal::NoSession));
+    assert_eq!(starts(&mut meeting, 0, &by("hana"), new("r")), Err(Refusal::NoSession));
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    assert_eq!(starts(&mut meeting, 1, &by("cy"), new("r")), Err(Refusal::NotJoined));
+    assert_eq!(starts(&mut meeting, 1, &by("bo"), new("r")), Err(Refusal::NotAllowed));
+    starts(&mut meeting, 1, &by("hana"), new("r")).unwrap();
+    began(&mut meeting, 1, "r");
+    assert_eq!(stops(&mut meeting, 2, &by("bo"), "r"), Err(Refusal::NotAllowed));
+    let pause = |meeting: &mut Minutes, who: &str| {
+        meeting.act(2, "pause?", |session, now| session.may_pause_recording(now, &by(who), &recording("r"), true))
+    };
+    assert_eq!((pause(&mut meeting, "bo"), pause(&mut meeting, "hana")), (Err(Refusal::NotAllowed), Ok(true)));
+    // What a host gives or takes during the call counts.
+    let permit = |meeting: &mut Minutes, who: &str, record: bool| {
+        let mut changes = Changes::default();
+        changes.flags.insert(Flag::Record, record);
+        let new = NewPermissions { participant: participant(who), changes, hidden: None, robot: None };
+        meeting.act(3, "permit", |session, now| session.change_permissions(now, &id("hana"), &[new])).unwrap();
+    };
+    permit(&mut meeting, "bo", true);
+    permit(&mut meeting, "hana", false);
+    assert_eq!(stops(&mut meeting, 4, &by("hana"), "r"), Err(Refusal::NotAllowed));
+    stops(&mut meeting, 4, &by("bo"), "r").unwrap();
+    meeting.leaves(5, "bo");
+    assert_eq!(stops(&mut meeting, 6, &by("bo"), "r"), Err(Refusal::NotJoined), "a token alone is not enough");
+}
+
+#[test]
+fn one_of_a_kind_at_a_time_unless_others_were_asked_for() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    let api = RecordedBy::Api;
+    starts(&mut meeting, 0, &api, new("r1")).unwrap();
+    let again = |meeting: &mut Minutes| starts(meeting, 1, &api, new("r2"));
+    assert_eq!(again(&mut meeting), Err(Refusal::AlreadyRecording), "while it starts");
+    began(&mut meeting, 1, "r1");
+    assert_eq!(again(&mut meeting), Err(Refusal::AlreadyRecording));
+    paused(&mut meeting, 1, "r1", true);
+    assert_eq!(again(&mut meeting), Err(Refusal::AlreadyRecording), "while it is paused");
+    stops(&mut meeting, 1, &api, "r1").unwrap();
+    assert_eq!(again(&mut meeting), Err(Refusal::AlreadyRecording), "while it stops");
+    let track = NewRecording { kind: RecordingKind::Track, ..new("t1") };
+    starts(&mut meeting, 1, &api, track).unwrap();
+    ended(&mut meeting, 2, "r1", None);
+    starts(&mut meeting, 3, &api, new("r3")).unwrap();
+    for n in 2..MAX_RECORDINGS {
+        starts(&mut meeting, 3, &api, NewRecording { beside_others: true, ..new(&format!("b{n}")) }).unwrap();
+    }
+    let more = NewRecording { beside_others: true, ..new("more") };
+    assert_eq!(starts(&mut meeting, 3, &api, more), Err(Refusal::Full));
+}
+
+#[test]
+fn what_never_begins_or_never_stops_is_over_all_the_same() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    starts(&mut meeting, 0, &by("hana"), new("late")).unwrap();
+    meeting.time_passes(29);
+    assert_eq!(meeting.session.recordings().len(), 1);
+    meeting.time_passes(30);
+    assert_eq!(meeting.session.recordings(), []);
+    began(&mut meeting, 31, "late");
+    assert_eq!(meeting.session.recordings(), [], "too late is too late");
+    starts(&mut meeting, 40, &by("hana"), new("long")).unwrap();
+    began(&mut meeting, 41, "long");
+    paused(&mut meeting, 42, "long", true);
+    meeting.time_passes(640);
+    assert!(matches!(meeting.session.recordings()[0].state, RecordingState::Paused { .. }));
+    meeting.time_passes(641);
+    assert!(matches!(meeting.session.recordings()[0].state, RecordingState::Stopping { .. }));
+    meeting.time_passes(671);
+    assert_eq!(meeting.session.recordings(), []);
+    let failed = ("late".to_owned(), RecordingEnd::Failed);
+    assert_eq!(ends(&meeting), [failed, ("long".to_owned(), RecordingEnd::TimeIsUp)]);
+    assert!(meeting.text().contains("Stopped { error: Some(\"it did not begin in time"), "{}", meeting.text());
+    assert!(meeting.text().contains("stop recording late") && meeting.text().contains("stop recording long"));
+}
+
+#[test]
+fn it_is_over_with_the_session() {
+    let robot = preset(|preset| (preset.recorder, preset.hidden) = (Recorder::Recorder, true));
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    starts(&mut meeting, 0, &RecordedBy::Api, new("r")).unwrap();
+    meeting.joins(1, "robo", &robot);
+    began(&mut meeting, 1, "r");
+    meeting.leaves(10, "hana");
+    meeting.time_passes(69);
+    assert!(meeting.session.summary().is_some());
+    meeting.time_passes(70);
+    assert!(meeting.session.summary().is_none(), "though the robot is there");
+    assert_eq!(ends(&meeting), [("r".to_owned(), RecordingEnd::SessionOver)]);
+    assert!(meeting.text().contains("stop recording r"));
+    meeting.joins(100, "hana", &host());
+    assert_eq!(meeting.session.recordings(), []);
+    starts(&mut meeting, 100, &RecordedBy::Api, new("r2")).unwrap();
+    meeting.act(101, "all out", |session, now| session.kick_all(now, &Actor::Api)).unwrap();
+    assert_eq!(ends(&meeting), [("r2".to_owned(), RecordingEnd::SessionOver)]);
+}
+
+#[test]
+fn people_are_told_why_it_failed_and_no_novel() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    starts(&mut meeting, 0, &by("hana"), new("r")).unwrap();
+    ended(&mut meeting, 1, "r", Some(&"ö".repeat(10_000)));
+    let error = meeting.events().iter().find_map(|event| match &event.body {
+        EventBody::RecordingStopped { error, why: RecordingEnd::Failed, .. } => error.clone(),
+        _ => None,
+    });
+    assert_eq!(error.map(|error| error.chars().count()), Some(MAX_RECORDING_ERROR_CHARS));
+}
+
+#[test]
+fn a_participant_records_so_often_and_may_always_stop() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    for n in 0..RECORDING_ACTS_PER_MINUTE {
+        starts(&mut meeting, 1, &by("hana"), new(&format!("r{n}"))).unwrap();
+        ended(&mut meeting, 1, &format!("r{n}"), None);
+    }
+    assert_eq!(starts(&mut meeting, 2, &by("hana"), new("more")), Err(Refusal::TooOften));
+    starts(&mut meeting, 2, &RecordedBy::Api, new("more")).unwrap();
+    stops(&mut meeting, 2, &by("hana"), "more").unwrap();
+}
+
+#[test]
+fn a_meeting_begins_its_recording_once_in_a_session() {
+    let mut meeting = Minutes::new();
+    assert!(!meeting.session.is_yet_to_be_recorded());
+    meeting.joins(0, "hana", &host());
+    assert!(meeting.session.is_yet_to_be_recorded());
+    starts(&mut meeting, 0, &RecordedBy::Api, new("r")).unwrap();
+    ended(&mut meeting, 0, "r", None);
+    assert!(meeting.session.is_yet_to_be_recorded());
+    starts(&mut meeting, 1, &RecordedBy::Meeting, new("r2")).unwrap();
+    ended(&mut meeting, 2, "r2", None);
+    assert!(!meeting.session.is_yet_to_be_recorded(), "who stopped it does not want it back");
+}
+
+#[test]
+fn it_goes_on_over_a_crash_and_its_time_runs_on() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    starts(&mut meeting, 0, &RecordedBy::Api, new("r")).unwrap();
+    began(&mut meeting, 1, "r");
+    paused(&mut meeting, 2, "r", true);
+    let record = meeting.session.record().unwrap().clone();
+    let limits = Limits { grace_ms: 15_000, ..Limits::default() };
+    let recovered =
+        |seconds: i64| Session::recover(facts(), limits.clone(), record.clone(), at(seconds), at(2), &[]).recordings();
+    let asked =
+        RecordingInvoked { recording: recording("r"), kind: RecordingKind::Composite, by: RecordedBy::Api, max_ms: 600_000 };
+    let found = recovered(10);
+    assert_eq!((found.len(), &found[0].asked), (1, &asked));
+    assert_eq!(found[0].state, RecordingState::Paused { since: at(1) });
+    assert_eq!(recovered(3_000), [], "the session ended meanwhile, and it with it");
+}
