@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use salon_cluster::Nodes;
 use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::pipes::Pipes;
 use crate::rest::Scrape;
 use crate::tokens::Tokens;
 use salon_live::Alive;
@@ -33,6 +35,10 @@ pub struct Doors {
     pub files: Files,
     pub quality: Quality,
     pub webhooks: Webhooks,
+    /// The other nodes, if this one shares its store with any.
+    pub nodes: Option<Nodes>,
+    /// Sockets that are passed on to them.
+    pub pipes: Pipes,
     pub metrics: Arc<Metrics>,
     /// Measures everything, for whoever asks.
     pub scrape: Scrape,

@@ -5,6 +5,7 @@
 mod accept;
 pub mod content_type;
 pub mod doors;
+mod elsewhere;
 pub mod flows;
 pub mod host_names;
 pub mod ids;
@@ -12,6 +13,7 @@ pub mod keys;
 pub mod metrics;
 pub mod page;
 pub mod people;
+pub mod pipes;
 mod rates;
 mod refused;
 pub mod rest;

@@ -27,6 +27,7 @@ mod live;
 mod live_sessions;
 mod meetings;
 mod missing;
+mod nodes;
 mod openapi;
 mod participants;
 mod path;
@@ -79,6 +80,7 @@ use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
 use crate::rest::watching::Watching;
 use crate::tokens::Tokens;
+use salon_cluster::Nodes;
 use salon_live::Clock;
 use salon_live::Hub;
 use salon_quality::Quality;
@@ -154,6 +156,7 @@ hands_out! {
     Scrape: doors.scrape;
     Reports: reports;
     CancellationToken: doors.stop;
+    Option<Nodes>: doors.nodes;
     Edits: edits;
     Watching: watching;
     Page: page;
@@ -364,8 +367,15 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
         dev_token: settings.dev_token,
         scraping: settings.scraping,
     };
-    let porter = Porter::new(settings.hosts, rules, gate, doors.metrics.clone());
-    let teller = Teller { hub: doors.hub.clone(), clock: doors.clock.clone(), alive: doors.alive.clone() };
+    let porter = Porter::new(
+        settings.hosts,
+        rules,
+        gate,
+        (doors.nodes.clone(), doors.stop.clone()),
+        settings.body_bytes,
+        doors.metrics.clone(),
+    );
+    let teller = teller(&doors);
     let watched = (doors.store.clone(), teller.clone(), doors.quality.clone(), doors.keys.clone());
     let rest = Rest(Arc::new(Parts {
         watching: Watching::new(watched, (settings.watchers, doors.metrics.clone()), (doors.tasks.clone(), doors.stop.clone())),
@@ -393,8 +403,19 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
     router
         .fallback(elsewhere)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(axum::middleware::from_fn_with_state(porter, door::pass))
+        .layer(axum::middleware::from_fn_with_state(porter, door::through))
         .with_state(rest)
+}
+
+fn teller(doors: &Doors) -> Teller {
+    let Doors { hub, clock, alive, nodes, .. } = doors.clone();
+    Teller { hub, clock, alive, nodes }
+}
+
+/// What other nodes are answered on a port of their own: everything, and what nodes alone ask.
+pub fn router_for_nodes(doors: &Doors, nodes: &Nodes, everything: Router) -> Router {
+    let desk = nodes::Desk { teller: teller(doors), secret: nodes.secret().clone() };
+    nodes::router(desk, everything)
 }
 
 /// The metrics alone, for a port of their own.

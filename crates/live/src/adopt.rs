@@ -37,11 +37,13 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     pub node: String,
+    /// Where other nodes reach it, as HOST:PORT; none if they do not.
+    pub address: Option<String>,
 }
 
 impl Place {
     /// # Errors
-    /// It is elsewhere, and nodes do not pass calls on.
+    /// It is elsewhere.
     pub fn here(self) -> Result<Handle, Unavailable> {
         match self {
             Place::Here(handle) => Ok(handle),
@@ -66,14 +68,22 @@ impl Opener {
 
     /// The task of a meeting; begins one if need be. A session that lives on another node is not taken from it.
     pub async fn open(&self, facts: &MeetingFacts) -> Result<Place, Error> {
-        if let Some(handle) = self.node.table.find(facts.meeting.as_str()) {
+        if let Some(handle) = self.known(&facts.meeting) {
             return Ok(Place::Here(handle));
         }
         // A session that this node does not know may still be live in the store: left by a run that died, or elsewhere.
         let row = self.node.store.live_session_of(&facts.meeting).await?;
         let family = self.families.stored(facts).await?;
+        let elsewhere = match (&row, &family) {
+            (None, Some(_)) => self.with_family(&facts.meeting).await?,
+            _ => None,
+        };
         let place = match row {
+            _ if elsewhere.is_some() => return Ok(Place::There(elsewhere.expect("it was looked at"))),
             None => {
+                if let Some(handle) = self.node.table.find(facts.meeting.as_str()) {
+                    return Ok(Place::Here(handle));
+                }
                 self.node.fallen.remove(facts.meeting.as_str());
                 self.node.fallen.is_readable(facts.meeting.as_str());
                 let session = Session::new(facts.clone(), self.node.limits.clone());
@@ -85,6 +95,37 @@ impl Opener {
             self.families.note(&parent);
         }
         Ok(place)
+    }
+
+    /// The task of a meeting, as far as that is known without asking the store. One in which no session is live says nothing
+    /// where nodes share a store: one may have begun at another since.
+    fn known(&self, meeting: &MeetingId) -> Option<Handle> {
+        let handle = self.node.table.find(meeting.as_str())?;
+        (handle.live.live().is_some() || !self.node.store.is_shared()).then_some(handle)
+    }
+
+    /// Where a meeting's session is, if one is live; what has no living owner is taken over.
+    pub async fn place(&self, meeting: &MeetingId) -> Result<Option<Place>, Error> {
+        if let Some(handle) = self.known(meeting).filter(|handle| handle.live.live().is_some()) {
+            return Ok(Some(Place::Here(handle)));
+        }
+        if self.node.store.live_session_of(meeting).await?.is_none() {
+            return Ok(None);
+        }
+        match self.take_over(meeting).await {
+            // It has ended meanwhile.
+            Err(Error::NotFound) => Ok(None),
+            place => place.map(Some),
+        }
+    }
+
+    /// The other node that has sessions of this meeting's family: it has all of them.
+    async fn with_family(&self, meeting: &MeetingId) -> Result<Option<Remote>, Error> {
+        if !self.node.store.is_shared() {
+            return Ok(None);
+        }
+        let owner = self.node.store.family_owner(meeting).await?.filter(|owner| owner.node != self.node.name);
+        Ok(owner.map(|owner| Remote { node: owner.node, address: owner.address }))
     }
 
     /// Takes over every live session that has no living owner, for at most so long; answers with how many.
@@ -129,15 +170,29 @@ impl Opener {
         let mut hasher = DefaultHasher::new();
         meeting.hash(&mut hasher);
         let _taking = self.taking[hasher.finish() as usize % LOCKS].lock().await;
-        if let Some(handle) = self.node.table.find(meeting.as_str()) {
+        if let Some(handle) = self.known(meeting) {
             return Ok(Place::Here(handle));
         }
         let row = self.node.store.live_session_of(meeting).await?.ok_or(Error::NotFound)?;
+        if let Some(handle) = self.node.table.find(meeting.as_str()) {
+            if row.owner_run == self.node.run {
+                // It has just begun.
+                return Ok(Place::Here(handle));
+            }
+            // Whoever is connected to it comes back, and is passed on.
+            handle.let_go.cancel();
+            self.node.is_off(meeting).await;
+        }
+        let is_others = row.owner_node != self.node.name && self.node.store.is_shared();
+        if is_others && let Some(remote) = self.with_family(meeting).await? {
+            self.node.fallen.remove(meeting.as_str());
+            return Ok(Place::There(remote));
+        }
         match self.take(&row).await {
             Err(Error::NotOwner | Error::Conflict(Rule::OwnerAlive)) => {
                 // Whoever has it sees it to its end.
                 self.node.fallen.remove(meeting.as_str());
-                Ok(Place::There(Remote { node: row.owner_node }))
+                Ok(Place::There(Remote { node: row.owner_node, address: row.owner_address }))
             }
             Err(Error::Corrupt(corrupt)) => {
                 let session = &row.summary.session;
@@ -171,7 +226,7 @@ impl Opener {
             beat: self.node.last_beat.filter(|_| row.owner_node == self.node.name),
             owner_seen: row.owner_seen_at,
         };
-        let epoch = store.take_over(session, row.epoch, run, self.node.clock.now()).await?;
+        let epoch = store.take_over(session, row.epoch, run, self.node.may_judge()).await?;
         // From here on the store has forgotten the former owner, and whatever goes wrong below is tried again.
         self.node.fallen.add(facts.clone(), evidence.weigh().seen);
         // Its former owner may have written to the last moment, and cannot any more.
@@ -187,7 +242,14 @@ impl Opener {
         let cut_off_at = goes_on.seen.plus_ms(-goes_on.ahead_ms);
         self.node.outlets.media.cut_off(&facts.meeting, published.map(|peer| peer.who.peer.clone()).collect(), cut_off_at);
         let outage_ms = now.since(cut_off_at);
-        tracing::info!(meeting.id = %facts.meeting, session.id = %session, outage_ms, "going on with a session");
+        tracing::info!(meeting.id = %facts.meeting, session.id = %session, from = row.owner_node, outage_ms, "going on with a session");
+        if row.owner_node != self.node.name {
+            self.node.figures.took_over();
+            let why = format!("{} was not seen for {outage_ms} ms", row.owner_node);
+            if let Err(error) = store.note_takeover(run, &why, now).await {
+                tracing::warn!(%error, "a takeover could not be noted");
+            }
+        }
         if goes_on.ahead_ms > OUTAGE_MS {
             tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");
         }

@@ -151,7 +151,12 @@ impl Reading {
 
     /// The participant-minutes up to that moment by a summary of this session that may be a few events older.
     pub fn minutes(&self, summary: &Summary, told: &Told) -> f64 {
-        let at = if self.live.is_far_ahead() { told.at().plus_ms(self.live.ahead_ms) } else { told.at() };
+        let at = match self.live.is_far_ahead() {
+            true if self.held.is_alone() => told.at().plus_ms(self.live.ahead_ms),
+            // Whoever takes it over knows its last event, and not how far this node's clock is off.
+            true => self.live.summary.updated_at,
+            false => told.at(),
+        };
         let ms = summary.consumed_ms(at);
         let before = self.live.told_ms.fetch_max(ms, Ordering::Relaxed);
         ms.max(before) as f64 / 60_000.0

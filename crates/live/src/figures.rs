@@ -17,6 +17,7 @@ pub struct Figures {
     sessions: Gauge,
     peers: Gauge,
     sockets_slow: Counter,
+    takeovers: Counter,
     events_committed: Counter,
     commit_seconds: Histogram,
 }
@@ -29,12 +30,14 @@ impl Figures {
             sessions: Gauge::default(),
             peers: Gauge::default(),
             sockets_slow: Counter::default(),
+            takeovers: Counter::default(),
             events_committed: Counter::default(),
             commit_seconds: Histogram::new(SECONDS),
         };
         registry.register("sessions_live", "Sessions this node runs", figures.sessions.clone());
         registry.register("peers_live", "Peers in the sessions of this node", figures.peers.clone());
         registry.register("sockets_slow", "Websockets closed for not reading what they were sent", figures.sockets_slow.clone());
+        registry.register("takeovers", "Sessions of other nodes this node went on with", figures.takeovers.clone());
         registry.register("events_committed", "Session events made durable", figures.events_committed.clone());
         registry.register("commit_seconds", "Time to make a session's events durable", figures.commit_seconds.clone());
         figures
@@ -49,6 +52,11 @@ impl Figures {
     /// A websocket was dropped because it does not read what it is told.
     pub(crate) fn slow_socket(&self) {
         self.sockets_slow.inc();
+    }
+
+    /// A session of another node is gone on with here.
+    pub(crate) fn took_over(&self) {
+        self.takeovers.inc();
     }
 
     /// So many events were made durable, in one go.

@@ -23,7 +23,6 @@ use crate::inbox::{Handle, Unavailable};
 use crate::keeper;
 use crate::lease::Lease;
 use crate::node::{Node, Parts};
-use crate::seen::told_elsewhere;
 use crate::table::Table;
 
 /// The live sessions of this node.
@@ -57,6 +56,8 @@ impl Hub {
             fallen: Fallen::default(),
             told: ToldOf::default(),
             taken: CancellationToken::new(),
+            left: CancellationToken::new(),
+            look: tokio::sync::Notify::new(),
             beaten: AtomicI64::new(at.0),
         });
         let families = Families::new(node.clone());
@@ -67,7 +68,8 @@ impl Hub {
     /// Begins what keeps sessions this node's own. To come before anything that may take long.
     pub fn keep(&self, alive: Arc<Alive>, stop: &CancellationToken) {
         let tasks = &self.node.tasks;
-        tasks.spawn(keeper::renew(self.node.clone(), stop.clone()));
+        // Not among the tasks that a node waits for when it stops: until they are done the claim must hold.
+        tokio::spawn(keeper::renew(self.node.clone(), stop.clone()));
         tasks.spawn(keeper::beat(self.node.clone(), alive, stop.clone()));
         tasks.spawn(keeper::watch(self.node.clone(), self.opener.clone(), stop.clone()));
     }
@@ -101,16 +103,36 @@ impl Hub {
         }
     }
 
-    /// The moment up to which a live session that is not here may be told of: for so long whoever takes it over counts its
-    /// people, and so does its owner.
+    /// Where a live session is. What has no living owner is gone on with here.
     ///
     /// # Errors
-    /// `Unavailable` if it is this node's, which has yet to go on with it, or goes by a time that nobody but its owner knows.
+    /// `Unavailable` if it is this node's, which has yet to go on with it, or the store does not answer.
+    pub async fn place(&self, meeting: &MeetingId) -> Result<Option<Place>, Unavailable> {
+        let place = self.opener.place(meeting).await.map_err(|error| {
+            tracing::warn!(meeting.id = %meeting, %error, "cannot find out where a session is");
+            Unavailable
+        })?;
+        match place {
+            Some(Place::There(remote)) if remote.node == self.node.name => Err(Unavailable),
+            place => Ok(place),
+        }
+    }
+
+    /// The moment up to which a live session that is another node's may be told of: its last event. Nobody but its owner can
+    /// say more.
+    ///
+    /// # Errors
+    /// `Unavailable` if it is this node's, which has yet to go on with it.
     pub fn elsewhere(&self, row: &SessionRow) -> Result<Timestamp, Unavailable> {
         if row.owner_node == self.node.name || !self.node.store.is_shared() {
             return Err(Unavailable);
         }
-        told_elsewhere(row.owner_seen_at, row.summary.updated_at).ok_or(Unavailable)
+        Ok(row.summary.updated_at)
+    }
+
+    /// Looks at once whether sessions have lost their owner: somebody has a reason to think so.
+    pub fn look(&self) {
+        self.node.look.notify_one();
     }
 
     /// Hears each time that the live answer about a meeting is another; none if its session has no task here. It ends with
@@ -184,6 +206,7 @@ impl Hub {
     /// # Errors
     /// Those of the store.
     pub async fn leave(&self) -> salon_store::Result<()> {
+        self.node.left.cancel();
         self.node.store.leave_node(&self.node.run, self.node.seen()).await
     }
 

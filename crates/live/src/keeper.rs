@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use salon_core::Timestamp;
 use salon_store::Error;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -19,18 +20,27 @@ use crate::node::Node;
 /// 2 µs each time.
 const FILE_EVERY: Duration = Duration::from_millis(100);
 
-/// How often the claim is renewed. It must stay well below the time for which a renewal holds (6 s), and below that for which
-/// it vouches (2 s).
-const RENEW_EVERY: Duration = Duration::from_millis(1_500);
+/// How often the claim is renewed. It must stay well below the time for which a renewal holds (1 s), and below that for
+/// which it vouches (1 s).
+const RENEW_EVERY: Duration = Duration::from_millis(300);
+
+/// The same of a node that shares its store with no other: nobody waits for it.
+const RENEW_ALONE_EVERY: Duration = Duration::from_millis(1_500);
 
 /// How long one renewal may take before it is tried anew.
-const RENEW_WITHIN: Duration = Duration::from_secs(3);
+const RENEW_WITHIN: Duration = Duration::from_millis(500);
+
+/// A store that cannot be reached is complained of every so many renewals.
+const RENEWALS_COMPLAINED_OF_IN: u32 = 20;
+
+/// How long the claim is renewed while a node stops: those whose sockets it closes are written down meanwhile.
+const RENEWED_WHILE_STOPPING: Duration = Duration::from_secs(20);
 
 /// How often sessions without an owner are looked for, and a session that fell is tried again.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// In how many of these looks this run's own rows are compared with its tasks: a read of all of them.
-const OWN_IN: u32 = 10;
+const OWN_IN: u32 = 20;
 
 /// How long one look for sessions without an owner may take: others that fell wait so long.
 const ADOPT_FOR: Duration = Duration::from_secs(5);
@@ -46,8 +56,8 @@ pub(crate) async fn beat(node: Arc<Node>, alive: Arc<Alive>, stop: CancellationT
     let mut ticks = tokio::time::interval(FILE_EVERY);
     let mut complained = 0_u32;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if node.holds().is_none() {
-            node.let_go("another node may take them over now");
+        if node.lease.is_given_up(SinceBoot::now()) {
+            node.let_go("the claim on them could not be renewed");
         }
         match node.clock.drift() {
             Drift::None => complained = 0,
@@ -75,24 +85,60 @@ pub(crate) async fn beat(node: Arc<Node>, alive: Arc<Alive>, stop: CancellationT
     }
 }
 
-/// Renews this run's claim until the node stops, or another run has its name.
+/// Renews this run's claim until the node has left, or another run has its name.
 pub(crate) async fn renew(node: Arc<Node>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(RENEW_EVERY);
+    let over = async {
+        stop.cancelled().await;
+        tokio::time::sleep(RENEWED_WHILE_STOPPING).await;
+    };
+    tokio::select! {
+        () = renewing(&node) => {}
+        () = node.left.cancelled() => {}
+        () = over => {}
+    }
+}
+
+async fn renewing(node: &Node) {
+    let mut ticks = tokio::time::interval(if node.store.is_shared() { RENEW_EVERY } else { RENEW_ALONE_EVERY });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let mut failed = 0_u32;
+    loop {
+        ticks.tick().await;
         let (sent, at) = (SinceBoot::now(), node.clock.now());
-        match tokio::time::timeout(RENEW_WITHIN, node.store.heartbeat(&node.run, at)).await {
-            Ok(Ok(())) => node.lease.renewed(sent, at),
+        let why = match tokio::time::timeout(RENEW_WITHIN, renewed(node, sent, at)).await {
+            Ok(Ok(())) => {
+                failed = 0;
+                continue;
+            }
             Ok(Err(Error::NotOwner)) => {
                 tracing::error!(node = node.name, "another Salon runs under this node's name: this one owns nothing any more");
                 node.lease.lose();
                 node.taken.cancel();
                 return;
             }
-            Ok(Err(error)) => tracing::warn!(%error, "cannot renew this node's claim in the store"),
-            Err(_) => tracing::warn!("the store takes too long to renew this node's claim"),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store takes too long".to_owned(),
+        };
+        if failed.is_multiple_of(RENEWALS_COMPLAINED_OF_IN) {
+            tracing::warn!(error = why, "cannot renew this node's claim in the store");
         }
+        failed = failed.wrapping_add(1);
     }
+}
+
+/// Renews the claim once. One that has run out holds again when what others took over meanwhile is let go of.
+async fn renewed(node: &Node, sent: SinceBoot, at: Timestamp) -> salon_store::Result<()> {
+    node.store.heartbeat(&node.run, at).await?;
+    if node.holds().is_none() {
+        let live = node.table.all();
+        let owned = node.store.live_sessions_of(&node.run).await?.into_iter().collect();
+        node.let_go_of_others(live, &owned);
+    }
+    if node.lease.is_given_up(sent) {
+        node.let_go("the claim on them could not be renewed");
+    }
+    node.lease.renewed(sent, at);
+    Ok(())
 }
 
 /// Goes on with what fell, and takes over what has no owner, until the node stops.
@@ -100,7 +146,13 @@ pub(crate) async fn watch(node: Arc<Node>, opener: Opener, stop: CancellationTok
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = 0_u32;
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let next = async |ticks: &mut tokio::time::Interval| {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = node.look.notified() => {}
+        }
+    };
+    while stop.run_until_cancelled(next(&mut ticks)).await.is_some() {
         if node.holds().is_none() {
             continue;
         }

@@ -34,4 +34,4 @@ pub use indexing::index_people;
 pub use lease::{HOLDS_MS, Held, Lease};
 pub use node::Parts;
 pub use outlets::{Orders, Outlets};
-pub use seen::{Evidence, GoesOn, told_elsewhere};
+pub use seen::{Evidence, GoesOn};

@@ -1,10 +1,11 @@
 //! What every session's task needs of the node.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use salon_core::Timestamp;
 use salon_core::limits::Limits;
+use salon_core::{MeetingId, SessionId, Timestamp};
 use salon_store::{RunId, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,7 @@ use crate::answer::ToldOf;
 use crate::clock::{Clock, SinceBoot};
 use crate::fallen::Fallen;
 use crate::figures::Figures;
+use crate::inbox::Handle;
 use crate::lease::{Held, Lease};
 use crate::outlets::Outlets;
 use crate::table::Table;
@@ -46,6 +48,10 @@ pub(crate) struct Node {
     pub told: ToldOf,
     /// Cancelled when another run has this node's name.
     pub taken: CancellationToken,
+    /// Somebody thinks that sessions have lost their owner.
+    pub look: tokio::sync::Notify,
+    /// Cancelled when this run has given up what it owned.
+    pub left: CancellationToken,
     /// The moment at which the node last noted that it runs.
     pub beaten: AtomicI64,
 }
@@ -64,6 +70,40 @@ impl Node {
         self.lease.holds(SinceBoot::now())
     }
 
+    /// Whether this run may take other nodes for dead.
+    pub fn may_judge(&self) -> bool {
+        self.lease.may_judge(SinceBoot::now())
+    }
+
+    /// Waits until the claim holds, for as long as it is waited for; false if it does not come back.
+    pub async fn is_held_again(&self) -> bool {
+        while self.holds().is_none() {
+            if self.lease.is_given_up(SinceBoot::now()) {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// Lets go of those of its sessions that `owned` does not have any more.
+    pub fn let_go_of_others(&self, live: Vec<Handle>, owned: &HashSet<SessionId>) {
+        let lost = live.into_iter().filter(|handle| {
+            let live = handle.live.live();
+            live.as_ref().is_some_and(|live| !owned.contains(live.session()))
+        });
+        let lost: Vec<_> = lost.collect();
+        if !lost.is_empty() {
+            tracing::warn!(
+                sessions = lost.len(),
+                "other nodes have taken sessions over while this one could not renew its claim"
+            );
+        }
+        for handle in lost {
+            handle.let_go.cancel();
+        }
+    }
+
     /// The last moment at which this node is sure to have seen its people: a process that was stopped for a while has not.
     pub fn seen(&self) -> Timestamp {
         let beaten = Timestamp(self.beaten.load(Ordering::Relaxed));
@@ -79,6 +119,16 @@ impl Node {
         for handle in sessions {
             handle.let_go.cancel();
         }
+    }
+
+    /// Waits until a task that was let go of has ended, for a second at most.
+    pub async fn is_off(&self, meeting: &MeetingId) {
+        let ended = async {
+            while self.table.find(meeting.as_str()).is_some_and(|handle| handle.let_go.is_cancelled()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
     }
 
     /// Waits until the tasks that were let go of have ended, for a second at most.

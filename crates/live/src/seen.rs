@@ -25,12 +25,6 @@ pub struct Evidence {
     pub owner_seen: Timestamp,
 }
 
-/// The moment up to which a node tells of a session that another has. None if its owner's clock is far behind the session:
-/// then the owner goes by a time of its own.
-pub fn told_elsewhere(owner_seen: Timestamp, updated_at: Timestamp) -> Option<Timestamp> {
-    (updated_at <= owner_seen.plus_ms(OUTAGE_MS)).then_some(owner_seen.max(updated_at))
-}
-
 /// How a session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GoesOn {
@@ -90,14 +84,6 @@ mod tests {
     fn a_clock_that_was_a_little_faster_is_gone_on_with() {
         check(|known| known.updated_at = Timestamp(NOW + 300), 300, 300);
         check(|known| known.beat = Some(Timestamp(NOW + 900)), 900, 900);
-    }
-
-    #[test]
-    fn what_another_node_has_is_told_as_far_as_its_clock_is_known() {
-        let at = |seen: i64, updated: i64| told_elsewhere(Timestamp(NOW + seen), Timestamp(NOW + updated));
-        assert_eq!(at(-500, -9_000), Some(Timestamp(NOW - 500)));
-        assert_eq!(at(-9_000, -500), Some(Timestamp(NOW - 500)));
-        assert_eq!(at(-YEARS, -500), None, "it booted before it knew the time");
     }
 
     #[test]

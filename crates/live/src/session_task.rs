@@ -202,11 +202,11 @@ impl SessionTask {
                 Ok(inputs) => inputs,
                 Err(end) => return end,
             };
-            let now = self.now();
-            if self.node.holds().is_none() {
-                // What it is now another node may know better; callers hear that it is not available.
+            // What it is now another node may know better: callers wait until that is known.
+            if self.let_go.run_until_cancelled(self.node.is_held_again()).await != Some(true) {
                 return End::LetGo;
             }
+            let now = self.now();
             if self.session.wake_at().is_some_and(|at| at <= now) {
                 self.session.handle_timeout(now);
                 steps.push(Step::take(&mut self.session, None));

@@ -1,8 +1,8 @@
-//! Two nodes and one store under random trouble, on a seed: the store cannot be reached or takes no writes, nodes are
-//! killed, sleep, are told another time; people come and go, and all the while somebody asks how long they were in.
-//! The thinking is the crate's own (claims, evidence, what was told) and core's; the doing is as thin as the drivers'.
-//! `SALON_TEST_SIM_SEED=7 cargo test -p salon-live --test simulation` replays one seed; `SALON_TEST_SIM_ROUNDS` runs more.
-//! Next: `simulation/world.rs`.
+//! Three nodes and one store under random trouble, on a seed: the store cannot be reached or takes no writes, nodes are
+//! killed, stand still, sleep, do not hear each other, are told another time; people come and go through any node, and all
+//! the while somebody asks each node how long they were in. `scripts/sim --nodes 500` runs many seeds, `SALON_TEST_SIM_SEED=7`
+//! before it replays one. The thinking is the crate's own (claims, evidence, what was told) and core's; the doing is as thin as
+//! the drivers'. Next: `simulation/world.rs`.
 
 #[path = "simulation/dice.rs"]
 mod dice;

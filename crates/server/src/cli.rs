@@ -9,6 +9,7 @@ mod app;
 mod audit;
 mod database;
 mod help;
+mod nodes;
 mod process;
 mod session;
 mod settings;
@@ -56,6 +57,9 @@ enum Command {
     /// End a session that nobody can
     #[command(subcommand, after_help = help::SESSION)]
     Session(SessionCommand),
+    /// Show the nodes that share a database: which live, how many sessions each has, what it took over last
+    #[command(after_help = help::NODES)]
+    Nodes(SettingsArgs),
     /// Make the tables of the database, or bring them up to date
     #[command(after_help = help::MIGRATE)]
     Migrate(SettingsArgs),
@@ -99,6 +103,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::App(command) => app::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Session(command) => session::run(command),
+        Command::Nodes(args) => nodes::run(args),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;

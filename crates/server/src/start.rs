@@ -10,6 +10,7 @@ mod dev;
 mod joint;
 mod media;
 mod memory;
+mod nodes;
 pub mod retention;
 mod secret;
 mod signals;
@@ -23,6 +24,7 @@ use anyhow::Context;
 use salon_doors::doors::Doors;
 use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
+use salon_doors::pipes::Pipes;
 use salon_doors::signaling::to_wire::pushes;
 use salon_doors::tokens::Tokens;
 use salon_doors::{rest, signaling, webhook_payload};
@@ -130,6 +132,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         let port = port.open().context("cannot open a port for media over TCP")?;
         tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
     }
+    let nodes = nodes::nodes(&store, &secret)?;
     let connections = salon_edge::Figures::registered(&mut registry);
     let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
     let key = salon_webhooks::Key::new(store.clone());
@@ -139,7 +142,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         guard: webhooks.guard.clone(),
         key: webhooks.key.clone(),
         figures: salon_webhooks::Figures::registered(&mut registry),
-        run,
+        run: run.clone(),
         now: Box::new({
             let clock = clock.clone();
             move || clock.now()
@@ -151,10 +154,12 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         keys: Keys::new(store.clone()),
         tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
         metrics: Arc::new(Metrics::registered(&mut registry)),
+        pipes: Pipes::registered(&mut registry, stop.clone()),
         scrape: telemetry::scrape(registry, hub.clone(), sfu),
         quality: Quality::default(),
         webhooks,
         media: owners.clone(),
+        nodes,
         store,
         hub,
         clock,
@@ -185,6 +190,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     }
     let socket = signaling::door(&doors, config.signaling_settings());
     let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
+    if let Some(nodes) = &doors.nodes {
+        nodes::serve(&config, &doors, nodes, (&run, &connections), router.clone()).await?;
+    }
     let server = tokio::spawn(door.serve(router, stop));
     Ok(Running { doors, addr, server })
 }

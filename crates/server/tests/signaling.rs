@@ -11,6 +11,8 @@ mod house;
 mod http;
 #[path = "signaling/node.rs"]
 mod node;
+#[path = "../../store/tests/store/postgres.rs"]
+mod postgres;
 #[path = "support/receiver.rs"]
 mod receiver;
 #[path = "signaling/sdp.rs"]
@@ -47,6 +49,8 @@ mod leftovers;
 mod logs;
 #[path = "signaling/media.rs"]
 mod media;
+#[path = "signaling/nodes.rs"]
+mod nodes;
 #[path = "signaling/past.rs"]
 mod past;
 #[path = "signaling/permissions.rs"]

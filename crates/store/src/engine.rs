@@ -144,6 +144,14 @@ impl Db {
         }
     }
 
+    /// Makes a `select` keep others from changing the rows it found until the transaction ends, and lets them do the same.
+    pub fn for_share(&self) -> &'static str {
+        match self {
+            Db::Sqlite { .. } => "",
+            Db::Postgres(_) => " for share",
+        }
+    }
+
     /// Makes a `select` keep others from deleting the rows it found until the transaction ends.
     pub fn for_key_share(&self) -> &'static str {
         match self {

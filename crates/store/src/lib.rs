@@ -21,6 +21,7 @@ mod error;
 mod list;
 mod many;
 mod meetings;
+mod nodes;
 mod notice;
 mod open;
 mod outbox;
@@ -51,6 +52,7 @@ pub use day_sums::{DAY_MS, day_of};
 pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};
+pub use nodes::{FamilyOwner, NodeRow};
 pub use open::OpenOptions;
 pub use outbox::{
     Claimed, Delivery, DeliveryFilter, DeliveryState, FeedEntry, LANE_HELD_MS, Lane, Next, Replayed, Standing, Tried, Wanted,
@@ -71,6 +73,8 @@ pub use webhooks::{Secret, Webhook};
 #[derive(Clone)]
 pub struct Store {
     db: engine::Db,
+    /// For nothing but saying that this node is alive: what others ask of the database does not make that wait.
+    renewals: engine::Db,
     writer: writer::Writer,
     bell: std::sync::Arc<outbox::Bell>,
 }

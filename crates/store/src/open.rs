@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -34,6 +35,12 @@ pub struct OpenOptions {
 /// How long a caller waits for a free connection, or for SQLite's lock, before it hears `Unavailable`.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Connections for saying that a node is alive: one, and one more while that hangs.
+const RENEWING: u32 = 2;
+
+/// How long saying so waits for one of these.
+const RENEW_WITHIN: Duration = Duration::from_millis(500);
+
 /// How long an unused connection stays open. Longer makes bursts cheaper and an idle server larger.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -53,7 +60,11 @@ impl Store {
         } else {
             return Err(Error::BadUrl("it begins with neither sqlite: nor postgres://".into()));
         };
-        Ok(Self::on(db))
+        let renewals = match &db {
+            Db::Sqlite { .. } => db.clone(),
+            Db::Postgres(_) => Db::Postgres(postgres_pool(&options.url, RENEWING, RENEW_WITHIN)?),
+        };
+        Ok(Self::on(db, renewals))
     }
 
     /// Opens a database that another process may have for itself, to read it, or to change what that process looks up anew
@@ -63,14 +74,17 @@ impl Store {
     /// As [`Store::open`], but never `DatabaseInUse`.
     pub async fn open_beside(options: &OpenOptions) -> Result<Store> {
         match options.url.strip_prefix("sqlite:") {
-            Some(path) => Ok(Self::on(open_sqlite(path, options, Beside::AnyProcess).await?)),
+            Some(path) => {
+                let db = open_sqlite(path, options, Beside::AnyProcess).await?;
+                Ok(Self::on(db.clone(), db))
+            }
             None => Self::open(options).await,
         }
     }
 
-    fn on(db: Db) -> Store {
+    fn on(db: Db, renewals: Db) -> Store {
         let bell = Arc::new(Bell::default());
-        Store { writer: Writer::start(db.clone(), bell.clone()), db, bell }
+        Store { writer: Writer::start(db.clone(), bell.clone()), db, renewals, bell }
     }
 
     /// Brings the tables up to date.
@@ -117,7 +131,12 @@ impl Store {
                 // Clones of this store may live on, but nothing can come of them any more.
                 let _ = lock.as_ref().map(|lock| lock.unlock());
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool) => {
+                pool.close().await;
+                if let Db::Postgres(renewals) = &self.renewals {
+                    renewals.close().await;
+                }
+            }
         }
     }
 }
@@ -196,15 +215,18 @@ fn lock_file(path: &Path) -> Result<File> {
 }
 
 async fn open_postgres(options: &OpenOptions) -> Result<Db> {
-    let connect = PgConnectOptions::from_str(&options.url).map_err(|err| match err {
+    let pool = postgres_pool(&options.url, options.max_connections.max(2), BUSY)?;
+    // A wrong address is told now.
+    drop(pool.acquire().await?);
+    Ok(Db::Postgres(pool))
+}
+
+/// A pool that connects when it is first used.
+fn postgres_pool(url: &str, max_connections: u32, within: Duration) -> Result<PgPool> {
+    let connect = PgConnectOptions::from_str(url).map_err(|err| match err {
         sqlx::Error::Configuration(err) => Error::BadUrl(err.to_string()),
         err => err.into(),
     })?;
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections.max(2))
-        .acquire_timeout(BUSY)
-        .idle_timeout(IDLE)
-        .connect_with(connect.application_name("salon"))
-        .await?;
-    Ok(Db::Postgres(pool))
+    let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(within).idle_timeout(IDLE);
+    Ok(pool.connect_lazy_with(connect.application_name("salon")))
 }

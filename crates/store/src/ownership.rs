@@ -10,13 +10,14 @@ use crate::engine::{Db, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::run_id::RunId;
 
-/// A node that has not renewed its row for this long is dead, in milliseconds. Nodes renew every 2 s; raising this
-/// leaves meetings of a dead node without a host for longer, lowering it takes meetings away from slow ones.
-pub const NODE_DEAD_MS: i64 = 8_000;
+/// A node that has not renewed its row for this long is dead, in milliseconds by the database's clock. Nodes renew every
+/// 300 ms; raising this leaves meetings of a dead node without a host for longer, lowering it takes meetings away from
+/// slow ones.
+pub const NODE_DEAD_MS: i64 = 1_500;
 
 /// For so long after a renewal the people of a node's sessions are taken to be seen, in milliseconds: up to then the node
 /// tells of them, and whoever takes them over counts them. It must be more than nodes leave between two renewals.
-pub const VOUCHED_MS: i64 = 2_000;
+pub const VOUCHED_MS: i64 = 1_000;
 
 /// A live session whose owner is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,19 +61,23 @@ impl Store {
                 tx.run(sql, args![name, &former.id::<RunId>("run")?, former.time("seen_ms")?, run]).await?;
             }
             let sql = format!(
-                "insert into nodes (name, run, own_ms, seen_ms) values ($1, $2, $3, {}) \
-                 on conflict (name) do update set run = excluded.run, own_ms = excluded.own_ms, seen_ms = excluded.seen_ms",
-                self.db.clock("$3")
+                "insert into nodes (name, run, own_ms, seen_ms, since_ms) values ($1, $2, $3, {clock}, {clock}) \
+                 on conflict (name) do update set run = excluded.run, own_ms = excluded.own_ms, seen_ms = excluded.seen_ms, \
+                 since_ms = excluded.since_ms, address = null, takeover_ms = null, takeover = null",
+                clock = self.db.clock("$3")
             );
             tx.run(built(sql), args![name, run, now]).await?;
             Ok(())
         })
     }
 
-    /// Says that `run` is alive. `NotOwner` if another run has its name by now: it must stop hosting.
+    /// Says that `run` is alive. `NotOwner` if another run has its name by now: it must stop hosting. Whatever others took
+    /// over of what it owned is theirs when this answers, and they take nothing from then on.
     pub async fn heartbeat(&self, run: &RunId, now: Timestamp) -> Result<()> {
-        let sql = format!("update nodes set own_ms = $2, seen_ms = {} where run = $1", self.db.clock("$2"));
-        match self.db.run(built(sql), args![run, now]).await? {
+        // A renewal that was given up may still arrive, after later ones.
+        let own = if self.db.is_alone() { "$2" } else { "greatest(own_ms, $2)" };
+        let sql = format!("update nodes set own_ms = {own}, seen_ms = {} where run = $1", self.db.clock("$2"));
+        match self.renewals.run(built(sql), args![run, now]).await? {
             0 => Err(Error::NotOwner),
             _ => Ok(()),
         }
@@ -113,6 +118,12 @@ impl Store {
         self.db.all(sql, args![run]).await?.iter().map(|row| row.id("meeting_id")).collect()
     }
 
+    /// The live sessions that `run` owns.
+    pub async fn live_sessions_of(&self, run: &RunId) -> Result<Vec<SessionId>> {
+        let sql = "select id from sessions where ended_ms is null and owner_run = $1";
+        self.db.all(sql, args![run]).await?.iter().map(|row| row.id("id")).collect()
+    }
+
     /// Ends `run` in good order: it is no node any more, and its live sessions are free. They remember when it was last seen.
     pub async fn leave_node(&self, run: &RunId, now: Timestamp) -> Result<()> {
         transaction!(self.db, |tx| {
@@ -126,37 +137,36 @@ impl Store {
 
     /// Makes `run` the owner of a session that was seen at `from_epoch`, and returns the new epoch.
     ///
+    /// One that `judges` may take others for dead; one that does not takes from those only that left in good order.
     /// A run may also take over from itself, which shuts out a task of its own that it has lost sight of. `NotOwner`
     /// if somebody else was faster or `run` is not registered, `Conflict(OwnerAlive)` if the owner lives,
     /// `Conflict(SessionEnded)` if there is nothing left to own.
-    pub async fn take_over(&self, session: &SessionId, from_epoch: i64, run: &RunId, now: Timestamp) -> Result<i64> {
+    pub async fn take_over(&self, session: &SessionId, from_epoch: i64, run: &RunId, judges: bool) -> Result<i64> {
         transaction!(self.db, |tx| {
             let Some(node) = tx.one("select name from nodes where run = $1", args![run]).await? else {
                 return Err(Error::NotOwner);
             };
             let node = node.text("name")?;
-            let sql = format!(
-                "select owner_node, owner_run, epoch, ended_ms, {} as now_ms, \
-                 (select seen_ms from nodes where name = owner_node) as node_seen_ms \
-                 from sessions where id = $1{}",
-                self.db.clock("$2"),
-                self.db.for_update()
-            );
-            let Some(row) = tx.one(built(sql), args![session, now]).await? else { return Err(Error::NotFound) };
+            let sql =
+                format!("select owner_node, owner_run, epoch, ended_ms from sessions where id = $1{}", self.db.for_update());
+            let Some(row) = tx.one(built(sql), args![session]).await? else { return Err(Error::NotFound) };
             if row.int("epoch")? != from_epoch {
                 return Err(Error::NotOwner);
             }
             if row.int_or_null("ended_ms")?.is_some() {
                 return Err(Error::Conflict(Rule::SessionEnded));
             }
-            let node_is_dead = match row.time_or_null("node_seen_ms")? {
-                Some(seen) => seen.plus_ms(NODE_DEAD_MS) < row.time("now_ms")?,
-                None => true,
-            };
             // A former run of this node, or this very run: both are under the one name that `run` holds.
-            let is_ours = row.text("owner_node")? == node;
-            if !(self.db.is_alone() || is_ours || node_is_dead) {
-                return Err(Error::Conflict(Rule::OwnerAlive));
+            let owner = row.text("owner_node")?;
+            if !self.db.is_alone() && owner != node {
+                // Held until this is over: an owner that renews its row waits, and finds out then what it has lost.
+                let sql =
+                    format!("select seen_ms, {} as now_ms from nodes where name = $1{}", self.db.clock(""), self.db.for_share());
+                if let Some(found) = tx.one(built(sql), args![&owner]).await?
+                    && (!judges || found.time("seen_ms")?.plus_ms(NODE_DEAD_MS) >= found.time("now_ms")?)
+                {
+                    return Err(Error::Conflict(Rule::OwnerAlive));
+                }
             }
             let sql = "update sessions set owner_node = $2, owner_run = $3, epoch = epoch + 1, owner_seen_ms = null \
                        where id = $1 and epoch = $4";

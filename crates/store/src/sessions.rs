@@ -24,6 +24,8 @@ pub struct SessionRow {
     pub summary: Summary,
     pub owner_node: String,
     pub owner_run: RunId,
+    /// Where other nodes reach the owner, as HOST:PORT.
+    pub owner_address: Option<String>,
     pub epoch: i64,
     /// When the owning run was last known to be alive.
     pub owner_seen_at: Timestamp,
@@ -286,7 +288,7 @@ pub(crate) fn columns(db: &Db) -> String {
     format!(
         "s.id, s.app_id, s.meeting_id, s.parent_session_id, s.title, s.keep_alive_ms, s.started_ms, s.created_ms, s.updated_ms, \
          s.ended_ms, s.live, s.max_concurrent, s.participants, s.settled_ms, s.live_since_ms, s.owner_node, \
-         s.owner_run, s.epoch, s.last_seq, {} as owner_seen_ms",
+         s.owner_run, s.epoch, s.last_seq, n.address as owner_address, {} as owner_seen_ms",
         owner_seen(db)
     )
 }
@@ -314,6 +316,7 @@ pub(crate) fn read_session(row: &Row) -> Result<SessionRow> {
         summary,
         owner_node: row.text("owner_node")?,
         owner_run: row.id("owner_run")?,
+        owner_address: row.text_or_null("owner_address")?,
         epoch: row.int("epoch")?,
         owner_seen_at: row.time("owner_seen_ms")?,
     })

@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod internals;
 pub mod live_sessions;
 pub mod meetings;
+pub mod nodes;
 pub mod number;
 pub mod participants;
 pub mod peer_quality;

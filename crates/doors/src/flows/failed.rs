@@ -4,7 +4,7 @@
 use salon_core::session::Refusal;
 
 use crate::flows::presets::Unreadable;
-use salon_live::Unavailable;
+use salon_live::{Remote, Unavailable};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
@@ -16,6 +16,9 @@ pub enum Failed {
     Store(#[from] salon_store::Error),
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
+    /// The session is another node's.
+    #[error("the session is on node {}", .0.node)]
+    Elsewhere(Remote),
     #[error("there is no such preset")]
     NoSuchPreset,
 }

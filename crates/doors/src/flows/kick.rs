@@ -22,7 +22,7 @@ pub async fn end_others(hub: &Hub, store: &Store, parent: &MeetingId, but: &Meet
 /// Removes a deleted participant from wherever they are in.
 pub async fn remove_deleted(hub: &Hub, store: &Store, meeting: &MeetingId, participant: &ParticipantId) -> Result<(), Failed> {
     let Some(meeting) = store.meeting_of(meeting).await? else { return Ok(()) };
-    if let Some(handle) = live_task(hub, store, &meeting).await? {
+    if let Some(handle) = live_task(hub, &meeting.id).await? {
         let participant = participant.clone();
         handle.call(move |session, now| session.delete_participant(now, &participant)).await?;
     }

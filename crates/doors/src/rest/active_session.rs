@@ -49,31 +49,29 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let now = teller.clock.now();
-    if let Some(live) = teller.hub.summary(meeting.as_str(), now)? {
-        if *live.app() != caller.app {
-            return Err(ApiError::no_active_session(&meeting));
-        }
-        if !has_family(&teller.hub, &store, &meeting, &live, now) {
-            let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
-            let tag = Tag::of(summary);
-            return Ok(tag.on(&headers, || data(sessions::to_wire(summary, minutes)).into_response()));
-        }
-        let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, live.session()), true, now).await?;
+    let live = match teller.hub.summary(meeting.as_str(), now)? {
+        Some(live) => live,
+        None => brought(&store, &teller, &caller, &meeting).await?,
+    };
+    if *live.app() != caller.app {
+        return Err(ApiError::no_active_session(&meeting));
+    }
+    if !has_family(&teller.hub, &store, &meeting, &live, now) {
         let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
-        return Ok(data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) }).into_response());
+        let tag = Tag::of(summary);
+        return Ok(tag.on(&headers, || data(sessions::to_wire(summary, minutes)).into_response()));
     }
-    match store.live_session_of(&meeting).await? {
-        Some(row) if row.summary.app == caller.app => {
-            let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, &row.summary.session), true, now).await?;
-            let session = Session { breakout_rooms, ..sessions::current(&teller, &row, now)? };
-            let tag = Tag::of(&row.summary);
-            Ok(match session.breakout_rooms {
-                Some(_) => data(session).into_response(),
-                None => tag.on(&headers, || data(session).into_response()),
-            })
-        }
-        _ => Err(ApiError::no_active_session(&meeting)),
-    }
+    let breakout_rooms = sessions::breakouts(&teller, &store, (&meeting, live.session()), true, now).await?;
+    let (summary, minutes) = live.tell(&teller.told(live.at(now))?);
+    Ok(data(Session { breakout_rooms, ..sessions::to_wire(summary, minutes) }).into_response())
+}
+
+/// A session that this node did not know of: left behind by a node that died, or another's.
+async fn brought(store: &Store, teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<Reading, ApiError> {
+    let none = || ApiError::no_active_session(meeting);
+    store.live_session_of(meeting).await?.filter(|row| row.summary.app == caller.app).ok_or_else(none)?;
+    sessions::bring(teller, meeting).await?;
+    teller.hub.summary(meeting.as_str(), teller.clock.now())?.ok_or_else(none)
 }
 
 /// Whether meetings were connected with this one, answered from memory. What other nodes did is looked for once in a while,
@@ -283,6 +281,6 @@ async fn find(hub: &Hub, store: &Store, meeting: &Meeting, handle: &Handle, targ
 pub(super) async fn task(hub: &Hub, store: &Store, caller: &Caller, meeting: &MeetingId) -> Result<(Meeting, Handle), ApiError> {
     let none = || ApiError::no_active_session(meeting);
     let meeting = store.meeting(&caller.app, meeting).await?.ok_or_else(none)?;
-    let handle = live_task(hub, store, &meeting).await?.ok_or_else(none)?;
+    let handle = live_task(hub, &meeting.id).await?.ok_or_else(none)?;
     Ok((meeting, handle))
 }

@@ -60,10 +60,10 @@ pub async fn daywise(
     for day in over {
         days.insert(day.day, (day.sessions, day.settled_ms as f64 / 60_000.0));
     }
-    for row in live.iter().filter(|row| (first..=last).contains(&day_of(row.summary.created_at))) {
-        let told = current(&teller, row, now)?;
+    let live: Vec<_> = live.iter().filter(|row| (first..=last).contains(&day_of(row.summary.created_at))).collect();
+    for (row, told) in live.iter().zip(current(&teller, &live, now).await?) {
         let day = days.entry(day_of(row.summary.created_at)).or_default();
-        *day = (day.0 + 1, day.1 + told.minutes_consumed);
+        *day = (day.0 + 1, day.1 + told.session.minutes_consumed);
     }
     let day_stats = days.iter().map(|(day, (sessions, minutes))| wire::SessionDayStats {
         day: rfc3339(Timestamp(day * DAY_MS)),

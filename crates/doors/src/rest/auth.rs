@@ -16,6 +16,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use salon_core::{AccountId, AppId, ParticipantId, Scope};
 use salon_store::{Admission, ApiKey};
 
+use crate::elsewhere::was_passed_on;
 use crate::host_names;
 use crate::keys::{Keys, digest};
 use crate::rates::{LateRates, Rates};
@@ -184,7 +185,7 @@ impl Gate {
                 key.account.as_str() == wanted && email.is_none_or(|email| belongs_to(key, email))
             };
             if let Some((key, shown)) = key.filter(fits) {
-                self.limit(&key.account)?;
+                self.limit(&key.account, parts)?;
                 return Ok((key, shown));
             }
         }
@@ -201,14 +202,16 @@ impl Gate {
         if self.keys.account_of(&app).await?.as_ref() != Some(&key.account) {
             return Err(ApiError::unauthorized());
         }
-        self.limit(&key.account)?;
+        self.limit(&key.account, parts)?;
         Ok((key, shown, app))
     }
 
     async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
         let token = bearer(&parts.headers).and_then(|token| self.tokens.verify(token, self.clock.now()));
         let token = token.ok_or_else(ApiError::unauthorized)?;
-        self.guest_rates.take(&token.participant).await.map_err(too_often)?;
+        if !was_passed_on(parts) {
+            self.guest_rates.take(&token.participant).await.map_err(too_often)?;
+        }
         let admission = self.store.admission(&token.participant).await?;
         // A deleted participant is not admitted however good the token is.
         let admission = admission.filter(|found| found.meeting.id == token.meeting && found.meeting.app == token.app);
@@ -226,7 +229,11 @@ impl Gate {
         Ok(self.keys.of_hash(shown.0, self.clock.now()).await?.map(|key| (key, shown)))
     }
 
-    fn limit(&self, account: &AccountId) -> Result<(), ApiError> {
+    fn limit(&self, account: &AccountId, parts: &Parts) -> Result<(), ApiError> {
+        if was_passed_on(parts) {
+            // It counted at the node that it came to.
+            return Ok(());
+        }
         self.rates.take(account, Instant::now()).map_err(too_often)
     }
 }

@@ -12,12 +12,12 @@ use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
 use crate::rest::path::At;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
 use crate::rfc3339::rfc3339;
-use salon_live::Clock;
 
 /// The longest time that is judged at once.
 const MAX_HOURS: i64 = 12;
@@ -30,7 +30,7 @@ const MAX_HOURS: i64 = 12;
 pub async fn show(
     State(store): State<Store>,
     State(quality): State<Quality>,
-    State(clock): State<Clock>,
+    State(teller): State<Teller>,
     caller: Caller,
     At(session): At<SessionId>,
     asked: Asked,
@@ -45,9 +45,9 @@ pub async fn show(
     }
     let kind = asked.one_of::<wire::BetweenKind>("kind")?.unwrap_or_default();
     let (from, to) = (asked.instant("from")?, asked.instant("to")?);
-    let row = sessions::find(&store, &caller, &session).await?;
+    let row = sessions::find_here(&store, &teller, &caller, &session).await?;
     let began = row.summary.started_at;
-    let last_at = row.summary.ended_at.unwrap_or_else(|| clock.now()).max(began.plus_ms(1));
+    let last_at = row.summary.ended_at.unwrap_or_else(|| teller.clock.now()).max(began.plus_ms(1));
     let from = from.unwrap_or(began).max(began).min(last_at.plus_ms(-1));
     let to = to.unwrap_or(last_at).min(last_at);
     if to <= from {

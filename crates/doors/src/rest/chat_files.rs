@@ -110,7 +110,7 @@ async fn allowed(
         Some(_) => return Err(ApiError::invalid("expiry", format_args!("must be from 1 to {MAX_EXPIRY_SECS} seconds"))),
     };
     let participant = admission.participant.id;
-    let handle = live_task(hub, &desk.store, &meeting).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
+    let handle = live_task(hub, &meeting.id).await?.ok_or_else(|| ApiError::no_active_session(&meeting.id))?;
     let who = participant.clone();
     handle.call(move |session, now| session.upload(now, &who)).await??;
     desk.has_room(&meeting.id).await?;

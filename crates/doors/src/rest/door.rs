@@ -12,16 +12,22 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
+use salon_cluster::{ELSEWHERE, Nodes};
+use salon_store::acting::Acting;
+use tokio_util::sync::CancellationToken;
+
+use crate::elsewhere::{AGAIN_AFTER, Kept, Passed, is_in_time, pass, was_passed_on};
 use crate::host_names::{HostNames, host};
 use crate::metrics::Metrics;
 use crate::refused::Refused;
 use crate::rest::audited;
 use crate::rest::auth::{AUTH_KEY, Gate};
-use crate::rest::error::{ApiError, Cause};
+use crate::rest::error::{ApiError, Cause, Elsewhere};
 use crate::rest::rules::Rules;
 
 /// Request headers a page may send where it does not say which. Clients of each age have names of their own for some.
@@ -45,6 +51,11 @@ struct Desk {
     names: HostNames,
     rules: Rules,
     gate: Gate,
+    /// Those that may have what is asked for here.
+    nodes: Option<Nodes>,
+    stop: CancellationToken,
+    /// The largest body of a request that is passed on.
+    body_bytes: usize,
     refused: Refused,
     metrics: Arc<Metrics>,
     /// Tells the ids of this run's requests from those of others.
@@ -53,14 +64,22 @@ struct Desk {
 }
 
 impl Porter {
-    pub fn new(names: HostNames, rules: Rules, gate: Gate, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        names: HostNames,
+        rules: Rules,
+        gate: Gate,
+        (nodes, stop): (Option<Nodes>, CancellationToken),
+        body_bytes: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Self(Arc::new(Desk { names, rules, gate, refused: Refused::default(), metrics, run, next_request: AtomicU64::new(1) }))
+        let (refused, next_request) = (Refused::default(), AtomicU64::new(1));
+        Self(Arc::new(Desk { names, rules, gate, nodes, stop, body_bytes, refused, metrics, run, next_request }))
     }
 }
 
 /// Runs a request.
-pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Next) -> Response<Body> {
+pub async fn through(State(Porter(desk)): State<Porter>, request: Request, next: Next) -> Response<Body> {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -76,12 +95,9 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
             let (mut parts, body) = request.into_parts();
             let admitted = desk.gate.admit(rule.who, &mut parts).await;
             let acting = audited::acting(&parts, desk.gate.clock.now());
-            match (admitted, acting) {
-                (Ok(()), None) => next.run(Request::from_parts(parts, body)).await,
-                (Ok(()), Some(acting)) => {
-                    audited::audited(&desk.gate.store, &acting, next.run(Request::from_parts(parts, body))).await
-                }
-                (Err(refused), acting) => {
+            match admitted {
+                Ok(()) => desk.handled(parts, body, acting.as_ref(), next).await,
+                Err(refused) => {
                     let refused = refused.into_response();
                     if let Some(acting) = acting.filter(|_| refused.status() == StatusCode::FORBIDDEN) {
                         audited::refused(&desk.gate.store, &acting).await;
@@ -114,6 +130,48 @@ pub async fn pass(State(Porter(desk)): State<Porter>, request: Request, next: Ne
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+impl Desk {
+    /// The handler's answer, or that of the node that has what is asked for.
+    async fn handled(&self, parts: Parts, body: Body, acting: Option<&Arc<Acting>>, next: Next) -> Response<Body> {
+        let Some(nodes) = &self.nodes else { return self.answer(Request::from_parts(parts, body), acting, next).await };
+        if was_passed_on(&parts) {
+            let mut response = self.answer(Request::from_parts(parts, body), acting, next).await;
+            if response.extensions_mut().remove::<Elsewhere>().is_some() {
+                response.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
+            }
+            return response;
+        }
+        let (began, (kept, body)) = (Instant::now(), Kept::of(body, self.body_bytes));
+        let mut request = Request::from_parts(parts.clone(), body);
+        loop {
+            let mut response = self.answer(request, acting, next.clone()).await;
+            let Some(Elsewhere(remote)) = response.extensions_mut().remove() else { return response };
+            let Some(body) = kept.bytes() else { return response };
+            let why = match pass(nodes, &remote, &parts, body.clone(), &self.stop).await {
+                Passed::Answered(answer) => return answer,
+                Passed::Again(why) => why,
+                Passed::Unknown(why) => {
+                    let told = "The node that runs this session stopped answering; what was asked for may have been done";
+                    return ApiError::unavailable(told).because(why).into_response();
+                }
+            };
+            if !is_in_time(began) {
+                return ApiError::elsewhere(remote).because(why).into_response();
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+            request = Request::from_parts(parts.clone(), Body::from(body));
+        }
+    }
+
+    /// The handler's answer, once what it did is noted. What another node does is noted there.
+    async fn answer(&self, request: Request, acting: Option<&Arc<Acting>>, next: Next) -> Response<Body> {
+        match acting {
+            Some(acting) => audited::audited(&self.gate.store, acting, next.run(request)).await,
+            None => next.run(request).await,
+        }
+    }
 }
 
 /// Whether the name belongs to some other server. Load balancers and scrapers ask by address.

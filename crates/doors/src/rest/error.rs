@@ -16,7 +16,7 @@ use salon_wire::rest::envelope::{ErrorBody, ErrorItem};
 
 use crate::flows::failed::Failed;
 use crate::flows::presets::Unreadable;
-use salon_live::Unavailable;
+use salon_live::{Remote, Unavailable};
 
 /// Read by both SDKs; overrides their rule of trying 409 and 5xx again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -29,6 +29,10 @@ pub struct Cause {
     pub passing: bool,
 }
 
+/// The node that has what was asked for. Travels on the answer; whoever makes one has changed nothing yet.
+#[derive(Debug, Clone)]
+pub struct Elsewhere(pub Remote);
+
 /// A refused or failed request.
 #[derive(Debug)]
 pub struct ApiError {
@@ -40,13 +44,23 @@ pub struct ApiError {
     retry_after_secs: Option<u64>,
     /// What went wrong on our side.
     cause: Option<Cause>,
+    /// The node that has what is asked for.
+    elsewhere: Option<Remote>,
     /// The older host answers a bad credential with nothing but a message.
     bare: bool,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code: status.as_u16().into(), message: message.into(), retry_after_secs: None, cause: None, bare: false }
+        Self {
+            status,
+            code: status.as_u16().into(),
+            message: message.into(),
+            retry_after_secs: None,
+            cause: None,
+            elsewhere: None,
+            bare: false,
+        }
     }
 
     /// The body or a parameter is wrong. `why` is a sentence without a full stop.
@@ -160,6 +174,14 @@ impl ApiError {
         Self { retry_after_secs: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, why) }
     }
 
+    /// Another node has it. `door.rs` passes the request on there; the caller hears this only if that fails.
+    pub fn elsewhere(remote: Remote) -> Self {
+        Self {
+            elsewhere: Some(remote),
+            ..Self::unavailable("The node that runs this session does not answer right now; try again")
+        }
+    }
+
     /// Our fault. `cause` goes to the log.
     pub fn internal(cause: impl Display) -> Self {
         let cause = Some(Cause { text: cause.to_string(), passing: false });
@@ -208,6 +230,7 @@ impl From<Failed> for ApiError {
         match failed {
             Failed::Refused(refusal) => refusal.into(),
             Failed::Unavailable(unavailable) => unavailable.into(),
+            Failed::Elsewhere(remote) => Self::elsewhere(remote),
             Failed::Store(error) => error.into(),
             Failed::Unreadable(error) => error.into(),
             Failed::NoSuchPreset => Self::not_found(failed.to_string()),
@@ -253,6 +276,9 @@ impl IntoResponse for ApiError {
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
+        }
+        if let Some(remote) = self.elsewhere {
+            response.extensions_mut().insert(Elsewhere(remote));
         }
         response
     }

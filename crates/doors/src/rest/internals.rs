@@ -9,6 +9,7 @@ use axum::response::Response;
 use salon_wire::rest::internals as wire;
 use serde_json::json;
 
+use crate::flows::live_task::live_task;
 use crate::flows::presets;
 use crate::rest::auth::Guest;
 use crate::rest::body::discard;
@@ -24,7 +25,7 @@ const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
 /// is live counts for those who come back to it as well.
 pub async fn participant_details(State(hub): State<Hub>, Guest(admission): Guest) -> Answer<wire::ParticipantDetails> {
     let mut preset = presets::read(&admission.preset)?;
-    if let Some(handle) = hub.find(admission.meeting.id.as_str()) {
+    if let Some(handle) = live_task(&hub, &admission.meeting.id).await? {
         let participant = admission.participant.id.clone();
         let changes = handle.call(move |session, _| session.permission_changes(&participant)).await?;
         presets::lay_over(&mut preset.permissions, &changes);

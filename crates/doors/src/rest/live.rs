@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use salon_cluster::Nodes;
 use salon_core::Timestamp;
 use salon_live::{Alive, Clock, Hub, Told};
 
@@ -16,6 +17,8 @@ pub struct Teller {
     pub hub: Hub,
     pub clock: Clock,
     pub alive: Arc<Alive>,
+    /// Other nodes, which have sessions of their own.
+    pub nodes: Option<Nodes>,
 }
 
 impl Teller {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use salon_cluster::Nodes;
 use salon_core::session::ConnectedNews;
 use salon_core::{MeetingId, Timestamp};
 use salon_store::acting;
@@ -13,6 +14,7 @@ use salon_store::{Meeting, MeetingFilter, Store};
 use salon_wire::rest::ai_config::AiConfig;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::meetings as wire;
+use salon_wire::rest::nodes as between;
 use salon_wire::rest::recording_config::{RecordingConfig, RecordingConfigBody};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,7 +32,7 @@ use crate::rest::reply::{Answer, Listed, created, data, page};
 use crate::rest::settings::KeepAlive;
 use crate::rfc3339::rfc3339;
 use salon_live::Clock;
-use salon_live::Hub;
+use salon_live::{Hub, Place, Remote};
 
 /// The largest `recording_config` or `ai_config`, as JSON.
 const MAX_CONFIG_BYTES: usize = 32 * 1024;
@@ -102,6 +104,7 @@ pub async fn show(State(store): State<Store>, caller: Caller, At(id): At<Meeting
 pub async fn update(
     State(store): State<Store>,
     State(hub): State<Hub>,
+    State(nodes): State<Option<Nodes>>,
     State(clock): State<Clock>,
     State(edits): State<Edits>,
     State(keep_alive): State<KeepAlive>,
@@ -119,7 +122,7 @@ pub async fn update(
     let now = clock.now();
     let change = |meeting| patched(meeting, &patch, &sent, &keep_alive, now);
     let meeting = store.edit_meeting(&caller.app, &id, change).await?;
-    tell(&hub, &meeting).await;
+    tell(&hub, nodes.as_ref(), &meeting).await;
     data(to_wire(meeting)?)
 }
 
@@ -164,6 +167,7 @@ fn patched(
 pub async fn replace(
     State(store): State<Store>,
     State(hub): State<Hub>,
+    State(nodes): State<Option<Nodes>>,
     State(clock): State<Clock>,
     State(edits): State<Edits>,
     State(keep_alive): State<KeepAlive>,
@@ -179,12 +183,15 @@ pub async fn replace(
         Ok::<_, ApiError>(Meeting { updated_at, ..filled(meeting, body.clone(), &keep_alive)? })
     };
     let meeting = store.edit_meeting(&caller.app, &id, change).await?;
-    tell(&hub, &meeting).await;
+    tell(&hub, nodes.as_ref(), &meeting).await;
     data(to_wire(meeting)?)
 }
 
 /// Tells people in connected meetings what this one is called now.
-async fn tell(hub: &Hub, meeting: &Meeting) {
+async fn tell(hub: &Hub, nodes: Option<&Nodes>, meeting: &Meeting) {
+    if let Some(nodes) = nodes {
+        tell_elsewhere(hub, nodes, meeting).await;
+    }
     let Some(parent) = meeting.parent.as_ref().or(hub.has_family(meeting.id.as_str()).then_some(&meeting.id)) else { return };
     let titles = vec![(meeting.id.clone(), meeting.title.clone().unwrap_or_default())];
     if meeting.parent.is_none() {
@@ -193,6 +200,19 @@ async fn tell(hub: &Hub, meeting: &Meeting) {
     } else if hub.tell_family(parent, ConnectedNews::Changed(Arc::new(titles))).await.is_err() {
         // It is changed all the same, and whoever asks is told.
         tracing::warn!(meeting.id = %meeting.id, "a meeting's new title could not be told");
+    }
+}
+
+/// Has another node tell them, if the family's sessions are there. A family is on one node.
+async fn tell_elsewhere(hub: &Hub, nodes: &Nodes, meeting: &Meeting) {
+    let parent = meeting.parent.as_ref().unwrap_or(&meeting.id);
+    for of_family in [parent, &meeting.id] {
+        let Ok(Some(Place::There(Remote { address: Some(address), .. }))) = hub.place(of_family).await else { continue };
+        let changed = serde_json::to_vec(&between::Changed { parent: parent.to_string() }).expect("an id is plain data");
+        if let Err(error) = nodes.ask(&address, between::FAMILY, changed.into()).await {
+            tracing::warn!(meeting.id = %meeting.id, %error, "a meeting's new title could not be told");
+        }
+        return;
     }
 }
 

@@ -10,7 +10,9 @@ use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::participants as wire;
 use salon_wire::rest::secret::Secret;
 
+use crate::flows::failed::Failed;
 use crate::flows::kick::remove_deleted;
+use crate::flows::live_task::live_task;
 use crate::flows::tickets;
 use crate::ids::fresh_id;
 use crate::rest::auth::Caller;
@@ -150,10 +152,17 @@ pub async fn delete(
 ) -> Answer<wire::DeletedParticipant> {
     let meeting = meetings::find(&store, &caller, &meeting).await?;
     let stand_ins = store.stand_ins(&id).await?;
+    let everywhere = stand_ins.into_iter().map(|stand_in| (stand_in.meeting, stand_in.id));
+    let everywhere: Vec<_> = everywhere.chain([(meeting.id.clone(), id.clone())]).collect();
+    for (meeting, _) in &everywhere {
+        // Where they are in a session, before anything is done.
+        if let Err(elsewhere @ Failed::Elsewhere(_)) = live_task(&hub, meeting).await {
+            return Err(elsewhere.into());
+        }
+    }
     let deleted = store.delete_participant(&meeting.id, &id).await.map_err(|error| gone(error, &id))?;
     // It is deleted, whatever the session says: a second call could not do better.
-    let everywhere = stand_ins.into_iter().map(|stand_in| (stand_in.meeting, stand_in.id));
-    for (meeting, id) in everywhere.chain([(meeting.id, id)]) {
+    for (meeting, id) in everywhere {
         if let Err(error) = remove_deleted(&hub, &store, &meeting, &id).await {
             tracing::warn!(meeting.id = %meeting, participant.id = %id, %error, "a deleted participant may still be in a session");
         }

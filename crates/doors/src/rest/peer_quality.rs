@@ -15,12 +15,12 @@ use salon_wire::rest::quality::MediaKind;
 
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
+use crate::rest::live::Teller;
 use crate::rest::path::At;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
 use crate::rfc3339::rfc3339;
-use salon_live::Clock;
 
 /// Most steps of one answer: twelve hours of the finest.
 const MAX_STEPS: u64 = 2_880;
@@ -33,7 +33,7 @@ const MAX_STEPS: u64 = 2_880;
 pub async fn show(
     State(store): State<Store>,
     State(quality): State<Quality>,
-    State(clock): State<Clock>,
+    State(teller): State<Teller>,
     caller: Caller,
     At(session): At<SessionId>,
     At(peer): At<PeerId>,
@@ -46,13 +46,13 @@ pub async fn show(
         Some(_) => return Err(ApiError::invalid("step", "must be 15, 60 or 300")),
     };
     let (from, to) = (asked.instant("from")?, asked.instant("to")?);
-    let row = sessions::find(&store, &caller, &session).await?;
+    let row = sessions::find_here(&store, &teller, &caller, &session).await?;
     let began = row.summary.started_at;
     let story = Story::read(&store, &session, &peer).await?;
     let joined_at = story.joined_at.ok_or_else(|| ApiError::not_found(format!("No peer found with id {peer}")))?;
 
     let per = u64::from(step) / (BUCKET_MS as u64 / 1_000);
-    let last_at = row.summary.ended_at.unwrap_or_else(|| clock.now());
+    let last_at = row.summary.ended_at.unwrap_or_else(|| teller.clock.now());
     let to = to.unwrap_or(last_at).min(last_at);
     // Steps begin where the session's begin, so that two answers about one time agree.
     let first = bucket_at(began, from.unwrap_or(began)) / per * per;

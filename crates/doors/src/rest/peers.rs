@@ -12,7 +12,8 @@ use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Listed, page};
-use crate::rest::session_people::{moment, stay};
+use crate::rest::session_people::stay;
+use crate::rest::sessions::current;
 use crate::rfc3339::rfc3339;
 
 /// A person's stays, by their own id or a participant's, last come first.
@@ -35,8 +36,10 @@ pub async fn list(
     };
     let wanted = asked.page()?;
     let found = store.peers_of(&caller.app, &person, &wanted).await?;
+    let rows: Vec<_> = found.items.iter().map(|(row, _)| row).collect();
+    let told = current(&teller, &rows, teller.clock.now()).await?;
     let mut peers = Vec::with_capacity(found.items.len());
-    for (row, peer) in &found.items {
+    for ((row, peer), told) in found.items.iter().zip(told) {
         let session = &row.summary;
         peers.push(wire::PersonPeer {
             session_id: session.session.to_string(),
@@ -44,7 +47,7 @@ pub async fn list(
             session_started_at: rfc3339(session.started_at),
             meeting_id: session.meeting.to_string(),
             meeting_display_name: session.title.clone(),
-            stay: stay(peer, moment(&teller, row)?),
+            stay: stay(peer, told.until),
             counts: peer.counts,
             left_because: peer.reason_name().map(str::to_owned),
         });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
-use salon_core::{MeetingId, PeerId, Record};
+use salon_core::{MeetingId, PeerId};
 use salon_live::Unavailable;
 use salon_media::Owners;
 use salon_quality::Quality;
@@ -24,6 +24,7 @@ use crate::rest::path::At;
 use crate::rest::quality as lines;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
+use crate::rest::sessions;
 use crate::rest::watching::Watching;
 use crate::rest::watching::frame::Cursor;
 
@@ -56,7 +57,7 @@ pub async fn list(
     let here = here(&teller, &quality, &caller, &meeting).await?;
     let mut found = match here {
         Some(found) => found,
-        None => elsewhere(&store, &teller, &caller, &meeting).await?,
+        None => brought(&store, (&teller, &quality), &caller, &meeting).await?,
     };
     found.people.retain(|person| after.is_none_or(|after| person.order > after));
     found.people.retain(|person| only.as_ref().is_none_or(|only| person.peer_id == *only));
@@ -67,7 +68,7 @@ pub async fn list(
     if let Some(quality) = &mut found.quality {
         quality.retain(|quality| found.people.iter().any(|person| person.peer_id == quality.peer_id));
     }
-    if with_tracks && found.elsewhere.is_none() {
+    if with_tracks {
         add_tracks(&media, &meeting, &mut found.people).await?;
     }
     data(found)
@@ -127,15 +128,17 @@ async fn here(
     Ok(Some(wire::People { at, minutes_consumed, quality: Some(quality), ..people }))
 }
 
-/// Those of a session that another node runs, as its record has them.
-async fn elsewhere(store: &Store, teller: &Teller, caller: &Caller, meeting: &MeetingId) -> Result<wire::People, ApiError> {
+/// Those of a session that this node did not know of: left behind by a node that died, or another's.
+async fn brought(
+    store: &Store,
+    (teller, quality): (&Teller, &Quality),
+    caller: &Caller,
+    meeting: &MeetingId,
+) -> Result<wire::People, ApiError> {
     let none = || ApiError::no_active_session(meeting);
-    let row = store.live_session_of(meeting).await?.filter(|row| row.summary.app == caller.app).ok_or_else(none)?;
-    let at = teller.hub.elsewhere(&row)?;
-    let record: Record = store.record(&row.summary.session).await?.filter(|record| record.ended.is_none()).ok_or_else(none)?;
-    let at = teller.told(at)?.at();
-    let people = people::people(&record, at.max(record.updated_at), record.summary().minutes_consumed(at));
-    Ok(wire::People { elsewhere: Some(true), ..people })
+    store.live_session_of(meeting).await?.filter(|row| row.summary.app == caller.app).ok_or_else(none)?;
+    sessions::bring(teller, meeting).await?;
+    here(teller, quality, caller, meeting).await?.ok_or_else(none)
 }
 
 /// What goes over the lines of each of them.

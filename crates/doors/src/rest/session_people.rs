@@ -21,6 +21,7 @@ use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
 use crate::rest::{peer_report, sessions};
 use crate::rfc3339::rfc3339;
+use salon_live::Unavailable;
 use salon_quality::Quality;
 
 /// The peers of a session, last come first.
@@ -41,7 +42,7 @@ pub async fn list(
     };
     let view = asked.one_of::<wire::SessionParticipantView>("view")?;
     let with_events = asked.flag("include_peer_events")?;
-    let row = sessions::find(&store, &caller, &id).await?;
+    let row = sessions::find_here(&store, &teller, &caller, &id).await?;
     let consolidated = view == Some(wire::SessionParticipantView::Consolidated);
     if !consolidated && !with_events {
         let at = moment(&teller, &row)?;
@@ -116,7 +117,7 @@ pub async fn show(
     asked: Asked,
 ) -> Answer<wire::SessionParticipantDetails> {
     let with_events = asked.flag("include_peer_events")?;
-    let row = sessions::find(&store, &caller, &id).await?;
+    let row = sessions::find_here(&store, &teller, &caller, &id).await?;
     let at = moment(&teller, &row)?;
     if !with_events && let Some(peer) = store.session_peer(&id, &wanted.0).await? {
         return data(wire::SessionParticipantDetails { participant: stay(&peer, at) });
@@ -150,6 +151,14 @@ pub async fn report(
     }
     let found = store.peer_anywhere(&caller.app, &wanted).await?;
     let (row, peer) = found.ok_or_else(|| ApiError::not_found(format!("No peer found with id {wanted}")))?;
+    let (row, peer) = match row.summary.ended_at {
+        Some(_) => (row, peer),
+        None => {
+            sessions::bring(&teller, &row.summary.meeting).await?;
+            // They may be out now.
+            store.peer_anywhere(&caller.app, &wanted).await?.unwrap_or((row, peer))
+        }
+    };
     let session = &row.summary;
     let filters = asked.all("filters");
     let sums = match filters.is_empty() || filters.contains(&"quality_stats") {
@@ -175,13 +184,17 @@ async fn read(teller: &Teller, store: &Store, row: &SessionRow) -> Result<(Recor
     let record = record.ok_or_else(|| ApiError::internal(format_args!("session {id} has a row and no record")))?;
     let at = match record.ended {
         Some(ended) => ended.at,
-        None => moment(teller, row)?.max(record.updated_at),
+        None => {
+            sessions::bring(teller, &row.summary.meeting).await?;
+            moment(teller, row)?.max(record.updated_at)
+        }
     };
     Ok((record, at))
 }
 
-/// The moment up to which the minutes of a session count, told; of one that is over any moment will do.
-pub fn moment(teller: &Teller, row: &SessionRow) -> Result<Timestamp, ApiError> {
+/// The moment up to which the minutes of a session count that is over or live here, told; of one that is over any moment
+/// will do.
+fn moment(teller: &Teller, row: &SessionRow) -> Result<Timestamp, ApiError> {
     let session = &row.summary;
     if let Some(ended_at) = session.ended_at {
         return Ok(ended_at);
@@ -189,7 +202,7 @@ pub fn moment(teller: &Teller, row: &SessionRow) -> Result<Timestamp, ApiError> 
     let now = teller.clock.now();
     let at = match teller.hub.summary(session.meeting.as_str(), now)? {
         Some(here) if *here.session() == session.session => here.at(now),
-        _ => teller.hub.elsewhere(row)?,
+        _ => return Err(Unavailable.into()),
     };
     Ok(teller.told(at)?.at().max(session.updated_at))
 }

@@ -1,10 +1,14 @@
 //! Sessions over REST, live and ended: lists and details. The people in them: `session_people.rs`.
 //! Invariant: a live session reads the same here and at `active-session` at the same moment: both are its summary.
 
+use std::collections::{BTreeMap, HashMap};
+
 use axum::extract::State;
+use salon_cluster::Nodes;
 use salon_core::{MeetingId, SessionId, Summary, Timestamp};
 use salon_store::{SessionFilter, SessionRow, SessionSort, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
+use salon_wire::rest::nodes as between;
 use salon_wire::rest::sessions as wire;
 
 use crate::rest::auth::Caller;
@@ -14,6 +18,7 @@ use crate::rest::path::At;
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, data, page};
 use crate::rfc3339::rfc3339;
+use salon_live::{Place, Unavailable};
 
 /// The sessions of an app, newest first.
 #[utoipa::path(get, path = "/sessions", tag = "sessions", params(wire::SessionsQuery),
@@ -41,7 +46,8 @@ pub async fn list(
         now,
     };
     let found = store.sessions(&caller.app, &filter).await?;
-    let sessions = found.items.iter().map(|row| current(&teller, row, now)).collect::<Result<Vec<_>, _>>()?;
+    let told = current(&teller, &found.items.iter().collect::<Vec<_>>(), now).await?;
+    let sessions: Vec<_> = told.into_iter().map(|current| current.session).collect();
     let paging = paging(&filter.page, sessions.len(), found.total);
     page(wire::SessionList { sessions }, paging)
 }
@@ -57,9 +63,9 @@ pub async fn show(
     At(id): At<SessionId>,
     asked: Asked,
 ) -> Answer<wire::Session> {
-    let row = find(&store, &caller, &id).await?;
+    let row = find_here(&store, &teller, &caller, &id).await?;
     let now = teller.clock.now();
-    let mut session = current(&teller, &row, now)?;
+    let mut session = one(&teller, &row, now)?.session;
     if asked.flag("include_breakout_rooms")? {
         let of = &row.summary;
         session.breakout_rooms = breakouts(&teller, &store, (&of.meeting, &of.session), of.ended_at.is_none(), now).await?;
@@ -77,7 +83,8 @@ pub async fn breakouts(
     now: Timestamp,
 ) -> Result<Option<Vec<wire::Session>>, ApiError> {
     let rows = store.breakouts(meeting, session, is_live).await?;
-    let sessions = rows.iter().map(|row| current(teller, row, now)).collect::<Result<Vec<_>, _>>()?;
+    let told = current(teller, &rows.iter().collect::<Vec<_>>(), now).await?;
+    let sessions: Vec<_> = told.into_iter().map(|current| current.session).collect();
     Ok(Some(sessions).filter(|sessions| !sessions.is_empty()))
 }
 
@@ -87,23 +94,121 @@ pub async fn find(store: &Store, caller: &Caller, id: &SessionId) -> Result<Sess
     found.ok_or_else(|| ApiError::not_found(format!("No session found with id {id}")))
 }
 
-/// A stored session as of now.
-pub fn current(teller: &Teller, row: &SessionRow, now: Timestamp) -> Result<wire::Session, ApiError> {
+/// The same, if it is over or this node may tell of it.
+///
+/// # Errors
+/// `Elsewhere` if another node runs it.
+pub async fn find_here(store: &Store, teller: &Teller, caller: &Caller, id: &SessionId) -> Result<SessionRow, ApiError> {
+    let row = find(store, caller, id).await?;
+    if is_told_here(teller, &row)? {
+        return Ok(row);
+    }
+    bring(teller, &row.summary.meeting).await?;
+    // It may be over now.
+    find(store, caller, id).await
+}
+
+/// Whether a session is over, or runs here.
+fn is_told_here(teller: &Teller, row: &SessionRow) -> Result<bool, ApiError> {
+    if row.summary.ended_at.is_some() {
+        return Ok(true);
+    }
+    let live = teller.hub.summary(row.summary.meeting.as_str(), teller.clock.now())?;
+    Ok(live.is_some_and(|live| *live.session() == row.summary.session))
+}
+
+/// Makes sure that a meeting's live session is this node's to tell of: one without a living owner is taken over.
+///
+/// # Errors
+/// `Elsewhere` if another node runs it.
+pub async fn bring(teller: &Teller, meeting: &MeetingId) -> Result<(), ApiError> {
+    match teller.hub.place(meeting).await? {
+        Some(Place::There(remote)) => Err(ApiError::elsewhere(remote)),
+        Some(Place::Here(_)) | None => Ok(()),
+    }
+}
+
+/// A session as it is told.
+pub struct Current {
+    pub session: wire::Session,
+    /// The moment up to which its minutes count; of one that is over any will do.
+    pub until: Timestamp,
+}
+
+/// Stored sessions as of now, each as the node that runs it tells it.
+pub async fn current(teller: &Teller, rows: &[&SessionRow], now: Timestamp) -> Result<Vec<Current>, ApiError> {
+    let (mut told, mut others) = (Vec::with_capacity(rows.len()), BTreeMap::<_, Vec<_>>::new());
+    for row in rows {
+        match is_told_here(teller, row)? || teller.nodes.is_none() {
+            true => told.push(Some(one(teller, row, now)?)),
+            false => {
+                others.entry(row.owner_address.clone()).or_default().push((told.len(), *row));
+                told.push(None);
+            }
+        }
+    }
+    for (address, rows) in others {
+        let mut sessions = match (&address, &teller.nodes) {
+            (Some(address), Some(nodes)) => ask(nodes, address, &rows).await,
+            _ => HashMap::new(),
+        };
+        for (at, row) in rows {
+            let current = match sessions.remove(row.summary.session.as_str()) {
+                Some(current) => current,
+                None => {
+                    // It was moved, or its node is gone.
+                    bring(teller, &row.summary.meeting).await?;
+                    one(teller, row, now)?
+                }
+            };
+            told[at] = Some(current);
+        }
+    }
+    Ok(told.into_iter().flatten().collect())
+}
+
+/// What another node tells of its sessions; nothing of those it does not run, or while it does not answer.
+async fn ask(nodes: &Nodes, address: &str, rows: &[(usize, &SessionRow)]) -> HashMap<String, Current> {
+    let mut told = HashMap::new();
+    for rows in rows.chunks(between::MAX_MEETINGS) {
+        let meetings = rows.iter().map(|(_, row)| row.summary.meeting.to_string()).collect();
+        let question = serde_json::to_vec(&between::Asked { meetings }).expect("ids are plain data");
+        let answer = match nodes.ask(address, between::SESSIONS, question.into()).await {
+            Ok(answer) => serde_json::from_slice::<between::Told>(&answer).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match answer {
+            Ok(answer) => told.extend(answer.sessions.into_iter().map(|it| {
+                let between::ToldSession { session, until_ms } = it;
+                (session.id.clone(), Current { session, until: Timestamp(until_ms) })
+            })),
+            Err(error) => {
+                tracing::warn!(error, "another node does not tell what its sessions are");
+                break;
+            }
+        }
+    }
+    told
+}
+
+/// The session that is live here in a meeting.
+pub fn here(teller: &Teller, meeting: &str, now: Timestamp) -> Result<Option<Current>, ApiError> {
+    let Some(here) = teller.hub.summary(meeting, now)? else { return Ok(None) };
+    let told = teller.told(here.at(now))?;
+    let (summary, minutes) = here.tell(&told);
+    Ok(Some(Current { session: to_wire(summary, minutes), until: told.at().max(summary.updated_at) }))
+}
+
+/// A stored session that is over or live here.
+fn one(teller: &Teller, row: &SessionRow, now: Timestamp) -> Result<Current, ApiError> {
     let stored = &row.summary;
-    if stored.ended_at.is_some() {
-        return Ok(to_wire(stored, stored.minutes_consumed(now)));
+    if let Some(ended_at) = stored.ended_at {
+        return Ok(Current { session: to_wire(stored, stored.minutes_consumed(now)), until: ended_at });
     }
     // The copy that is live here may be an event ahead of the row.
-    let here = teller.hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session);
-    match here {
-        Some(here) => {
-            let (summary, minutes) = here.tell(&teller.told(here.at(now))?);
-            Ok(to_wire(summary, minutes))
-        }
-        None => {
-            let told = teller.told(teller.hub.elsewhere(row)?)?;
-            Ok(to_wire(stored, stored.minutes_consumed(told.at())))
-        }
+    match here(teller, stored.meeting.as_str(), now)? {
+        Some(current) if current.session.id == stored.session.as_str() => Ok(current),
+        _ => Err(Unavailable.into()),
     }
 }
 

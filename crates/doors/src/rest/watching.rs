@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
+use crate::rest::sessions;
 use crate::rest::settings::Watchers;
 use crate::rest::watching::board::Board;
 use crate::rest::watching::feed::{Feed, Joined, NotNow, none};
@@ -95,6 +96,8 @@ impl Watching {
     ) -> Result<Response<Body>, ApiError> {
         let seat = self.0.seats.take(meeting.as_str(), &caller.account, caller.key)?;
         self.allow(caller, meeting).await?;
+        // What another node has is watched there.
+        sessions::bring(&self.0.sources.teller, meeting).await?;
         let feed = self.feed(meeting);
         if !feed.audience.is_served(WITHIN).await {
             return Err(ApiError::unavailable("The live state cannot be told right now; try again"));

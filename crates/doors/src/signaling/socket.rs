@@ -3,17 +3,18 @@
 //! A socket that floods, stalls or falls silent is let go; its peer then has the grace time to come back.
 //! Next: `dispatch.rs`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use prost::bytes::Bytes;
+use salon_cluster::{ELSEWHERE, Nodes};
 use salon_core::{ParticipantId, PeerId};
 use salon_media::{Outlook, Owners};
 use salon_store::Store;
@@ -25,10 +26,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::elsewhere::{AGAIN_AFTER, is_in_time, peer, was_passed_on};
 use crate::flows::facts::facts;
 use crate::flows::presets;
 use crate::flows::travel::Travel;
 use crate::metrics::Metrics;
+use crate::pipes::Pipes;
 use crate::rates::LateRates;
 use crate::refused::Refused;
 use crate::signaling::caller::{Answer, Caller};
@@ -37,7 +40,7 @@ use crate::signaling::to_wire::frame;
 use crate::signaling::trouble::Trouble;
 use crate::tokens::{Bearer, Tokens};
 use salon_live::Clock;
-use salon_live::{Handle, Hub, Newcomer, Push, Removed, Unavailable};
+use salon_live::{Handle, Hub, Newcomer, Place, Push, Removed, Unavailable};
 
 /// How often the server pings. The client closes after 30 s without a word (seen in web SDK 2.0.2); lower finds dead
 /// clients sooner.
@@ -75,6 +78,9 @@ const MAX_MESSAGE_ID: usize = 256;
 /// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
 const BUFFER_BYTES: usize = 4 * 1024;
 
+/// What somebody hears for whom there is no place.
+const TOO_MANY: &str = "this server has as many sockets as it may";
+
 /// What operators decide about sockets.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -101,6 +107,9 @@ pub struct Porch {
     pub refused: Refused,
     /// How often one participant may open a socket.
     pub openings: LateRates<ParticipantId>,
+    /// The other nodes, and the sockets that are passed on to them.
+    pub nodes: Option<Nodes>,
+    pub pipes: Pipes,
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -118,13 +127,9 @@ pub struct Address {
 }
 
 /// Takes a socket in, if its token speaks for a participant of that meeting.
-pub async fn upgrade(
-    State(porch): State<Arc<Porch>>,
-    Query(address): Query<Address>,
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let from = from.map(|Extension(ConnectInfo(from))| from.ip().to_canonical());
+pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let from = peer(&parts).map(|from| from.ip().to_canonical());
     let Some((bearer, expires)) = porch.tokens.read(&address.auth_token) else {
         porch.refused.tell(Some("/ws"), 401);
         return refuse(&porch, StatusCode::UNAUTHORIZED, "the token is not valid");
@@ -132,15 +137,11 @@ pub async fn upgrade(
     if bearer.meeting.as_str() != address.room_id {
         return refuse(&porch, StatusCode::FORBIDDEN, "the token is for another meeting");
     }
-    let Ok(peer) = PeerId::parse(&address.peer_id) else {
+    let Ok(peer_id) = PeerId::parse(&address.peer_id) else {
         return refuse(&porch, StatusCode::BAD_REQUEST, "peerID is not an id");
     };
-    if porch.openings.take(&bearer.participant).await.is_err() {
+    if !was_passed_on(&parts) && porch.openings.take(&bearer.participant).await.is_err() {
         return refuse(&porch, StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
-    }
-    if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer).await {
-        porch.refused.tell(Some("/ws"), 401);
-        return refuse(&porch, StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
     }
     let admission = match porch.store.admission(&bearer.participant).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
@@ -150,11 +151,24 @@ pub async fn upgrade(
             return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
         }
     };
-    if let Some(at) = porch.media.back_at(&bearer.meeting, &peer) {
+    if let Some(nodes) = &porch.nodes
+        && let Some(answer) = passed_on(&porch, nodes, &admission, &mut parts).await
+    {
+        return answer;
+    }
+    if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer_id).await {
+        porch.refused.tell(Some("/ws"), 401);
+        return refuse(&porch, StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
+    }
+    if let Some(at) = porch.media.back_at(&bearer.meeting, &peer_id) {
         tokio::time::sleep_until(at.into()).await;
     }
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused.into_response(),
+    };
     if !porch.metrics.socket_opens(porch.settings.sockets) {
-        return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it may");
+        return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, TOO_MANY);
     }
     let max = porch.settings.message_bytes;
     let open = OpenSocket(porch.metrics.clone());
@@ -162,9 +176,42 @@ pub async fn upgrade(
         move |socket| async move {
             let _open = open;
             // Tracked, so that a node that stops records who was here before it closes its store.
-            porch.tasks.track_future(run(&porch, socket, admission, bearer, (peer, from))).await;
+            porch.tasks.track_future(run(&porch, socket, admission, bearer, (peer_id, from))).await;
         },
     )
+}
+
+/// The answer of the node that has the meeting's session, if it is not this one; what becomes of it is a pipe. The token is
+/// judged there once more. A session whose node died is waited for until it goes on, here or elsewhere.
+async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admission, parts: &mut Parts) -> Option<Response> {
+    let (began, facts) = (Instant::now(), facts(&admission.meeting));
+    loop {
+        // One that cannot be opened is told of on the socket.
+        let Ok(Place::There(remote)) = porch.hub.open(&facts).await else { return None };
+        if was_passed_on(parts) {
+            return Some((StatusCode::SERVICE_UNAVAILABLE, [(ELSEWHERE, "1")], "it is on another node").into_response());
+        }
+        if !porch.metrics.socket_opens(porch.settings.sockets) {
+            return Some(refuse(porch, StatusCode::SERVICE_UNAVAILABLE, TOO_MANY));
+        }
+        let open = OpenSocket(porch.metrics.clone());
+        let why = match &remote.address {
+            None => "it has no cluster.listen".to_owned(),
+            Some(address) => {
+                let (cut, pipe) = porch.pipes.open(&remote.node);
+                match nodes.pipe(address, parts, peer(parts), cut, (open, pipe)).await {
+                    Ok(answer) if answer.headers().contains_key(ELSEWHERE) => "it does not have the session".to_owned(),
+                    Ok(answer) => return Some(answer.map(axum::body::Body::new)),
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        if !is_in_time(began) {
+            tracing::warn!(node = remote.node, error = why, "a socket cannot be passed on");
+            return Some(refuse(porch, StatusCode::SERVICE_UNAVAILABLE, "try again in a moment"));
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
 }
 
 /// Whether this connection is in the meeting, or within its grace. A client has one token for a whole call, and goes on

@@ -58,6 +58,7 @@ impl From<Failed> for Trouble {
         match failed {
             Failed::Refused(refusal) => refusal.into(),
             Failed::Unavailable(unavailable) => unavailable.into(),
+            Failed::Elsewhere(_) => Unavailable.into(),
             Failed::Store(error) => error.into(),
             Failed::Unreadable(error) => error.into(),
             Failed::NoSuchPreset => Trouble::Malformed("there is no such preset"),

@@ -6,14 +6,35 @@ use std::sync::Arc;
 use salon_core::limits::Limits;
 use salon_core::session::{MeetingFacts, Output};
 use salon_core::{Event, Session, Timestamp};
-use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf, told_elsewhere};
+use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf};
 
 use crate::store::{Store, Trouble};
 
 /// How long saving is tried.
 const SAVE_FOR_MS: i64 = 5_000;
-const RENEW_EVERY_MS: i64 = 1_500;
-const LOOK_EVERY_MS: i64 = 1_000;
+const RENEW_EVERY_MS: i64 = 300;
+const LOOK_EVERY_MS: i64 = 500;
+
+/// What a node says of the meeting's session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// It is this node's own, which can prove it.
+    Live(Told),
+    /// None is live.
+    Nothing,
+    /// That other node has it.
+    Elsewhere(usize),
+    /// Nothing can be said at this moment.
+    Unavailable,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub session: String,
+    pub live: u32,
+    pub most: u32,
+    pub minutes: f64,
+}
 
 pub struct Task {
     pub session: Session,
@@ -76,6 +97,10 @@ impl Node {
         }
     }
 
+    pub fn holds(&self, now: i64) -> bool {
+        self.lease.holds(SinceBoot(now)).is_some()
+    }
+
     pub fn is_busy(&self) -> bool {
         self.task.as_ref().is_some_and(|task| !task.unsaved.is_empty())
     }
@@ -98,20 +123,26 @@ impl Node {
 
     /// A tenth of a second of what goes on by itself.
     pub fn tick(&mut self, now: i64, store: &mut Store) {
-        if self.lease.holds(SinceBoot(now)).is_none() {
+        if self.lease.is_given_up(SinceBoot(now)) {
             self.let_go(now);
         }
         self.alive.tell(self.clock(now)).expect("the file takes it");
         if now - self.renewed_at >= RENEW_EVERY_MS {
             self.renewed_at = now;
             match store.renew(self.me, self.run, now, self.clock(now).0) {
-                Ok(()) => self.lease.renewed(SinceBoot(now), self.clock(now)),
+                Ok(()) => {
+                    if self.lease.holds(SinceBoot(now)).is_none() && self.is_lost(store) {
+                        self.task = None;
+                    }
+                    self.lease.renewed(SinceBoot(now), self.clock(now));
+                }
                 Err(Trouble::NotOwner) => self.lease.lose(),
                 Err(_) => {}
             }
         }
         let at = self.clock(now);
-        if let Some(task) = &mut self.task {
+        let holds = self.lease.holds(SinceBoot(now)).is_some();
+        if let Some(task) = self.task.as_mut().filter(|_| holds) {
             let at = at.plus_ms(task.ahead_ms);
             if task.unsaved.is_empty() && task.session.wake_at().is_some_and(|due| due <= at) {
                 task.session.handle_timeout(at);
@@ -122,6 +153,12 @@ impl Node {
             self.looked_at = now;
             let _ = self.open(now, store, false);
         }
+    }
+
+    /// Another run has the session of its task.
+    fn is_lost(&self, store: &Store) -> bool {
+        let is_live = self.task.as_ref().is_some_and(|task| task.live.is_some());
+        is_live && store.row.as_ref().is_none_or(|row| row.run != self.run)
     }
 
     /// Saves what happened, or gives the session up.
@@ -193,7 +230,7 @@ impl Node {
                         beat: self.last_beat.filter(|_| row.owner == self.me),
                         owner_seen: store.owner_seen(&row, now),
                     };
-                    let epoch = match store.take_over(self.me, self.run, row.epoch, now) {
+                    let epoch = match store.take_over(self.me, self.run, row.epoch, now, self.lease.may_judge(SinceBoot(now))) {
                         Err(Trouble::OwnerAlive | Trouble::NotOwner) => {
                             self.fall = None;
                             return Err(Trouble::OwnerAlive);
@@ -227,24 +264,25 @@ impl Node {
         self.task.as_ref().is_none_or(|task| task.unsaved.is_empty())
     }
 
-    /// The live answer: session, live participants, minutes. `None` if nothing can be said at this moment.
-    pub fn ask(&self, now: i64, store: &Store) -> Option<Option<(String, u32, f64, bool)>> {
+    /// What it says by itself.
+    pub fn ask(&self, now: i64, store: &Store) -> Said {
         let at = self.clock(now);
         if let Some(live) = self.task.as_ref().and_then(|task| task.live.clone()) {
-            let reading = Reading::new(live, self.lease.holds(SinceBoot(now))?, at)?;
+            let held = self.lease.holds(SinceBoot(now));
+            let Some(reading) = held.and_then(|held| Reading::new(live, held, at)) else { return Said::Unavailable };
             let told = self.alive.tell(reading.at(at)).expect("the file takes it");
             let (summary, minutes) = reading.tell(&told);
-            return Some(Some((summary.session.to_string(), summary.live, minutes, true)));
+            let (session, live, most) = (summary.session.to_string(), summary.live, summary.max_concurrent);
+            return Said::Live(Told { session, live, most, minutes });
         }
         if self.fall.is_some() {
-            return None;
+            return Said::Unavailable;
         }
-        let Some((row, record)) = store.live(self.me).ok()? else { return Some(None) };
-        if row.owner == self.me {
-            return None;
+        match store.owner(self.me) {
+            Err(_) => Said::Unavailable,
+            Ok(None) => Said::Nothing,
+            Ok(Some(owner)) if owner == self.me => Said::Unavailable,
+            Ok(Some(owner)) => Said::Elsewhere(owner),
         }
-        let until = told_elsewhere(store.owner_seen(&row, now), record.updated_at)?;
-        let summary = record.summary();
-        Some(Some((summary.session.to_string(), summary.live, summary.minutes_consumed(until), false)))
     }
 }

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use salon_core::{Event, Record, Timestamp};
 use salon_store::{NODE_DEAD_MS, VOUCHED_MS};
 
+/// How many nodes there are.
+pub const NODES: usize = 3;
+
 /// Why nothing came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -29,11 +32,13 @@ pub struct Row {
 #[derive(Default)]
 pub struct Store {
     pub events: Vec<Event>,
+    /// Their fold.
+    record: Option<Record>,
     pub row: Option<Row>,
     /// The run of each node and when it was last seen, by the store's clock and by its own.
     nodes: BTreeMap<usize, (u64, i64, i64)>,
     /// Which nodes reach it.
-    pub reached_by: [bool; 2],
+    pub reached_by: [bool; NODES],
     /// It takes no writes: its disk is full.
     pub full: bool,
 }
@@ -71,8 +76,17 @@ impl Store {
         if !self.reached_by[node] {
             return Err(Trouble::Away);
         }
-        let record = Record::fold(&self.events).filter(|record| record.ended.is_none());
-        Ok(record.map(|record| (self.row.clone().expect("a session has a row"), record)))
+        let record = self.record.as_ref().filter(|record| record.ended.is_none());
+        Ok(record.map(|record| (self.row.clone().expect("a session has a row"), record.clone())))
+    }
+
+    /// Who has the live session.
+    pub fn owner(&self, node: usize) -> Result<Option<usize>, Trouble> {
+        if !self.reached_by[node] {
+            return Err(Trouble::Away);
+        }
+        let is_live = self.record.as_ref().is_some_and(|record| record.ended.is_none());
+        Ok(self.row.as_ref().filter(|_| is_live).map(|row| row.owner))
     }
 
     pub fn owner_seen(&self, row: &Row, now: i64) -> Timestamp {
@@ -86,7 +100,7 @@ impl Store {
         self.write(node)?;
         for event in events {
             if event.seq == 1 {
-                if Record::fold(&self.events).is_some_and(|record| record.ended.is_none()) {
+                if self.record.as_ref().is_some_and(|record| record.ended.is_none()) {
                     return Err(Trouble::NotOwner);
                 }
                 self.events.clear();
@@ -99,17 +113,21 @@ impl Store {
                 assert_eq!(event.seq, self.events.last().expect("it goes on").seq + 1, "events are numbered without gaps");
             }
             self.events.push(event.clone());
+            match &mut self.record {
+                Some(record) if event.seq > 1 => record.apply(event),
+                record => *record = Record::fold(&self.events),
+            }
         }
         Ok(())
     }
 
-    pub fn take_over(&mut self, node: usize, run: u64, from_epoch: i64, now: i64) -> Result<i64, Trouble> {
+    pub fn take_over(&mut self, node: usize, run: u64, from_epoch: i64, now: i64, judges: bool) -> Result<i64, Trouble> {
         self.write(node)?;
         let row = self.row.as_mut().expect("there is one to take");
         if row.epoch != from_epoch {
             return Err(Trouble::NotOwner);
         }
-        let dead = self.nodes.get(&row.owner).is_none_or(|(_, seen, _)| seen + NODE_DEAD_MS < now);
+        let dead = self.nodes.get(&row.owner).is_none_or(|(_, seen, _)| judges && seen + NODE_DEAD_MS < now);
         if row.owner != node && !dead {
             return Err(Trouble::OwnerAlive);
         }

@@ -8,8 +8,8 @@ use salon_core::session::{Join, MeetingFacts};
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, Preset, PresetId, SessionId};
 
 use crate::dice::Dice;
-use crate::node::Node;
-use crate::store::Store;
+use crate::node::{Node, Said, Told};
+use crate::store::{NODES, Store};
 
 const BEGIN: i64 = 1_770_000_000_000;
 const PEERS: usize = 5;
@@ -22,17 +22,21 @@ pub struct World {
     dice: Dice,
     now: i64,
     store: Store,
-    nodes: [Option<Node>; 2],
+    nodes: [Option<Node>; NODES],
+    /// Until when each of them stands still.
+    stopped: [i64; NODES],
+    /// Those that do not hear the other nodes.
+    deaf: [bool; NODES],
     runs: u64,
     sessions: usize,
-    /// On which node each person has a socket.
-    people: [Option<usize>; PEERS],
+    /// Which node runs each person's session, and to which their socket goes.
+    people: [Option<(usize, usize)>; PEERS],
     /// Sockets that are gone, which their sessions have yet to hear: who, on which node, and whether on purpose.
     gone: Vec<(usize, usize, bool)>,
     /// Until when a trouble lasts.
     over_at: i64,
-    /// The most that was told of each session, by anybody.
-    told: BTreeMap<String, f64>,
+    /// The most that was told of each session, by anybody: minutes, and people at once.
+    told: BTreeMap<String, (f64, u32)>,
     data: PathBuf,
     /// What happened, told when a rule is broken.
     journal: Vec<String>,
@@ -41,7 +45,7 @@ pub struct World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.journal.iter().rev().take(40).rev().for_each(|line| eprintln!("{line}"));
+            self.journal.iter().rev().take(120).rev().for_each(|line| eprintln!("{line}"));
         }
         let _ = std::fs::remove_dir_all(&self.data);
     }
@@ -52,12 +56,14 @@ impl World {
         let data = std::env::temp_dir().join(format!("salon-live-simulation-{}-{seed}", std::process::id()));
         std::fs::create_dir_all(&data).expect("a folder");
         let mut store = Store::default();
-        store.reached_by = [true; 2];
+        store.reached_by = [true; NODES];
         let mut world = Self {
             dice: Dice::new(seed),
             now: BEGIN,
             store,
-            nodes: [None, None],
+            nodes: Default::default(),
+            stopped: [0; NODES],
+            deaf: [false; NODES],
             runs: 0,
             sessions: 0,
             people: [None; PEERS],
@@ -67,8 +73,7 @@ impl World {
             data,
             journal: Vec::new(),
         };
-        world.start(0);
-        world.start(1);
+        (0..NODES).for_each(|node| world.start(node));
         world
     }
 
@@ -87,6 +92,7 @@ impl World {
         let behind = self.dice.pick(&[0, 0, -700, 400, YEARS_MS]);
         let path = self.data.join(format!("alive-{node}"));
         self.journal.push(format!("{} node {node} starts, {behind} behind", self.now - BEGIN));
+        self.stopped[node] = 0;
         self.nodes[node] = Node::start(node, self.runs, self.now, behind, &path, &mut self.store, facts, limits);
     }
 
@@ -102,14 +108,20 @@ impl World {
     }
 
     fn tick(&mut self) {
-        for node in self.nodes.iter_mut().flatten() {
+        let (stopped, now) = (self.stopped, self.now);
+        for node in self.nodes.iter_mut().flatten().filter(|node| stopped[node.me] <= now) {
             node.tick(self.now, &mut self.store);
         }
-        let (nodes, store, now) = (&mut self.nodes, &mut self.store, self.now);
+        // A pipe breaks with the node it goes through, and hangs while that stands still.
+        for (peer, place) in self.people.iter_mut().enumerate() {
+            let Some((at, _)) = place.take_if(|(_, through)| self.nodes[*through].is_none()) else { continue };
+            self.gone.push((peer, at, false));
+        }
+        let (nodes, store) = (&mut self.nodes, &mut self.store);
         self.gone.retain(|(peer, at, on_purpose)| {
             // With the task of its session everything it has yet to hear is gone.
             let Some(node) = nodes[*at].as_mut().filter(|node| node.task.is_some()) else { return false };
-            if node.is_busy() {
+            if node.is_busy() || !node.holds(now) || stopped[*at] > now {
                 return true;
             }
             node.call(now, store, false, |session, now| {
@@ -119,7 +131,7 @@ impl World {
         });
         // Sockets of a session that was let go of are closed.
         for place in &mut self.people {
-            if place.is_some_and(|node| self.nodes[node].as_ref().is_none_or(|node| node.task.is_none())) {
+            if place.is_some_and(|(at, _)| self.nodes[at].as_ref().is_none_or(|node| node.task.is_none())) {
                 *place = None;
             }
         }
@@ -127,9 +139,10 @@ impl World {
 
     fn trouble(&mut self) {
         if self.now >= self.over_at {
-            self.store.reached_by = [true; 2];
+            self.store.reached_by = [true; NODES];
             self.store.full = false;
-            for node in 0..2 {
+            self.deaf = [false; NODES];
+            for node in 0..NODES {
                 if self.nodes[node].is_none() && self.dice.one_in(20) {
                     self.start(node);
                 }
@@ -139,11 +152,11 @@ impl World {
             return;
         }
         self.over_at = self.now + self.dice.pick(&[300, 1_900, 4_000, 5_900, 6_100, 8_500, 12_000, 40_000]);
-        let (node, what) = (self.dice.roll(2), self.dice.roll(8));
+        let (node, what) = (self.dice.roll(NODES), self.dice.roll(10));
         self.journal.push(format!("{} trouble {what} at node {node} until {}", self.now - BEGIN, self.over_at - BEGIN));
         match what {
             0 => self.store.reached_by[node] = false,
-            1 => self.store.reached_by = [false; 2],
+            1 => self.store.reached_by = [false; NODES],
             2 => self.store.full = true,
             // Killed, with nothing said.
             3 => self.nodes[node] = None,
@@ -175,6 +188,8 @@ impl World {
                     sleeper.leap(self.now);
                 }
             }
+            7 => self.stopped[node] = self.now + self.dice.pick(&[500, 1_000, 1_600, 2_000, 5_000]),
+            8 => self.deaf[node] = true,
             // It hears the time.
             _ => {
                 if let Some(node) = &mut self.nodes[node] {
@@ -187,7 +202,7 @@ impl World {
 
     fn tick_people_of_the_gone(&mut self) {
         for place in &mut self.people {
-            if place.is_some_and(|node| self.nodes[node].is_none()) {
+            if place.is_some_and(|(at, _)| self.nodes[at].is_none()) {
                 *place = None;
             }
         }
@@ -196,7 +211,7 @@ impl World {
     fn stop(&mut self, mut node: Node) {
         let me = node.me;
         for peer in 0..PEERS {
-            if self.people[peer] == Some(me) {
+            if self.people[peer].is_some_and(|(at, _)| at == me) {
                 self.people[peer] = None;
                 node.call(self.now, &mut self.store, false, |session, now| session.disconnect(now, &id(peer)));
             }
@@ -208,63 +223,91 @@ impl World {
         if !self.dice.one_in(6) {
             return;
         }
-        let (peer, at) = (self.dice.roll(PEERS), self.dice.roll(2));
+        let (peer, through) = (self.dice.roll(PEERS), self.dice.roll(NODES));
         match self.people[peer] {
-            None if self.dice.one_in(2) => {
-                let fresh = SessionId::parse(&format!("s{}", self.sessions)).unwrap();
-                let join = join(peer, fresh.clone());
-                let Some(node) = &mut self.nodes[at] else { return };
-                let joined = node.call(self.now, &mut self.store, true, |session, now| {
-                    let _ = session.join(now, join);
-                });
-                if node.task.as_ref().and_then(|task| task.session.summary()).is_some_and(|live| live.session == fresh) {
-                    self.sessions += 1;
-                }
-                self.journal.push(format!("{} peer {peer} joins at node {at}: {joined}", self.now - BEGIN));
-                if joined && node.task.is_some() {
-                    self.people[peer] = Some(at);
-                }
-            }
+            None if self.dice.one_in(2) => self.comes(peer, through),
             None => {}
-            Some(at) => {
+            Some((at, _)) => {
                 self.people[peer] = None;
                 self.gone.push((peer, at, self.dice.one_in(2)));
             }
         }
     }
 
+    /// Somebody's socket reaches a node, which runs the session or passes the socket on to the one that does.
+    fn comes(&mut self, peer: usize, through: usize) {
+        let Some(Said::Live(_) | Said::Nothing | Said::Elsewhere(_)) = self.says(through) else { return };
+        let at = match self.says(through) {
+            Some(Said::Elsewhere(owner)) if self.hears(through, owner) => owner,
+            Some(Said::Elsewhere(_)) => return,
+            _ => through,
+        };
+        let fresh = SessionId::parse(&format!("s{}", self.sessions)).unwrap();
+        let join = join(peer, fresh.clone());
+        let Some(node) = &mut self.nodes[at] else { return };
+        let joined = node.call(self.now, &mut self.store, true, |session, now| {
+            let _ = session.join(now, join);
+        });
+        if node.task.as_ref().and_then(|task| task.session.summary()).is_some_and(|live| live.session == fresh) {
+            self.sessions += 1;
+        }
+        self.journal.push(format!("{} peer {peer} joins at node {at} through {through}: {joined}", self.now - BEGIN));
+        if joined && node.task.is_some() {
+            self.people[peer] = Some((at, through));
+        }
+    }
+
+    /// What a node says by itself; none while it is gone or stands still.
+    fn says(&self, node: usize) -> Option<Said> {
+        let node = self.nodes[node].as_ref().filter(|node| self.stopped[node.me] <= self.now)?;
+        Some(node.ask(self.now, &self.store))
+    }
+
+    fn hears(&self, from: usize, to: usize) -> bool {
+        !self.deaf[from] && !self.deaf[to]
+    }
+
+    /// What a node answers to those who ask it: what is elsewhere it has asked the owner for.
+    fn answers(&self, node: usize) -> Option<Said> {
+        match self.says(node)? {
+            Said::Elsewhere(owner) if self.hears(node, owner) => match self.says(owner) {
+                Some(Said::Live(told)) => Some(Said::Live(told)),
+                _ => Some(Said::Unavailable),
+            },
+            Said::Elsewhere(_) => Some(Said::Unavailable),
+            said => Some(said),
+        }
+    }
+
     /// Everybody asks.
     fn check(&mut self) {
-        let mut owners = 0;
-        for node in self.nodes.iter().flatten() {
-            let Some(Some((session, _, minutes, is_owner))) = node.ask(self.now, &self.store) else { continue };
-            owners += usize::from(is_owner);
-            self.journal.push(format!("{} node {}: {session} {minutes} {is_owner}", self.now - BEGIN, node.me));
+        let owners = (0..NODES).filter(|node| matches!(self.says(*node), Some(Said::Live(_)))).count();
+        assert!(owners <= 1, "{owners} nodes answer as the owner");
+        for node in 0..NODES {
+            let Some(Said::Live(Told { session, most, minutes, .. })) = self.answers(node) else { continue };
+            self.journal.push(format!("{} node {node}: {session} {minutes} {most}", self.now - BEGIN));
             let told = self.told.entry(session.clone()).or_default();
-            assert!(
-                minutes >= *told,
-                "{} ms less of {session} from node {} than was told before",
-                (*told - minutes) * 60_000.0,
-                node.me
-            );
-            *told = minutes;
-            let most = (PEERS * 40) as f64 * (self.now - BEGIN) as f64 / 60_000.0;
-            assert!(minutes <= most, "nor are minutes made up: {minutes} of {session}");
+            let less = (told.0 - minutes) * 60_000.0;
+            assert!(minutes >= told.0, "{less} ms less of {session} from node {node} than was told before");
+            assert!(most >= told.1, "at most {most} at once in {session} from node {node}, after {}", told.1);
+            *told = (minutes, most);
+            let possible = (PEERS * 40) as f64 * (self.now - BEGIN) as f64 / 60_000.0;
+            assert!(minutes <= possible, "nor are minutes made up: {minutes} of {session}");
         }
-        assert!(owners <= 1, "two nodes answer as the owner");
     }
 
     /// All trouble is over and everybody has gone: soon nobody is counted, and then no session is live.
     fn calm_down(&mut self) {
-        self.store.reached_by = [true; 2];
+        self.store.reached_by = [true; NODES];
         self.store.full = false;
-        for node in 0..2 {
+        (self.deaf, self.stopped) = ([false; NODES], [0; NODES]);
+        for node in 0..NODES {
             if self.nodes[node].is_none() {
                 self.start(node);
             }
         }
         for peer in 0..PEERS {
-            let Some(at) = self.people[peer].take() else { continue };
+            let Some((at, _)) = self.people[peer].take() else { continue };
             self.gone.push((peer, at, false));
         }
         for _ in 0..20_000 / TICK_MS {
@@ -272,17 +315,21 @@ impl World {
             self.tick();
             self.check();
         }
-        for node in self.nodes.iter().flatten() {
-            let counted = node.ask(self.now, &self.store).expect("all is well").map_or(0, |(_, live, _, _)| live);
-            assert_eq!(counted, 0, "people who are long gone are counted on node {}", node.me);
+        for node in 0..NODES {
+            let counted = match self.answers(node) {
+                Some(Said::Live(told)) => told.live,
+                Some(Said::Nothing) => 0,
+                said => panic!("all is well, and node {node} says {said:?}"),
+            };
+            assert_eq!(counted, 0, "people who are long gone are counted on node {node}");
         }
         for _ in 0..(GRACE_MS + KEEP_ALIVE_MS + 10_000) / TICK_MS {
             self.now += TICK_MS;
             self.tick();
             self.check();
         }
-        for node in self.nodes.iter().flatten() {
-            assert_eq!(node.ask(self.now, &self.store), Some(None), "a session in which nobody is has an end");
+        for node in 0..NODES {
+            assert_eq!(self.answers(node), Some(Said::Nothing), "a session in which nobody is has an end");
         }
     }
 }

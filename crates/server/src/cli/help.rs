@@ -52,6 +52,17 @@ Examples:
 
 Settings come from the same places as those of `salon serve`.";
 
+pub(super) const NODES: &str = "\
+Prints a line for each node, by name: whether it lives, its live sessions, since when it runs, where other nodes reach it,
+and when it last went on with sessions of another and why. A node that stopped in good order is not shown. One that renewed
+its row in the last 1.5 s lives.
+
+Examples:
+  salon nodes --config salon.toml
+  salon nodes --set database.url=postgres://salon@db/salon
+
+Settings come from the same places as those of `salon serve`.";
+
 pub(super) const SESSION: &str = "\
 A session ends by itself when everyone has left. One whose record this release cannot read does not: an answer about it is
 503, and nobody can join its meeting. Its log line names the session.

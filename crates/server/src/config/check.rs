@@ -34,6 +34,21 @@ pub(super) fn reachable(addresses: &[IpAddr]) -> Result<(), Expected> {
     each(addresses, |address| !address.is_unspecified() && !address.is_multicast(), "addresses that clients can send to")
 }
 
+pub(super) fn at_most_one(addresses: &[SocketAddr]) -> Result<(), Expected> {
+    expect(addresses.len() <= 1, || "one address, or none".to_owned())
+}
+
+pub(super) fn host_and_port(address: &str) -> Result<(), Expected> {
+    let fits = |(host, port): (&str, &str)| {
+        port.parse::<u16>().is_ok_and(|port| port > 0)
+            && !host.is_empty()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
+    };
+    expect(address.is_empty() || address.rsplit_once(':').is_some_and(fits), || {
+        "empty, or HOST:PORT as in 10.0.0.4:8790".to_owned()
+    })
+}
+
 pub(super) fn connectable(addresses: &[SocketAddr]) -> Result<(), Expected> {
     each(
         addresses,

@@ -70,6 +70,12 @@ impl Config {
         }
     }
 
+    /// How many connections of other nodes there may be: each of their sockets may lead here.
+    pub fn bounds_of_nodes(&self) -> salon_edge::Bounds {
+        let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse().expect("a network"));
+        salon_edge::Bounds { proxies: everywhere.to_vec(), ..self.bounds() }
+    }
+
     /// How long those who are connected may take.
     pub fn patience(&self) -> salon_edge::Patience {
         let secs = Duration::from_secs;

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use salon_edge::Network;
 
-use super::check::{connectable, content_types, host, ice_url, log_levels, node_name, reachable, store_url, web_url, within};
+use super::check::{
+    at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, node_name, reachable, store_url, web_url,
+    within,
+};
 use super::table;
 use super::value::{DatabaseUrl, LogFormat, Secret};
 
@@ -50,6 +53,15 @@ table::settings! {
         /// The name of this node: lasting, and its own among all nodes that share a database.
         /// Empty: the name of the host.
         name: String = String::new(), node_name;
+    }
+
+    /// How this node and others that share a Postgres talk to each other (docs/nodes.md).
+    cluster: Cluster {
+        /// Where other nodes reach this one, as ADDRESS:PORT, with what came to them and is this one's. Empty: they do not, and
+        /// whoever asks the wrong node is refused. For nodes only: keep it inside a private network, it is not encrypted.
+        listen: Vec<SocketAddr> = Vec::new(), at_most_one;
+        /// How other nodes reach that, as HOST:PORT. Empty: at the address of `listen`, which must not be 0.0.0.0 then.
+        advertise: String = String::new(), host_and_port;
     }
 
     /// Where meetings are remembered.

@@ -14,6 +14,12 @@ impl Config {
                  \"https://api.meet.example.org\", or have the proxy send it",
             );
         }
+        if self.database_url().starts_with("postgres") && self.cluster.listen.is_empty() {
+            advice.push(
+                "cluster.listen is not set, so other nodes on the same Postgres cannot pass on what came to them and is this \
+                 node's: set it if there are others",
+            );
+        }
         advice
     }
 }
@@ -52,6 +58,14 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
     let files = &config.files;
     order("files.file_bytes", files.file_bytes, "files.meeting_bytes", files.meeting_bytes);
 
+    if config.cluster.advertise.is_empty()
+        && let Some(listen) = config.cluster.listen.iter().find(|listen| listen.ip().is_unspecified())
+    {
+        errors.push(ConfigError(format!(
+            "cluster.listen is {listen} ({}), which is no address that other nodes can connect to: set cluster.advertise",
+            origins.of("cluster.listen"),
+        )));
+    }
     let needed = limits.peers_per_session.saturating_mul(2);
     if limits.media_transports < needed {
         errors.push(ConfigError(format!(

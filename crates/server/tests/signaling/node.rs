@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use salon_doors::rfc3339::parse_rfc3339;
 use salon_server::config::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use serde_json::{Value, json};
@@ -33,10 +34,22 @@ impl Node {
     /// The same, with what it logs at this level.
     pub fn logging(data: &Path, level: &str, log: Stdio) -> Self {
         let level = format!("log.level={level}");
-        let settings = ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", &level];
+        Self::run(data, ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", &level], log)
+    }
+
+    /// With these settings.
+    pub fn with(data: &Path, settings: &[String]) -> Self {
+        let log = match std::env::var_os("SALON_TEST_LOG") {
+            Some(_) => Stdio::inherit(),
+            None => Stdio::null(),
+        };
+        Self::run(data, settings.iter().map(String::as_str), log)
+    }
+
+    fn run<'a>(data: &Path, settings: impl IntoIterator<Item = &'a str>, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
         command.args(["dev", "--listen=127.0.0.1:0", "--media-port=0", "--data"]).arg(data);
-        command.args(settings.map(|setting| format!("--set={setting}")));
+        command.args(settings.into_iter().map(|setting| format!("--set={setting}")));
         let mut process = command.env_clear().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = lines.find_map(|line| Some(line.unwrap().strip_prefix("salon ready http://")?.to_owned()));
@@ -49,6 +62,21 @@ impl Node {
         let at = now();
         self.process.wait().unwrap();
         at
+    }
+
+    /// Has it stand still.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Has one that stands still go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Asks the dev app; answers with status and body.

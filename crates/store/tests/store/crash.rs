@@ -49,7 +49,7 @@ on_both_engines! {
         assert_eq!(orphans.len(), SESSIONS);
         for (n, acknowledged) in acknowledged.into_iter().enumerate() {
             let session = id(&format!("s{n}"));
-            store.take_over(&session, 1, &run, NOON).await.unwrap();
+            store.take_over(&session, 1, &run, true).await.unwrap();
             let record = store.record(&session).await.unwrap().unwrap();
             assert!(record.seq >= acknowledged, "s{n}: {} < {acknowledged}", record.seq);
             let row = store.session_row(&id("a"), &session).await.unwrap().unwrap();

@@ -37,7 +37,7 @@ pub struct People {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub quality: Option<Vec<PersonQuality>>,
-    /// Another node runs the session: only that one knows who waits and how good calls are.
+    /// In a stream that was there before the session began at another node: only that one knows who waits and how good calls are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub elsewhere: Option<bool>,

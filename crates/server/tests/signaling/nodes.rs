@@ -1,0 +1,397 @@
+//! Nodes that share a Postgres, as processes of their own: whatever comes to the wrong one, and what happens to people and
+//! figures when one is killed or stands still. Without Postgres this is skipped, as the store's tests are.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use salon_doors::rest::{Who, routes};
+use salon_store::RunId;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::client::Client;
+use crate::house::{Folder, PATIENCE, Person};
+use crate::http::Call;
+use crate::node::Node;
+use crate::postgres;
+
+/// Nodes of one cluster.
+struct Cluster {
+    url: String,
+    folders: Vec<Folder>,
+    nodes: Vec<Option<Node>>,
+}
+
+impl Cluster {
+    async fn of(count: usize) -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = postgres::server().await?;
+        let name = format!("salon_cluster_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = server.admin().await.unwrap();
+        admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+        admin.close().await.unwrap();
+        let mut cluster = Self { url: server.url(&name), folders: Vec::new(), nodes: Vec::new() };
+        for at in 0..count {
+            cluster.folders.push(Folder::new());
+            cluster.nodes.push(None);
+            cluster.start(at);
+        }
+        Some(cluster)
+    }
+
+    fn start(&mut self, at: usize) {
+        let data: &Path = &self.folders[at];
+        let settings = [
+            format!("database.url={}", self.url),
+            format!("node.name=n{at}"),
+            "cluster.listen=127.0.0.1:0".to_owned(),
+            "session.grace_secs=3".to_owned(),
+        ];
+        self.nodes[at] = Some(Node::with(data, &settings));
+    }
+
+    fn node(&self, at: usize) -> &Node {
+        self.nodes[at].as_ref().expect("it runs")
+    }
+
+    fn kill(&mut self, at: usize) -> Instant {
+        self.nodes[at].take().expect("it runs").kill();
+        Instant::now()
+    }
+}
+
+fn minutes(live: &Value) -> f64 {
+    live["minutes_consumed"].as_f64().unwrap()
+}
+
+/// Asks all of these nodes until what each tells is as wanted; what was told before must not fall, and nothing but 200 and
+/// 503 is said.
+async fn until(cluster: &Cluster, nodes: &[usize], meeting: &str, told: &mut (f64, u64), wanted: impl Fn(&Value) -> bool) {
+    let began = Instant::now();
+    let path = format!("/meetings/{meeting}/active-session");
+    loop {
+        let mut all = true;
+        for at in nodes {
+            let (status, answer) = cluster.node(*at).ask("GET", &path, Value::Null).await;
+            assert!(status == 200 || status == 503, "node {at}: {status} {answer}");
+            let session = &answer["data"];
+            if status == 200 {
+                let now = (minutes(session), session["max_concurrent_participants"].as_u64().unwrap());
+                assert!(now.0 >= told.0 && now.1 >= told.1, "node {at}: {now:?} after {told:?}");
+                *told = now;
+            }
+            all &= status == 200 && wanted(session);
+        }
+        if all {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "it does not come true");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn live_is(count: u64) -> impl Fn(&Value) -> bool {
+    move |session| session["live_participants"] == count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_whose_sockets_reach_different_nodes_are_in_one_meeting() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let alice = cluster.node(0).host(&meeting, "Alice").await;
+    // Added at the other node, and the token is good at both.
+    let bob = cluster.node(1).guest(&meeting, "Bob").await;
+    let mut alice = alice.join().await;
+    let mut bob_there = bob.clone().at(&cluster.node(1).address).join().await;
+    assert_eq!(alice.roster().await.len(), 2);
+    assert_eq!(bob_there.roster().await.len(), 2);
+    // Media: the answer is that of the node that has the session.
+    bob_there.open_transport(false).await.unwrap();
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    // Removed through the node that does not have the session.
+    let kicked = json!({ "participant_ids": [bob.participant] });
+    let done = cluster.node(1).data("POST", &format!("/meetings/{meeting}/active-session/kick"), kicked).await;
+    assert_eq!(done["participants"][0]["id"], bob.participant.as_str());
+    bob_there.hung_up().await;
+    // It is noted once, by whoever did it, with who asked.
+    let noted = noted(cluster.node(0), "POST /meetings/{meeting_id}/active-session/kick").await;
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!((&noted[0]["from"], &noted[0]["outcome"]), (&"127.0.0.1".into(), &"done".into()));
+    let subject = json!({ "type": "participant", "id": bob.participant });
+    assert!(noted[0]["subjects"].as_array().unwrap().contains(&subject), "{noted:?}");
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
+    let all = cluster.node(1).data("POST", &format!("/meetings/{meeting}/active-session/kick-all"), Value::Null).await;
+    assert_eq!(all["kicked_participants_count"], 1);
+}
+
+/// What the audit log has of an action.
+async fn noted(node: &Node, action: &str) -> Vec<Value> {
+    let call = Call::new(node.address.parse().unwrap(), "GET", "/client/v4/accounts/dev/audit-log?per_page=100");
+    let said = call.header("authorization", "Bearer dev-token").send().await;
+    assert_eq!(said.status, 200);
+    let entries = said.json()["data"].as_array().unwrap().clone();
+    entries.into_iter().filter(|entry| entry["action"] == action).collect()
+}
+
+/// Every route is asked about a live session at the node that does not have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_works_at_every_node() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let mut alice = cluster.node(0).host(&meeting, "Alice").await;
+    let mut socket = alice.join().await;
+    let live = cluster.node(0).live(&meeting).await.unwrap();
+    let session = live["id"].as_str().unwrap().to_owned();
+    let zero = "00000000-0000-4000-8000-000000000000";
+    let (participant, peer) = (alice.participant.clone(), alice.peer.clone());
+    let fill = |route: &str| {
+        let part = |part: &str| match part {
+            "{account_id}" | "{app_id}" => "dev".to_owned(),
+            "{meeting_id}" => meeting.clone(),
+            "{session_id}" => session.clone(),
+            "{participant_id}" => participant.clone(),
+            "{peer_id}" => peer.clone(),
+            "{*rest}" => "x".to_owned(),
+            part if part.starts_with('{') => zero.to_owned(),
+            part => part.to_owned(),
+        };
+        route.split('/').map(part).collect::<Vec<_>>().join("/")
+    };
+    let mut asked = 0;
+    for (route, rule) in routes() {
+        // One prefix of three; and what is watched for as long as somebody wants.
+        if !(route.starts_with("/client/v4") || route.starts_with("/v2/")) || route.contains("stream") {
+            continue;
+        }
+        let path = fill(&route);
+        for (method, body) in [("GET", Value::Null), ("POST", json!({})), ("PATCH", json!({})), ("DELETE", Value::Null)] {
+            let live = format!("/client/v4/accounts/dev/realtime/kit/dev/meetings/{meeting}/active-session");
+            if ask(cluster.node(0), "GET", &live, &Value::Null, Who::App, &alice).await.0 == 404 {
+                // It was ended by one of these.
+                socket = alice.on_another_device().join().await;
+            }
+            let (there, said) = ask(cluster.node(1), method, &path, &body, rule.who, &alice).await;
+            assert!(there < 500, "{method} {path}: {there} {said}");
+            if method == "GET" {
+                assert_eq!(
+                    ask(cluster.node(0), method, &path, &body, rule.who, &alice).await.0,
+                    there,
+                    "{method} {path}: {said}"
+                );
+            }
+            if there < 300 && method == "DELETE" {
+                alice = cluster.node(0).host(&meeting, "Alice").await;
+            }
+            asked += 1;
+        }
+    }
+    drop(socket);
+    assert!(asked > 200, "{asked}");
+}
+
+/// A request of somebody who may make it.
+async fn ask(node: &Node, method: &str, path: &str, body: &Value, who: Who, person: &Person) -> (u16, String) {
+    let credential = match who {
+        Who::App | Who::Account => "Bearer dev-token".to_owned(),
+        Who::OldApp | Who::OldAppOrGuest => format!("Basic {}", BASE64_STANDARD.encode("dev:dev-token")),
+        Who::Guest => format!("Bearer {}", person.token),
+        Who::Scraper | Who::Anyone => String::new(),
+    };
+    let began = Instant::now();
+    loop {
+        let call = Call::new(node.address.parse().unwrap(), method, path).header("authorization", &credential);
+        let said = if body.is_null() { call.send().await } else { call.json(body).send().await };
+        // On a busy machine a node may miss its renewals for a moment, and says so.
+        if said.status != 503 || began.elapsed() > Duration::from_secs(10) {
+            return (said.status, String::from_utf8_lossy(&said.body).into_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_details_tell_of_sessions_on_all_nodes() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let (first, second) = (cluster.node(0).meeting(60).await, cluster.node(1).meeting(60).await);
+    let (alice, bob) = (cluster.node(0).guest(&first, "Alice").await, cluster.node(1).guest(&second, "Bob").await);
+    let _sockets = (alice.join().await, bob.clone().at(&cluster.node(1).address).join().await);
+    for at in [0, 1] {
+        let listed = cluster.node(at).data("GET", "/sessions?status=LIVE", Value::Null).await;
+        let sessions = listed["sessions"].as_array().unwrap();
+        assert_eq!(sessions.len(), 2, "{listed}");
+        for session in sessions {
+            assert_eq!(session["live_participants"], 1);
+            let id = session["id"].as_str().unwrap();
+            let shown = cluster.node(at).session(id).await;
+            assert!(minutes(&shown) >= minutes(session), "{shown} after {session}");
+            assert_eq!(cluster.node(at).peers(id).await.len(), 1);
+        }
+    }
+    // What a person's stays and a day add up to comes from both nodes, and does not fall from one to the other.
+    let (mut stays, mut day) = ([0.0, 0.0], 0.0);
+    for at in [0, 1, 0, 1] {
+        for (name, told) in ["Alice", "Bob"].iter().zip(&mut stays) {
+            let found = cluster.node(at).data("GET", &format!("/peers?custom_participant_id={name}"), Value::Null).await;
+            let stay = found["peers"][0]["duration"].as_f64().unwrap();
+            assert!(stay > *told, "{name} at node {at}: {stay} after {told}");
+            *told = stay;
+        }
+        let sums = cluster.node(at).data("GET", "/analytics/daywise", Value::Null).await["session_stats"].clone();
+        let minutes = sums["sessions_minutes_consumed"].as_f64().unwrap();
+        assert_eq!(sums["sessions_count"], 2);
+        assert!(minutes > day && minutes >= stays[0] + stays[1], "node {at}: {minutes} after {day}, with {stays:?}");
+        day = minutes;
+    }
+    // Who is deleted at the wrong node is put out at the right one.
+    cluster.node(1).data("DELETE", &format!("/meetings/{first}/participants/{}", alice.participant), Value::Null).await;
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &first, &mut told, live_is(0)).await;
+}
+
+/// A person waits before the session begins; it begins at the other node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_begins_at_two_nodes_is_one() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let people = [cluster.node(0).guest(&meeting, "Alice").await, cluster.node(0).guest(&meeting, "Bob").await];
+    let [alice, bob] = &people;
+    let bob = bob.clone().at(&cluster.node(1).address);
+    let mut early = Client::connect(&bob).await.unwrap();
+    let mut alice = alice.join().await;
+    // It may still be believed that nobody is there, until it is tried.
+    let joined = tokio::time::timeout(Duration::from_secs(5), early.join()).await;
+    if !matches!(joined, Ok(Ok(_))) {
+        // Its client comes back, as the web SDK does.
+        early = bob.join().await;
+    }
+    assert_eq!(early.roster().await.len(), 2);
+    assert_eq!(alice.roster().await.len(), 2);
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_its_node_is_killed_a_meeting_goes_on_at_another_within_seconds() {
+    let Some(mut cluster) = Cluster::of(3).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let (alice, bob) = (cluster.node(0).guest(&meeting, "Alice").await, cluster.node(0).guest(&meeting, "Bob").await);
+    let mut here = alice.join().await;
+    let mut through = bob.clone().at(&cluster.node(1).address).join().await;
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1, 2], &meeting, &mut told, live_is(2)).await;
+    let killed = cluster.kill(0);
+    until(&cluster, &[1, 2], &meeting, &mut told, |_| true).await;
+    let took = killed.elapsed();
+    println!("active-session was true again {took:?} after the kill");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    // The socket that went through another node is closed so that its client comes back; the other one broke.
+    assert_eq!(through.hung_up().await, Some(1012));
+    here.hung_up().await;
+    let mut back = bob.clone().at(&cluster.node(1).address).join().await;
+    let _also = alice.clone().at(&cluster.node(2).address).join().await;
+    assert_eq!(back.roster().await.len(), 2);
+    until(&cluster, &[1, 2], &meeting, &mut told, live_is(2)).await;
+    let took = killed.elapsed();
+    println!("both were back {took:?} after the kill");
+    // The killed node comes again and tells the same.
+    cluster.start(0);
+    until(&cluster, &[0, 1, 2], &meeting, &mut told, live_is(2)).await;
+}
+
+/// A node that stands still for a moment loses nothing; for longer, its sessions, and never do two tell of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_keeps_or_loses_its_sessions_and_nobody_is_told_two_things() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    for pause_ms in [500, 1_000, 2_000, 5_000] {
+        let meeting = cluster.node(0).meeting(60).await;
+        let alice = cluster.node(0).guest(&meeting, "Alice").await;
+        let mut alice_here = alice.join().await;
+        let mut told = (0.0, 0);
+        until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
+        let session = cluster.node(1).live(&meeting).await.unwrap()["id"].clone();
+        cluster.node(0).stop();
+        let stopped = Instant::now();
+        while stopped.elapsed() < Duration::from_millis(pause_ms) {
+            let path = format!("/meetings/{meeting}/active-session");
+            let asking = cluster.node(1);
+            let asked = tokio::time::timeout(Duration::from_millis(200), asking.ask("GET", &path, Value::Null)).await;
+            if let Ok((200, answer)) = asked {
+                let now = minutes(&answer["data"]);
+                assert!(now >= told.0, "{now} after {}", told.0);
+                told.0 = now;
+            }
+        }
+        cluster.node(0).go_on();
+        until(&cluster, &[0, 1], &meeting, &mut told, |found| found["id"] == session).await;
+        if pause_ms == 500 {
+            // Nobody noticed anything.
+            until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
+            assert_eq!(alice_here.roster().await.len(), 1);
+        } else if tokio::time::timeout(Duration::from_secs(8), alice_here.hung_up()).await.is_ok() {
+            alice_here = alice.clone().at(&cluster.node(1).address).join().await;
+        }
+        until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
+        drop(alice_here);
+    }
+}
+
+/// Postgres stops for everybody: no session moves, nobody loses the socket, and nothing that was told falls.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_store_of_some_seconds_moves_no_session() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let (alice, bob) = (cluster.node(0).guest(&meeting, "Alice").await, cluster.node(0).guest(&meeting, "Bob").await);
+    let mut here = alice.join().await;
+    let mut through = bob.clone().at(&cluster.node(1).address).join().await;
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    let mut holder = sqlx::PgConnection::connect(&cluster.url).await.unwrap();
+    // What nobody can write is as good as a store that is away.
+    holder.execute("begin; lock table nodes in access exclusive mode").await.unwrap();
+    let began = Instant::now();
+    let mut refused = 0;
+    while began.elapsed() < Duration::from_secs(4) {
+        let path = format!("/meetings/{meeting}/active-session");
+        for node in [0, 1] {
+            let asked = cluster.node(node).ask("GET", &path, Value::Null);
+            if let Ok((status, answer)) = tokio::time::timeout(Duration::from_millis(300), asked).await {
+                assert!(status == 200 || status == 503, "{status}");
+                refused += u32::from(status == 503);
+                if status == 200 {
+                    assert!(minutes(&answer["data"]) >= told.0);
+                    told.0 = minutes(&answer["data"]);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(refused > 0, "who cannot prove that it owns a session says so");
+    holder.execute("rollback").await.unwrap();
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    assert_eq!(here.roster().await.len(), 2);
+    assert_eq!(through.roster().await.len(), 2, "both sockets are the same as before");
+}
+
+/// The port for nodes is for nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_answered_nothing_on_the_port_for_nodes() {
+    let Some(cluster) = Cluster::of(1).await else { return };
+    let options = salon_store::OpenOptions { url: cluster.url.clone(), durable: false, max_connections: 2 };
+    let store = salon_store::Store::open(&options).await.unwrap();
+    let nodes = store.nodes(salon_core::Timestamp(0)).await.unwrap();
+    let address = nodes[0].address.clone().expect("it says where it is");
+    assert!(nodes[0].is_alive && nodes[0].sessions == 0, "{nodes:?}");
+    for (path, header) in [("/health", "x"), ("/health", "x-salon-cluster"), ("/internal/sessions", "x-salon-cluster")] {
+        let call = Call::new(address.parse().unwrap(), "GET", path).header(header, "00");
+        assert_eq!(call.header("x-salon-peer", "127.0.0.1:1").send().await.status, 403, "{path}");
+    }
+    // On the port for everybody the same names mean nothing.
+    let call = Call::new(cluster.node(0).address.parse().unwrap(), "POST", "/internal/sessions");
+    assert_ne!(call.header("x-salon-cluster", "00").json(&json!({ "meetings": [] })).send().await.status, 200);
+    store.register_node("n9", &RunId::new("r9"), salon_core::Timestamp(0)).await.unwrap();
+    assert_eq!(store.nodes(salon_core::Timestamp(0)).await.unwrap().len(), 2);
+}

@@ -1,0 +1,99 @@
+//! The nodes that share the database, as operators and each other see them: which live, where they are reached, how many
+//! sessions each has, what it took over last.
+//! Decides nothing: who may take what over is `ownership.rs`.
+
+use std::collections::HashSet;
+
+use salon_core::{MeetingId, Timestamp};
+
+use crate::Store;
+use crate::engine::{Db, Row, args, built};
+use crate::error::Result;
+use crate::ownership::NODE_DEAD_MS;
+use crate::run_id::RunId;
+
+/// A node, at the moment of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    pub name: String,
+    /// Where other nodes reach it, as HOST:PORT; none if they do not.
+    pub address: Option<String>,
+    /// For how long it has not renewed its row, in milliseconds.
+    pub silent_ms: i64,
+    pub is_alive: bool,
+    /// When its run began; none of one of an earlier release.
+    pub since: Option<Timestamp>,
+    /// Live sessions it owns.
+    pub sessions: u64,
+    /// When this run last took sessions of another node over, and why.
+    pub takeover: Option<(Timestamp, String)>,
+}
+
+/// Who has a live session of a meeting's family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyOwner {
+    pub node: String,
+    pub address: Option<String>,
+}
+
+impl Store {
+    /// Says where other nodes reach `run`.
+    pub async fn announce_node(&self, run: &RunId, address: &str) -> Result<()> {
+        self.db.run("update nodes set address = $2 where run = $1", args![run, address]).await.map(drop)
+    }
+
+    /// Notes that `run` took sessions of another node over.
+    pub async fn note_takeover(&self, run: &RunId, why: &str, now: Timestamp) -> Result<()> {
+        let sql = match &self.db {
+            Db::Sqlite { .. } => "update nodes set takeover = $2, takeover_ms = $3 where run = $1".to_owned(),
+            Db::Postgres(_) => {
+                format!("update nodes set takeover = $2, takeover_ms = {} where run = $1 and $3 = $3", self.db.clock(""))
+            }
+        };
+        self.db.run(built(sql), args![run, why, now]).await.map(drop)
+    }
+
+    /// All nodes that have not left in good order, by name.
+    pub async fn nodes(&self, now: Timestamp) -> Result<Vec<NodeRow>> {
+        let sql = format!(
+            "select n.name, n.address, n.since_ms, n.takeover_ms, n.takeover, {} - n.seen_ms as silent_ms, \
+             (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run) as sessions \
+             from nodes n where $1 = $1 order by n.name",
+            self.db.clock("$1")
+        );
+        let read = |row: &Row| {
+            let silent_ms = row.int("silent_ms")?.max(0);
+            Ok(NodeRow {
+                name: row.text("name")?,
+                address: row.text_or_null("address")?,
+                silent_ms,
+                is_alive: silent_ms <= NODE_DEAD_MS,
+                since: row.time_or_null("since_ms")?,
+                sessions: row.count("sessions")?,
+                takeover: row.time_or_null("takeover_ms")?.zip(row.text_or_null("takeover")?),
+            })
+        };
+        self.db.all(built(sql), args![now]).await?.iter().map(read).collect()
+    }
+
+    /// The names of the nodes that live.
+    pub async fn living_nodes(&self, now: Timestamp) -> Result<HashSet<String>> {
+        let sql = format!("select name from nodes where $1 = $1 and seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock("$1"));
+        self.db.all(built(sql), args![now]).await?.iter().map(|row| row.text("name")).collect()
+    }
+
+    /// The living node that has a live session of another meeting of this one's family, that of its parent before others.
+    pub async fn family_owner(&self, meeting: &MeetingId) -> Result<Option<FamilyOwner>> {
+        let sql = format!(
+            "select n.name, n.address from sessions s join nodes n on n.name = s.owner_node \
+             join meetings m on m.id = s.meeting_id \
+             join (select coalesce(parent_id, id) as head from meetings where id = $1) f \
+             on (m.id = f.head or m.parent_id = f.head) \
+             where s.ended_ms is null and s.meeting_id <> $1 and n.seen_ms >= {} - {NODE_DEAD_MS} \
+             order by case when m.id = f.head then 0 else 1 end, s.created_ms, s.id limit 1",
+            self.db.clock("n.seen_ms")
+        );
+        let read = |row: &Row| Ok(FamilyOwner { node: row.text("name")?, address: row.text_or_null("address")? });
+        self.db.one(built(sql), args![meeting]).await?.as_ref().map(read).transpose()
+    }
+}
