@@ -16,10 +16,13 @@ export class Watch {
   #running;
   #answers = [];
   #wrong = null;
+  #isOneOfMany;
 
-  constructor(api, meeting) {
+  /** `isOneOfMany`: of a server that shares its meetings with others, and may say that it cannot vouch for them at this moment. */
+  constructor(api, meeting, { isOneOfMany = false } = {}) {
     this.#api = api;
     this.#meeting = meeting;
+    this.#isOneOfMany = isOneOfMany;
     this.#running = this.#run();
   }
 
@@ -86,7 +89,8 @@ export class Watch {
         this.#check({ at: performance.now(), asked, answer });
       } catch (error) {
         // A server that is down answers nothing; one that is up must not fail.
-        if (error instanceof assert.AssertionError || error.status >= 500) this.#wrong ??= error;
+        const fails = error.status >= 500 && !(error.status === 503 && this.#isOneOfMany);
+        if (error instanceof assert.AssertionError || fails) this.#wrong ??= error;
       }
       await after(POLL_MS);
     }

@@ -44,9 +44,9 @@ export class Stage {
     return stage;
   }
 
-  /** Watches what active-session says of a meeting from now on. */
-  watches(meeting) {
-    const watch = new Watch(this.api, meeting);
+  /** Watches what active-session says of a meeting from now on; of another server, if its API is given, and as `Watch` can. */
+  watches(meeting, { api = this.api, ...options } = {}) {
+    const watch = new Watch(api, meeting, options);
     this.#watches.push(watch);
     return watch;
   }
