@@ -274,8 +274,13 @@ async fn of_two_uploads_at_once_one_counts() {
     let ada = sender(&app, "group_call_participant").await;
     let (upload, file) = ada.links(&app, "a.txt").await;
     let mut slow = TcpStream::connect(app.running.addr).await.expect("the node accepts");
-    let head = format!("PUT {upload} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\nsl");
-    slow.write_all(head.as_bytes()).await.expect("half of it");
+    let head = "connection: close\r\nexpect: 100-continue\r\ncontent-length: 4";
+    slow.write_all(format!("PUT {upload} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n").as_bytes()).await.expect("its head");
+    // It has a place when its body is asked for.
+    let mut asked = [0; 25];
+    slow.read_exact(&mut asked).await.expect("its body is wanted");
+    assert_eq!(asked.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n");
+    slow.write_all(b"sl").await.expect("half of it");
     put(&app, &upload, "text/plain", b"fast").send().await.expect(200);
     slow.write_all(b"ow").await.expect("the other half");
     let mut answer = String::new();
