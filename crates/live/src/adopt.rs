@@ -240,8 +240,9 @@ impl Opener {
         let published = record.peers.values().filter(|peer| peer.is_present() && !peer.tracks.is_empty());
         // Their media connections died with the server that had them, or were taken down with the task.
         let cut_off_at = goes_on.seen.plus_ms(-goes_on.ahead_ms);
-        self.node.outlets.media.cut_off(&facts.meeting, published.map(|peer| peer.who.peer.clone()).collect(), cut_off_at);
         let outage_ms = now.since(cut_off_at);
+        let published = published.map(|peer| peer.who.peer.clone()).collect();
+        self.node.outlets.media.cut_off(&facts.meeting, published, Duration::from_millis(outage_ms.max(0) as u64));
         tracing::info!(meeting.id = %facts.meeting, session.id = %session, from = row.owner_node, outage_ms, "going on with a session");
         if row.owner_node != self.node.name {
             self.node.figures.took_over();

@@ -1,10 +1,11 @@
 //! All that a session's task knows of the world outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use salon_core::session::{Media, MeetingFacts, Message};
-use salon_core::{MeetingId, PeerId, RecordingId, Timestamp, TrackId};
+use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
 
 /// Where what a session decides goes.
 #[derive(Clone)]
@@ -26,6 +27,6 @@ pub trait Orders: Send + Sync {
     fn take_down(&self, meeting: &MeetingId);
     /// The tracks of a meeting whose media come in, also those of a run before that this one goes on with.
     fn flowing(&self, meeting: &MeetingId) -> Vec<TrackId>;
-    /// These peers published on connections that died at `at`.
-    fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, at: Timestamp);
+    /// These peers published on connections that died so long ago.
+    fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, ago: Duration);
 }

@@ -4,6 +4,7 @@
 //! Next: `owners.rs`.
 
 pub mod cap;
+mod cut_off;
 mod listen;
 mod news;
 mod owners;

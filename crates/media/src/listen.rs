@@ -17,6 +17,7 @@ pub async fn evict_overdue(owners: Arc<Owners>, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVICT_EVERY);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         owners.sfu.evict_overdue();
+        owners.forget_cut_off();
     }
 }
 
@@ -31,6 +32,7 @@ pub async fn listen(owners: Arc<Owners>, mut events: mpsc::Receiver<Event>, stop
             }
             Event::AudioLevel { producer, speaking: true, .. } => owners.speaks(&producer),
             Event::AudioLevel { .. } => {}
+            Event::Refused { tag, role } => owners.refused(tag, role),
         }
     }
 }

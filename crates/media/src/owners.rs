@@ -6,20 +6,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use salon_core::{MeetingId, ParticipantId, PeerId, Timestamp, TrackId};
-use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, Sfu, TransportId};
-use tokio::sync::mpsc;
+use salon_core::{MeetingId, ParticipantId, PeerId, TrackId};
+use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, Sfu, Tag, TransportId};
+use tokio::sync::{mpsc, watch};
 
+use crate::cut_off::CutOff;
 use crate::news::News;
 use crate::tries::{Outlook, Tries};
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
 const MAX_TRANSPORTS_PER_PEER: usize = 8;
-
-/// How long it takes clients to replace connections after their server died: browsers notice 5 to 8 s after the last
-/// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
-/// Lower risks what `cut_off_until` prevents, higher keeps people apart longer.
-const REPLACED_AFTER_MS: i64 = 11_500;
 
 /// News that may wait to be told. When there are more whoever has to tell of a lost track waits.
 const NEWS: usize = 1_024;
@@ -30,8 +26,7 @@ pub struct Owners {
     news: mpsc::Sender<News>,
     peers: Mutex<Peers>,
     tracks: Mutex<HashMap<ProducerId, Source>>,
-    /// Peers whose connections died with a server that said no goodbye, and when.
-    cut_off: Mutex<HashMap<(MeetingId, PeerId), Timestamp>>,
+    cut_off: Mutex<CutOff>,
     tries: Mutex<Tries>,
 }
 
@@ -103,23 +98,41 @@ impl Owners {
         of_it.filter_map(|(producer, _)| TrackId::parse(producer.as_str()).ok()).collect()
     }
 
-    /// These peers published on connections that died at `at` with the server that had them.
-    pub fn cut_off(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, at: Timestamp) {
+    /// These peers published on connections that died so long ago with the server that had them.
+    pub fn cut_off(&self, meeting: &MeetingId, peers: impl IntoIterator<Item = PeerId>, ago: Duration) {
         // Whoever has its connections still was not cut off.
         let peers = peers.into_iter().filter(|peer| self.own(meeting, peer, Role::Send, None).is_none());
         let peers: Vec<PeerId> = peers.collect();
-        let mut cut_off = self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        cut_off.retain(|_, before| before.plus_ms(REPLACED_AFTER_MS) > at);
-        cut_off.extend(peers.into_iter().map(|peer| ((meeting.clone(), peer), at)));
+        let now = Instant::now();
+        let mut clients = self.clients();
+        for peer in peers {
+            clients.died(now, tag(meeting, &peer), now.checked_sub(ago).unwrap_or(now));
+        }
     }
 
-    /// Until when the client of this peer may take dead connections for alive, or be busy with replacing them.
-    ///
-    /// A client that is let back in before that publishes on dead ones, fails, and switches its microphone and camera
-    /// off for good; one that has replaced them goes on with the new ones (seen in web SDK 2.0.2).
-    pub fn cut_off_until(&self, meeting: &MeetingId, peer: &PeerId, now: Timestamp) -> Option<Timestamp> {
-        let cut_off = self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        cut_off.get(&(meeting.clone(), peer.clone())).map(|at| at.plus_ms(REPLACED_AFTER_MS)).filter(|until| *until > now)
+    /// Until when the client of this peer may take dead connections for alive, or be busy with replacing them, as far as is
+    /// known: a client that is let back in before that goes wrong. None if it may come in.
+    pub fn cut_off_until(&self, meeting: &MeetingId, peer: &PeerId) -> Option<watch::Receiver<Instant>> {
+        self.clients().until(Instant::now(), tag(meeting, peer))
+    }
+
+    /// Whether the client of this peer may have replaced its connections before it was let back in.
+    pub fn was_cut_off(&self, meeting: &MeetingId, peer: &PeerId) -> bool {
+        self.clients().is_recent(Instant::now(), tag(meeting, peer))
+    }
+
+    /// A client of an earlier run gives a connection up.
+    pub(crate) fn refused(&self, tag: Tag, role: Role) {
+        self.clients().refused(Instant::now(), tag, role);
+    }
+
+    /// Those who are back by now need no more be known.
+    pub(crate) fn forget_cut_off(&self) {
+        self.clients().forget_old(Instant::now());
+    }
+
+    fn clients(&self) -> MutexGuard<'_, CutOff> {
+        self.cut_off.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn peers(&self) -> MutexGuard<'_, Peers> {
@@ -160,7 +173,8 @@ impl Owners {
     pub async fn open(&self, wanted: Wanted<'_>, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
         let Wanted { meeting, peer, participant, inside } = wanted;
         let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
-        let guest = Guest { owner: OwnerId::from(participant.as_str()), inside, note: peer.to_string() };
+        let owner = OwnerId::from(participant.as_str());
+        let guest = Guest { owner, inside, note: peer.to_string(), tag: tag(meeting, peer) };
         // Noted before it is there: it may be gone before its answer is here.
         self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push((transport.clone(), role));
         let opened = self.sfu.open_transport(&guest, RoomId::from(meeting.as_str()), transport.clone(), role, offer).await;
@@ -345,26 +359,14 @@ impl Owners {
     }
 }
 
+/// What connections of this peer are known by in a later run.
+fn tag(meeting: &MeetingId, peer: &PeerId) -> Tag {
+    Tag::of(&[meeting.as_str(), peer.as_str()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn who_was_cut_off_by_a_crash_comes_back_when_its_client_has_noticed() {
-        let (sfu, _events) =
-            salon_sfu::start(salon_sfu::Config { bind: "127.0.0.1:0".parse().unwrap(), ..salon_sfu::Config::default() }).unwrap();
-        let (media, _news) = Owners::new(sfu);
-        let (meeting, ada, bob) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap(), PeerId::parse("bob").unwrap());
-        let crash = Timestamp(1_000_000);
-        media.cut_off(&meeting, [ada.clone()], crash);
-        let until = crash.plus_ms(REPLACED_AFTER_MS);
-        assert_eq!(media.cut_off_until(&meeting, &ada, crash.plus_ms(3_000)), Some(until));
-        assert_eq!(media.cut_off_until(&meeting, &ada, until), None, "by then it has noticed");
-        assert_eq!(media.cut_off_until(&meeting, &bob, crash), None, "who published nothing has nothing to lose");
-        media.cut_off(&meeting, [bob.clone()], until);
-        assert_eq!(media.cut_off.lock().unwrap().len(), 1, "what is over is forgotten");
-        media.sfu.stop().await;
-    }
 
     #[tokio::test]
     async fn of_a_meeting_nothing_is_left_when_its_people_are_gone() {

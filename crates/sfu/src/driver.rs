@@ -500,7 +500,7 @@ impl Shard {
     }
 
     fn tell(&mut self, event: Event) {
-        let harmless = matches!(event, Event::AudioLevel { .. });
+        let harmless = matches!(event, Event::AudioLevel { .. } | Event::Refused { .. });
         if harmless && (!self.waiting.is_empty() || self.events.capacity() < EVENT_QUEUE / 2) {
             self.engine.counters.dropped(DropReason::EventQueueFull);
             return;
@@ -558,7 +558,7 @@ mod tests {
 
     /// Somebody of that name who is in the meeting.
     pub fn someone(name: &str) -> Guest {
-        Guest { owner: name.into(), inside: true, note: String::new() }
+        Guest { owner: name.into(), inside: true, note: String::new(), tag: crate::Tag::default() }
     }
 
     #[tokio::test]
@@ -583,7 +583,7 @@ mod tests {
         let limits = Limits { outside_per_owner: 1, outside_for: Duration::ZERO, ..Limits::default() };
         let (sfu, mut events) = start(Config { limits, ..Config::new(SocketAddr::from(([127, 0, 0, 1], 0))) }).expect("started");
         let open = async |name: &str, owner: &str, inside: bool| {
-            let guest = Guest { owner: owner.into(), inside, note: String::new() };
+            let guest = Guest { owner: owner.into(), inside, note: String::new(), tag: crate::Tag::default() };
             sfu.open_transport(&guest, "r".into(), name.into(), Role::Send, OFFER.into()).await
         };
         let evicted =
@@ -593,7 +593,7 @@ mod tests {
         open("m2", "mallory", false).await.expect("an answer");
         assert_eq!(events.recv().await, evicted("m1"));
         assert_eq!(sfu.snapshot().await.transports, 2);
-        let bob = Guest { owner: "bob".into(), inside: true, note: String::new() };
+        let bob = Guest { owner: "bob".into(), inside: true, note: String::new(), tag: crate::Tag::default() };
         let bad = sfu.open_transport(&bob, "r".into(), "b1".into(), Role::Send, "no SDP".into()).await;
         assert!(matches!(bad, Err(Error::BadSdp(_))));
         sfu.evict_overdue();

@@ -60,7 +60,7 @@ use str0m::net::DatagramSend;
 use self::address::Address;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
-use self::farewell::Farewell;
+use self::farewell::{Farewell, Mark};
 use self::hungry::Hungry;
 use self::identity::Identity;
 use self::intake::{Rates, Verified};
@@ -314,7 +314,12 @@ impl Engine {
                 self.counters.dropped(DropReason::Unverified);
             } else {
                 match self.identity.farewell.refuse(name, datagram) {
-                    Some(refusal) => self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() }),
+                    Some(refusal) => {
+                        self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() });
+                        if let Some(Mark { role, tag }) = Mark::in_name(name).filter(|_| demux::is_of_libwebrtc(datagram)) {
+                            self.outputs.push_back(Output::Event(Event::Refused { tag, role }));
+                        }
+                    }
                     None => self.counters.dropped(DropReason::Stranger),
                 }
             }

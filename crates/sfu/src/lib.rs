@@ -18,6 +18,7 @@ pub mod inside;
 mod limits;
 mod quality;
 mod sdp;
+mod tag;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub use quality::{
     Because, ConsumerQuality, Goes, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason, Spread, VoiceQuality,
 };
 pub use sdp::Kind;
+pub use tag::Tag;
 
 /// How to start.
 #[derive(Clone, Debug)]
@@ -117,6 +119,8 @@ pub struct Guest {
     pub owner: OwnerId,
     /// Whether it is in the meeting already. Those who are not get few transports, and not for long.
     pub inside: bool,
+    /// Whose transports they are, for a later run.
+    pub tag: Tag,
     /// What the server wants to know of its transports when another run goes on with them.
     pub note: String,
 }
@@ -208,6 +212,14 @@ pub enum Event {
         transport: TransportId,
         /// Why.
         reason: CloseReason,
+    },
+    /// A client's check for a transport of an earlier run, or one that has ended, was refused: it gives that up. Not told of
+    /// clients that do not believe it. Dropped and counted when the server does not keep up.
+    Refused {
+        /// Whose it was.
+        tag: Tag,
+        /// Which way.
+        role: Role,
     },
     /// How loud a producer is: at most every 200 ms while it speaks, and once when it stops. Dropped and counted when
     /// the server does not keep up.

@@ -19,7 +19,7 @@ impl Session {
     pub fn may_publish(&self, caller: &PeerId, kind: TrackKind, screen_share: bool) -> Result<(), Refusal> {
         self.may_send(caller, kind, screen_share)?;
         if screen_share && kind == TrackKind::Video {
-            // The share of somebody whose connection broke gives way, also a moment after, and so does an earlier one of their own.
+            // The share of somebody whose connection broke gives way until it goes on, and so does an earlier one of their own.
             let connected = self.live().into_iter().flat_map(Record::present).filter(|peer| peer.is_connected());
             let others = connected.filter(|peer| peer.who.peer != *caller);
             let stays = |peer: &crate::record::Peer, track: &Track| !self.leftovers.has(&peer.who.peer, &track.id);

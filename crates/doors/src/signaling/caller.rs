@@ -9,6 +9,7 @@ use salon_core::{AppId, MeetingId, ParticipantId, PeerId, Session, Timestamp};
 use salon_media::Owners;
 use salon_store::Store;
 use salon_store::acting::{self, Acting, By, Outcome};
+use tokio::sync::watch;
 
 use crate::flows::travel::Travel;
 use crate::signaling::trouble::Trouble;
@@ -62,8 +63,8 @@ pub enum Answer {
     None,
     /// The event of the request, with this payload.
     Payload(Bytes),
-    /// The same, but not before then; other requests are dealt with meanwhile.
-    Later(Instant, Bytes),
+    /// The same, but not before the moment that is shown, which may change; other requests are dealt with meanwhile.
+    Later(watch::Receiver<Instant>, Bytes),
     /// Another event with the request's id, with this payload.
     Under(u32, Bytes),
     /// The event of the request, with this payload; and this happens once that is said and the client asks for nothing

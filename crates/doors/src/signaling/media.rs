@@ -125,7 +125,7 @@ pub async fn produce(caller: &Caller, request: edge::ProducerCreateRequest) -> R
     };
     let screen_share = request.screen_share;
     let peer = caller.peer.clone();
-    let was_cut_off = caller.media.cut_off_until(&caller.meeting, &caller.peer, caller.clock.now()).is_some();
+    let was_cut_off = caller.media.was_cut_off(&caller.meeting, &caller.peer);
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref());
     let offer = description(request.description);
     let is_sound = transport.is_ok() && offer.is_ok();

@@ -81,9 +81,9 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
         Entered::Waiting(peer) => answer(&people::peer_info(&peer)),
         // It is in; its client learns so when it will not publish into the void.
-        Entered::Joined(peer) => match caller.media.cut_off_until(&caller.meeting, &caller.peer, caller.clock.now()) {
+        Entered::Joined(peer) => match caller.media.cut_off_until(&caller.meeting, &caller.peer) {
             None => answer(&people::peer_info(&peer)),
-            Some(until) => Ok(Answer::Later(caller.clock.instant(until), people::peer_info(&peer).encode_to_vec().into())),
+            Some(until) => Ok(Answer::Later(until, people::peer_info(&peer).encode_to_vec().into())),
         },
     }
 }

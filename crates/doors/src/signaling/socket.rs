@@ -341,6 +341,27 @@ async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>)
     let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
 }
 
+/// Waits until one of these answers has to go out; for ever if there is none.
+async fn due(held_back: &mut [(watch::Receiver<Instant>, Bytes)]) {
+    loop {
+        let Some(at) = held_back.iter_mut().map(|(at, _)| *at.borrow_and_update()).min() else {
+            return std::future::pending().await;
+        };
+        let changes = held_back.iter_mut().map(|(at, _)| {
+            Box::pin(async {
+                if at.changed().await.is_err() {
+                    // Nothing will be known any more.
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        tokio::select! {
+            () = tokio::time::sleep_until(at.into()) => return,
+            _ = futures_util::future::select_all(changes) => {}
+        }
+    }
+}
+
 /// Until a client has asked for nothing for so long, or for five times as long if it goes on.
 async fn quiet_for(span: Duration, answered: watch::Receiver<tokio::time::Instant>) {
     let began = tokio::time::Instant::now();
@@ -373,8 +394,8 @@ struct Line<'a> {
     heard: Instant,
     /// When a client that was removed is closed, unless it closes by itself.
     hangup: Option<tokio::time::Instant>,
-    /// Answers that wait, and when each goes out; at most [`HELD_BACK`].
-    held_back: Vec<(tokio::time::Instant, Bytes)>,
+    /// Answers that wait, and when each goes out, as far as is known; at most [`HELD_BACK`].
+    held_back: Vec<(watch::Receiver<Instant>, Bytes)>,
     /// When the last request was dealt with.
     answered: watch::Sender<tokio::time::Instant>,
     /// Its join is complete, as far as it is up to us. A client whose socket ends before does not come back by itself (read
@@ -392,7 +413,6 @@ impl Line<'_> {
             let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
             let hangup_at = self.hangup.unwrap_or(never);
             let look_at = self.look_at.unwrap_or(never);
-            let answer_at = self.held_back.iter().map(|(at, _)| *at).min().unwrap_or(never);
             let end = tokio::select! {
                 () = self.porch.stop.cancelled() => Some(End::because(close_code::RESTART, "the server restarts")),
                 push = waiting.recv() => match push {
@@ -418,7 +438,7 @@ impl Line<'_> {
                         self.send(Message::Text("2".into())).await
                     }
                 }
-                () = tokio::time::sleep_until(answer_at) => self.say_first_held_back().await,
+                () = due(&mut self.held_back) => self.say_first_held_back().await,
                 () = tokio::time::sleep_until(look_at) => self.look_after_media().await,
                 () = tokio::time::sleep_until(hangup_at) => Some(End::REMOVED),
             };
@@ -501,7 +521,7 @@ impl Line<'_> {
     }
 
     async fn say_first_held_back(&mut self) -> Option<End> {
-        let (first, _) = self.held_back.iter().enumerate().min_by_key(|(_, (at, _))| *at)?;
+        let (first, _) = self.held_back.iter().enumerate().min_by_key(|(_, (at, _))| *at.borrow())?;
         let (_, frame) = self.held_back.swap_remove(first);
         self.send(Message::Binary(frame)).await
     }
@@ -511,7 +531,7 @@ impl Line<'_> {
             Ok(Answer::None) => None,
             Ok(Answer::Payload(payload)) => self.send(Message::Binary(frame::envelope(event, id, payload))).await,
             Ok(Answer::Later(at, payload)) => {
-                self.held_back.push((at.into(), frame::envelope(event, id, payload)));
+                self.held_back.push((at, frame::envelope(event, id, payload)));
                 if self.held_back.len() > HELD_BACK { self.say_first_held_back().await } else { None }
             }
             Ok(Answer::Then { payload, after, act }) => {

@@ -1,9 +1,10 @@
 //! Joins live sessions and media, which have not heard of each other: orders go one way, news the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId, Timestamp, TrackId};
+use salon_core::{MeetingId, PeerId, TrackId};
 use salon_live::{Hub, Orders};
 use salon_media::{News, Owners};
 use salon_sfu::ProducerId;
@@ -36,8 +37,8 @@ impl Orders for Media {
         self.0.tracks_in(meeting)
     }
 
-    fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, at: Timestamp) {
-        self.0.cut_off(meeting, peers, at);
+    fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, ago: Duration) {
+        self.0.cut_off(meeting, peers, ago);
     }
 }
 

@@ -17,6 +17,7 @@ use super::directory::{Directory, Place};
 use super::health::{Health, Pulse};
 use super::tcp::lobby::Lobby;
 use crate::counters::{Snapshot, TcpEnd};
+use crate::engine::farewell::Mark;
 use crate::engine::{Gone, demux};
 use crate::limits::COMMAND_RESERVE;
 use crate::quality::{LineQuality, QualityTotals};
@@ -67,8 +68,9 @@ impl Sfu {
         going.into_iter().for_each(|gone| self.evict(gone));
         let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
         let Guest { owner, note, .. } = guest.clone();
+        let mark = Mark { role, tag: guest.tag };
         let open = move |desk: Desk<'_>| {
-            let answer = desk.engine.open_transport(desk.now, room, transport.clone(), role, &offer)?;
+            let answer = desk.engine.open_transport(desk.now, room, transport.clone(), mark, &offer)?;
             desk.engine.note_guest(&transport, owner.as_str(), &note);
             Ok(answer)
         };

@@ -149,8 +149,12 @@ mod tests {
 
         /// `who` is an owner, in capitals if it is in the meeting. Returns who went, or nothing if there was no seat.
         fn enter(&mut self, transport: &str, who: &str, room: &str) -> Option<Vec<String>> {
-            let guest =
-                Guest { owner: who.to_lowercase().into(), inside: who.chars().all(char::is_uppercase), note: String::new() };
+            let guest = Guest {
+                owner: who.to_lowercase().into(),
+                inside: who.chars().all(char::is_uppercase),
+                note: String::new(),
+                tag: crate::Tag::default(),
+            };
             let went = self.seats.enter(self.now, &self.limits, &transport.into(), &room.into(), &guest).ok()?;
             Some(went.iter().map(|transport| transport.to_string()).collect())
         }

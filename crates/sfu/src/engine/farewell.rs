@@ -8,9 +8,38 @@ use str0m::IceCreds;
 
 use super::demux;
 use super::stun::{BINDING_ERROR, BINDING_REQUEST, ERROR_CODE, HEADER, attribute, key, seal, verify};
+use crate::{Role, Tag};
 
 /// Forbidden. Chromium gives a candidate pair up at once on any code but 401, 420, 487 and 500 (read in libwebrtc).
 const FORBIDDEN: [u8; 4] = [0, 0, 4, 3];
+
+/// What a name tells a later run: whose transport it is of, and which way that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub role: Role,
+    pub tag: Tag,
+}
+
+/// What it begins with: the rest of a name has none.
+const MARK: char = '+';
+
+impl Mark {
+    /// What stands in a name, if it has one: those of earlier versions do not.
+    pub(crate) fn in_name(name: &str) -> Option<Self> {
+        // The first letter may be any.
+        let (_, mark) = name.get(1..)?.split_once(MARK)?;
+        let role = if mark.starts_with('s') { Role::Send } else { Role::Receive };
+        let tag = Tag::read(mark.strip_prefix(['s', 'r'])?)?;
+        Some(Self { role, tag })
+    }
+}
+
+impl From<Role> for Mark {
+    /// Of nobody in particular.
+    fn from(role: Role) -> Self {
+        Self { role, tag: Tag::default() }
+    }
+}
 
 /// Gives out ICE credentials, and recognises its own.
 #[derive(Debug)]
@@ -30,9 +59,10 @@ impl Farewell {
         self.letter = demux::letter_of(thread);
     }
 
-    /// A random name with the password that belongs to it.
-    pub(crate) fn credentials(&self) -> IceCreds {
-        let ufrag = format!("{}{}", self.letter, IceCreds::new().ufrag);
+    /// A random name with this mark, and the password that belongs to it.
+    pub(crate) fn credentials(&self, mark: Mark) -> IceCreds {
+        let way = if mark.role == Role::Send { 's' } else { 'r' };
+        let ufrag = format!("{}{}{MARK}{way}{}", self.letter, IceCreds::new().ufrag, mark.tag);
         IceCreds { pass: self.password(&ufrag), ufrag }
     }
 
@@ -111,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_client_of_an_earlier_run_is_refused_in_words_it_believes() {
-        let before = Farewell::new(&[7; 32]).credentials();
+        let before = Farewell::new(&[7; 32]).credentials(Role::Send.into());
         let now = Farewell::new(&[7; 32]);
         let check = check(&before.ufrag, &before.pass);
         let refusal = now.refuse(&before.ufrag, &check).expect("it is one of ours");
@@ -127,9 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_tells_whose_transport_it_is_of() {
+        let mut farewell = Farewell::new(&[7; 32]);
+        for role in [Role::Send, Role::Receive] {
+            for thread in 0..64 {
+                farewell.give_out_for(thread);
+                let mark = Mark { role, tag: Tag::of(&["ada"]) };
+                assert_eq!(Mark::in_name(&farewell.credentials(mark).ufrag), Some(mark));
+            }
+        }
+        for other in ["", "+", "A", "Aabcdefghijklmnop", "++s", "Aabc+x0000000000000000", "Aabc+s000000000000000g", "ä+s"] {
+            assert_eq!(Mark::in_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn strangers_get_no_answer() {
         let farewell = Farewell::new(&[7; 32]);
-        let ours = farewell.credentials();
+        let ours = farewell.credentials(Role::Send.into());
         let good = check(&ours.ufrag, &ours.pass);
         assert_eq!(farewell.refuse(&ours.ufrag, &check(&ours.ufrag, "a guess")), None);
         assert_eq!(Farewell::new(&[8; 32]).refuse(&ours.ufrag, &good), None, "another server's client");
@@ -147,7 +192,7 @@ mod tests {
 
     #[test]
     fn names_and_passwords_are_long_enough() {
-        let credentials = Farewell::new(&[7; 32]).credentials();
+        let credentials = Farewell::new(&[7; 32]).credentials(Role::Send.into());
         assert!(credentials.ufrag.len() >= 4);
         assert_eq!(credentials.pass.len(), 32);
     }

@@ -9,6 +9,7 @@ use str0m::media::{Mid, Rid};
 
 use super::consumer::Consumer;
 use super::crossing::Crossing;
+use super::farewell::Mark;
 use super::key::{Key, ProducerKey};
 use super::lines::Change;
 use super::producer::{Origin, Producer};
@@ -24,7 +25,7 @@ impl Engine {
         now: Instant,
         room: RoomId,
         id: TransportId,
-        role: Role,
+        mark: impl Into<Mark>,
         offer: &str,
     ) -> Result<String, Error> {
         if self.transports.key_of(&id).is_some() {
@@ -32,7 +33,7 @@ impl Engine {
         }
         let offer = sdp::parse(offer)?;
         let key = Key(self.next_key());
-        let (transport, answer) = Transport::open(now, key.0, &self.identity, id, room.clone(), role, &offer)?;
+        let (transport, answer) = Transport::open(now, key.0, &self.identity, id, room.clone(), mark.into(), &offer)?;
         self.demux.add(key, transport.name().to_owned());
         self.rooms.enter(&room, key);
         self.transports.add(key, transport);

@@ -24,6 +24,7 @@ use self::publishing::Publishing;
 use self::subscribing::Subscribing;
 use super::address::Address;
 use super::egress::Egress;
+use super::farewell::Mark;
 use super::identity::Identity;
 use super::intake::Intake;
 use super::lines::{Change, Sending};
@@ -66,13 +67,15 @@ impl Transport {
         identity: &Identity,
         id: TransportId,
         room: RoomId,
-        role: Role,
+        mark: Mark,
         offer: &Remote,
     ) -> Result<(Self, String), Error> {
         trap::spring("open");
+        let role = mark.role;
         let mut negotiation = Negotiation::open(session, role, offer)?;
         let acknowledge = negotiation.acknowledges();
-        let mut connection = Connection::open(now, identity, &offer.credentials, negotiation.lines(), acknowledge)?;
+        let ours = identity.farewell.credentials(mark);
+        let mut connection = Connection::open(now, identity, ours, &offer.credentials, negotiation.lines(), acknowledge)?;
         negotiation.taken().for_each(|(mid, kind)| connection.declare(mid, kind));
         let ours = connection.ours();
         let answer = negotiation.write_answer(&ours, &identity.candidates);

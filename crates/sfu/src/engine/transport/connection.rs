@@ -85,15 +85,17 @@ pub(crate) struct Ours {
 }
 
 impl Connection {
-    /// For the client that wrote these credentials. With `acknowledge` it is told when each of its packets arrived.
+    /// For the client that wrote these credentials, under these of ours. With `acknowledge` it is told when each of its
+    /// packets arrived.
     pub(crate) fn open(
         now: Instant,
         identity: &Identity,
+        ours: IceCreds,
         credentials: &Credentials,
         lines: &Lines,
         acknowledge: bool,
     ) -> Result<Self, Error> {
-        Self::make(now, identity, identity.farewell.credentials(), None, credentials, lines, acknowledge)
+        Self::make(now, identity, ours, None, credentials, lines, acknowledge)
     }
 
     /// Goes on with a connection that another process had under this name, with these keys. Its client notices nothing.

@@ -1,0 +1,167 @@
+//! Connections that died with the server that had them: until when their clients must not be let back in.
+//! A client that is let back in while it takes dead connections for alive publishes on them, fails, and switches its
+//! microphone and camera off for good; one that has replaced them goes on with the new ones (seen in web SDK 2.0.2).
+//! Pure: takes moments. Invariant: what is known only ever makes the wait shorter than that of those nothing is known of.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use salon_sfu::{Role, Tag};
+use tokio::sync::watch;
+
+/// How long it takes clients to replace connections that died and were not refused, or which do not believe it: browsers notice 5 to 8 s after the last
+/// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
+/// Lower risks what this is for, higher keeps people apart longer.
+const REPLACED_AFTER: Duration = Duration::from_millis(11_500);
+
+/// The same from the moment at which the last of its connections was refused: the browser believes that at once, the client
+/// waits 2 s (seen in web SDK 2.0.2).
+const REPLACED_AFTER_REFUSAL: Duration = Duration::from_millis(2_300);
+
+/// Clients that are known of at once. More come back as those nothing is known of.
+const CLIENTS: usize = 65_536;
+
+#[derive(Debug, Default)]
+pub(crate) struct CutOff {
+    clients: HashMap<Tag, Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    /// When its connections died, once that is known.
+    died: Option<Instant>,
+    /// When a check of its sending, and of its receiving connection was refused last.
+    refused: [Option<Instant>; 2],
+    until: watch::Sender<Instant>,
+}
+
+impl Client {
+    /// When it has replaced its connections, as far as is known: both, as it makes one each way and looks at both.
+    fn replaced_at(&self) -> Option<Instant> {
+        let slowly = self.died? + REPLACED_AFTER;
+        let [Some(sending), Some(receiving)] = self.refused else { return Some(slowly) };
+        Some(slowly.min(sending.max(receiving) + REPLACED_AFTER_REFUSAL))
+    }
+
+    fn heard_of(&self) -> Option<Instant> {
+        self.died.into_iter().chain(self.refused.into_iter().flatten()).max()
+    }
+}
+
+impl CutOff {
+    /// This client published on connections that died at `at`.
+    pub(crate) fn died(&mut self, now: Instant, tag: Tag, at: Instant) {
+        self.note(now, tag, |client| client.died = Some(at));
+    }
+
+    /// A check of this client was refused, for a connection that nobody knows any more.
+    pub(crate) fn refused(&mut self, now: Instant, tag: Tag, role: Role) {
+        self.note(now, tag, |client| client.refused[usize::from(role == Role::Receive)] = Some(now));
+    }
+
+    fn note(&mut self, now: Instant, tag: Tag, note: impl FnOnce(&mut Client)) {
+        if self.clients.len() >= CLIENTS && !self.clients.contains_key(&tag) {
+            self.forget_old(now);
+            if self.clients.len() >= CLIENTS {
+                return;
+            }
+        }
+        let new = || Client { died: None, refused: [None; 2], until: watch::Sender::new(now) };
+        let client = self.clients.entry(tag).or_insert_with(new);
+        note(client);
+        if let Some(at) = client.replaced_at() {
+            client.until.send_replace(at);
+        }
+    }
+
+    /// Forgets those who are back by now.
+    pub(crate) fn forget_old(&mut self, now: Instant) {
+        self.clients.retain(|_, client| client.heard_of().is_some_and(|at| at + REPLACED_AFTER > now));
+    }
+
+    /// Whether the client may still be busy with replacing its connections, whatever is known of it.
+    pub(crate) fn is_recent(&self, now: Instant, tag: Tag) -> bool {
+        self.clients.get(&tag).and_then(|client| client.died).is_some_and(|at| at + REPLACED_AFTER > now)
+    }
+
+    /// Until when the client is not to be let in, as far as is known; that may change. None if it may come in.
+    pub(crate) fn until(&self, now: Instant, tag: Tag) -> Option<watch::Receiver<Instant>> {
+        let client = self.clients.get(&tag)?;
+        client.replaced_at().filter(|at| *at > now).map(|_| client.until.subscribe())
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.clients.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    enum Step {
+        Died,
+        Refused(Role),
+    }
+    use Step::*;
+
+    /// What happens at which ms after the death, and until when the client waits then.
+    #[track_caller]
+    fn check(steps: &[(u64, Step, u64)]) {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let (mut cut_off, tag) = (CutOff::default(), Tag::of(&["meeting", "ada"]));
+        for (ms, step, until) in steps {
+            match step {
+                Died => cut_off.died(at(*ms), tag, start),
+                Refused(role) => cut_off.refused(at(*ms), tag, *role),
+            }
+            let told = cut_off.until(at(*ms), tag).map_or(start, |until| *until.borrow());
+            assert_eq!(told, at(*until), "{ms}");
+        }
+    }
+
+    #[test]
+    fn who_gives_its_connections_up_is_let_in_when_it_has_replaced_them() {
+        check(&[(80, Died, 11_500), (600, Refused(Role::Send), 11_500), (1_700, Refused(Role::Receive), 4_000)]);
+        check(&[(60, Refused(Role::Receive), 0), (70, Refused(Role::Send), 0), (80, Died, 2_370)]);
+        check(&[(80, Died, 11_500), (90, Refused(Role::Send), 11_500), (95, Refused(Role::Send), 11_500)]);
+        // Another of its paths is refused later.
+        check(&[
+            (80, Died, 11_500),
+            (600, Refused(Role::Send), 11_500),
+            (700, Refused(Role::Receive), 3_000),
+            (2_000, Refused(Role::Send), 4_300),
+            (10_000, Refused(Role::Send), 11_500),
+        ]);
+    }
+
+    #[test]
+    fn whoever_waits_hears_when_that_is_over_sooner() {
+        let (start, mut cut_off) = (Instant::now(), CutOff::default());
+        let (ada, bob) = (Tag::of(&["meeting", "ada"]), Tag::of(&["meeting", "bob"]));
+        cut_off.died(start, ada, start);
+        let mut until = cut_off.until(start, ada).expect("it waits");
+        assert!(cut_off.until(start, bob).is_none() && !cut_off.is_recent(start, bob), "who had nothing has nothing to lose");
+        until.mark_unchanged();
+        cut_off.refused(start, ada, Role::Send);
+        cut_off.refused(start, ada, Role::Receive);
+        assert!(until.has_changed().unwrap());
+        let replaced = *until.borrow();
+        assert!(cut_off.until(replaced, ada).is_none() && cut_off.is_recent(replaced, ada));
+        cut_off.forget_old(start + REPLACED_AFTER);
+        assert_eq!(cut_off.len(), 0);
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let (start, mut cut_off) = (Instant::now(), CutOff::default());
+        for client in 0..CLIENTS + 10 {
+            cut_off.refused(start, Tag::of(&[&client.to_string()]), Role::Send);
+        }
+        assert_eq!(cut_off.len(), CLIENTS);
+        cut_off.died(start + REPLACED_AFTER, Tag::of(&["ada"]), start);
+        assert_eq!(cut_off.len(), 1, "those of long ago make room");
+    }
+}
