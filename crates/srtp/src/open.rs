@@ -14,16 +14,28 @@ use crate::cipher::{
 /// How far behind the newest an SRTCP packet may come and still be taken (RFC 3711 section 3.3.2).
 const REPLAY_WINDOW: u32 = 64;
 
+/// Senders of reports that are told apart on one connection. Whoever has more lines than this is not protected against the
+/// repetition of what a sender said that was not heard of for the longest: a key frame is asked for once more.
+const SENDERS: usize = 256;
+
 /// Opens the SRTP of one direction.
 #[derive(Debug)]
 pub struct RtpOpener {
     rtp: Cipher,
 }
 
-/// Opens the SRTCP of one direction.
+/// Opens the SRTCP of one direction. Each sender (SSRC) counts its reports on its own (RFC 3711 section 3.2.3): browsers built
+/// on libwebrtc report with one for all lines, Firefox with one for each (seen in 153).
 #[derive(Debug)]
 pub struct RtcpOpener {
     rtcp: Cipher,
+    /// By SSRC, the one heard last first.
+    senders: Vec<(u32, Window)>,
+}
+
+/// Which reports of a sender came.
+#[derive(Debug, Default)]
+struct Window {
     newest: u32,
     /// Bit n: the packet n before the newest came already.
     seen: u64,
@@ -63,7 +75,7 @@ impl RtcpOpener {
     /// None for a profile we do not know.
     pub fn new(keys: &KeyingMaterial, profile: SrtpProfile, end: End) -> Option<Self> {
         let master = Master::cut(keys, profile, end)?;
-        Some(Self { rtcp: master.derive(Use::Rtcp)?, newest: 0, seen: 0 })
+        Some(Self { rtcp: master.derive(Use::Rtcp)?, senders: Vec::new() })
     }
 
     /// Opens an SRTCP packet in place; all of the plain compound packet. None if it is not genuine, came before, or is
@@ -80,7 +92,8 @@ impl RtcpOpener {
             Cipher::Counter(_) => read_u32(&packet[end..]),
         };
         let index = word & !ENCRYPTED;
-        if word & ENCRYPTED == 0 || !self.is_new(index) {
+        let known = self.senders.iter().position(|(sender, _)| *sender == ssrc);
+        if word & ENCRYPTED == 0 || known.is_some_and(|known| !self.senders[known].1.is_new(index)) {
             return None;
         }
         match &self.rtcp {
@@ -97,10 +110,24 @@ impl RtcpOpener {
                 counter_mode(key, salt, ssrc, index.into(), &mut packet[RTCP_CLEAR..end]);
             }
         }
-        self.note(index);
+        self.heard(known, ssrc).note(index);
         Some(&packet[..end])
     }
 
+    /// The window of a sender who was heard just now.
+    fn heard(&mut self, known: Option<usize>, ssrc: u32) -> &mut Window {
+        match known {
+            Some(known) => self.senders[..=known].rotate_right(1),
+            None => {
+                self.senders.truncate(SENDERS - 1);
+                self.senders.insert(0, (ssrc, Window::default()));
+            }
+        }
+        &mut self.senders[0].1
+    }
+}
+
+impl Window {
     fn is_new(&self, index: u32) -> bool {
         match self.newest.checked_sub(index) {
             None => true,
@@ -168,6 +195,36 @@ mod tests {
         assert!(opens(99));
         assert!(!opens(3), "too old");
         assert!(opens(98) && !opens(98));
+    }
+
+    #[test]
+    fn each_sender_counts_its_own_reports() {
+        let report_of = |sealer: &mut Sealer, ssrc: u32| {
+            let mut report = [&[0x80, 201, 0, 1][..], &ssrc.to_be_bytes()].concat();
+            sealer.seal_rtcp(&mut report, ssrc);
+            report
+        };
+        for profile in PROFILES {
+            let mut opener = RtcpOpener::new(&material(), profile, End::DtlsServer).unwrap();
+            // One has said much when the other begins.
+            let mut first = Sealer::new(&material(), profile, End::DtlsServer).unwrap();
+            let said: Vec<_> = (0..200).map(|_| report_of(&mut first, 1)).collect();
+            assert!(said.iter().all(|report| opener.open(&mut report.clone()).is_some()));
+            let mut second = Sealer::new(&material(), profile, End::DtlsServer).unwrap();
+            let late: Vec<_> = (0..3).map(|_| report_of(&mut second, 2)).collect();
+            for report in &late {
+                assert!(opener.open(&mut report.clone()).is_some(), "{profile:?}: the other's number is its own");
+            }
+            for report in late.iter().chain(&said) {
+                assert!(opener.open(&mut report.clone()).is_none(), "{profile:?}: a replay");
+            }
+            // Who names ever new senders has them forgotten, the oldest first, and makes nothing grow.
+            for ssrc in 3..3 + 2 * SENDERS as u32 {
+                let mut other = Sealer::new(&material(), profile, End::DtlsServer).unwrap();
+                assert!(opener.open(&mut report_of(&mut other, ssrc)).is_some());
+            }
+            assert_eq!(opener.senders.len(), SENDERS);
+        }
     }
 
     #[test]
