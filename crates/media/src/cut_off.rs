@@ -9,10 +9,15 @@ use std::time::{Duration, Instant};
 use salon_sfu::{Role, Tag};
 use tokio::sync::watch;
 
-/// How long it takes clients to replace connections that died and were not refused, or which do not believe it: browsers notice 5 to 8 s after the last
+/// How long it takes clients to replace connections that died and were not refused, or which do not believe it: browsers
+/// notice 5 to 8 s after the last
 /// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
 /// Lower risks what this is for, higher keeps people apart longer.
 const REPLACED_AFTER: Duration = Duration::from_millis(11_500);
+
+/// How long after that a client may still be busy: it is let in, and publishes on its new connections before it says that its
+/// join is complete (seen in Firefox 153, 60 ms after its answer). Longer costs memory only.
+const BUSY_AFTER: Duration = Duration::from_secs(10);
 
 /// The same from the moment at which the last of its connections was refused: the browser believes that at once, the client
 /// waits 2 s (seen in web SDK 2.0.2).
@@ -76,12 +81,12 @@ impl CutOff {
 
     /// Forgets those who are back by now.
     pub(crate) fn forget_old(&mut self, now: Instant) {
-        self.clients.retain(|_, client| client.heard_of().is_some_and(|at| at + REPLACED_AFTER > now));
+        self.clients.retain(|_, client| client.heard_of().is_some_and(|at| at + REPLACED_AFTER + BUSY_AFTER > now));
     }
 
     /// Whether the client may still be busy with replacing its connections, whatever is known of it.
     pub(crate) fn is_recent(&self, now: Instant, tag: Tag) -> bool {
-        self.clients.get(&tag).and_then(|client| client.died).is_some_and(|at| at + REPLACED_AFTER > now)
+        self.clients.get(&tag).and_then(|client| client.died).is_some_and(|at| at + REPLACED_AFTER + BUSY_AFTER > now)
     }
 
     /// Until when the client is not to be let in, as far as is known; that may change. None if it may come in.
@@ -150,7 +155,10 @@ mod tests {
         assert!(until.has_changed().unwrap());
         let replaced = *until.borrow();
         assert!(cut_off.until(replaced, ada).is_none() && cut_off.is_recent(replaced, ada));
-        cut_off.forget_old(start + REPLACED_AFTER);
+        let late = start + REPLACED_AFTER + Duration::from_secs(1);
+        cut_off.forget_old(late);
+        assert!(cut_off.is_recent(late, ada), "let in at the last moment, and not done with coming back");
+        cut_off.forget_old(start + REPLACED_AFTER + BUSY_AFTER);
         assert_eq!(cut_off.len(), 0);
     }
 
@@ -161,7 +169,7 @@ mod tests {
             cut_off.refused(start, Tag::of(&[&client.to_string()]), Role::Send);
         }
         assert_eq!(cut_off.len(), CLIENTS);
-        cut_off.died(start + REPLACED_AFTER, Tag::of(&["ada"]), start);
+        cut_off.died(start + REPLACED_AFTER + BUSY_AFTER, Tag::of(&["ada"]), start);
         assert_eq!(cut_off.len(), 1, "those of long ago make room");
     }
 }
