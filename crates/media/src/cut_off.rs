@@ -10,18 +10,22 @@ use salon_sfu::{Role, Tag};
 use tokio::sync::watch;
 
 /// How long it takes clients to replace connections that died and were not refused, or which do not believe it: browsers
-/// notice 5 to 8 s after the last
-/// packet (seen in Chromium 156 and Firefox 153), the client waits 2 s more (seen in web SDK 2.0.2), then connects anew.
-/// Lower risks what this is for, higher keeps people apart longer.
-const REPLACED_AFTER: Duration = Duration::from_millis(11_500);
+/// notice 5 to 8 s after the last packet (seen in Chromium 156), 8 to 10 s (seen in Firefox 153 on a busy machine), the client
+/// waits 2 s more, then connects anew; its request for the answer holds for 20 s (seen in web SDK 2.0.2). Lower risks what this
+/// is for, higher keeps people apart longer of whom nothing is known.
+const REPLACED_AFTER: Duration = Duration::from_millis(13_500);
 
-/// How long after that a client may still be busy: it is let in, and publishes on its new connections before it says that its
+/// The same from the moment at which the last of its new connections came up here: its browser may know a little later. A client
+/// that is let in while a connection is coming up gives that up, and its microphone with it (seen in web SDK 2.0.2).
+const KNOWN_AFTER: Duration = Duration::from_millis(300);
+
+/// The same from the moment at which the last of its connections was refused, if no new one came up: the browser believes that
+/// at once, the client waits 2 s and connects anew (seen in web SDK 2.0.2), which takes a tenth of a second, more on a busy machine.
+const REPLACED_AFTER_REFUSAL: Duration = Duration::from_millis(3_500);
+
+/// How long after all that a client may still be busy: it is let in, and publishes on its new connections before it says that its
 /// join is complete (seen in Firefox 153, 60 ms after its answer). Longer costs memory only.
 const BUSY_AFTER: Duration = Duration::from_secs(10);
-
-/// The same from the moment at which the last of its connections was refused: the browser believes that at once, the client
-/// waits 2 s (seen in web SDK 2.0.2).
-const REPLACED_AFTER_REFUSAL: Duration = Duration::from_millis(2_300);
 
 /// Clients that are known of at once. More come back as those nothing is known of.
 const CLIENTS: usize = 65_536;
@@ -35,8 +39,8 @@ pub(crate) struct CutOff {
 struct Client {
     /// When its connections died, once that is known.
     died: Option<Instant>,
-    /// When a check of its sending, and of its receiving connection was refused last.
-    refused: [Option<Instant>; 2],
+    /// When its sending, and its receiving connection is replaced, as far as is known.
+    replaced: [Option<Instant>; 2],
     until: watch::Sender<Instant>,
 }
 
@@ -44,12 +48,12 @@ impl Client {
     /// When it has replaced its connections, as far as is known: both, as it makes one each way and looks at both.
     fn replaced_at(&self) -> Option<Instant> {
         let slowly = self.died? + REPLACED_AFTER;
-        let [Some(sending), Some(receiving)] = self.refused else { return Some(slowly) };
-        Some(slowly.min(sending.max(receiving) + REPLACED_AFTER_REFUSAL))
+        let [Some(sending), Some(receiving)] = self.replaced else { return Some(slowly) };
+        Some(slowly.min(sending.max(receiving)))
     }
 
     fn heard_of(&self) -> Option<Instant> {
-        self.died.into_iter().chain(self.refused.into_iter().flatten()).max()
+        self.died.into_iter().chain(self.replaced.into_iter().flatten()).max()
     }
 }
 
@@ -61,7 +65,14 @@ impl CutOff {
 
     /// A check of this client was refused, for a connection that nobody knows any more.
     pub(crate) fn refused(&mut self, now: Instant, tag: Tag, role: Role) {
-        self.note(now, tag, |client| client.refused[usize::from(role == Role::Receive)] = Some(now));
+        self.note(now, tag, |client| client.replaced[usize::from(role == Role::Receive)] = Some(now + REPLACED_AFTER_REFUSAL));
+    }
+
+    /// A new connection of this client came up, in place of one that died if it is one of those.
+    pub(crate) fn replaced(&mut self, now: Instant, tag: Tag, role: Role) {
+        if self.is_recent(now, tag) {
+            self.note(now, tag, |client| client.replaced[usize::from(role == Role::Receive)] = Some(now + KNOWN_AFTER));
+        }
     }
 
     fn note(&mut self, now: Instant, tag: Tag, note: impl FnOnce(&mut Client)) {
@@ -71,7 +82,7 @@ impl CutOff {
                 return;
             }
         }
-        let new = || Client { died: None, refused: [None; 2], until: watch::Sender::new(now) };
+        let new = || Client { died: None, replaced: [None; 2], until: watch::Sender::new(now) };
         let client = self.clients.entry(tag).or_insert_with(new);
         note(client);
         if let Some(at) = client.replaced_at() {
@@ -108,10 +119,11 @@ mod tests {
     enum Step {
         Died,
         Refused(Role),
+        Replaced(Role),
     }
     use Step::*;
 
-    /// What happens at which ms after the death, and until when the client waits then.
+    /// What happens at which ms after the death, and until when the client waits then; 0 if it does not.
     #[track_caller]
     fn check(steps: &[(u64, Step, u64)]) {
         let start = Instant::now();
@@ -121,6 +133,7 @@ mod tests {
             match step {
                 Died => cut_off.died(at(*ms), tag, start),
                 Refused(role) => cut_off.refused(at(*ms), tag, *role),
+                Replaced(role) => cut_off.replaced(at(*ms), tag, *role),
             }
             let told = cut_off.until(at(*ms), tag).map_or(start, |until| *until.borrow());
             assert_eq!(told, at(*until), "{ms}");
@@ -129,17 +142,29 @@ mod tests {
 
     #[test]
     fn who_gives_its_connections_up_is_let_in_when_it_has_replaced_them() {
-        check(&[(80, Died, 11_500), (600, Refused(Role::Send), 11_500), (1_700, Refused(Role::Receive), 4_000)]);
-        check(&[(60, Refused(Role::Receive), 0), (70, Refused(Role::Send), 0), (80, Died, 2_370)]);
-        check(&[(80, Died, 11_500), (90, Refused(Role::Send), 11_500), (95, Refused(Role::Send), 11_500)]);
+        check(&[(80, Died, 13_500), (600, Refused(Role::Send), 13_500), (1_700, Refused(Role::Receive), 5_200)]);
+        check(&[(60, Refused(Role::Receive), 0), (70, Refused(Role::Send), 0), (80, Died, 3_570)]);
+        check(&[(80, Died, 13_500), (90, Refused(Role::Send), 13_500), (95, Refused(Role::Send), 13_500)]);
         // Another of its paths is refused later.
         check(&[
-            (80, Died, 11_500),
-            (600, Refused(Role::Send), 11_500),
-            (700, Refused(Role::Receive), 3_000),
-            (2_000, Refused(Role::Send), 4_300),
-            (10_000, Refused(Role::Send), 11_500),
+            (80, Died, 13_500),
+            (600, Refused(Role::Send), 13_500),
+            (700, Refused(Role::Receive), 4_200),
+            (2_000, Refused(Role::Send), 5_500),
+            (10_000, Refused(Role::Send), 13_500),
         ]);
+        // As it goes with a browser that believes it.
+        check(&[
+            (80, Died, 13_500),
+            (600, Refused(Role::Send), 13_500),
+            (1_600, Refused(Role::Receive), 5_100),
+            (2_700, Replaced(Role::Send), 5_100),
+            (3_700, Replaced(Role::Receive), 4_000),
+        ]);
+        // Its browser believes no refusal.
+        check(&[(80, Died, 13_500), (9_700, Replaced(Role::Receive), 13_500), (11_800, Replaced(Role::Send), 12_100)]);
+        check(&[(80, Died, 13_500), (600, Refused(Role::Receive), 13_500), (10_100, Replaced(Role::Send), 10_400)]);
+        check(&[(10, Replaced(Role::Send), 0), (20, Replaced(Role::Receive), 0), (80, Died, 13_500)]);
     }
 
     #[test]
@@ -158,7 +183,7 @@ mod tests {
         let late = start + REPLACED_AFTER + Duration::from_secs(1);
         cut_off.forget_old(late);
         assert!(cut_off.is_recent(late, ada), "let in at the last moment, and not done with coming back");
-        cut_off.forget_old(start + REPLACED_AFTER + BUSY_AFTER);
+        cut_off.forget_old(start + REPLACED_AFTER_REFUSAL + REPLACED_AFTER + BUSY_AFTER);
         assert_eq!(cut_off.len(), 0);
     }
 
@@ -169,7 +194,7 @@ mod tests {
             cut_off.refused(start, Tag::of(&[&client.to_string()]), Role::Send);
         }
         assert_eq!(cut_off.len(), CLIENTS);
-        cut_off.died(start + REPLACED_AFTER + BUSY_AFTER, Tag::of(&["ada"]), start);
+        cut_off.died(start + REPLACED_AFTER_REFUSAL + REPLACED_AFTER + BUSY_AFTER, Tag::of(&["ada"]), start);
         assert_eq!(cut_off.len(), 1, "those of long ago make room");
     }
 }

@@ -286,7 +286,10 @@ impl Owners {
 
     /// A transport came up.
     pub(crate) fn transport_connected(&self, transport: &TransportId) {
-        self.tries().over(transport);
+        let tried = self.tries().over(transport);
+        if let Some((meeting, peer, role)) = tried {
+            self.clients().replaced(Instant::now(), tag(&meeting, &peer), role);
+        }
     }
 
     /// The media server gave this transport up by itself.

@@ -83,16 +83,20 @@ impl Tries {
         self.whose.insert(transport.clone(), client);
     }
 
-    /// A connection came up, or is gone: it is not tried any more.
-    pub(crate) fn over(&mut self, transport: &TransportId) {
-        let Some(client) = self.whose.remove(transport) else { return };
-        let Some(tried) = self.clients.get_mut(&client) else { return };
-        for way in &mut tried.ways {
-            way.under_way.take_if(|(id, _)| id == transport);
+    /// A connection came up, or is gone: it is not tried any more. Whose it was, and which way, if it was tried until now.
+    pub(crate) fn over(&mut self, transport: &TransportId) -> Option<(MeetingId, PeerId, Role)> {
+        let client = self.whose.remove(transport)?;
+        let tried = self.clients.get_mut(&client)?;
+        let mut role = None;
+        for (way, of) in tried.ways.iter_mut().zip([Role::Send, Role::Receive]) {
+            if way.under_way.take_if(|(id, _)| id == transport).is_some() {
+                role = Some(of);
+            }
         }
         if tried.ways.iter().all(|way| way.in_vain == 0 && way.under_way.is_none()) {
             self.clients.remove(&client);
         }
+        Some((client.0, client.1, role?))
     }
 
     /// Nothing came from the client for `quiet`. Of one that is lost it is taken that its socket ends now.
