@@ -45,7 +45,7 @@ const DOORS: [&str; 10] = [
 ];
 
 /// The one place that knows all parts of a node.
-const ROOT: [&str; 12] = [
+const ROOT: [&str; 13] = [
     "salon-bench",
     "salon-cluster",
     "salon-core",
@@ -55,6 +55,7 @@ const ROOT: [&str; 12] = [
     "salon-live",
     "salon-media",
     "salon-quality",
+    "salon-recorder",
     "salon-sfu",
     "salon-store",
     "salon-webhooks",

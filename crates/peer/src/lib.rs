@@ -16,5 +16,5 @@ pub mod socket;
 
 pub use connection::{Connection, Identity};
 pub use media::{Arrived, Line, Media, Role};
-pub use peer::{Peer, Track, Transport, Way};
+pub use peer::{Entered, Offered, Peer, Track, Transport, Way};
 pub use socket::Ticket;

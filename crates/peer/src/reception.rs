@@ -30,6 +30,8 @@ pub struct Reception {
     /// A picture is waited for: pictures are asked to begin anew until it is not.
     pub key_frame_wanted: bool,
     wish_at: Instant,
+    /// The streams whose pictures are to begin anew.
+    wishes: Vec<u32>,
     packet: Vec<u8>,
 }
 
@@ -75,6 +77,7 @@ impl Reception {
             report_at,
             key_frame_wanted: true,
             wish_at: now + KEY_FRAME_WISH_EVERY,
+            wishes: Vec::new(),
             packet: Vec::new(),
         }
     }
@@ -110,13 +113,33 @@ impl Reception {
         })
     }
 
+    /// The same for the packet of one stream; its number with roll-overs, None if it was not missing.
+    pub fn recover_of(&mut self, ssrc: u32, original: u16) -> Option<u64> {
+        let stream = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+        let number = stream.missing.keys().copied().find(|number| *number as u16 == original)?;
+        stream.missing.remove(&number);
+        Some(number)
+    }
+
+    /// The server sends no more on this stream.
+    pub fn forget(&mut self, ssrc: u32) {
+        self.streams.retain(|stream| stream.ssrc != ssrc);
+    }
+
+    /// Asks that the pictures of a stream begin anew, with the next report.
+    pub fn want_key_frame(&mut self, ssrc: u32) {
+        if !self.wishes.contains(&ssrc) {
+            self.wishes.push(ssrc);
+        }
+    }
+
     /// Hears the server's RTCP, already in the clear.
     pub fn hear(&mut self, now: Instant, report: &[u8]) {
         rtcp::read(report, |heard| {
-            if let Heard::SenderReport { ssrc, ntp } = heard
+            if let Heard::SenderReport { ssrc, ntp, .. } = heard
                 && let Some(stream) = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
             {
-                stream.sender_report = Some((ntp, now));
+                stream.sender_report = Some(((ntp >> 16) as u32, now));
             }
         });
     }
@@ -143,6 +166,9 @@ impl Reception {
             for stream in self.streams.iter().filter(|stream| stream.payload_type == rtp::VP8) {
                 rtcp::write_pli(&mut out, self.ssrc, stream.ssrc);
             }
+        }
+        for ssrc in self.wishes.drain(..) {
+            rtcp::write_pli(&mut out, self.ssrc, ssrc);
         }
         if !self.arrivals.is_empty() {
             self.arrivals.sort_unstable();
@@ -247,7 +273,16 @@ mod tests {
     use super::*;
 
     fn header(sequence: u16) -> Header {
-        Header { marker: false, payload_type: rtp::VP8, sequence, timestamp: 0, ssrc: 1, length: 12, transport_sequence: None }
+        Header {
+            marker: false,
+            payload_type: rtp::VP8,
+            sequence,
+            timestamp: 0,
+            ssrc: 1,
+            length: 12,
+            transport_sequence: None,
+            turns: None,
+        }
     }
 
     #[test]
@@ -276,6 +311,11 @@ mod tests {
         let again = Header { payload_type: rtp::RTX, ssrc: 2, ..header(1) };
         assert_eq!(reception.note(&again, 0), (1, Order::Resent));
         assert!(reception.recover(8) && !reception.recover(8));
+        reception.note(&header(11), 0);
+        assert_eq!(
+            [reception.recover_of(2, 10), reception.recover_of(1, 10), reception.recover_of(1, 10)],
+            [None, Some(10), None]
+        );
         assert_eq!(reception.streams[0].ask_again(), Vec::<u16>::new());
     }
 }

@@ -117,8 +117,8 @@ fn head(out: &mut Vec<u8>, count: u8, kind: u8, words: usize) {
 pub enum Heard {
     /// A key frame of this stream is wanted.
     KeyFrameWanted(u32),
-    /// A stream's sender report; the middle of its NTP time.
-    SenderReport { ssrc: u32, ntp: u32 },
+    /// A stream's sender report: the NTP time, in 2^32nds of a second, at which its clock showed this.
+    SenderReport { ssrc: u32, ntp: u64, timestamp: u32 },
     /// Packets are wanted again.
     Nack,
     /// Arrival times.
@@ -133,8 +133,8 @@ pub fn read(mut compound: &[u8], mut hear: impl FnMut(Heard)) {
         let word = |at: usize| packet.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
         match (head[1], head[0] & 31) {
             (200, _) => {
-                if let (Some(ssrc), Some(high), Some(low)) = (word(4), word(8), word(12)) {
-                    hear(Heard::SenderReport { ssrc, ntp: high << 16 | low >> 16 });
+                if let (Some(ssrc), Some(high), Some(low), Some(timestamp)) = (word(4), word(8), word(12), word(16)) {
+                    hear(Heard::SenderReport { ssrc, ntp: u64::from(high) << 32 | u64::from(low), timestamp });
                 }
             }
             (206, 1) => word(8).into_iter().for_each(|ssrc| hear(Heard::KeyFrameWanted(ssrc))),

@@ -10,6 +10,7 @@ pub const RTX: u8 = 97;
 pub const MID_EXTENSION: u8 = 4;
 pub const TRANSPORT_CC_EXTENSION: u8 = 3;
 pub const LEVEL_EXTENSION: u8 = 1;
+pub const ORIENTATION_EXTENSION: u8 = 13;
 
 /// The parts of a header that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Header {
     /// Where the payload begins.
     pub length: usize,
     pub transport_sequence: Option<u16>,
+    /// Quarters of a turn, clockwise, by which the picture is to be shown (3GPP TS 26.114 section 7.4.5).
+    pub turns: Option<u8>,
 }
 
 /// Reads a header. None if it is none.
@@ -31,7 +34,7 @@ pub fn read(packet: &[u8]) -> Option<Header> {
         return None;
     }
     let mut length = 12 + 4 * usize::from(fixed[0] & 15);
-    let mut transport_sequence = None;
+    let (mut transport_sequence, mut turns) = (None, None);
     if fixed[0] & 0x10 != 0 {
         let head: &[u8; 4] = packet.get(length..)?.first_chunk()?;
         let words = usize::from(u16::from_be_bytes([head[2], head[3]]));
@@ -41,6 +44,7 @@ pub fn read(packet: &[u8]) -> Option<Header> {
             transport_sequence = find(extensions, TRANSPORT_CC_EXTENSION)
                 .and_then(|value| value.first_chunk::<2>())
                 .map(|bytes| u16::from_be_bytes(*bytes));
+            turns = find(extensions, ORIENTATION_EXTENSION).and_then(<[u8]>::first).map(|value| value & 3);
         }
     }
     packet.get(length..)?;
@@ -52,6 +56,7 @@ pub fn read(packet: &[u8]) -> Option<Header> {
         ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
         length,
         transport_sequence,
+        turns,
     })
 }
 

@@ -1,12 +1,13 @@
 //! Session descriptions as the web SDK's browsers write them, cut down to what a server reads. Pure.
 //! Next: `rtp.rs` has the payload types and extension ids that stand in them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 
-use crate::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, RTX, TRANSPORT_CC_EXTENSION, VP8};
+use crate::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, ORIENTATION_EXTENSION, RTX, TRANSPORT_CC_EXTENSION, VP8};
 
 /// What a track carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,9 @@ fn section(out: &mut String, credentials: &Credentials, mid: usize, kind: Kind, 
          a=extmap:{MID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
          a=extmap:{TRANSPORT_CC_EXTENSION} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
     );
-    if !video {
+    if video {
+        let _ = write!(out, "a=extmap:{ORIENTATION_EXTENSION} urn:3gpp:video-orientation\r\n");
+    } else {
         let _ = write!(out, "a=extmap:{LEVEL_EXTENSION} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
     }
     let msid = msid(mid);
@@ -121,6 +124,79 @@ pub fn answer(offer: &str, credentials: &Credentials) -> String {
             line => format!("{line}\r\n"),
         })
         .collect()
+}
+
+/// A stream that the server offers to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    pub mid: String,
+    pub payload_type: u8,
+    pub ssrc: u32,
+    /// The stream of its retransmissions.
+    pub rtx: Option<u32>,
+}
+
+/// The streams in the server's offer, in the order of their sections.
+pub fn streams(offer: &str) -> Vec<Stream> {
+    sections(offer).filter_map(|section| stream(&section)).collect()
+}
+
+/// The lines of each section.
+fn sections(description: &str) -> impl Iterator<Item = Vec<&str>> {
+    let mut lines = description.lines().skip_while(|line| !line.starts_with("m=")).peekable();
+    std::iter::from_fn(move || {
+        let mut section = vec![lines.next()?];
+        while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
+            section.push(line);
+        }
+        Some(section)
+    })
+}
+
+fn stream(section: &[&str]) -> Option<Stream> {
+    let find = |name: &str| section.iter().find_map(|line| line.strip_prefix(name));
+    let mut words = section.first()?.split_ascii_whitespace();
+    if words.nth(1)? == "0" || !section.contains(&"a=sendonly") {
+        return None;
+    }
+    let payload_type = words.nth(1)?.parse().ok()?;
+    let mid = find("a=mid:")?.to_owned();
+    let mut pair = find("a=ssrc-group:FID ").into_iter().flat_map(str::split_ascii_whitespace).map(str::parse);
+    let (ssrc, rtx) = match (pair.next(), pair.next()) {
+        (Some(Ok(ssrc)), Some(Ok(rtx))) => (ssrc, Some(rtx)),
+        _ => (find("a=ssrc:")?.split_ascii_whitespace().next()?.parse().ok()?, None),
+    };
+    Some(Stream { mid, payload_type, ssrc, rtx })
+}
+
+/// An offer that ends the sections with these mids, and leaves all others of the server's offer as they were answered.
+pub fn closing(offer: &str, credentials: &Credentials, ended: &BTreeSet<String>) -> String {
+    let answered = answer(offer, credentials).replace("a=setup:active\r\n", "a=setup:actpass\r\n");
+    let head = answered.lines().take_while(|line| !line.starts_with("m="));
+    let mut out = String::with_capacity(answered.len());
+    for line in head {
+        let Some(group) = line.strip_prefix("a=group:BUNDLE") else {
+            let _ = write!(out, "{line}\r\n");
+            continue;
+        };
+        let live: Vec<&str> = group.split_ascii_whitespace().filter(|mid| !ended.contains(*mid)).collect();
+        let _ = write!(out, "a=group:BUNDLE {}\r\n", live.join(" "));
+    }
+    for section in sections(&answered) {
+        let ends = section.iter().filter_map(|line| line.strip_prefix("a=mid:")).any(|mid| ended.contains(mid));
+        for line in section {
+            let _ = match line {
+                line if ends && line.starts_with("m=") => {
+                    let mut words: Vec<&str> = line.split(' ').collect();
+                    words.get_mut(1).into_iter().for_each(|port| *port = "0");
+                    write!(out, "{}\r\n", words.join(" "))
+                }
+                "a=recvonly" if ends => write!(out, "a=inactive\r\n"),
+                line => write!(out, "{line}\r\n"),
+            };
+        }
+    }
+    out
 }
 
 /// Reads the server's half of a description.
@@ -163,6 +239,27 @@ mod tests {
         assert_eq!(read(&answered).unwrap(), Remote { credentials: credentials("client"), candidates: vec![] });
         assert_eq!(answered.matches("a=recvonly\r\n").count(), 3);
         assert_eq!(answered.matches("a=setup:active\r\n").count(), 3);
+    }
+
+    /// A server's offer of a voice and a picture, cut down.
+    const OFFERED: &str = "v=0\r\na=group:BUNDLE 0 v p\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=recvonly\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:v\r\na=sendonly\r\na=ssrc:7 cname:x\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:p\r\na=sendonly\r\na=ssrc-group:FID 8 9\r\na=ssrc:8 cname:x\r\n";
+
+    #[test]
+    fn the_streams_of_an_offer_are_found() {
+        let voice = Stream { mid: "v".into(), payload_type: 111, ssrc: 7, rtx: None };
+        let picture = Stream { mid: "p".into(), payload_type: 96, ssrc: 8, rtx: Some(9) };
+        assert_eq!(streams(OFFERED), [voice, picture]);
+        assert_eq!(streams("v=0"), []);
+    }
+
+    #[test]
+    fn sections_that_end_leave_the_others_as_they_were() {
+        let closed = closing(OFFERED, &credentials("client"), &["v".to_owned()].into());
+        assert!(closed.contains("a=group:BUNDLE 0 p\r\n"), "{closed}");
+        assert!(closed.contains("m=audio 0 UDP/TLS/RTP/SAVPF 111\r\na=mid:v\r\na=inactive\r\n"), "{closed}");
+        assert!(closed.contains("m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:p\r\na=recvonly\r\n"), "{closed}");
     }
 
     #[test]

@@ -1,4 +1,31 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
-//! Reading order: `job` (what is said between the server and a recorder).
+//! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
+//! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `composite` (one picture and
+//! sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder` and `finish`.
+//! Invariant: what strangers send is parsed here, and never in a server.
 
+mod boxes;
+mod canvas;
+mod clock;
+mod composite;
+mod encoder;
+mod finish;
 pub mod job;
+mod layout;
+mod mixer;
+mod news;
+mod opus;
+mod order;
+mod picture;
+mod receiver;
+mod robot;
+mod run;
+mod said;
+mod scene;
+mod tracks;
+mod vp8;
+mod vpx;
+mod webm;
+mod wishes;
+
+pub use run::{HELP, Mistake, RecorderArgs, record};

@@ -69,6 +69,9 @@ enum Command {
     /// Load a server with people who publish and watch, and measure what it costs
     #[command(after_help = salon_bench::HELP)]
     Bench(Box<salon_bench::BenchArgs>),
+    /// Record a meeting, as a server's helper: the job comes on standard input
+    #[command(hide = true, after_help = salon_recorder::HELP)]
+    Recorder(salon_recorder::RecorderArgs),
 }
 
 /// Does what the command line asks for.
@@ -85,7 +88,8 @@ pub fn main() -> ExitCode {
             }
             None => {
                 eprintln!("salon: {err:#}");
-                if err.is::<salon_bench::Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+                let mistake = err.is::<salon_bench::Mistake>() || err.is::<salon_recorder::Mistake>();
+                if mistake { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
     }
@@ -113,6 +117,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Recorder(args) => salon_recorder::record(&args),
         Command::Bench(args) => print(&runtime()?.block_on(salon_bench::bench(*args))?),
     }
 }

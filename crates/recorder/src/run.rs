@@ -1,0 +1,299 @@
+//! A recorder's life: reads its job, sends a robot into the meeting, and turns what comes of it into files.
+//! Invariant: whatever happens, it says how it ended, and leaves files that play.
+//! Next: `robot.rs`, where news come from; `tracks.rs`, what becomes of them.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use salon_peer::Ticket;
+use tokio::sync::oneshot;
+
+use crate::composite::Composite;
+use crate::job::{File, Job, Kind, Order, Saying};
+use crate::news::{News, Over};
+use crate::robot::{Robot, Wanted};
+use crate::said::{Sayings, hear};
+use crate::tracks::{Tracks, plain};
+use crate::wishes::Wishes;
+
+/// News that wait at most: some seconds of a large meeting.
+const QUEUE: usize = 16_384;
+/// The longest job, in bytes.
+const LONGEST_JOB: u64 = 1 << 20;
+/// Between two sayings of how far it is.
+const PROGRESS: Duration = Duration::from_secs(2);
+/// The recording looks around at least this often.
+const LOOK: Duration = Duration::from_millis(20);
+/// News are taken for no longer than this at once, in microseconds: then it is looked around, however many are left.
+const LONGEST_TURN: i64 = 250_000;
+/// The robot has this long to leave.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// What `salon recorder` takes: all it needs is said on standard input.
+#[derive(Debug, clap::Args)]
+pub struct RecorderArgs {}
+
+/// What `salon recorder --help` teaches.
+pub const HELP: &str = "\
+A server starts this by itself for each recording; people have no need to. It joins the meeting like a client, hidden and
+counted nowhere, and writes files into the job's folder. It outlives a crash of the server: it comes back into the meeting,
+and after a minute without it finishes its files and ends.
+
+Standard input: the job on one line, then orders, a line each:
+  {\"id\": \"r1\", \"server\": \"http://127.0.0.1:8787\", \"meeting_id\": \"…\", \"token\": \"…\", \"folder\": \"/jobs/r1\",
+   \"name\": \"default\", \"kind\": \"track\"}
+  {\"order\": \"pause\"}   {\"order\": \"resume\"}   {\"order\": \"stop\"}
+The token is of a participant whose preset has a recorder type. The folder exists. The end of input is no order.
+Standard output: what happens, a line each:
+  {\"said\": \"began\", \"at_ms\": …}   paused, resumed, progress, and last finished (with the files) or failed (and why)
+In the folder: the files, said.jsonl (the same lines), pid, and orders.jsonl, whose lines count as orders too.
+
+kind track: a WebM for each microphone, with the sound as it came; user_ids: whose, by participant ids or custom ids.
+kind composite: one picture and one sound of everybody. It needs ffmpeg (5.1 or later, with libx264 or libvpx) and libvpx,
+  which comes with it. \"video\": {\"codec\": \"H264\" (MP4 with AAC) or \"VP8\" (WebM with Vorbis), \"width\": 1280, \"height\": 720,
+  \"layout\": \"grid\" or \"speaker\", \"watermark\": {\"file\": an image in the folder, \"position\": \"left top\", \"width\", \"height\"}}
+  \"audio\": {\"codec\": \"AAC\" or \"MP3\", \"channel\": \"stereo\" or \"mono\", \"file\": whether a file of sound is made as well}
+  Without video a file of sound alone is made. A file that is not finished plays up to its last two seconds.
+
+Exit code 0: finished. 1: failed, nothing can be played. 2: the job cannot be read.";
+
+/// The job cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the job cannot be read: {0}")]
+pub struct Mistake(String);
+
+/// Does the job on standard input.
+///
+/// # Errors
+/// `Mistake` if it cannot be read; else whatever left nothing to play.
+pub fn record(_: &RecorderArgs) -> anyhow::Result<()> {
+    let job = read_job().map_err(|error| Mistake(format!("{error:#}")))?;
+    let mut sayings = Sayings::open(&job.folder).with_context(|| format!("cannot write to {}", job.folder.display()))?;
+    let outcome = work(&job, &mut sayings);
+    match &outcome {
+        Ok(finished) => sayings.say(finished),
+        Err(error) => sayings.say(&Saying::Failed { why: format!("{error:#}") }),
+    }
+    sayings.finish();
+    outcome.map(|_| ())
+}
+
+fn read_job() -> anyhow::Result<Job> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_JOB).read_line(&mut line)?;
+    let job: Job = serde_json::from_str(&line)?;
+    if job.name.is_empty() || plain(&job.name) != job.name {
+        bail!("name takes letters, digits, - and _, at most 100 of them");
+    }
+    Ok(job)
+}
+
+/// HOST:PORT of a server's address.
+fn host(server: &str) -> anyhow::Result<String> {
+    let host = server.strip_prefix("http://").context("the server's address begins with http://")?;
+    Ok(host.trim_end_matches('/').to_owned())
+}
+
+/// Records until it is over; what is to be said of it last.
+fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
+    let (queue, news) = sync_channel(QUEUE);
+    let wishes = Wishes::default();
+    let (recording, wanted) = match job.kind {
+        Kind::Track => {
+            let tracks = Tracks::new(&job.folder, &job.name);
+            (Recording::Tracks(tracks), Wanted { of: job.user_ids.clone(), pictures: false })
+        }
+        Kind::Composite => {
+            let composite = Composite::new(job, wishes.clone())?;
+            (Recording::Composite(Box::new(composite)), Wanted { of: None, pictures: job.video.is_some() })
+        }
+    };
+    hear(&job.folder, queue.clone())?;
+    let ticket = Ticket { meeting: job.meeting_id.clone(), participant: String::new(), token: job.token.clone() };
+    let robot = Robot::new(host(&job.server)?, ticket, wanted, wishes, queue.clone())?;
+    let (stop, stopped) = oneshot::channel();
+    let (leaving, left) = sync_channel::<()>(0);
+    let thread = thread::Builder::new().name("robot".to_owned());
+    thread.spawn(move || {
+        let _leaving = leaving;
+        attend(robot, queue, stopped);
+    })?;
+    let finished =
+        Going { sayings, recording, began: None, paused: false, recorded: Duration::ZERO, since: Instant::now() }.go_on(&news);
+    drop(stop);
+    let _ = left.recv_timeout(LEAVE);
+    finished
+}
+
+/// The robot's thread; it also hears when the system wants us to end.
+fn attend(robot: Robot, queue: SyncSender<News>, stopped: oneshot::Receiver<()>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        let _ = queue.send(News::Over(Over::Lost("the system has nothing to run on".to_owned())));
+        return;
+    };
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+            let Ok(mut signal) = signal(kind) else { continue };
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                signal.recv().await;
+                let _ = tokio::task::spawn_blocking(move || queue.send(News::Order(Order::Stop))).await;
+            });
+        }
+        robot.run(stopped).await;
+    });
+    runtime.shutdown_timeout(Duration::from_millis(500));
+}
+
+/// What becomes of a meeting. Times are milliseconds of the recorder's life, and microseconds since 1970.
+enum Recording {
+    Tracks(Tracks),
+    Composite(Box<Composite>),
+}
+
+impl Recording {
+    fn begin(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Tracks(_) => Ok(()),
+            Self::Composite(composite) => composite.begin(wall()),
+        }
+    }
+
+    fn take(&mut self, ms: u64, news: News) -> anyhow::Result<()> {
+        match self {
+            Self::Tracks(tracks) => tracks.take(ms, news).context("a file cannot be written"),
+            Self::Composite(composite) => composite.take(ms, wall(), news),
+        }
+    }
+
+    fn look(&mut self, ms: u64, moment: i64) -> anyhow::Result<()> {
+        match self {
+            Self::Tracks(tracks) => tracks.look(ms).context("a file cannot be written"),
+            Self::Composite(composite) => composite.look(ms, moment),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Tracks(tracks) => tracks.bytes(),
+            Self::Composite(composite) => composite.bytes(),
+        }
+    }
+
+    fn finish(self, ms: u64) -> anyhow::Result<Vec<File>> {
+        match self {
+            Self::Tracks(tracks) => tracks.finish().context("a file cannot be written"),
+            Self::Composite(composite) => composite.finish(ms, wall()),
+        }
+    }
+}
+
+/// A recording that goes on.
+struct Going<'a> {
+    sayings: &'a mut Sayings,
+    recording: Recording,
+    began: Option<Instant>,
+    paused: bool,
+    /// What was recorded before the last pause.
+    recorded: Duration,
+    /// When it went on last.
+    since: Instant,
+}
+
+impl Going<'_> {
+    fn go_on(mut self, news: &Receiver<News>) -> anyhow::Result<Saying> {
+        let start = Instant::now();
+        let mut told = start;
+        let end = loop {
+            let first = news.recv_timeout(LOOK);
+            // All that has come by now is taken before it is looked whose time has come: else the two would race.
+            let moment = wall();
+            if first == Err(RecvTimeoutError::Disconnected) {
+                break Some("nobody tells it anything any more".to_owned());
+            }
+            let mut over = None;
+            for news in first.into_iter().chain(news.try_iter()) {
+                over = match news {
+                    News::Order(Order::Stop) | News::Over(Over::Ended) => Some(None),
+                    News::Over(Over::Lost(why)) => Some(Some(why)),
+                    news => self.take(start, news).err().map(|error| Some(format!("{error:#}"))),
+                };
+                if over.is_some() || wall() - moment > LONGEST_TURN {
+                    break;
+                }
+            }
+            if let Some(end) = over {
+                break end;
+            }
+            let now = Instant::now();
+            if let Err(error) = self.recording.look((now - start).as_millis() as u64, moment) {
+                break Some(format!("{error:#}"));
+            }
+            if self.began.is_some() && now - told >= PROGRESS {
+                told = now;
+                self.sayings.say(&Saying::Progress { bytes: self.recording.bytes(), ms: self.recorded(now) });
+            }
+        };
+        if self.began.is_none() {
+            bail!(end.unwrap_or_else(|| "it was to end before it began".to_owned()));
+        }
+        if let Some(why) = &end {
+            eprintln!("salon recorder: {why}; finishing what there is");
+        }
+        let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
+        let files = self.recording.finish(start.elapsed().as_millis() as u64)?;
+        if files.is_empty() {
+            bail!(end.unwrap_or_else(|| "nobody was heard".to_owned()));
+        }
+        Ok(Saying::Finished { at_ms, duration_ms, files })
+    }
+
+    fn take(&mut self, start: Instant, news: News) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let ms = (now - start).as_millis() as u64;
+        match news {
+            News::In if self.began.is_none() => {
+                self.recording.begin()?;
+                (self.began, self.since) = (Some(now), now);
+                self.sayings.say(&Saying::Began { at_ms: wall_ms() });
+            }
+            News::Order(order) => {
+                let pause = order == Order::Pause;
+                if self.began.is_none() || pause == self.paused {
+                    return Ok(());
+                }
+                self.recording.take(ms, News::Order(order))?;
+                if pause {
+                    self.recorded = self.so_far(now);
+                }
+                (self.paused, self.since) = (pause, now);
+                let at_ms = wall_ms();
+                self.sayings.say(&if pause { Saying::Paused { at_ms } } else { Saying::Resumed { at_ms } });
+            }
+            news => self.recording.take(ms, news)?,
+        }
+        Ok(())
+    }
+
+    fn so_far(&self, now: Instant) -> Duration {
+        let since = if self.paused || self.began.is_none() { Duration::ZERO } else { now - self.since };
+        self.recorded + since
+    }
+
+    fn recorded(&self, now: Instant) -> u64 {
+        self.so_far(now).as_millis() as u64
+    }
+}
+
+/// Microseconds since 1970.
+fn wall() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64
+}
+
+fn wall_ms() -> u64 {
+    (wall() / 1_000) as u64
+}

@@ -1,0 +1,16 @@
+//! `salon recorder` as a process in meetings of a real server: what is in its files is what people said.
+//! Sound is decoded and asked for its tone; times are the recorder's own, so a busy machine is late and not wrong.
+
+#[path = "support/node.rs"]
+mod support;
+
+#[path = "recorder/composites.rs"]
+mod composites;
+#[path = "recorder/people.rs"]
+mod people;
+#[path = "recorder/process.rs"]
+mod process;
+#[path = "recorder/sound.rs"]
+mod sound;
+#[path = "recorder/tracks.rs"]
+mod tracks;

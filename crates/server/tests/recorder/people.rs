@@ -1,0 +1,252 @@
+//! People with a microphone that plays a tone, and a camera that shows a colour, published as browsers do: Opus and VP8 over
+//! SRTP, with sender reports of one clock.
+
+use std::f32::consts::TAU;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use salon_peer::rtp::{self, Outgoing};
+use salon_peer::sdp::{Kind, PLACEHOLDERS};
+use salon_peer::{Arrived, Connection, Identity, Line, Media, Peer, Role, Ticket, Track, Way};
+
+use crate::process::run;
+use crate::support::{TestApp, Text, preset_body};
+
+/// Seconds from 1900 to 1970.
+const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
+
+/// A microphone's switch, and whether it does by now as it is told.
+#[derive(Default)]
+struct Switch {
+    on: AtomicBool,
+    done: AtomicBool,
+}
+
+/// Somebody who is in and publishes a tone.
+pub struct Person {
+    peer: Peer,
+    pub track: Track,
+    on: Arc<Switch>,
+    _media: Media<Device>,
+}
+
+impl Person {
+    /// Comes in with the microphone on.
+    pub async fn speaks(app: &TestApp, meeting: &str, name: &str, hertz: f32) -> Self {
+        Self::comes(app, meeting, name, Device::new(hertz, |_| true)).await
+    }
+
+    /// Comes in with these.
+    pub async fn comes(app: &TestApp, meeting: &str, name: &str, device: Device) -> Self {
+        let participant = app.participant(meeting, "group_call_host", name).await;
+        let ticket =
+            Ticket { meeting: meeting.to_owned(), participant: participant["id"].text(), token: participant["token"].text() };
+        let identity = Identity::new().unwrap();
+        let peer = Peer::open(&app.running.addr.to_string(), ticket).await.unwrap();
+        let (transport, connection) = peer.connect(&identity, Way::Sending).await.unwrap();
+        let media = Media::start(name, Line::default()).unwrap();
+        let (on, known) = (Arc::new(Switch::default()), Arc::new(AtomicBool::new(false)));
+        on.on.store(true, Ordering::Relaxed);
+        let kinds = if device.pictures.is_empty() { &[Kind::Audio][..] } else { &[Kind::Audio, Kind::Video] };
+        let ready = media.carry(connection, Device { on: on.clone(), known: known.clone(), ..device }).unwrap();
+        peer.enter().await.unwrap();
+        let track = peer.publish(&transport, kinds).await.unwrap().remove(0);
+        known.store(true, Ordering::Relaxed);
+        ready.await.unwrap();
+        Self { peer, track, on, _media: media }
+    }
+
+    pub fn id(&self) -> &str {
+        self.peer.id()
+    }
+
+    /// Switches the microphone off or on, as the web SDK does: nothing is sent, and the clock of the stream stands still.
+    pub async fn mute(&self, mute: bool) {
+        self.on.on.store(!mute, Ordering::Relaxed);
+        self.on.done.store(false, Ordering::Relaxed);
+        while !self.on.done.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.peer.pause(&self.track, mute).await.unwrap();
+    }
+}
+
+/// A hidden robot's token.
+pub async fn robot(app: &TestApp, meeting: &str) -> String {
+    let mut preset = preset_body("robot");
+    preset["permissions"]["recorder_type"] = "RECORDER".into();
+    preset["permissions"]["hidden_participant"] = true.into();
+    app.post("/presets", preset).await;
+    app.participant(meeting, "robot", "robot").await["token"].text()
+}
+
+/// Frames of VP8 of four seconds, as `Device::flashing` says; a key frame each half second.
+fn pictures(colour: &str) -> Vec<Vec<u8>> {
+    let source = format!("color=c={colour}:s=320x180:r=30,drawbox=c=white:t=fill:enable='lt(mod(t+0.01,2),0.2)'");
+    let made = run(
+        "ffmpeg",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            &source,
+            "-t",
+            "4",
+            "-c:v",
+            "libvpx",
+            "-b:v",
+            "800k",
+            "-deadline",
+            "realtime",
+            "-cpu-used",
+            "8",
+            "-g",
+            "15",
+            "-f",
+            "ivf",
+            "-",
+        ],
+    );
+    let (mut rest, mut frames) = (&made[32..], Vec::new());
+    while rest.len() > 12 {
+        let length = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
+        frames.push(rest[12..12 + length].to_vec());
+        rest = &rest[12 + length..];
+    }
+    assert_eq!(frames.len(), 120);
+    frames
+}
+
+/// A microphone, and maybe a camera. What is counted begins when the server knows of both.
+pub struct Device {
+    sounds: Vec<Vec<u8>>,
+    pictures: Vec<Vec<u8>>,
+    on: Arc<Switch>,
+    /// The server knows of the tracks.
+    known: Arc<AtomicBool>,
+    began: Option<(Instant, Duration)>,
+    sound: Stream,
+    picture: Stream,
+    report_at: Instant,
+    transport_sequence: u16,
+}
+
+struct Stream {
+    ssrc: u32,
+    mid: usize,
+    /// What was made, and packets sent.
+    made: u64,
+    sent: u64,
+    next: Instant,
+}
+
+impl Stream {
+    fn new(at: usize) -> Self {
+        Self { ssrc: 7 + at as u32, mid: PLACEHOLDERS + at, made: 0, sent: 0, next: Instant::now() }
+    }
+
+    fn send(&mut self, connection: &Connection, timestamp: u32, marker: bool, transport_sequence: &mut u16, payload: &[u8]) {
+        let mut packet = Vec::new();
+        let of = Outgoing {
+            video: self.ssrc == 8,
+            marker,
+            sequence: self.sent as u16,
+            timestamp,
+            ssrc: self.ssrc,
+            mid: &self.mid.to_string(),
+            transport_sequence: *transport_sequence,
+        };
+        *transport_sequence = transport_sequence.wrapping_add(1);
+        rtp::write_header(&mut packet, of);
+        let header = packet.len();
+        packet.extend(payload);
+        connection.send_rtp(&mut packet, header, self.ssrc, self.sent);
+        self.sent += 1;
+    }
+
+    /// A sender report: what the stream's clock shows at the moment at which that was made which comes next.
+    fn report(&self, connection: &mut Connection, wall: Duration, timestamp: u32) {
+        let mut out = vec![0x80, 200, 0, 6];
+        let seconds = (wall.as_secs() + NTP_BEFORE_UNIX) as u32;
+        let fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
+        for word in [self.ssrc, seconds, fraction, timestamp, self.sent as u32, 0] {
+            out.extend(word.to_be_bytes());
+        }
+        connection.send_rtcp(&mut out, self.ssrc);
+    }
+}
+
+impl Device {
+    /// A camera of this colour. For 200 ms of each two seconds it is white, and the microphone beeps.
+    pub fn flashing(hertz: f32, colour: &str) -> Self {
+        Self { pictures: pictures(colour), ..Self::new(hertz, |n| n % 100 < 10) }
+    }
+
+    /// A microphone that plays a tone in those packets of 20 ms that are named, by their number of four seconds.
+    fn new(hertz: f32, sounds: impl Fn(usize) -> bool) -> Self {
+        let mut encoder = ruopus::OpusEncoder::new(1);
+        let mut frame = |n: usize| {
+            let loud = if sounds(n % 200) { 0.3 } else { 0.0 };
+            let wave: Vec<f32> = (n * 960..(n + 1) * 960).map(|at| loud * (TAU * hertz * at as f32 / 48_000.0).sin()).collect();
+            encoder.encode(&wave, 160).unwrap()
+        };
+        // The second round: an encoder takes a while to begin.
+        let sounds = (0..400).map(&mut frame).skip(200).collect();
+        let (sound, picture) = (Stream::new(0), Stream::new(1));
+        let report_at = Instant::now();
+        let (on, known) = Default::default();
+        Self { sounds, pictures: Vec::new(), on, known, began: None, sound, picture, report_at, transport_sequence: 0 }
+    }
+}
+
+impl Role for Device {
+    type Tally = ();
+
+    fn due(&self) -> Option<Instant> {
+        Some(if self.pictures.is_empty() { self.sound.next } else { self.sound.next.min(self.picture.next) })
+    }
+
+    fn act(&mut self, now: Instant, connection: &mut Connection, (): &mut ()) {
+        if !self.known.load(Ordering::Relaxed) {
+            (self.sound.next, self.picture.next) = (now + Duration::from_millis(5), now + Duration::from_millis(5));
+            return;
+        }
+        let (began, wall) = *self.began.get_or_insert_with(|| {
+            (self.sound.next, self.picture.next) = (now, now);
+            (now, SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
+        });
+        let Self { sounds, pictures, on: switch, sound, picture, transport_sequence, .. } = self;
+        let on = switch.on.load(Ordering::Relaxed);
+        if now >= self.report_at {
+            self.report_at = now + Duration::from_millis(500);
+            if on {
+                sound.report(connection, wall + (sound.next - began), sound.made as u32 * 960);
+            }
+            picture.report(connection, wall + (picture.next - began), picture.made as u32 * 3_000);
+        }
+        while sound.next <= now {
+            if on {
+                let packet = &sounds[sound.made as usize % sounds.len()];
+                sound.send(connection, sound.made as u32 * 960, false, transport_sequence, packet);
+                sound.made += 1;
+            }
+            sound.next += Duration::from_millis(20);
+        }
+        while !pictures.is_empty() && picture.next <= now {
+            let frame = &pictures[picture.made as usize % pictures.len()];
+            let count = frame.chunks(1_100).count();
+            for (n, part) in frame.chunks(1_100).enumerate() {
+                let payload = [&[if n == 0 { 0x10 } else { 0 }], part].concat();
+                picture.send(connection, picture.made as u32 * 3_000, n + 1 == count, transport_sequence, &payload);
+            }
+            picture.made += 1;
+            picture.next = began + Duration::from_micros(picture.made * 1_000_000 / 30);
+        }
+        switch.done.store(on == switch.on.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    fn take(&mut self, _: &Arrived, _: &Connection, _: &mut [u8], (): &mut ()) {}
+
+    fn hear(&mut self, _: Instant, _: &[u8], (): &mut ()) {}
+}
