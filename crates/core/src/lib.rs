@@ -4,6 +4,7 @@
 //! Time comes in as an argument and what should happen goes out as values.
 //! Next: `session.rs` is the door; `record.rs` is the fold that everything else reads.
 
+pub mod erasure;
 pub mod event;
 pub mod ids;
 pub mod limits;

@@ -18,6 +18,7 @@ mod check;
 mod client_reports;
 mod door;
 mod edits;
+mod erasures;
 mod error;
 mod health;
 mod here;
@@ -201,6 +202,7 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(peers::list),
     || routes!(analytics::daywise),
     || routes!(session_chat::show),
+    || routes!(erasures::create),
     || routes!(missing::transcript),
     || routes!(missing::summary, missing::summarise),
     || routes!(webhooks::list, webhooks::create),

@@ -8,6 +8,7 @@ mod account;
 mod app;
 mod audit;
 mod database;
+mod erase;
 mod help;
 mod nodes;
 mod process;
@@ -57,6 +58,9 @@ enum Command {
     /// End a session that nobody can
     #[command(subcommand, after_help = help::SESSION)]
     Session(SessionCommand),
+    /// Take a person out of everything that is kept of an app
+    #[command(after_help = help::ERASE)]
+    Erase(erase::EraseArgs),
     /// Show the nodes that share a database: which live, how many sessions each has, what it took over last
     #[command(after_help = help::NODES)]
     Nodes(SettingsArgs),
@@ -107,6 +111,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::App(command) => app::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Session(command) => session::run(command),
+        Command::Erase(args) => erase::run(args),
         Command::Nodes(args) => nodes::run(args),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {

@@ -56,6 +56,7 @@ const OWN: &[(&str, &str)] = &[
     ("post", "/webhooks/{webhook_id}/secret"),
     ("delete", "/webhooks/{webhook_id}/secret"),
     ("get", "/events"),
+    ("post", "/erasures"),
     ("get", "/peers"),
     ("get", "/sessions/{session_id}/timeline"),
     ("get", "/sessions/{session_id}/between"),

@@ -41,6 +41,8 @@ mod durability;
 mod each_permission;
 #[path = "signaling/envelope.rs"]
 mod envelope;
+#[path = "signaling/erased.rs"]
+mod erased;
 #[path = "signaling/joining.rs"]
 mod joining;
 #[path = "signaling/leftovers.rs"]

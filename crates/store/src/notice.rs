@@ -8,8 +8,8 @@ use salon_core::{AppId, MeetingId, Notice, PeerId, SessionId, Timestamp};
 use serde_json::{Value, json};
 
 const STARTED: &str = "meeting.started";
-const JOINED: &str = "meeting.participantJoined";
-const LEFT: &str = "meeting.participantLeft";
+pub(crate) const JOINED: &str = "meeting.participantJoined";
+pub(crate) const LEFT: &str = "meeting.participantLeft";
 const ENDED: &str = "meeting.ended";
 
 /// The event's name, by which webhooks ask for it.

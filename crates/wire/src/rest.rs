@@ -13,6 +13,7 @@ pub mod audit_log;
 pub mod between;
 pub mod default_presets;
 pub mod envelope;
+pub mod erasures;
 pub mod internals;
 pub mod live_sessions;
 pub mod meetings;

@@ -63,6 +63,16 @@ Examples:
 
 Settings come from the same places as those of `salon serve`.";
 
+pub(super) const ERASE: &str = "\
+Takes names, pictures, your own ids, chat and its files, and what devices measured of a person out of all sessions of an app, and
+deletes their participants. Who was where for how long stays, so counts and minutes do. A session that is live and knows them
+comes first: end it, then erase. docs/data.md says what stays. A running server does the same by `POST \u{2026}/erasures`.
+
+Examples:
+  salon erase --app 7b1e1c1e-3a52-4c9f-a7c4-6b0c2f6a9d10 --custom-participant-id ann@example.org --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
+
 pub(super) const SESSION: &str = "\
 A session ends by itself when everyone has left. One whose record this release cannot read does not: an answer about it is
 503, and nobody can join its meeting. Its log line names the session.
