@@ -296,6 +296,6 @@ mod tests {
         mark.lay(&mut canvas, (2, 2));
         assert_eq!([2, 3, 4, 5].map(|x| light(&canvas, x, 3)), [235, 16, 235, 16]);
         mark.lay(&mut canvas, (6, 7));
-        assert!(Mark::from_rgba(4, 3, &rgba).is_none());
+        assert!(Mark::from_rgba(4, 4, &rgba).is_none());
     }
 }

@@ -2,9 +2,18 @@
 //! The server's reports tell what each stream's clock shows at a moment; until the first one, arrival has to do.
 //! Pure: times come in. Microseconds since 1970 throughout. Next: `order.rs`, which packet is next.
 
-/// A stream that comes later or earlier than its clock says by more than this has a clock that stood still or was set:
-/// browsers stop a microphone's clock while it is off. Lower takes a delay on the way for it.
-const JUMP: i64 = 400_000;
+/// A stream that comes later than its clock says by more than this has a clock that stood still: browsers may stop a
+/// microphone's clock while it is off. Delays of this length are rare.
+const JUMP: i64 = 3_000_000;
+
+/// So does one that comes later by more than this, and steadily: after a delay packets catch up.
+const STEP: i64 = 60_000;
+/// Steady is what differs by less than this from one packet to the next, for so many.
+const STEADY: i64 = 8_000;
+const STEADY_FOR: u32 = 4;
+
+/// Nothing comes before it is made; our clock and the server's may differ by this much.
+const BEFORE: i64 = -300_000;
 
 /// Reports by which a packet took longer than this to come are not believed: servers take a clock that stood still for a
 /// delay, too. Lower takes delays for that.
@@ -26,12 +35,14 @@ pub struct Clock {
     lag: Option<i64>,
     /// The wall clock at tick 0 as if the newest packet had taken no time to come.
     came: Option<i64>,
+    /// How many packets in a row were steadily late, and how late the last one was.
+    steady: (u32, i64),
 }
 
 impl Clock {
     /// A clock of so many ticks a second. Reports that differ by no more than `tolerance` leave it alone.
     pub fn new(rate: i64, tolerance: i64) -> Self {
-        Self { rate, tolerance, newest: None, offset: None, reported: false, lag: None, came: None }
+        Self { rate, tolerance, newest: None, offset: None, reported: false, lag: None, came: None, steady: (0, 0) }
     }
 
     /// When a packet with this timestamp was made, which came at `arrived`.
@@ -44,9 +55,13 @@ impl Clock {
         };
         let lag = arrived - (made + offset);
         let usual = *self.lag.get_or_insert(lag);
-        if (lag - usual).abs() > JUMP {
+        let (count, before) = self.steady;
+        let is_steady = lag - usual > STEP && (count == 0 || (lag - before).abs() < STEADY);
+        self.steady = (if is_steady { count + 1 } else { 0 }, lag);
+        if lag - usual > JUMP || lag < BEFORE || self.steady.0 >= STEADY_FOR {
+            let usual = usual.max(0);
             self.offset = Some(offset + lag - usual);
-            self.reported = false;
+            (self.reported, self.lag, self.steady) = (false, Some(usual), (0, 0));
             return arrived - usual;
         }
         // The quickest are right; slower ones raise it slowly, as a clock that runs fast would.
@@ -103,6 +118,20 @@ mod tests {
             clock.report(60 * rate, NOW + 30_000 + 21_000);
             assert_eq!(clock.at(60 * rate, NOW + 60_000), NOW + 51_000);
         }
+    }
+
+    #[test]
+    fn a_delay_is_caught_up_and_a_clock_that_stood_still_for_a_moment_is_not() {
+        let mut clock = Clock::new(48_000, 20_000);
+        let mut at = |n: u32, late: i64| clock.at(n * 960, NOW + i64::from(n) * 20_000 + late) - NOW - i64::from(n) * 20_000;
+        (0..10).for_each(|n| assert_eq!(at(n, 1_000), 1_000));
+        // Half a second of nothing, then all of it at once.
+        (10..35).for_each(|n| assert_eq!(at(n, i64::from(35 - n) * 20_000), 1_000));
+        (35..50).for_each(|n| assert_eq!(at(n, 2_000), 1_000));
+        // Off for 300 ms: what comes then comes as it is said.
+        let after: Vec<i64> = (50..60).map(|n| at(n, 301_000)).collect();
+        assert_eq!(after[..3], [1_000; 3]);
+        assert!(after[3..].iter().all(|late| (299_000..302_000).contains(late)), "{after:?}");
     }
 
     #[test]

@@ -30,9 +30,12 @@ use crate::wishes::{Size, Wishes};
 const PICTURES: u32 = 30;
 const FEW_PICTURES: u32 = 15;
 
-/// Ticks are this long ago, in microseconds: what is lost is sent again, and what is late has come. It must exceed what clocks
-/// take for a delay (`clock.rs`), or such sound would come after its tick. Higher costs memory.
-const DELAY: i64 = 700_000;
+/// Ticks are this long ago, in microseconds: what is lost is sent again, and what is late has come. Higher costs memory.
+const DELAY: i64 = 1_000_000;
+
+/// What has come and was not read yet is waited for, for so long in microseconds: on a busy machine ticks are late rather than
+/// silent.
+const UNREAD: i64 = 5_000_000;
 
 const HALF_A_TICK: i64 = 16_000;
 
@@ -91,6 +94,8 @@ pub struct Composite {
     /// When pause was ordered: ticks go on up to there.
     until: Option<i64>,
     sizes_at: i64,
+    /// Everything that had come by this moment was read.
+    read: i64,
     shown: Picture,
 }
 
@@ -155,6 +160,7 @@ impl Composite {
             recorded: 0,
             until: None,
             sizes_at: 0,
+            read: 0,
             shown: Picture::new(width, height),
         })
     }
@@ -232,6 +238,7 @@ impl Composite {
                     None => {}
                 }
             }
+            News::Read(until) => self.read = until,
             News::Order(Command::Pause) => self.until = Some(samples(moment)),
             News::Order(Command::Resume) => {
                 self.run_to_the_end(now)?;
@@ -250,12 +257,14 @@ impl Composite {
         for (key, stream) in &mut self.streams {
             stream.drain(now, *key, &mut self.mixer);
         }
-        while let Some(at) = self.next.filter(|at| microseconds(*at) + DELAY <= moment) {
+        // Without a connection nothing is read.
+        let come = if moment - self.read < UNREAD { self.read.min(moment) } else { moment };
+        while let Some(at) = self.next.filter(|at| microseconds(*at) + DELAY <= come) {
             if self.until.is_some_and(|until| at >= until) {
                 (self.next, self.until) = (None, None);
                 return Ok(());
             }
-            let is_late = moment - microseconds(at) - DELAY > LATE;
+            let is_late = come - microseconds(at) - DELAY > LATE;
             self.tick(at, is_late)?;
             self.next = Some(at + self.samples_of_a_tick());
         }

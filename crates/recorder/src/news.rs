@@ -92,6 +92,8 @@ pub enum News {
         timestamp: u32,
         moment: i64,
     },
+    /// Everything that had come by this moment, in microseconds since 1970, has been told.
+    Read(i64),
     Order(Order),
     /// There will be nothing more.
     Over(Over),

@@ -19,6 +19,9 @@ use crate::wishes::Wishes;
 /// Seconds from 1900, where NTP begins, to 1970.
 const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
+/// Reading all that waits takes no longer than this, in microseconds, or only a little.
+const READ_FOR: i64 = 10_000;
+
 /// A server's clock that is told to be less than this ahead or behind, in microseconds, is taken for ours: reports need time
 /// to come.
 const SAME_CLOCK: i64 = 50_000;
@@ -103,9 +106,12 @@ impl Role for Receiver {
         Some(self.reception.due())
     }
 
-    fn act(&mut self, now: Instant, connection: &mut Connection, _: &mut Tally) {
+    fn act(&mut self, now: Instant, connection: &mut Connection, tally: &mut Tally) {
         self.streams.with(|streams| streams.ended.drain(..).for_each(|ssrc| self.reception.forget(ssrc)));
         self.wishes.take_key_frames(self.connection).into_iter().for_each(|ssrc| self.reception.want_key_frame(ssrc));
+        // The thread has read all that waited before it acts, as long ago as its clock was read.
+        let ago = now.elapsed().as_micros() as i64 + READ_FOR;
+        self.tell(News::Read((kernel::wall_clock() / 1_000) as i64 - ago), tally);
         self.reception.report(now, connection);
     }
 

@@ -138,7 +138,8 @@ async fn everybody_is_seen_and_heard_at_the_same_time_and_a_pause_leaves_no_trac
 
     // One alone has everything; two are side by side; then one again.
     let is = |seconds: f64, x: f64, y: f64, colour| {
-        let frames = (seconds * 30.0) as usize..(seconds * 30.0) as usize + 10;
+        // Most of the second after it, in which there is no flash.
+        let frames = (seconds * 30.0) as usize..((seconds + 0.8) * 30.0) as usize;
         frames.clone().any(|frame| close(film.colour(frame, x, y), colour))
             || panic!("{:?} at {seconds} s, {x} {y}", film.colour(frames.start, x, y))
     };
@@ -225,4 +226,62 @@ async fn what_is_written_when_it_is_killed_plays() {
     let (length, told) = (Film::read(&folder.0.join("all.mp4")).length(), told["ms"].as_f64().unwrap() / 1_000.0);
     println!("after kill -9: {length:.1} of {told:.1} s");
     assert!(length > told - 3.0, "{length} of {told} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_lies_over_a_portrait_and_sigterm_finishes_it() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let (app, folder) = (TestApp::dev().await, Folder::new());
+    let meeting = app.meeting("Stand-up").await;
+    let mark = folder.0.join("mark.png");
+    run("ffmpeg", &["-f", "lavfi", "-i", "color=c=white:s=64x64", "-frames:v", "1", "-update", "1", mark.to_str().unwrap()]);
+    let _ana = Person::comes(&app, &meeting, "ana", Device::flashing(1_000.0, "0x2040c0")).await;
+    let mut job = job(&app, &meeting, &folder, "H264").await;
+    let mark = json!({"file": "mark.png", "position": "right bottom", "width": 48});
+    job["video"] = json!({"codec": "H264", "width": 180, "height": 320, "layout": "speaker", "watermark": mark});
+    let mut recorder = Recorder::start(&job);
+    recorder.hear("progress").await;
+    seconds(4.0).await;
+    recorder.terminate();
+    recorder.hear("finished").await;
+    assert_eq!(recorder.ends().await, Some(0));
+    let film = Film::read(&folder.0.join("all.mp4"));
+    assert_eq!((&film.stream("video")["width"], &film.stream("video")["height"]), (&json!(180), &json!(320)));
+    let last = film.frames.len() - 20;
+    assert!(film.colour(last, 0.8, 0.9).iter().all(|part| *part > 200), "{:?}", film.colour(last, 0.8, 0.9));
+    assert!(close(film.colour(last, 0.5, 0.4), BLUE) || close(film.colour(last - 10, 0.5, 0.4), BLUE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_alone_is_recorded_too_and_a_missing_encoder_is_said() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let (app, folder) = (TestApp::dev().await, Folder::new());
+    let meeting = app.meeting("Stand-up").await;
+    let _ana = Person::speaks(&app, &meeting, "ana", 1_000.0).await;
+    let mut job = job(&app, &meeting, &folder, "H264").await;
+    job["ffmpeg"] = "/no/such/ffmpeg".into();
+    let mut recorder = Recorder::start(&job);
+    let why = recorder.hear("failed").await["why"].text();
+    assert!(why.contains("cannot start /no/such/ffmpeg"), "{why}");
+    assert_eq!(recorder.ends().await, Some(1));
+
+    job["ffmpeg"] = "ffmpeg".into();
+    job["video"] = Value::Null;
+    job["audio"] = json!({"codec": "AAC", "channel": "mono", "file": true});
+    let mut recorder = Recorder::start(&job);
+    recorder.hear("began").await;
+    seconds(4.0).await;
+    recorder.order("stop");
+    let finished = recorder.hear("finished").await;
+    assert_eq!((&finished["files"][0]["name"], &finished["files"][0]["kind"]), (&json!("all.m4a"), &json!("audio")));
+    let sound =
+        run("ffmpeg", &["-i", folder.0.join("all.m4a").to_str().unwrap(), "-f", "f32le", "-ac", "1", "-ar", "48000", "-"]);
+    let samples: Vec<f32> = sound.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+    let told = finished["duration_ms"].as_f64().unwrap() / 1_000.0;
+    assert!((samples.len() as f64 / 48_000.0 - told).abs() < 0.2, "{} samples, {told} s", samples.len());
+    assert!(tone(&samples[96_000..120_000], 1_000.0) > 0.2);
 }

@@ -2,6 +2,7 @@
 //! SRTP, with sender reports of one clock.
 
 use std::f32::consts::TAU;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
 use salon_peer::{Arrived, Connection, Identity, Line, Media, Peer, Role, Ticket, Track, Way};
+
+use serde_json::Value;
 
 use crate::process::run;
 use crate::support::{TestApp, Text, preset_body};
@@ -40,12 +43,17 @@ impl Person {
     /// Comes in with these.
     pub async fn comes(app: &TestApp, meeting: &str, name: &str, device: Device) -> Self {
         let participant = app.participant(meeting, "group_call_host", name).await;
+        Self::comes_with(app.running.addr, meeting, &participant, device).await
+    }
+
+    /// The same at a server's address, as a participant who was added there.
+    pub async fn comes_with(address: SocketAddr, meeting: &str, participant: &Value, device: Device) -> Self {
         let ticket =
             Ticket { meeting: meeting.to_owned(), participant: participant["id"].text(), token: participant["token"].text() };
         let identity = Identity::new().unwrap();
-        let peer = Peer::open(&app.running.addr.to_string(), ticket).await.unwrap();
+        let peer = Peer::open(&address.to_string(), ticket).await.unwrap();
         let (transport, connection) = peer.connect(&identity, Way::Sending).await.unwrap();
-        let media = Media::start(name, Line::default()).unwrap();
+        let media = Media::start("person", Line::default()).unwrap();
         let (on, known) = (Arc::new(Switch::default()), Arc::new(AtomicBool::new(false)));
         on.on.store(true, Ordering::Relaxed);
         let kinds = if device.pictures.is_empty() { &[Kind::Audio][..] } else { &[Kind::Audio, Kind::Video] };
@@ -184,7 +192,7 @@ impl Device {
     }
 
     /// A microphone that plays a tone in those packets of 20 ms that are named, by their number of four seconds.
-    fn new(hertz: f32, sounds: impl Fn(usize) -> bool) -> Self {
+    pub fn new(hertz: f32, sounds: impl Fn(usize) -> bool) -> Self {
         let mut encoder = ruopus::OpusEncoder::new(1);
         let mut frame = |n: usize| {
             let loud = if sounds(n % 200) { 0.3 } else { 0.0 };

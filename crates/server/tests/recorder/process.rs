@@ -1,6 +1,7 @@
 //! A recorder as a process of its own, which is given a job and orders, and asked what it said.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -95,6 +96,11 @@ impl Recorder {
         self.input = None;
     }
 
+    /// As an operator would.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.id().to_string()).status().unwrap().success());
+    }
+
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -141,4 +147,34 @@ pub fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
     let complaints = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success() && complaints.is_empty(), "{program} {arguments:?}: {complaints}");
     ran.stdout
+}
+
+/// A server in a process of its own, which can be killed and started again on the same port and data.
+pub struct Server {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    pub fn start(data: &Path, listen: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
+        command.args(["dev", "--listen", listen, "--media-port=0", "--data"]).arg(data).env_clear();
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| Some(line.unwrap().strip_prefix("salon ready http://")?.to_owned()));
+        Self { process, address: address.expect("it gets ready").parse().unwrap() }
+    }
+
+    /// With SIGKILL.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
 }

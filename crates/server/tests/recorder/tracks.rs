@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::people::{Person, robot};
-use crate::process::{Folder, Recorder, has_ffmpeg, run, said};
+use crate::people::{Device, Person, robot};
+use crate::process::{Folder, Recorder, Server, has_ffmpeg, run, said};
 use crate::sound::{decode, heard, tone};
-use crate::support::{TestApp, Text};
+use crate::support::{Call, KIT, TestApp, Text, preset_body};
 
 async fn job(app: &TestApp, meeting: &str, folder: &Folder) -> Value {
     json!({
@@ -201,4 +201,57 @@ async fn what_cannot_be_recorded_is_said_and_leaves_no_process() {
     recorder.order("stop");
     assert_eq!(recorder.hear("failed").await["why"].text(), "nobody was heard");
     assert_eq!(recorder.ends().await, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_comes_back_when_the_server_was_killed_and_goes_on() {
+    let (data, folder) = (Folder::new(), Folder::new());
+    let server = Server::start(&data.0, "127.0.0.1:0");
+    let address = server.address;
+    let ask = async |method: &str, path: &str, body: Value| {
+        let call = Call::new(address, method, &format!("{KIT}{path}")).header("authorization", "Bearer dev-token");
+        call.json(&body).send().await.json()["data"].clone()
+    };
+    let meeting = ask("POST", "/meetings", json!({"title": "Stand-up"})).await["id"].text();
+    let mut preset = preset_body("robot");
+    preset["permissions"]["recorder_type"] = "RECORDER".into();
+    preset["permissions"]["hidden_participant"] = true.into();
+    ask("POST", "/presets", preset).await;
+    let add = async |name: &str, preset: &str| {
+        let body = json!({"name": name, "preset_name": preset, "custom_participant_id": name});
+        ask("POST", &format!("/meetings/{meeting}/participants"), body).await
+    };
+    let (ana, bo) = (add("ana", "group_call_host").await, add("bo", "group_call_host").await);
+    let first = Person::comes_with(address, &meeting, &ana, Device::new(400.0, |_| true)).await;
+    let job = json!({
+        "id": "r", "server": format!("http://{address}"), "meeting_id": meeting, "token": add("robot", "robot").await["token"],
+        "folder": folder.0, "name": "speaker", "kind": "track",
+    });
+    let mut recorder = Recorder::start(&job);
+    recorder.hear("began").await;
+    seconds(1.0).await;
+    server.kill();
+    recorder.close_input();
+    let _server = Server::start(&data.0, &address.to_string());
+    let second = Person::comes_with(address, &meeting, &bo, Device::new(800.0, |_| true)).await;
+    let path = folder.0.clone();
+    let there = async || {
+        while std::fs::read_dir(&path)
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "webm"))
+            .count()
+            < 2
+        {
+            seconds(0.1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(50), there()).await.expect("the second voice is recorded");
+    seconds(1.0).await;
+    std::fs::write(folder.0.join("orders.jsonl"), "{\"order\":\"stop\"}\n").unwrap();
+    let finished = recorder.hear("finished").await;
+    assert_eq!(finished["files"].as_array().unwrap().len(), 2);
+    let (_, samples) = file_of(&finished, &folder, first.id());
+    assert!(tone(&samples, 400.0) > 0.05, "what was said before is there");
+    let (_, samples) = file_of(&finished, &folder, second.id());
+    assert!(tone(&samples[9_600..], 800.0) > 0.2, "and what was said after");
 }
