@@ -57,6 +57,10 @@ const LOOK_EVERY: i64 = 2_000_000;
 /// Ticks that are later than this, in microseconds, show what was shown before: drawing would make the next ones later.
 const LATE: i64 = 300_000;
 
+/// Ticks that are later than this decode no pictures, which begin anew once it has caught up: sound goes on whatever one guest's
+/// pictures cost.
+const TOO_LATE: i64 = 2_000_000;
+
 /// If the encoder is waited for longer than `TOO_SLOW` of `WATCHED`, it is made faster.
 const WATCHED: Duration = Duration::from_secs(5);
 const TOO_SLOW: Duration = Duration::from_millis(1_500);
@@ -264,8 +268,7 @@ impl Composite {
                 (self.next, self.until) = (None, None);
                 return Ok(());
             }
-            let is_late = come - microseconds(at) - DELAY > LATE;
-            self.tick(at, is_late)?;
+            self.tick(at, come - microseconds(at) - DELAY)?;
             self.next = Some(at + self.samples_of_a_tick());
         }
         self.wish(moment);
@@ -306,7 +309,7 @@ impl Composite {
             stream.drain(now.max(u64::MAX / 2), *key, &mut self.mixer);
         }
         while let Some(at) = self.next.filter(|at| *at < until) {
-            self.tick(at, false)?;
+            self.tick(at, 0)?;
             self.next = Some(at + self.samples_of_a_tick());
         }
         self.next = None;
@@ -317,12 +320,12 @@ impl Composite {
         RATE / i64::from(self.plan.video.map_or(PICTURES, |video| video.rate))
     }
 
-    /// Everything of one moment goes to the encoder.
-    fn tick(&mut self, at: i64, is_late: bool) -> anyhow::Result<()> {
+    /// Everything of one moment goes to the encoder, `late` microseconds after it could have.
+    fn tick(&mut self, at: i64, late: i64) -> anyhow::Result<()> {
         let moment = microseconds(at);
         for stream in self.streams.values_mut() {
             let Coming::Pictures(camera) = &mut stream.coming else { continue };
-            let is_shown = self.scene.shown(&stream.peer, stream.source.is_screen()).is_some();
+            let is_shown = late < TOO_LATE && self.scene.shown(&stream.peer, stream.source.is_screen()).is_some();
             let picture = camera.decode(moment, is_shown, self.vpx.as_ref());
             match picture {
                 Some(picture) if stream.source == Source::Screen => self.scene.screen(&stream.peer, Some(picture)),
@@ -335,7 +338,7 @@ impl Composite {
         let speaking: Vec<&str> =
             self.mixer.speaking().iter().filter_map(|key| self.streams.get(key)).map(|stream| stream.peer.as_str()).collect();
         self.scene.speaking(&speaking);
-        if self.plan.video.is_some() && !is_late {
+        if self.plan.video.is_some() && late < LATE {
             self.shown = self.scene.draw();
         }
         self.recorded += count;

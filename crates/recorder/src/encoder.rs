@@ -75,11 +75,14 @@ impl Plan {
         let mut add = |words: &str| arguments.extend(words.split_ascii_whitespace().map(str::to_owned));
         add("-hide_banner -nostdin -loglevel error");
         // It would probe the sound for seconds while we wait to write pictures.
-        let input = "-protocol_whitelist pipe -probesize 32 -analyzeduration 0 -thread_queue_size 256";
+        let input = "-protocol_whitelist pipe -probesize 32 -analyzeduration 0";
         if let (Some(Pictures { width, height, rate, .. }), Some(pipe)) = (&self.video, pictures) {
-            add(&format!("{input} -f rawvideo -pix_fmt yuv420p -s {width}x{height} -framerate {rate} -i pipe:{pipe}"));
+            // Each picture that waits there is megabytes.
+            add(&format!(
+                "{input} -thread_queue_size 8 -f rawvideo -pix_fmt yuv420p -s {width}x{height} -framerate {rate} -i pipe:{pipe}"
+            ));
         }
-        add(&format!("{input} -f f32le -ar 48000 -ac 2 -i pipe:{sound}"));
+        add(&format!("{input} -thread_queue_size 256 -f f32le -ar 48000 -ac 2 -i pipe:{sound}"));
         let channels = if self.channel == Channel::Mono { 1 } else { 2 };
         match (&self.video, self.audio) {
             (Some(Pictures { codec: VideoCodec::H264, rate, .. }), _) => {

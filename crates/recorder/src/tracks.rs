@@ -233,7 +233,7 @@ impl Track {
 }
 
 /// What may stand in a file's name: letters, digits and two marks, at most 100 of them.
-pub fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     text.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_".contains(*letter)).take(100).collect()
 }
 

@@ -190,6 +190,9 @@ async fn what_cannot_be_recorded_is_said_and_leaves_no_process() {
     assert_eq!(recorder.ends().await, Some(2), "no job");
 
     let meeting = app.meeting("Empty").await;
+    let mut outside = job(&app, &meeting, &folder).await;
+    outside["name"] = "../elsewhere".into();
+    assert_eq!(Recorder::start(&outside).ends().await, Some(2), "a name that leads out of the folder");
     let mut recorder = Recorder::start(&job(&app, &meeting, &folder).await);
     let failed = recorder.hear("failed").await;
     assert!(failed["why"].text().contains("room.joinRoom is refused"), "{failed}");
