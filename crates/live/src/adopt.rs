@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use salon_core::session::MeetingFacts;
 use salon_core::{MeetingId, Session};
-use salon_store::{Error, Rule, SessionRow};
+use salon_store::{Error, LastSeen, Rule, SessionRow};
 use tokio::task::JoinSet;
 
 use crate::clock::OUTAGE_MS;
@@ -226,7 +226,13 @@ impl Opener {
             beat: self.node.last_beat.filter(|_| row.owner_node == self.node.name),
             owner_seen: row.owner_seen_at,
         };
-        let epoch = store.take_over(session, row.epoch, run, self.node.may_judge()).await?;
+        let flowing = self.node.outlets.media.flowing(&facts.meeting);
+        let seen = match let_go {
+            _ if !flowing.is_empty() => LastSeen::Now,
+            Some(at) => LastSeen::At(at),
+            None => LastSeen::WithOwner,
+        };
+        let epoch = store.take_over(session, row.epoch, run, self.node.may_judge(), seen).await?;
         // From here on the store has forgotten the former owner, and whatever goes wrong below is tried again.
         self.node.fallen.add(facts.clone(), evidence.weigh().seen);
         // Its former owner may have written to the last moment, and cannot any more.
@@ -254,7 +260,6 @@ impl Opener {
         if goes_on.ahead_ms > OUTAGE_MS {
             tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");
         }
-        let flowing = self.node.outlets.media.flowing(&facts.meeting);
         let (limits, ahead_ms) = (self.node.limits.clone(), goes_on.ahead_ms);
         let session = Session::recover(facts.clone(), limits, record, now.plus_ms(ahead_ms), goes_on.seen, &flowing);
         let handle = session_task::start(&self.node, &self.families, session, epoch, ahead_ms);

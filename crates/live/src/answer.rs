@@ -19,9 +19,8 @@ const UNSAVED_MS: i64 = 2_000;
 /// Nothing waits to be saved.
 const SAVED: i64 = i64::MAX;
 
-/// The most participant-milliseconds that were ever told of each session. While a departure is being saved readers still
-/// count its peer up to their own moment, and a task that is let go of takes its copy with it: what was told must not
-/// shrink when either shows.
+/// The most participant-milliseconds that were ever told of each session. A task that is let go of takes its copy with it: what
+/// was told must not shrink when the next one shows.
 #[derive(Default)]
 pub struct ToldOf(Mutex<HashMap<SessionId, Arc<AtomicI64>>>);
 
@@ -69,14 +68,20 @@ impl Live {
         }
     }
 
-    /// A newer copy is on its way to the store.
+    /// From now on something may happen that is on its way to the store. Until it is there nobody is counted beyond this moment:
+    /// somebody may have left by then, as the next owner finds if this one dies before it hears that it was stored. To be said
+    /// before the clock is read for whatever happens.
     pub fn saving(&self, now: Timestamp) {
-        self.unsaved_since.store(now.0, Ordering::Relaxed);
+        self.unsaved_since.store(now.0, Ordering::SeqCst);
     }
 
     /// Whatever was on its way is there.
     pub fn saved(&self) {
-        self.unsaved_since.store(SAVED, Ordering::Relaxed);
+        self.unsaved_since.store(SAVED, Ordering::SeqCst);
+    }
+
+    fn unsaved_since(&self) -> Timestamp {
+        Timestamp(self.unsaved_since.load(Ordering::SeqCst))
     }
 
     pub(crate) fn session(&self) -> &SessionId {
@@ -96,7 +101,7 @@ impl Live {
     }
 
     fn is_old(&self, now: Timestamp) -> bool {
-        now.0.saturating_sub(self.unsaved_since.load(Ordering::Relaxed)) > UNSAVED_MS
+        now.since(self.unsaved_since()) > UNSAVED_MS
     }
 
     /// Such a session goes by moments that nobody may take for the node's own.
@@ -131,11 +136,11 @@ impl Reading {
     }
 
     /// The moment to be written down for it to be told: not before what it already holds, and not after what the claim
-    /// vouches for. Where others count as well, a session that is a little ahead of this node's clock stands still until that
+    /// vouches for, nor after something began to be saved. Where others count as well, a session that is a little ahead of this node's clock stands still until that
     /// is there: they know this node's clock and not the session's.
     pub fn at(&self, now: Timestamp) -> Timestamp {
         let ahead_ms = if self.held.is_alone() { self.live.ahead_ms } else { 0 };
-        let now = now.min(self.held.vouched());
+        let now = now.min(self.held.vouched()).min(self.live.unsaved_since());
         if self.live.is_far_ahead() { now } else { now.plus_ms(ahead_ms).max(self.live.summary.updated_at) }
     }
 
@@ -168,5 +173,62 @@ impl Reading {
         let before = asked_at.load(Ordering::Relaxed);
         let due = now.0.saturating_sub(before) >= every_ms;
         due && asked_at.compare_exchange(before, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use salon_core::limits::Limits;
+    use salon_core::session::{Join, MeetingFacts};
+    use salon_core::{MeetingId, ParticipantId, PeerId, Preset, PresetId, Session};
+
+    use super::*;
+    use crate::clock::SinceBoot;
+    use crate::lease::Lease;
+
+    /// Somebody came at second 1.
+    fn summary() -> Summary {
+        let facts = MeetingFacts {
+            meeting: MeetingId::parse("m").unwrap(),
+            app: AppId::parse("a").unwrap(),
+            title: String::new(),
+            keep_alive_ms: 60_000,
+            persist_chat: false,
+            parent: None,
+        };
+        let mut session = Session::new(facts, Limits::default());
+        let join = Join {
+            peer: PeerId::parse("p").unwrap(),
+            participant: ParticipantId::parse("q").unwrap(),
+            custom_participant_id: String::new(),
+            name: String::new(),
+            wanted_name: None,
+            picture: None,
+            preset: Preset::named(PresetId::parse("r").unwrap(), "preset"),
+            meeting_active: true,
+            origin: None,
+            let_in: None,
+            flowing: Vec::new(),
+            fresh_session: SessionId::parse("s").unwrap(),
+        };
+        assert!(session.join(Timestamp(1_000), join).is_ok());
+        session.summary().expect("it has begun")
+    }
+
+    /// Whoever is on their way out may be recorded as gone already.
+    #[test]
+    fn nobody_is_counted_beyond_the_moment_at_which_something_began_to_be_saved() {
+        let (lease, told) = (Lease::alone(), ToldOf::default());
+        let live = Arc::new(Live::after(None, summary(), 0, &told));
+        let at = |now| {
+            let held = lease.holds(SinceBoot(0)).expect("it is alone");
+            Reading::new(live.clone(), held, Timestamp(now)).map(|reading| reading.at(Timestamp(now)).0)
+        };
+        assert_eq!(at(5_000), Some(5_000));
+        live.saving(Timestamp(6_000));
+        assert_eq!((at(5_900), at(6_001), at(8_000)), (Some(5_900), Some(6_000), Some(6_000)));
+        assert_eq!(at(8_001), None, "nor are those who are here told of for long");
+        live.saved();
+        assert_eq!(at(9_000), Some(9_000));
     }
 }

@@ -206,6 +206,9 @@ impl SessionTask {
             if self.let_go.run_until_cancelled(self.node.is_held_again()).await != Some(true) {
                 return End::LetGo;
             }
+            if let Some(live) = self.live.live() {
+                live.saving(self.node.clock.now());
+            }
             let now = self.now();
             if self.session.wake_at().is_some_and(|at| at <= now) {
                 self.session.handle_timeout(now);
@@ -365,9 +368,6 @@ impl SessionTask {
         let sessions = self.appends(&steps);
         if !sessions.is_empty() {
             let before = self.live.live();
-            if let Some(before) = &before {
-                before.saving(self.node.clock.now());
-            }
             // Those of steps that changed nothing have nothing to be written with.
             let acting = steps.iter().filter(|step| step.summary.is_some()).filter_map(|step| step.acting.clone());
             let acting: Vec<_> = acting.filter(|acting| !acting.is_settled()).collect();
@@ -380,6 +380,8 @@ impl SessionTask {
             if let Some(before) = &before {
                 before.saved();
             }
+        } else if let Some(live) = self.live.live() {
+            live.saved();
         }
         if steps.iter().any(Step::changes_who_is_here)
             && let Some(parent) = self.families.of(self.session.facts())

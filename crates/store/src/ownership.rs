@@ -30,6 +30,17 @@ pub struct Adoptable {
     pub owner_seen_at: Timestamp,
 }
 
+/// When the people of a session that is taken over were last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastSeen {
+    /// With its owner, as far as the store saw that one.
+    WithOwner,
+    /// At that moment, as whoever takes it over knows better.
+    At(Timestamp),
+    /// By whoever takes it over, to whom their media come.
+    Now,
+}
+
 /// When the run that owns a session `s` was last seen, by its own clock, with `n` the row of its node if there is one. Where
 /// nodes share the database a renewal vouches for a while, as far as that has gone by. A run that never registered was alive
 /// when it last wrote.
@@ -137,11 +148,19 @@ impl Store {
 
     /// Makes `run` the owner of a session that was seen at `from_epoch`, and returns the new epoch.
     ///
-    /// One that `judges` may take others for dead; one that does not takes from those only that left in good order.
+    /// One that `judges` may take others for dead; one that does not takes from those only that left in good order. When
+    /// people were `seen` is remembered until `run` first appends to the session, in case it dies before or never hears of this.
     /// A run may also take over from itself, which shuts out a task of its own that it has lost sight of. `NotOwner`
     /// if somebody else was faster or `run` is not registered, `Conflict(OwnerAlive)` if the owner lives,
     /// `Conflict(SessionEnded)` if there is nothing left to own.
-    pub async fn take_over(&self, session: &SessionId, from_epoch: i64, run: &RunId, judges: bool) -> Result<i64> {
+    pub async fn take_over(
+        &self,
+        session: &SessionId,
+        from_epoch: i64,
+        run: &RunId,
+        judges: bool,
+        seen: LastSeen,
+    ) -> Result<i64> {
         transaction!(self.db, |tx| {
             let Some(node) = tx.one("select name from nodes where run = $1", args![run]).await? else {
                 return Err(Error::NotOwner);
@@ -168,9 +187,20 @@ impl Store {
                     return Err(Error::Conflict(Rule::OwnerAlive));
                 }
             }
-            let sql = "update sessions set owner_node = $2, owner_run = $3, epoch = epoch + 1, owner_seen_ms = null \
+            let seen = match seen {
+                LastSeen::WithOwner => {
+                    let sql = format!(
+                        "select {} as seen_ms from sessions s left join nodes n on n.name = s.owner_node where s.id = $1",
+                        owner_seen(&self.db)
+                    );
+                    tx.one(built(sql), args![session]).await?.map(|row| row.time("seen_ms")).transpose()?
+                }
+                LastSeen::At(seen) => Some(seen),
+                LastSeen::Now => None,
+            };
+            let sql = "update sessions set owner_node = $2, owner_run = $3, epoch = epoch + 1, owner_seen_ms = $5 \
                        where id = $1 and epoch = $4";
-            match tx.run(sql, args![session, &node, run, from_epoch]).await? {
+            match tx.run(sql, args![session, &node, run, from_epoch, seen]).await? {
                 0 => Err(Error::NotOwner),
                 _ => Ok(from_epoch + 1),
             }

@@ -38,6 +38,8 @@ pub struct Told {
 
 pub struct Task {
     pub session: Session,
+    /// Tells it from others that this run has had.
+    pub number: u64,
     epoch: i64,
     ahead_ms: i64,
     live: Option<Arc<Live>>,
@@ -55,6 +57,7 @@ pub struct Node {
     last_beat: Option<Timestamp>,
     lease: Lease,
     pub task: Option<Task>,
+    tasks: u64,
     fall: Option<Timestamp>,
     told: ToldOf,
     renewed_at: i64,
@@ -79,8 +82,23 @@ impl Node {
         store.register(me, run, now, now - behind_ms).ok()?;
         let lease = Lease::shared();
         lease.renewed(SinceBoot(now), Timestamp(now - behind_ms));
-        let (task, fall, told) = (None, None, ToldOf::default());
-        Some(Self { me, run, behind_ms, alive, last_beat, lease, task, fall, told, renewed_at: now, looked_at: 0, facts, limits })
+        let (task, tasks, fall, told) = (None, 0, None, ToldOf::default());
+        Some(Self {
+            me,
+            run,
+            behind_ms,
+            alive,
+            last_beat,
+            lease,
+            task,
+            tasks,
+            fall,
+            told,
+            renewed_at: now,
+            looked_at: 0,
+            facts,
+            limits,
+        })
     }
 
     pub fn clock(&self, now: i64) -> Timestamp {
@@ -103,6 +121,11 @@ impl Node {
 
     pub fn is_busy(&self) -> bool {
         self.task.as_ref().is_some_and(|task| !task.unsaved.is_empty())
+    }
+
+    /// It has yet to learn the time.
+    pub fn is_behind(&self) -> bool {
+        self.behind_ms.abs() > 60_000
     }
 
     pub fn stands_behind(&mut self, ms: i64) {
@@ -187,7 +210,7 @@ impl Node {
         if task.unsaved.iter().any(|event| event.seq == 1) {
             task.epoch = 1;
         }
-        match store.append(self.me, self.run, task.epoch, &task.unsaved) {
+        match store.append(self.me, self.run, task.epoch, now, &task.unsaved) {
             Ok(()) => {
                 task.unsaved.clear();
                 let before = task.live.take();
@@ -220,7 +243,7 @@ impl Node {
                 None => {
                     self.fall = None;
                     let session = Session::new(self.facts.clone(), self.limits.clone());
-                    Task { session, epoch: 1, ahead_ms: 0, live: None, unsaved: Vec::new(), since: 0 }
+                    Task { session, number: self.tasks, epoch: 1, ahead_ms: 0, live: None, unsaved: Vec::new(), since: 0 }
                 }
                 Some((row, record)) => {
                     let evidence = Evidence {
@@ -230,7 +253,14 @@ impl Node {
                         beat: self.last_beat.filter(|_| row.owner == self.me),
                         owner_seen: store.owner_seen(&row, now),
                     };
-                    let epoch = match store.take_over(self.me, self.run, row.epoch, now, self.lease.may_judge(SinceBoot(now))) {
+                    let epoch = match store.take_over(
+                        self.me,
+                        self.run,
+                        row.epoch,
+                        now,
+                        self.lease.may_judge(SinceBoot(now)),
+                        evidence.let_go,
+                    ) {
                         Err(Trouble::OwnerAlive | Trouble::NotOwner) => {
                             self.fall = None;
                             return Err(Trouble::OwnerAlive);
@@ -243,10 +273,11 @@ impl Node {
                     let live =
                         session.summary().map(|summary| Arc::new(Live::after(None, summary, goes_on.ahead_ms, &self.told)));
                     self.fall = None;
-                    Task { session, epoch, ahead_ms: goes_on.ahead_ms, live, unsaved: Vec::new(), since: 0 }
+                    Task { session, number: self.tasks, epoch, ahead_ms: goes_on.ahead_ms, live, unsaved: Vec::new(), since: 0 }
                 }
             };
             self.task = Some(task);
+            self.tasks += 1;
             self.save(now, store);
         }
         self.task.as_mut().ok_or(Trouble::NotOwner)
@@ -262,6 +293,17 @@ impl Node {
         act(&mut task.session, at.plus_ms(task.ahead_ms));
         self.save(now, store);
         self.task.as_ref().is_none_or(|task| task.unsaved.is_empty())
+    }
+
+    /// Its task, by its run and number.
+    pub fn task_id(&self) -> Option<(u64, u64)> {
+        Some((self.run, self.task.as_ref()?.number))
+    }
+
+    /// How far the record of its session goes, if it has one.
+    pub fn seq(&self) -> Option<(String, u64)> {
+        let record = self.task.as_ref()?.session.record()?;
+        Some((record.started.session.to_string(), record.seq))
     }
 
     /// What it says by itself.

@@ -16,7 +16,20 @@ const PEERS: usize = 5;
 const TICK_MS: i64 = 100;
 const KEEP_ALIVE_MS: i64 = 20_000;
 const GRACE_MS: i64 = 5_000;
+/// How long after the last trouble all is as it should be: a claim that was given up is taken by others, and looked for.
+const CALM_AFTER_MS: i64 = 4_000;
 const YEARS_MS: i64 = 3 * 365 * 24 * 3_600_000;
+
+/// Somebody's socket.
+#[derive(Debug, Clone, Copy)]
+struct Socket {
+    /// The node that runs the session.
+    at: usize,
+    /// The node that the socket reaches.
+    through: usize,
+    /// The task that it is bound to.
+    task: (u64, u64),
+}
 
 pub struct World {
     dice: Dice,
@@ -29,14 +42,17 @@ pub struct World {
     deaf: [bool; NODES],
     runs: u64,
     sessions: usize,
-    /// Which node runs each person's session, and to which their socket goes.
-    people: [Option<(usize, usize)>; PEERS],
-    /// Sockets that are gone, which their sessions have yet to hear: who, on which node, and whether on purpose.
-    gone: Vec<(usize, usize, bool)>,
+    people: [Option<Socket>; PEERS],
+    /// Sockets that are gone, which their sessions have yet to hear: whose, and whether on purpose.
+    gone: Vec<(usize, Socket, bool)>,
     /// Until when a trouble lasts.
     over_at: i64,
     /// The most that was told of each session, by anybody: minutes, and people at once.
     told: BTreeMap<String, (f64, u32)>,
+    /// How much of each session's record somebody was answered with.
+    acknowledged: BTreeMap<String, u64>,
+    /// Since when nothing has been wrong.
+    calm_since: i64,
     data: PathBuf,
     /// What happened, told when a rule is broken.
     journal: Vec<String>,
@@ -55,12 +71,10 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let data = std::env::temp_dir().join(format!("salon-live-simulation-{}-{seed}", std::process::id()));
         std::fs::create_dir_all(&data).expect("a folder");
-        let mut store = Store::default();
-        store.reached_by = [true; NODES];
         let mut world = Self {
             dice: Dice::new(seed),
             now: BEGIN,
-            store,
+            store: Store::new(seed),
             nodes: Default::default(),
             stopped: [0; NODES],
             deaf: [false; NODES],
@@ -70,6 +84,8 @@ impl World {
             gone: Vec::new(),
             over_at: 0,
             told: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            calm_since: BEGIN,
             data,
             journal: Vec::new(),
         };
@@ -109,19 +125,20 @@ impl World {
 
     fn tick(&mut self) {
         let (stopped, now) = (self.stopped, self.now);
+        self.store.tick(now);
         for node in self.nodes.iter_mut().flatten().filter(|node| stopped[node.me] <= now) {
             node.tick(self.now, &mut self.store);
         }
         // A pipe breaks with the node it goes through, and hangs while that stands still.
         for (peer, place) in self.people.iter_mut().enumerate() {
-            let Some((at, _)) = place.take_if(|(_, through)| self.nodes[*through].is_none()) else { continue };
-            self.gone.push((peer, at, false));
+            let Some(socket) = place.take_if(|socket| self.nodes[socket.through].is_none()) else { continue };
+            self.gone.push((peer, socket, false));
         }
         let (nodes, store) = (&mut self.nodes, &mut self.store);
-        self.gone.retain(|(peer, at, on_purpose)| {
+        self.gone.retain(|(peer, socket, on_purpose)| {
             // With the task of its session everything it has yet to hear is gone.
-            let Some(node) = nodes[*at].as_mut().filter(|node| node.task.is_some()) else { return false };
-            if node.is_busy() || !node.holds(now) || stopped[*at] > now {
+            let Some(node) = nodes[socket.at].as_mut().filter(|node| node.task_id() == Some(socket.task)) else { return false };
+            if node.is_busy() || !node.holds(now) || stopped[socket.at] > now {
                 return true;
             }
             node.call(now, store, false, |session, now| {
@@ -129,18 +146,27 @@ impl World {
             });
             false
         });
+        self.bury();
         // Sockets of a session that was let go of are closed.
         for place in &mut self.people {
-            if place.is_some_and(|(at, _)| self.nodes[at].as_ref().is_none_or(|node| node.task.is_none())) {
-                *place = None;
-            }
+            let task = |socket: Socket| self.nodes[socket.at].as_ref().and_then(Node::task_id);
+            place.take_if(|socket| task(*socket) != Some(socket.task));
         }
+    }
+
+    /// Those that died while they wrote.
+    fn bury(&mut self) {
+        for node in self.store.killed.drain(..) {
+            self.nodes[node] = None;
+            self.journal.push(format!("{} node {node} dies while it writes", self.now - BEGIN));
+        }
+        self.tick_people_of_the_gone();
     }
 
     fn trouble(&mut self) {
         if self.now >= self.over_at {
             self.store.reached_by = [true; NODES];
-            self.store.full = false;
+            (self.store.full, self.store.bad) = (false, false);
             self.deaf = [false; NODES];
             for node in 0..NODES {
                 if self.nodes[node].is_none() && self.dice.one_in(20) {
@@ -151,8 +177,9 @@ impl World {
         if !self.dice.one_in(120) {
             return;
         }
+        self.calm_since = self.now;
         self.over_at = self.now + self.dice.pick(&[300, 1_900, 4_000, 5_900, 6_100, 8_500, 12_000, 40_000]);
-        let (node, what) = (self.dice.roll(NODES), self.dice.roll(10));
+        let (node, what) = (self.dice.roll(NODES), self.dice.roll(11));
         self.journal.push(format!("{} trouble {what} at node {node} until {}", self.now - BEGIN, self.over_at - BEGIN));
         match what {
             0 => self.store.reached_by[node] = false,
@@ -190,6 +217,7 @@ impl World {
             }
             7 => self.stopped[node] = self.now + self.dice.pick(&[500, 1_000, 1_600, 2_000, 5_000]),
             8 => self.deaf[node] = true,
+            9 => self.store.bad = true,
             // It hears the time.
             _ => {
                 if let Some(node) = &mut self.nodes[node] {
@@ -202,16 +230,14 @@ impl World {
 
     fn tick_people_of_the_gone(&mut self) {
         for place in &mut self.people {
-            if place.is_some_and(|(at, _)| self.nodes[at].is_none()) {
-                *place = None;
-            }
+            place.take_if(|socket| self.nodes[socket.at].is_none());
         }
     }
 
     fn stop(&mut self, mut node: Node) {
         let me = node.me;
         for peer in 0..PEERS {
-            if self.people[peer].is_some_and(|(at, _)| at == me) {
+            if self.people[peer].is_some_and(|socket| socket.at == me) {
                 self.people[peer] = None;
                 node.call(self.now, &mut self.store, false, |session, now| session.disconnect(now, &id(peer)));
             }
@@ -225,11 +251,12 @@ impl World {
         }
         let (peer, through) = (self.dice.roll(PEERS), self.dice.roll(NODES));
         match self.people[peer] {
+            None if self.gone.iter().any(|(gone, ..)| *gone == peer) => {}
             None if self.dice.one_in(2) => self.comes(peer, through),
             None => {}
-            Some((at, _)) => {
+            Some(socket) => {
                 self.people[peer] = None;
-                self.gone.push((peer, at, self.dice.one_in(2)));
+                self.gone.push((peer, socket, self.dice.one_in(2)));
             }
         }
     }
@@ -252,9 +279,20 @@ impl World {
             self.sessions += 1;
         }
         self.journal.push(format!("{} peer {peer} joins at node {at} through {through}: {joined}", self.now - BEGIN));
-        if joined && node.task.is_some() {
-            self.people[peer] = Some((at, through));
+        if let Some(task) = node.task_id() {
+            let socket = Socket { at, through, task };
+            if joined {
+                self.people[peer] = Some(socket);
+            } else {
+                // Who is not answered gives up.
+                self.gone.push((peer, socket, false));
+            }
         }
+        if joined && let Some((session, seq)) = node.seq() {
+            let acknowledged = self.acknowledged.entry(session).or_default();
+            *acknowledged = seq.max(*acknowledged);
+        }
+        self.bury();
     }
 
     /// What a node says by itself; none while it is gone or stands still.
@@ -281,6 +319,8 @@ impl World {
 
     /// Everybody asks.
     fn check(&mut self) {
+        self.check_acknowledged();
+        self.check_calm();
         let owners = (0..NODES).filter(|node| matches!(self.says(*node), Some(Said::Live(_)))).count();
         assert!(owners <= 1, "{owners} nodes answer as the owner");
         for node in 0..NODES {
@@ -296,10 +336,49 @@ impl World {
         }
     }
 
+    /// What somebody was answered is in the store, and whoever has the session goes by it.
+    fn check_acknowledged(&self) {
+        for (session, acknowledged) in &self.acknowledged {
+            let stored = self.store.stored(session);
+            assert!(stored >= Some(*acknowledged), "{acknowledged} events of {session} were acknowledged, {stored:?} are stored");
+        }
+        for node in (0..NODES).filter(|node| matches!(self.says(*node), Some(Said::Live(_)))) {
+            let Some((session, seq)) = self.nodes[node].as_ref().and_then(Node::seq) else { continue };
+            let acknowledged = self.acknowledged.get(&session).copied().unwrap_or_default();
+            assert!(seq >= acknowledged, "node {node} has {seq} events of {session}, {acknowledged} were acknowledged");
+        }
+    }
+
+    /// When nothing has been wrong for a while, every node answers, and counts exactly those who are connected.
+    fn check_calm(&mut self) {
+        let is_wrong = self.store.full
+            || self.store.bad
+            || self.store.reached_by != [true; NODES]
+            || self.deaf != [false; NODES]
+            || self.nodes.iter().any(Option::is_none)
+            || self.stopped.iter().any(|until| *until > self.now)
+            || self.nodes.iter().flatten().any(|node| node.is_behind());
+        if is_wrong {
+            self.calm_since = self.now;
+        }
+        if self.now - self.calm_since < CALM_AFTER_MS || !self.gone.is_empty() {
+            return;
+        }
+        let connected = self.people.iter().flatten().count() as u32;
+        for node in 0..NODES {
+            let counted = match self.answers(node) {
+                Some(Said::Live(told)) => told.live,
+                Some(Said::Nothing) => 0,
+                said => panic!("all is well for {CALM_AFTER_MS} ms, and node {node} says {said:?}"),
+            };
+            assert_eq!(counted, connected, "as many as are connected are counted on node {node}");
+        }
+    }
+
     /// All trouble is over and everybody has gone: soon nobody is counted, and then no session is live.
     fn calm_down(&mut self) {
         self.store.reached_by = [true; NODES];
-        self.store.full = false;
+        (self.store.full, self.store.bad) = (false, false);
         (self.deaf, self.stopped) = ([false; NODES], [0; NODES]);
         for node in 0..NODES {
             if self.nodes[node].is_none() {
@@ -307,8 +386,8 @@ impl World {
             }
         }
         for peer in 0..PEERS {
-            let Some((at, _)) = self.people[peer].take() else { continue };
-            self.gone.push((peer, at, false));
+            let Some(socket) = self.people[peer].take() else { continue };
+            self.gone.push((peer, socket, false));
         }
         for _ in 0..20_000 / TICK_MS {
             self.now += TICK_MS;

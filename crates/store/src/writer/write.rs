@@ -140,7 +140,7 @@ async fn write(tx: &mut Tx, plan: &Plan<'_>) -> Result<Vec<usize>> {
         let sql = format!(
             "update sessions as s set updated_ms = v.column4, ended_ms = v.column5, live = v.column6, \
              max_concurrent = v.column7, participants = v.column8, settled_ms = v.column9, \
-             live_since_ms = v.column10, last_seq = v.column11, \
+             live_since_ms = v.column10, last_seq = v.column11, owner_seen_ms = null, \
              peers_seq = case when s.peers_seq = s.last_seq then v.column11 else s.peers_seq end from (values {}) as v \
              where s.id = v.column1 and s.owner_run = v.column2 and s.epoch = v.column3",
             tuples(rows.len(), 11)

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use salon_store::RunId;
+use salon_store::{LastSeen, RunId};
 
 use crate::bed::*;
 use crate::script::Script;
@@ -49,7 +49,7 @@ on_both_engines! {
         assert_eq!(orphans.len(), SESSIONS);
         for (n, acknowledged) in acknowledged.into_iter().enumerate() {
             let session = id(&format!("s{n}"));
-            store.take_over(&session, 1, &run, true).await.unwrap();
+            store.take_over(&session, 1, &run, true, LastSeen::WithOwner).await.unwrap();
             let record = store.record(&session).await.unwrap().unwrap();
             assert!(record.seq >= acknowledged, "s{n}: {} < {acknowledged}", record.seq);
             let row = store.session_row(&id("a"), &session).await.unwrap().unwrap();

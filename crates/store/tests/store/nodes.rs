@@ -1,6 +1,6 @@
 //! Who owns a session, who may take it over, and that a former owner is shut out.
 
-use salon_store::{Adoptable, Error, NODE_DEAD_MS, Rule, RunId, VOUCHED_MS};
+use salon_store::{Adoptable, Error, LastSeen, NODE_DEAD_MS, Rule, RunId, VOUCHED_MS};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -28,13 +28,13 @@ on_both_engines! {
         // A run that ends before it adopted anything leaves the memory of the first one as it is.
         store.heartbeat(&new, NOON.plus_ms(50_000)).await.unwrap();
         let newest = bed.run("n1", "r3").await;
-        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), [expected]);
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), [expected.clone()]);
 
-        assert_eq!(store.take_over(&id("s"), 1, &newest, true).await.unwrap(), 2);
+        assert_eq!(store.take_over(&id("s"), 1, &newest, true, LastSeen::WithOwner).await.unwrap(), 2);
         assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), []);
         let row = store.live_session_of(&id("m")).await.unwrap().unwrap();
         assert_eq!((row.owner_node.as_str(), row.owner_run, row.epoch), ("n1", newest.clone(), 2));
-        assert!(row.owner_seen_at.since(NOON) <= vouched);
+        assert_eq!(row.owner_seen_at, expected.owner_seen_at, "until it writes something");
     }
 
     async fn a_run_that_leaves_frees_its_sessions_at_once(bed: Bed) {
@@ -50,9 +50,30 @@ on_both_engines! {
         refused!(store.heartbeat(&leaver, NOON).await, Error::NotOwner);
         let expected = Adoptable { session: id("s"), meeting: id("m"), epoch: 1, owner_seen_at: NOON.plus_ms(5_000) };
         assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap(), [expected]);
-        assert_eq!(store.take_over(&id("s"), 1, &other, true).await.unwrap(), 2);
+        assert_eq!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await.unwrap(), 2);
         assert_eq!(store.live_meetings_of(&other).await.unwrap(), [id("m")]);
         refused!(store.append(talk.join(1, "ann").append(&leaver)).await, Error::NotOwner);
+    }
+
+    /// The one that took it over may die before it did anything, or never hear that it has it.
+    async fn until_a_new_owner_writes_the_session_remembers_when_its_people_were_seen(bed: Bed) {
+        let store = &bed.store;
+        let new = bed.run("n1", "r1").await;
+        let mut talk = Script::start("s", "m");
+        store.append(talk.append(&new)).await.unwrap();
+        let newest = bed.run("n1", "r3").await;
+        let seen = NOON.plus_ms(7_000);
+        assert_eq!(store.take_over(&id("s"), 1, &newest, true, LastSeen::At(seen)).await.unwrap(), 2);
+        let remembered = async || store.live_session_of(&id("m")).await.unwrap().unwrap().owner_seen_at;
+        assert_eq!(remembered().await, seen);
+        let heir = bed.run("n1", "r4").await;
+        assert_eq!(remembered().await, seen, "nor is it forgotten when the name begins anew");
+        assert_eq!(store.take_over(&id("s"), 2, &heir, true, LastSeen::At(seen)).await.unwrap(), 3);
+        talk.join(1, "ann");
+        let mut goes_on = talk.append(&heir);
+        goes_on.sessions[0].epoch = 3;
+        store.append(goes_on).await.unwrap();
+        assert_ne!(remembered().await, seen, "from here on its own row says it");
     }
 
     async fn a_former_owner_is_shut_out(bed: Bed) {
@@ -64,10 +85,10 @@ on_both_engines! {
         let late = talk.append(&old);
         let new = bed.run("n1", "r2").await;
         refused!(store.heartbeat(&old, NOON).await, Error::NotOwner);
-        assert_eq!(store.take_over(&id("s"), 1, &new, true).await.unwrap(), 2);
+        assert_eq!(store.take_over(&id("s"), 1, &new, true, LastSeen::WithOwner).await.unwrap(), 2);
         refused!(store.append(late.clone()).await, Error::NotOwner);
-        refused!(store.take_over(&id("s"), 1, &new, true).await, Error::NotOwner);
-        refused!(store.take_over(&id("s"), 2, &old, true).await, Error::NotOwner);
+        refused!(store.take_over(&id("s"), 1, &new, true, LastSeen::WithOwner).await, Error::NotOwner);
+        refused!(store.take_over(&id("s"), 2, &old, true, LastSeen::WithOwner).await, Error::NotOwner);
 
         let mut mine = late.clone();
         mine.run = new.clone();
@@ -77,7 +98,7 @@ on_both_engines! {
         refused!(store.append(late).await, Error::NotOwner);
 
         // A run shuts out a task of its own in the same way.
-        assert_eq!(store.take_over(&id("s"), 2, &new, true).await.unwrap(), 3);
+        assert_eq!(store.take_over(&id("s"), 2, &new, true, LastSeen::WithOwner).await.unwrap(), 3);
         talk.epoch = 2;
         refused!(store.append(talk.join(2, "bob").append(&new)).await, Error::NotOwner);
     }
@@ -86,9 +107,9 @@ on_both_engines! {
         let store = &bed.store;
         let run = bed.run("n1", "r1").await;
         store.append(Script::start("s", "m").end(1).append(&run)).await.unwrap();
-        refused!(store.take_over(&id("s"), 1, &run, true).await, Error::Conflict(Rule::SessionEnded));
-        refused!(store.take_over(&id("none"), 1, &run, true).await, Error::NotFound);
-        refused!(store.take_over(&id("s"), 1, &RunId::new("nobody"), true).await, Error::NotOwner);
+        refused!(store.take_over(&id("s"), 1, &run, true, LastSeen::WithOwner).await, Error::Conflict(Rule::SessionEnded));
+        refused!(store.take_over(&id("none"), 1, &run, true, LastSeen::WithOwner).await, Error::NotFound);
+        refused!(store.take_over(&id("s"), 1, &RunId::new("nobody"), true, LastSeen::WithOwner).await, Error::NotOwner);
     }
 
     async fn another_node_waits_until_the_owner_is_dead(bed: Bed) {
@@ -100,22 +121,22 @@ on_both_engines! {
         if bed.is_sqlite() {
             // Only one process has the file, so every other run is over.
             assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
-            assert_eq!(store.take_over(&id("s"), 1, &other, true).await.unwrap(), 2);
+            assert_eq!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await.unwrap(), 2);
             return;
         }
         // The caller's clock has no say where nodes share one.
         store.heartbeat(&owner, NOON).await.unwrap();
         let later = NOON.plus_ms(1_000_000 * NODE_DEAD_MS);
         assert_eq!(store.live_sessions_to_adopt(&other, later).await.unwrap(), []);
-        refused!(store.take_over(&id("s"), 1, &other, true).await, Error::Conflict(Rule::OwnerAlive));
+        refused!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await, Error::Conflict(Rule::OwnerAlive));
 
         bed.let_die("n1").await;
         assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
         store.heartbeat(&owner, NOON).await.unwrap();
-        refused!(store.take_over(&id("s"), 1, &other, true).await, Error::Conflict(Rule::OwnerAlive));
+        refused!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await, Error::Conflict(Rule::OwnerAlive));
         bed.let_die("n1").await;
-        refused!(store.take_over(&id("s"), 1, &other, false).await, Error::Conflict(Rule::OwnerAlive));
-        assert_eq!(store.take_over(&id("s"), 1, &other, true).await.unwrap(), 2);
+        refused!(store.take_over(&id("s"), 1, &other, false, LastSeen::WithOwner).await, Error::Conflict(Rule::OwnerAlive));
+        assert_eq!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await.unwrap(), 2);
         // The owner was only slow. It is told at its next write.
         refused!(store.append(talk.join(1, "ann").append(&owner)).await, Error::NotOwner);
         store.heartbeat(&owner, NOON).await.unwrap();
@@ -129,7 +150,7 @@ on_both_engines! {
         for n in 1..=8 {
             let run = bed.run(&format!("n{n}"), &format!("r{n}")).await;
             let store = bed.other().await;
-            tasks.push(tokio::spawn(async move { (run.clone(), store.take_over(&id("s"), 1, &run, true).await) }));
+            tasks.push(tokio::spawn(async move { (run.clone(), store.take_over(&id("s"), 1, &run, true, LastSeen::WithOwner).await) }));
         }
         let mut winners = Vec::new();
         for task in tasks {
@@ -165,7 +186,7 @@ on_both_engines! {
             });
             let new = RunId::new(format!("new{round}"));
             heir.register_node("n1", &new, NOON).await.unwrap();
-            heir.take_over(&id(&session), 1, &new, true).await.unwrap();
+            heir.take_over(&id(&session), 1, &new, true, LastSeen::WithOwner).await.unwrap();
             let seq = heir.record(&id(&session)).await.unwrap().unwrap().seq;
             assert_eq!(writing.await.unwrap(), seq);
         }
