@@ -1,7 +1,7 @@
 //! Whose secret this is, and whose app that is, answered from memory once known.
 //! Owns copies of API keys and of which account owns which app; the store has the truth.
-//! Invariant: a key that is revoked or changed here counts so at once, one that is elsewhere after at most `FRESH` on a node
-//! that can reach its store. Secrets are never kept, only their SHA-256.
+//! Invariant: a key that is revoked or changed here counts so at once, one that is elsewhere as soon as that node says so, or
+//! after at most `FRESH` on a node that can reach its store. Secrets are never kept, only their SHA-256.
 //! Next: `rest/auth.rs` reads the headers.
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use salon_cluster::{Hint, Hints};
 use salon_core::{AccountId, ApiKeyId, AppId, Timestamp};
 use salon_store::{ApiKey, Store, USED_EVERY_MS};
 
@@ -34,6 +35,8 @@ struct Copy {
 #[derive(Clone)]
 pub struct Keys {
     store: Store,
+    /// Other nodes have copies too.
+    hints: Hints,
     keys: Arc<RwLock<HashMap<[u8; 32], Copy>>>,
     /// How often keys were forgotten. What was read from the store before may be from before the change.
     forgotten: Arc<AtomicU64>,
@@ -54,8 +57,8 @@ pub fn fresh_secret() -> String {
 }
 
 impl Keys {
-    pub fn new(store: Store) -> Self {
-        Self { store, keys: Arc::default(), forgotten: Arc::default(), apps: Arc::default() }
+    pub fn new(store: Store, hints: Hints) -> Self {
+        Self { store, hints, keys: Arc::default(), forgotten: Arc::default(), apps: Arc::default() }
     }
 
     /// The key whose secret this is; `None` if there is none, or it was revoked or is over.
@@ -87,7 +90,13 @@ impl Keys {
         Ok(Some(copy.key))
     }
 
-    /// Drops what is known of a key, after it was changed or revoked: from now on the store is asked.
+    /// A key was changed or revoked here: from now on the store is asked for it, and so it is at other nodes that hear of it.
+    pub fn changed(&self, id: &ApiKeyId) {
+        self.forget(id);
+        self.hints.tell(Hint::Key(id.to_string()));
+    }
+
+    /// Drops what is known of a key: from now on the store is asked.
     pub fn forget(&self, id: &ApiKeyId) {
         let mut keys = self.keys.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         self.forgotten.fetch_add(1, Ordering::SeqCst);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use salon_live::Clock;
+use salon_live::{Clock, Hub};
 use salon_store::Store;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ pub struct Pipes {
     to: Arc<Mutex<HashMap<String, To>>>,
     passed_on: Gauge,
     nodes_alive: Gauge,
+    look: Arc<Notify>,
     stop: CancellationToken,
 }
 
@@ -58,7 +60,8 @@ impl Drop for Pipe {
 impl Pipes {
     /// All are cut when the node stops. They are counted in `registry`.
     pub fn registered(registry: &mut Registry, stop: CancellationToken) -> Self {
-        let pipes = Self { to: Arc::default(), passed_on: Gauge::default(), nodes_alive: Gauge::default(), stop };
+        let (passed_on, nodes_alive) = (Gauge::default(), Gauge::default());
+        let pipes = Self { to: Arc::default(), passed_on, nodes_alive, look: Arc::default(), stop };
         registry.register("sockets_passed_on", "Websockets passed on to other nodes", pipes.passed_on.clone());
         registry.register("nodes_alive", "Nodes on this database that live, as last looked at", pipes.nodes_alive.clone());
         pipes
@@ -86,13 +89,24 @@ impl Pipes {
         }
     }
 
+    /// Looks at once whether nodes have died: somebody has a reason to think so.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
     /// Cuts those to nodes that died, until this one stops.
-    pub async fn watch(self, store: Store, clock: Clock) {
+    pub async fn watch(self, store: Store, clock: Clock, hub: Hub) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.stop.clone();
         let mut looks = 0_u32;
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let next = async |ticks: &mut tokio::time::Interval| {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.look.notified() => {}
+            }
+        };
+        while stop.run_until_cancelled(next(&mut ticks)).await.is_some() {
             looks = looks.wrapping_add(1);
             let nodes: Vec<String> = self.to().keys().cloned().collect();
             if nodes.is_empty() && !looks.is_multiple_of(IDLE_IN) {
@@ -101,7 +115,10 @@ impl Pipes {
             // Without the store nobody can say, and nothing has been taken over.
             let Ok(Ok(alive)) = tokio::time::timeout(LOOK_WITHIN, store.living_nodes(clock.now())).await else { continue };
             self.nodes_alive.set(alive.len() as i64);
-            nodes.iter().filter(|node| !alive.contains(*node)).for_each(|node| self.cut(node));
+            // After an outage of the store its rows are old: others are given the time to renew theirs.
+            if hub.may_judge() {
+                nodes.iter().filter(|node| !alive.contains(*node)).for_each(|node| self.cut(node));
+            }
         }
     }
 }

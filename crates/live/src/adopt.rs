@@ -256,6 +256,7 @@ impl Opener {
             if let Err(error) = store.note_takeover(run, &why, now).await {
                 tracing::warn!(%error, "a takeover could not be noted");
             }
+            (self.node.outlets.moved)(&row.owner_node);
         }
         if goes_on.ahead_ms > OUTAGE_MS {
             tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");

@@ -196,6 +196,11 @@ impl Hub {
         self.node.holds().is_some()
     }
 
+    /// Whether this node may take others for dead: not when it could not renew its own claim of late.
+    pub fn may_judge(&self) -> bool {
+        self.node.may_judge()
+    }
+
     /// Takes no more callers: each session ends when the last of those it has is gone.
     pub fn close(&self) {
         self.node.table.clear();

@@ -15,6 +15,8 @@ pub struct Outlets {
     pub stop_recording: Arc<dyn Fn(&RecordingId) + Send + Sync>,
     /// A message as it is sent to sockets. One to many is encoded once.
     pub frame: fn(&Message, &MeetingFacts) -> Bytes,
+    /// A session of that node is gone on with here: others may want to know.
+    pub moved: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// What the media side is told.

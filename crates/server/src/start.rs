@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use salon_cluster::Hint;
 use salon_doors::doors::Doors;
 use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
@@ -58,6 +59,9 @@ pub struct Running {
     /// Where it accepts requests.
     pub addr: SocketAddr,
     server: tokio::task::JoinHandle<()>,
+    /// Its name among nodes, and what it tells them.
+    name: String,
+    talk: Option<nodes::Talk>,
 }
 
 /// Runs a node until it is told to stop by SIGINT or SIGTERM.
@@ -103,12 +107,18 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     let (owners, media_news) = Owners::resume(sfu.clone(), resumed);
     let owners = Arc::new(owners);
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
+    let (hints, line) = nodes::hints(&config, &store, &secret);
+    let moved = Arc::new({
+        let hints = hints.clone();
+        move |node: &str| hints.tell(Hint::Moved(node.to_owned()))
+    });
     let parts = Parts {
         store: store.clone(),
         outlets: Outlets {
             media: Arc::new(joint::Media(owners.clone())),
             stop_recording: Arc::new(|_| {}),
             frame: pushes::frame,
+            moved,
         },
         clock: clock.clone(),
         figures: Figures::registered(&mut registry),
@@ -151,7 +161,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         keep_days: config.webhooks.keep_days,
     };
     let doors = Doors {
-        keys: Keys::new(store.clone()),
+        keys: Keys::new(store.clone(), hints.clone()),
         tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
         metrics: Arc::new(Metrics::registered(&mut registry)),
         pipes: Pipes::registered(&mut registry, stop.clone()),
@@ -193,8 +203,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     if let Some(nodes) = &doors.nodes {
         nodes::serve(&config, &doors, nodes, (&run, &connections), router.clone()).await?;
     }
+    let talk = line.map(|line| nodes::Talk::begin(line, hints, &doors));
     let server = tokio::spawn(door.serve(router, stop));
-    Ok(Running { doors, addr, server })
+    Ok(Running { doors, addr, server, name: config.node.name, talk })
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Store> {
@@ -220,6 +231,9 @@ impl Running {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "other nodes will wait before they go on with this node's sessions"),
             Err(_) => tracing::warn!("the store takes too long to hear that this node stops"),
+        }
+        if let Some(talk) = self.talk {
+            talk.end(&self.name, LEAVE_WITHIN).await;
         }
         let _ = tokio::time::timeout(LEAVE_WITHIN, media.sfu.stop()).await;
         let _ = tokio::time::timeout(LEAVE_WITHIN, store.close()).await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use salon_server::config::{Config, DatabaseUrl, Flag, Mode, Origin, SETTINGS, Secret, Sources, effective, env_name, example};
+use salon_server::config::{Config, Flag, LoginUrl, Mode, Origin, SETTINGS, Secret, Sources, effective, env_name, example};
 
 /// A file that is gone when the test is.
 struct File(PathBuf);
@@ -352,7 +352,7 @@ fn passwords_are_masked_wherever_a_url_may_hold_them() {
         ("postgres://u:p?ss@h/d?sslmode=require", "postgres://u:***@h/d?sslmode=require"),
         ("postgres://h/d?user=u&password=p", "postgres://h/d?user=u&password=***"),
     ] {
-        assert_eq!(DatabaseUrl::from(url).masked(), masked);
+        assert_eq!(LoginUrl::from(url).masked(), masked);
     }
 }
 

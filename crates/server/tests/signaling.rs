@@ -9,6 +9,8 @@ mod house;
 #[path = "support/http.rs"]
 #[allow(dead_code, reason = "the REST tests use the rest of it")]
 mod http;
+#[path = "nodes/line.rs"]
+mod line;
 #[path = "signaling/node.rs"]
 mod node;
 #[path = "../../store/tests/store/postgres.rs"]

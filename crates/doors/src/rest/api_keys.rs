@@ -135,7 +135,7 @@ pub async fn update(
         Ok::<_, ApiError>(key)
     };
     let changed = store.edit_api_key(&owner.account, &id, change).await?;
-    keys.forget(&id);
+    keys.changed(&id);
     data(to_wire(changed, now))
 }
 
@@ -167,7 +167,7 @@ pub async fn rotate(
         Ok::<_, ApiError>(ApiKey { hash: digest(&secret), former, ..key })
     };
     let changed = store.edit_api_key(&owner.account, &id, change).await?;
-    keys.forget(&id);
+    keys.changed(&id);
     created(wire::ApiKeyMade { key: to_wire(changed, now), secret })
 }
 
@@ -188,7 +188,7 @@ pub async fn delete(
         StoreError::NotFound => unknown(&id),
         other => other.into(),
     })?;
-    keys.forget(&id);
+    keys.changed(&id);
     data(to_wire(key, clock.now()))
 }
 

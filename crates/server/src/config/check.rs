@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use salon_edge::browsers_take;
 
 use super::levels::levels;
-use super::value::DatabaseUrl;
 use super::value::Expected;
+use super::value::LoginUrl;
 use salon_doors::content_type::{is_content_type, is_token};
 
 /// Both ends included.
@@ -21,11 +21,19 @@ pub(super) fn node_name(name: &str) -> Result<(), Expected> {
     expect(fits, || "at most 64 letters, digits, '-', '_' or '.'".to_owned())
 }
 
-pub(super) fn store_url(url: &DatabaseUrl) -> Result<(), Expected> {
+pub(super) fn store_url(url: &LoginUrl) -> Result<(), Expected> {
     let known = ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.as_str().starts_with(scheme));
     expect(known || url.is_empty(), || {
         "empty, postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH (what was given is not repeated here: it may hold a \
          password)"
+            .to_owned()
+    })
+}
+
+pub(super) fn nats_url(url: &LoginUrl) -> Result<(), Expected> {
+    expect(url.is_empty() || salon_cluster::is_nats(url.as_str()), || {
+        "empty, nats://HOST:PORT, nats://USER:PASSWORD@HOST:PORT or nats://:TOKEN@HOST:PORT (what was given is not repeated \
+         here: it may hold a password)"
             .to_owned()
     })
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use salon_edge::Network;
 
 use super::check::{
-    at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, node_name, reachable, store_url, web_url,
-    within,
+    at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, nats_url, node_name, reachable, store_url,
+    web_url, within,
 };
 use super::table;
-use super::value::{DatabaseUrl, LogFormat, Secret};
+use super::value::{LogFormat, LoginUrl, Secret};
 
 /// How this process was started. Not a setting: no file can turn a server into a playground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,12 +62,16 @@ table::settings! {
         listen: Vec<SocketAddr> = Vec::new(), at_most_one;
         /// How other nodes reach that, as HOST:PORT. Empty: at the address of `listen`, which must not be 0.0.0.0 then.
         advertise: String = String::new(), host_and_port;
+        /// A NATS server over which nodes give each other hints, so that they look sooner at what the database says, as
+        /// `nats://USER:PASSWORD@HOST:4222`. Without TLS: keep it inside a private network. Empty, or while it is away: all is as
+        /// true, and some things are found out seconds later.
+        nats_url: LoginUrl = LoginUrl::default(), nats_url;
     }
 
     /// Where meetings are remembered.
     database: Database {
         /// `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`. Empty: the SQLite file `salon.db` in `data`.
-        url: DatabaseUrl = DatabaseUrl::default(), store_url;
+        url: LoginUrl = LoginUrl::default(), store_url;
         /// SQLite only: wait for the disk on every commit. Slower, but a power cut then loses nothing; without it,
         /// the last moments before one may be lost. A crash of Salon alone loses nothing either way.
         durable: bool = false;

@@ -20,6 +20,10 @@ impl Config {
                  node's: set it if there are others",
             );
         }
+        if !self.cluster.nats_url.is_empty() && !self.database_url().starts_with("postgres") {
+            advice
+                .push("cluster.nats_url is set, but the database is SQLite, which no other node shares: nobody is told anything");
+        }
         advice
     }
 }

@@ -266,11 +266,11 @@ impl Value for Secret {
     }
 }
 
-/// The URL of a database. Has no `Display`, so that its password is printed by nobody who did not ask for it.
+/// A URL that may hold a login. Has no `Display`, so that its password is printed by nobody who did not ask for it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct DatabaseUrl(String);
+pub struct LoginUrl(String);
 
-impl DatabaseUrl {
+impl LoginUrl {
     /// With the password, for opening it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -302,19 +302,19 @@ impl DatabaseUrl {
     }
 }
 
-impl From<&str> for DatabaseUrl {
+impl From<&str> for LoginUrl {
     fn from(url: &str) -> Self {
         Self(url.to_owned())
     }
 }
 
-impl fmt::Debug for DatabaseUrl {
+impl fmt::Debug for LoginUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.show())
     }
 }
 
-impl Value for DatabaseUrl {
+impl Value for LoginUrl {
     const IS_SECRET: bool = true;
 
     fn read(given: &Given) -> Option<Self> {
@@ -322,7 +322,7 @@ impl Value for DatabaseUrl {
     }
 
     fn expected() -> String {
-        "the URL of a database".to_owned()
+        "a URL".to_owned()
     }
 
     fn show(&self) -> String {

@@ -1,13 +1,18 @@
 //! The other nodes of the cluster: how this one talks to them, and where they reach it.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use axum::Router;
-use salon_cluster::{Nodes, Secret};
+use salon_cluster::{Heard, Hint, Hints, Line, Nodes, Secret};
+use salon_core::ApiKeyId;
 use salon_doors::doors::Doors;
 use salon_doors::keys::digest;
 use salon_doors::rest;
 use salon_edge::{Door, Port};
 use salon_store::{RunId, Store};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
@@ -20,6 +25,47 @@ pub fn nodes(store: &Store, secret: &str) -> anyhow::Result<Option<Nodes>> {
     nodes.context("cannot prepare to talk to other nodes").map(Some)
 }
 
+/// A way to give other nodes hints, and the line over which they go, if the store has any and there is a NATS.
+pub fn hints(config: &Config, store: &Store, secret: &str) -> (Hints, Option<Line>) {
+    let cluster = hex::encode(&digest(&format!("hints {secret}"))[..8]);
+    let url = Some(config.cluster.nats_url.as_str()).filter(|url| !url.is_empty() && store.is_shared());
+    let line = url.and_then(|url| salon_cluster::hints(url, &cluster, &config.node.name));
+    line.map_or_else(Default::default, |(hints, line)| (hints, Some(line)))
+}
+
+/// What carries hints until the node has left.
+pub struct Talk {
+    hints: Hints,
+    left: CancellationToken,
+    carried: JoinHandle<()>,
+}
+
+impl Talk {
+    pub fn begin(line: Line, hints: Hints, doors: &Doors) -> Self {
+        let (left, Doors { hub, pipes, keys, .. }) = (CancellationToken::new(), doors.clone());
+        let heard = move |heard| match heard {
+            Heard::Look => {
+                hub.look();
+                pipes.look();
+            }
+            Heard::Key(id) => {
+                if let Ok(id) = ApiKeyId::parse(&id) {
+                    keys.forget(&id);
+                }
+            }
+        };
+        let carried = tokio::spawn(line.run(heard, left.clone()));
+        Self { hints, left, carried }
+    }
+
+    /// The node of this name has left: others may have what it had.
+    pub async fn end(self, node: &str, within: Duration) {
+        self.hints.tell(Hint::Moved(node.to_owned()));
+        self.left.cancel();
+        let _ = tokio::time::timeout(within, self.carried).await;
+    }
+}
+
 /// Opens the port for nodes, if there is to be one, and tells them where it is; lets go of sockets of nodes that died.
 pub async fn serve(
     config: &Config,
@@ -28,7 +74,7 @@ pub async fn serve(
     (run, connections): (&RunId, &salon_edge::Figures),
     everything: Router,
 ) -> anyhow::Result<()> {
-    doors.tasks.spawn(doors.pipes.clone().watch(doors.store.clone(), doors.clock.clone()));
+    doors.tasks.spawn(doors.pipes.clone().watch(doors.store.clone(), doors.clock.clone(), doors.hub.clone()));
     let Some(address) = config.cluster.listen.first() else { return Ok(()) };
     let taken = Port::take(*address).and_then(|port| Ok((port.address()?, port.open()?)));
     let (at, port) = taken.with_context(|| format!("cannot listen on {address} (cluster.listen)"))?;

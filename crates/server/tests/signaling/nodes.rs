@@ -1,7 +1,9 @@
 //! Nodes that share a Postgres, as processes of their own: whatever comes to the wrong one, and what happens to people and
 //! figures when one is killed or stands still. Without Postgres this is skipped, as the store's tests are.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use crate::client::Client;
 use crate::house::{Folder, PATIENCE, Person};
 use crate::http::Call;
+use crate::line::Line;
 use crate::node::Node;
 use crate::postgres;
 
@@ -23,17 +26,30 @@ struct Cluster {
     url: String,
     folders: Vec<Folder>,
     nodes: Vec<Option<Node>>,
+    /// What all are told beside the usual.
+    settings: Vec<String>,
+    /// The way of each to the database, where that can be cut.
+    lines: Vec<Line>,
 }
 
 impl Cluster {
     async fn of(count: usize) -> Option<Self> {
+        Self::with(count, Vec::new(), false).await
+    }
+
+    /// With these settings; `cuttable`, with a line of its own to the database for each.
+    async fn with(count: usize, settings: Vec<String>, cuttable: bool) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = postgres::server().await?;
         let name = format!("salon_cluster_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut admin = server.admin().await.unwrap();
         admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
         admin.close().await.unwrap();
-        let mut cluster = Self { url: server.url(&name), folders: Vec::new(), nodes: Vec::new() };
+        let (folders, nodes, lines) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cluster = Self { url: server.url(&name), folders, nodes, settings, lines };
+        if cuttable {
+            cluster.lines = (0..count).map(|_| Line::to(&cluster.url)).collect::<Option<_>>()?;
+        }
         for at in 0..count {
             cluster.folders.push(Folder::new());
             cluster.nodes.push(None);
@@ -44,12 +60,13 @@ impl Cluster {
 
     fn start(&mut self, at: usize) {
         let data: &Path = &self.folders[at];
-        let settings = [
-            format!("database.url={}", self.url),
+        let mut settings = self.settings.clone();
+        settings.extend([
+            format!("database.url={}", self.lines.get(at).map_or(&self.url, |line| &line.url)),
             format!("node.name=n{at}"),
             "cluster.listen=127.0.0.1:0".to_owned(),
             "session.grace_secs=3".to_owned(),
-        ];
+        ]);
         self.nodes[at] = Some(Node::with(data, &settings));
     }
 
@@ -60,6 +77,38 @@ impl Cluster {
     fn kill(&mut self, at: usize) -> Instant {
         self.nodes[at].take().expect("it runs").kill();
         Instant::now()
+    }
+}
+
+/// A NATS server, which ends with the test.
+struct Nats {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Nats {
+    /// `None` if none is installed.
+    fn start() -> Option<Self> {
+        // Port -1 is any; the token is asked of everybody.
+        let mut command = Command::new("nats-server");
+        command.args(["--addr", "127.0.0.1", "--port", "-1", "--auth", "t+ken"]);
+        let Ok(mut process) = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn() else {
+            println!("skipped: nats-server is not installed");
+            return None;
+        };
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let said = "Listening for client connections on ";
+        let address = lines.find_map(|line| Some(line.unwrap().split_once(said)?.1.to_owned())).unwrap();
+        // What it says later is read, so that it can go on saying it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { process, url: format!("nats://:t+ken@{address}") })
     }
 }
 
@@ -374,6 +423,168 @@ async fn an_outage_of_the_store_of_some_seconds_moves_no_session() {
     until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
     assert_eq!(here.roster().await.len(), 2);
     assert_eq!(through.roster().await.len(), 2, "both sockets are the same as before");
+}
+
+/// What is cut, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cut {
+    /// Nobody reaches Postgres.
+    All,
+    /// The owner does not.
+    Owner,
+    /// The owner's questions arrive there, and no answer comes back.
+    Answers,
+}
+
+/// Cuts the way to Postgres for a while. Nobody is told less than before, or of somebody who is not connected; when it is back
+/// everybody gets in again, and is counted. Says how long what took: docs/nodes.md has the figures.
+async fn outage(what: Cut, lasts: Duration) {
+    let Some(cluster) = Cluster::with(2, Vec::new(), true).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let (alice, bob) = (cluster.node(0).guest(&meeting, "Alice").await, cluster.node(0).guest(&meeting, "Bob").await);
+    let people = [alice, bob.at(&cluster.node(1).address)];
+    let mut told = (0.0, 0);
+    let began = Instant::now();
+    let sockets: Vec<_> = [people[0].join().await, people[1].join().await]
+        .into_iter()
+        .map(|mut socket| {
+            tokio::spawn(async move {
+                socket.hung_up().await;
+                Instant::now()
+            })
+        })
+        .collect();
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    let say = |what: &str, since: Instant, at: Instant| println!("{what} {:.1} s", at.duration_since(since).as_secs_f64());
+    println!("--- {what:?} for {lasts:?}");
+    match what {
+        Cut::All => cluster.lines.iter().for_each(Line::cut),
+        Cut::Owner => cluster.lines[0].cut(),
+        Cut::Answers => cluster.lines[0].cut_answers(),
+    }
+    let (cut, mut answers) = (Instant::now(), [true; 2]);
+    while cut.elapsed() < lasts {
+        for node in [0, 1] {
+            let path = format!("/meetings/{meeting}/active-session");
+            let asked = tokio::time::timeout(Duration::from_millis(400), cluster.node(node).ask("GET", &path, Value::Null)).await;
+            let status = asked.as_ref().map_or(503, |(status, _)| *status);
+            assert!(status == 200 || status == 503, "{status}");
+            if (status == 200) != answers[node] {
+                answers[node] = status == 200;
+                say(
+                    &format!("node {node} {} after", if answers[node] { "answers" } else { "says 503, or nothing yet," }),
+                    cut,
+                    Instant::now(),
+                );
+            }
+            if let Ok((200, answer)) = asked {
+                let session = &answer["data"];
+                let now = (minutes(session), session["max_concurrent_participants"].as_u64().unwrap());
+                assert!(now.0 >= told.0 && now.1 >= told.1, "node {node}: {now:?} after {told:?}");
+                assert!(now.0 <= began.elapsed().as_secs_f64() / 30.0, "two people were in for no longer than they were");
+                told = now;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    cluster.lines.iter().for_each(Line::mend);
+    let back = Instant::now();
+    until(&cluster, &[0, 1], &meeting, &mut told, |_| true).await;
+    say("both nodes answer, after the return of Postgres,", back, Instant::now());
+    let mut again = Vec::new();
+    for ((person, socket), name) in people.iter().zip(sockets).zip(["at the owner", "at the other"]) {
+        // Whoever is told of the end comes again; a moment is left to those who are about to be.
+        let Ok(closed) = tokio::time::timeout(Duration::from_secs(2), socket).await else {
+            println!("the socket {name} stays");
+            continue;
+        };
+        say(&format!("the socket {name} was closed after"), cut, closed.unwrap());
+        loop {
+            if let Ok(mut client) = Client::connect(person).await
+                && client.join().await.is_ok()
+            {
+                again.push(client);
+                break;
+            }
+            assert!(back.elapsed() < PATIENCE, "{} is not let in", person.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    say("both are counted, after the return of Postgres,", back, Instant::now());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_away_for_six_seconds() {
+    outage(Cut::All, Duration::from_secs(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_away_for_twenty_five_seconds() {
+    outage(Cut::All, Duration::from_secs(25)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_alone_does_not_reach_postgres() {
+    outage(Cut::Owner, Duration::from_secs(8)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_hears_no_answer_of_postgres() {
+    outage(Cut::Answers, Duration::from_secs(8)).await;
+}
+
+/// A key that is revoked at one node is refused at another as soon as that hears of it, and everything is as true when nobody
+/// hears anything any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nats_nodes_hear_of_each_other_at_once_and_without_it_they_are_as_true() {
+    let Some(nats) = Nats::start() else { return };
+    let Some(mut cluster) = Cluster::with(2, vec![format!("cluster.nats_url={}", nats.url)], false).await else { return };
+    let keys = "/client/v4/accounts/dev/api-keys";
+    let call = async |node: &Node, method: &str, path: &str, secret: &str, body: Value| {
+        let call = Call::new(node.address.parse().unwrap(), method, path).header("authorization", &format!("Bearer {secret}"));
+        if body.is_null() { call.send().await } else { call.json(&body).send().await }
+    };
+    let revoked = async |cluster: &Cluster| {
+        let made = call(cluster.node(0), "POST", keys, "dev-token", json!({ "label": "l" })).await.json()["data"].clone();
+        let (secret, id) = (made["secret"].as_str().unwrap(), made["id"].as_str().unwrap());
+        let apps = "/client/v4/accounts/dev/realtime/kit/apps";
+        assert_eq!(call(cluster.node(1), "GET", apps, secret, Value::Null).await.status, 200);
+        assert_eq!(call(cluster.node(0), "DELETE", &format!("{keys}/{id}"), "dev-token", Value::Null).await.status, 200);
+        let began = Instant::now();
+        while call(cluster.node(1), "GET", apps, secret, Value::Null).await.status == 200 {
+            assert!(began.elapsed() < PATIENCE, "a key that was revoked is good");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        began.elapsed()
+    };
+    // Until both have been let in by NATS.
+    let began = Instant::now();
+    loop {
+        let took = revoked(&cluster).await;
+        println!("a key that was revoked at one node was refused at the other after {took:?}");
+        if took < salon_doors::keys::FRESH {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "nobody hears of it");
+    }
+    let meeting = cluster.node(0).meeting(60).await;
+    let alice = cluster.node(0).guest(&meeting, "Alice").await;
+    // It begins at the one that is killed.
+    let mut here = cluster.node(0).guest(&meeting, "Bob").await.join().await;
+    let mut through = alice.clone().at(&cluster.node(1).address).join().await;
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    drop(nats);
+    assert!(revoked(&cluster).await >= salon_doors::keys::FRESH, "it is found out without being told");
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+    let killed = cluster.kill(0);
+    until(&cluster, &[1], &meeting, &mut told, |_| true).await;
+    println!("without NATS active-session was true again {:?} after the kill", killed.elapsed());
+    through.hung_up().await;
+    here.hung_up().await;
+    let _back = alice.clone().at(&cluster.node(1).address).join().await;
+    until(&cluster, &[1], &meeting, &mut told, live_is(1)).await;
 }
 
 /// The port for nodes is for nodes.

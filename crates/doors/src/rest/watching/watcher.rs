@@ -120,6 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     use prometheus_client::registry::Registry;
+    use salon_cluster::Hints;
     use salon_core::AccountId;
     use salon_store::{OpenOptions, Store};
 
@@ -140,7 +141,7 @@ mod tests {
         let most = Watchers { of_node: 1, of_one: 1, of_account: 1, of_key: 1 };
         let seats = Seats::new(most, Arc::new(Metrics::registered(&mut Registry::default())));
         let guard = Guard {
-            keys: Keys::new(store.clone()),
+            keys: Keys::new(store.clone(), Hints::default()),
             key: KeyHash([0; 32]),
             app: AppId::parse("app").unwrap(),
             clock: Clock::start(),
