@@ -74,9 +74,9 @@ impl Opener {
         // A session that this node does not know may still be live in the store: left by a run that died, or elsewhere.
         let row = self.node.store.live_session_of(&facts.meeting).await?;
         let family = self.families.stored(facts).await?;
-        let elsewhere = match (&row, &family) {
-            (None, Some(_)) => self.with_family(&facts.meeting).await?,
-            _ => None,
+        let elsewhere = match &row {
+            None => self.begins_at(&facts.meeting, family.is_some()).await?,
+            Some(_) => None,
         };
         let place = match row {
             _ if elsewhere.is_some() => return Ok(Place::There(elsewhere.expect("it was looked at"))),
@@ -117,6 +117,20 @@ impl Opener {
             Err(Error::NotFound) => Ok(None),
             place => place.map(Some),
         }
+    }
+
+    /// The other node at which a session of this meeting begins: the one that has its family, or any if this one is drained.
+    async fn begins_at(&self, meeting: &MeetingId, has_family: bool) -> Result<Option<Remote>, Error> {
+        let store = &self.node.store;
+        if !store.is_shared() {
+            return Ok(None);
+        }
+        let family = if has_family { store.family_owner(meeting).await? } else { None };
+        let owner = match family {
+            None => store.drained_to(&self.node.run).await?,
+            owner => owner.filter(|owner| owner.node != self.node.name),
+        };
+        Ok(owner.map(|owner| Remote { node: owner.node, address: owner.address }))
     }
 
     /// The other node that has sessions of this meeting's family: it has all of them.

@@ -8,6 +8,7 @@ mod account;
 mod app;
 mod audit;
 mod database;
+mod drain;
 mod erase;
 mod help;
 mod nodes;
@@ -25,6 +26,7 @@ use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode,
 use crate::private::keep_to_ourselves;
 use app::AppCommand;
 use audit::AuditCommand;
+use drain::DrainArgs;
 use process::{print, runtime};
 use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
@@ -64,6 +66,9 @@ enum Command {
     /// Show the nodes that share a database: which live, how many sessions each has, what it took over last
     #[command(after_help = help::NODES)]
     Nodes(SettingsArgs),
+    /// Have a node begin no more sessions, and wait until it has none
+    #[command(after_help = help::DRAIN)]
+    Drain(DrainArgs),
     /// Make the tables of the database, or bring them up to date
     #[command(after_help = help::MIGRATE)]
     Migrate(SettingsArgs),
@@ -113,6 +118,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Session(command) => session::run(command),
         Command::Erase(args) => erase::run(args),
         Command::Nodes(args) => nodes::run(args),
+        Command::Drain(args) => drain::run(args),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;

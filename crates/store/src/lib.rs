@@ -54,7 +54,7 @@ pub use erasure::{Erased, Receipt};
 pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use meetings::{Meeting, MeetingFilter};
-pub use nodes::{FamilyOwner, NodeRow};
+pub use nodes::{LivingNode, NodeRow};
 pub use open::OpenOptions;
 pub use outbox::{
     Claimed, Delivery, DeliveryFilter, DeliveryState, FeedEntry, LANE_HELD_MS, Lane, Next, Replayed, Standing, Tried, Wanted,

@@ -21,6 +21,8 @@ pub struct NodeRow {
     /// For how long it has not renewed its row, in milliseconds.
     pub silent_ms: i64,
     pub is_alive: bool,
+    /// It begins no more sessions.
+    pub is_draining: bool,
     /// When its run began; none of one of an earlier release.
     pub since: Option<Timestamp>,
     /// Live sessions it owns.
@@ -29,9 +31,9 @@ pub struct NodeRow {
     pub takeover: Option<(Timestamp, String)>,
 }
 
-/// Who has a live session of a meeting's family.
+/// A node that lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FamilyOwner {
+pub struct LivingNode {
     pub node: String,
     pub address: Option<String>,
 }
@@ -56,7 +58,7 @@ impl Store {
     /// All nodes that have not left in good order, by name.
     pub async fn nodes(&self, now: Timestamp) -> Result<Vec<NodeRow>> {
         let sql = format!(
-            "select n.name, n.address, n.since_ms, n.takeover_ms, n.takeover, {} - n.seen_ms as silent_ms, \
+            "select n.name, n.address, n.draining, n.since_ms, n.takeover_ms, n.takeover, {} - n.seen_ms as silent_ms, \
              (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run) as sessions \
              from nodes n where $1 = $1 order by n.name",
             self.db.clock("$1")
@@ -68,6 +70,7 @@ impl Store {
                 address: row.text_or_null("address")?,
                 silent_ms,
                 is_alive: silent_ms <= NODE_DEAD_MS,
+                is_draining: row.int("draining")? != 0,
                 since: row.time_or_null("since_ms")?,
                 sessions: row.count("sessions")?,
                 takeover: row.time_or_null("takeover_ms")?.zip(row.text_or_null("takeover")?),
@@ -83,7 +86,7 @@ impl Store {
     }
 
     /// The living node that has a live session of another meeting of this one's family, that of its parent before others.
-    pub async fn family_owner(&self, meeting: &MeetingId) -> Result<Option<FamilyOwner>> {
+    pub async fn family_owner(&self, meeting: &MeetingId) -> Result<Option<LivingNode>> {
         let sql = format!(
             "select n.name, n.address from sessions s join nodes n on n.name = s.owner_node \
              join meetings m on m.id = s.meeting_id \
@@ -93,7 +96,28 @@ impl Store {
              order by case when m.id = f.head then 0 else 1 end, s.created_ms, s.id limit 1",
             self.db.clock("n.seen_ms")
         );
-        let read = |row: &Row| Ok(FamilyOwner { node: row.text("name")?, address: row.text_or_null("address")? });
-        self.db.one(built(sql), args![meeting]).await?.as_ref().map(read).transpose()
+        self.db.one(built(sql), args![meeting]).await?.as_ref().map(living).transpose()
     }
+
+    /// Says that a node is to begin no more sessions, until it is started anew, or that it may again. False if there is none of
+    /// that name.
+    pub async fn drain_node(&self, name: &str, drains: bool) -> Result<bool> {
+        let sql = "update nodes set draining = $2 where name = $1";
+        Ok(self.db.run(sql, args![name, i64::from(drains)]).await? > 0)
+    }
+
+    /// Where sessions begin instead, if the node of `run` is to begin none: the living node with the fewest.
+    pub async fn drained_to(&self, run: &RunId) -> Result<Option<LivingNode>> {
+        let sql = format!(
+            "select n.name, n.address from nodes n where exists (select 1 from nodes where run = $1 and draining = 1) \
+             and n.draining = 0 and n.address is not null and n.seen_ms >= {} - {NODE_DEAD_MS} order by \
+             (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run), n.name limit 1",
+            self.db.clock("n.seen_ms")
+        );
+        self.db.one(built(sql), args![run]).await?.as_ref().map(living).transpose()
+    }
+}
+
+fn living(row: &Row) -> Result<LivingNode> {
+    Ok(LivingNode { node: row.text("name")?, address: row.text_or_null("address")? })
 }

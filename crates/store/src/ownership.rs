@@ -74,7 +74,7 @@ impl Store {
             let sql = format!(
                 "insert into nodes (name, run, own_ms, seen_ms, since_ms) values ($1, $2, $3, {clock}, {clock}) \
                  on conflict (name) do update set run = excluded.run, own_ms = excluded.own_ms, seen_ms = excluded.seen_ms, \
-                 since_ms = excluded.since_ms, address = null, takeover_ms = null, takeover = null",
+                 since_ms = excluded.since_ms, draining = 0, address = null, takeover_ms = null, takeover = null",
                 clock = self.db.clock("$3")
             );
             tx.run(built(sql), args![name, run, now]).await?;
@@ -94,7 +94,8 @@ impl Store {
         }
     }
 
-    /// The live sessions that `run` may take over, oldest first: those of its node's former runs and of dead nodes.
+    /// The live sessions that `run` may take over, oldest first: those of its node's former runs and, unless that is drained, of dead
+    /// nodes.
     /// On SQLite those of every other run.
     pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp) -> Result<Vec<Adoptable>> {
         let orphaned = if self.db.is_alone() {
@@ -103,7 +104,8 @@ impl Store {
             let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
             format!(
                 "(s.owner_node = (select name from nodes where run = $1) \
-                 or n.name is null or n.seen_ms < {dead_before})"
+                 or ((n.name is null or n.seen_ms < {dead_before}) \
+                 and not exists (select 1 from nodes where run = $1 and draining = 1)))"
             )
         };
         let sql = format!(

@@ -73,6 +73,18 @@ Examples:
 
 Settings come from the same places as those of `salon serve`.";
 
+pub(super) const DRAIN: &str = "\
+Sessions that are begun at the node begin at others from then on; those it has go on until they are over, and this waits for
+them. Sockets that come to it are passed on. Nobody is cut off: stop the node when this ends, and take it out of the load
+balancer before, without closing its connections. It lasts until the node is started anew.
+
+Examples:
+  salon drain n1 --config salon.toml
+  salon drain n1 --no-wait --config salon.toml
+  salon drain n1 --undo --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
+
 pub(super) const SESSION: &str = "\
 A session ends by itself when everyone has left. One whose record this release cannot read does not: an answer about it is
 503, and nobody can join its meeting. Its log line names the session.

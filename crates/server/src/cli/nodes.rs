@@ -20,6 +20,7 @@ pub(super) fn run(settings: SettingsArgs) -> anyhow::Result<()> {
 
 fn line(node: &NodeRow) -> String {
     let state = match node.is_alive {
+        true if node.is_draining => "draining".to_owned(),
         true => "alive".to_owned(),
         false => format!("not seen for {} s", node.silent_ms / 1_000),
     };
@@ -45,6 +46,7 @@ mod tests {
             address: Some("10.0.0.4:8790".to_owned()),
             silent_ms: 120,
             is_alive: true,
+            is_draining: false,
             since: Some(Timestamp(0)),
             sessions: 3,
             takeover: Some((Timestamp(60_000), "n2 was not seen for 1602 ms".to_owned())),
@@ -52,6 +54,8 @@ mod tests {
         let told = "n1  alive  3 sessions  since 1970-01-01T00:00:00.000Z  10.0.0.4:8790  \
                     last takeover 1970-01-01T00:01:00.000Z: n2 was not seen for 1602 ms\n";
         assert_eq!(line(&node), told);
+        let draining = NodeRow { is_draining: true, ..node.clone() };
+        assert!(line(&draining).starts_with("n1  draining  3 sessions"));
         let gone = NodeRow { silent_ms: 7_400, is_alive: false, since: None, address: None, takeover: None, ..node };
         assert_eq!(line(&gone), "n1  not seen for 7 s  3 sessions  since -  no cluster.listen  no takeover\n");
     }
