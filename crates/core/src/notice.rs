@@ -3,8 +3,8 @@
 //! Robots and hidden people are no news: nobody outside counts them either.
 //! Next: `session.rs`, from which notices leave together with their events; the store keeps the two in one transaction.
 
-use crate::event::{EndReason, Event, EventBody};
-use crate::ids::{AppId, MeetingId, PeerId, SessionId};
+use crate::event::{EndReason, Event, EventBody, RecordingKind};
+use crate::ids::{AppId, MeetingId, PeerId, RecordingId, SessionId};
 use crate::record::{Peer, Record};
 use crate::time::Timestamp;
 
@@ -18,7 +18,7 @@ pub struct Notice {
     pub title: String,
     pub started_at: Timestamp,
     pub created_at: Timestamp,
-    /// The number of the event.
+    /// The number of the event; of a recording, how often its status changed before.
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
@@ -36,6 +36,44 @@ pub enum News {
         at: Timestamp,
         reason: EndReason,
     },
+    /// A recording stands otherwise, which is no event of the session: it may be over by then.
+    Recording(Box<RecordingReport>),
+}
+
+/// How a recording stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingReport {
+    pub recording: RecordingId,
+    pub kind: RecordingKind,
+    pub status: RecordingStatus,
+    /// The name of its file, or the pattern of those of tracks.
+    pub name: String,
+    pub started_at: Option<Timestamp>,
+    pub stopped_at: Option<Timestamp>,
+    /// Of all its files.
+    pub bytes: Option<u64>,
+    /// Pauses left out.
+    pub recorded_ms: i64,
+    /// The names of the files that may be had.
+    pub video: Option<String>,
+    pub audio: Option<String>,
+    pub tracks: Vec<String>,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What has become of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingStatus {
+    /// Asked for; nothing is recorded yet.
+    Invoked,
+    Recording,
+    Paused,
+    /// Its last moment is recorded, and its files are on their way.
+    Uploading,
+    Uploaded,
+    /// There is nothing of it.
+    Errored,
 }
 
 /// One stay of a peer.
@@ -49,6 +87,14 @@ pub struct Visit {
 }
 
 impl Notice {
+    /// What it is of: those of one subject are told in order.
+    pub fn subject(&self) -> &str {
+        match &self.news {
+            News::Recording(report) => report.recording.as_str(),
+            _ => self.session.as_str(),
+        }
+    }
+
     /// The notice of the last event folded into `record`; `None` if it is no news.
     pub fn of(record: &Record, event: &Event) -> Option<Self> {
         let news = match &event.body {
@@ -116,6 +162,7 @@ mod tests {
                 News::Joined(visit) => format!("{seq} joined {}", who(visit)),
                 News::Left(visit, at) => format!("{seq} left {} at {}", who(visit), at.0),
                 News::Ended { at, .. } => format!("{seq} ended at {}", at.0),
+                News::Recording(_) => unreachable!("no event of a session"),
             });
         }
         lines

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use salon_cluster::Nodes;
 use salon_files::Files;
 use salon_media::Owners;
+use salon_recordings::Recordings;
 use salon_store::Store;
 use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ pub struct Doors {
     pub keys: Keys,
     pub tokens: Tokens,
     pub files: Files,
+    pub recordings: Recordings,
     pub quality: Quality,
     pub webhooks: Webhooks,
     /// The other nodes, if this one shares its store with any.

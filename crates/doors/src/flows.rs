@@ -9,5 +9,7 @@ pub mod kick;
 pub mod live_task;
 pub mod new_app;
 pub mod presets;
+pub mod recordings;
+pub mod robots;
 pub mod tickets;
 pub mod travel;

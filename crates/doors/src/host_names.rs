@@ -57,6 +57,13 @@ pub fn is_of_this_machine(host: &str) -> bool {
         || v6.is_some_and(|address| address.is_loopback())
 }
 
+/// Whether a host name, with or without a port, is an address.
+pub fn is_address(host: &str) -> bool {
+    let name = without_port(host);
+    name.parse::<Ipv4Addr>().is_ok()
+        || name.strip_prefix('[').and_then(|name| name.strip_suffix(']')?.parse::<Ipv6Addr>().ok()).is_some()
+}
+
 /// Whether a request was made by a web page that did not come from here. Programs name no origin.
 pub fn is_foreign_page(parts: &Parts) -> bool {
     let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };

@@ -15,6 +15,7 @@ pub mod page;
 pub mod people;
 pub mod pipes;
 mod rates;
+pub mod recording_links;
 mod refused;
 pub mod rest;
 pub mod rfc3339;

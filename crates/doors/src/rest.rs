@@ -20,6 +20,7 @@ mod door;
 mod edits;
 mod erasures;
 mod error;
+mod handing_out;
 mod health;
 mod here;
 mod ice;
@@ -39,6 +40,8 @@ mod people;
 mod presets;
 mod quality;
 mod query;
+mod recording_files;
+mod recordings;
 mod reply;
 mod rules;
 mod session_chat;
@@ -60,6 +63,7 @@ use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
 use salon_webhooks::Webhooks;
@@ -77,6 +81,7 @@ use crate::rest::door::Porter;
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
+use crate::rest::recordings::RecordingDesk;
 use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
 use crate::rest::watching::Watching;
@@ -107,6 +112,9 @@ const PREFIXES: [&str; 3] = ["/client/", "/accounts/", "/v2/"];
 /// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
 const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
 
+/// Where recordings are.
+const RECORDINGS: &str = "/recordings";
+
 /// Where handlers get what they take. No handler sees it: each names the handles it uses.
 #[derive(Clone)]
 pub struct Rest(Arc<Parts>);
@@ -123,6 +131,7 @@ struct Parts {
     body_bytes: BodyBytes,
     public_url: PublicUrl,
     files: Arc<FileDesk>,
+    recordings: RecordingDesk,
     ice: Arc<Ice>,
     fixed_key: FixedKey,
 }
@@ -166,6 +175,8 @@ hands_out! {
     BodyBytes: body_bytes;
     PublicUrl: public_url;
     Arc<FileDesk>: files;
+    Files: doors.files;
+    RecordingDesk: recordings;
     Arc<Ice>: ice;
 }
 
@@ -201,6 +212,10 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(between::show),
     || routes!(peers::list),
     || routes!(analytics::daywise),
+    || routes!(recordings::list, recordings::start),
+    || routes!(recordings::start_tracks),
+    || routes!(recordings::active),
+    || routes!(recordings::show, recordings::act),
     || routes!(session_chat::show),
     || routes!(erasures::create),
     || routes!(missing::transcript),
@@ -243,9 +258,6 @@ fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Those of them that the client SDK asks for as well, on the older host and with a participant token.
 fn not_yet_for_clients() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
-        ("/recordings", any(missing::recordings)),
-        ("/recordings/{*rest}", any(missing::recordings)),
-        ("/recordings/active-recording/{meeting_id}", get(missing::active_recording)),
         ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
         (ACTIVE_LIVESTREAM, get(missing::livestreams)),
         ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
@@ -263,6 +275,7 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
         ("/v2/internals/rooms", Who::Guest, post(internals::room)),
         ("/v2/plugins/user", Who::Guest, get(internals::plugins)),
         ("/api/v1/identities/", Who::Anyone, post(internals::flags)),
+        ("/files/recordings/{recording_id}/{name}", Who::Anyone, get(recording_files::download)),
         ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
         ("/otel/logs", Who::Anyone, post(internals::report)),
         ("/api/v1/message", Who::Anyone, post(client_reports::take)),
@@ -301,7 +314,12 @@ fn table() -> Table<Rest> {
         table.close(&format!("{prefix}{HOLDER}"), owner);
     }
     for (path, route) in kit {
-        table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
+        // The client SDK asks for these as well, with a participant token.
+        let rule = match path.starts_with(RECORDINGS) {
+            true => Rule::also_for_pages(Who::OldAppOrGuest),
+            false => Rule::of(Who::OldApp),
+        };
+        table.add(&format!("/v2{path}"), rule, route);
     }
     for (path, route) in not_yet() {
         table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
@@ -398,6 +416,13 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
             sendings: LateRates::new(SENDINGS, SENDINGS_SPAN),
             tasks: doors.tasks.clone(),
         }),
+        recordings: RecordingDesk {
+            store: doors.store.clone(),
+            hub: doors.hub.clone(),
+            clock: doors.clock.clone(),
+            tokens: doors.tokens.clone(),
+            recordings: doors.recordings.clone(),
+        },
         ice: Arc::new(settings.ice),
         fixed_key: FixedKey(settings.dev_token.map(digest)),
         doors,

@@ -41,10 +41,25 @@ const OPENINGS_SPAN: Duration = Duration::from_secs(60);
 
 /// What takes websockets.
 pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
-    let Doors { store, hub, media, clock, tokens, metrics, nodes, pipes, stop, tasks, .. } = doors.clone();
+    let Doors { store, hub, media, clock, tokens, recordings, metrics, nodes, pipes, stop, tasks, .. } = doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
     let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
-    let porch =
-        Porch { settings, store, hub, media, clock, tokens, travel, metrics, refused, openings, nodes, pipes, stop, tasks };
+    let porch = Porch {
+        settings,
+        store,
+        hub,
+        media,
+        clock,
+        tokens,
+        travel,
+        recordings,
+        metrics,
+        refused,
+        openings,
+        nodes,
+        pipes,
+        stop,
+        tasks,
+    };
     get(socket::upgrade).with_state(Arc::new(porch))
 }

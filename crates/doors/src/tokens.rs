@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
+use salon_core::{AppId, MeetingId, ParticipantId, PresetId, RecordingId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Makes and checks tokens.
@@ -28,6 +28,8 @@ pub struct Bearer {
     pub participant: ParticipantId,
     /// Until then it opens the door of a waiting room: somebody who may has moved this person there.
     pub let_in_until: Option<Timestamp>,
+    /// It is the robot of this recording, which comes in as long as that runs, and may do nothing else.
+    pub recording: Option<RecordingId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +43,8 @@ struct Claims {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     let_in_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    recording: Option<String>,
 }
 
 impl Tokens {
@@ -64,6 +68,7 @@ impl Tokens {
             iat,
             exp: iat + self.0.life_secs,
             let_in_until: bearer.let_in_until.map(|until| until.0 / 1_000),
+            recording: bearer.recording.as_ref().map(ToString::to_string),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.0.encoding)
             .expect("claims of plain text and numbers can be signed")
@@ -87,6 +92,7 @@ impl Tokens {
             meeting: MeetingId::parse(&claims.meeting_id).ok()?,
             participant: ParticipantId::parse(&claims.participant_id).ok()?,
             let_in_until: claims.let_in_until.map(|secs| Timestamp(secs.saturating_mul(1_000))),
+            recording: claims.recording.map(|id| RecordingId::parse(&id)).transpose().ok()?,
         };
         Some((bearer, Timestamp(claims.exp.saturating_mul(1_000))))
     }
@@ -113,6 +119,7 @@ mod tests {
             meeting: MeetingId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7e").unwrap(),
             participant: ParticipantId::parse("0190b7c4-4a2e-7d52-9a10-5d0c0a6f8f7f").unwrap(),
             let_in_until: Some(Timestamp(1_700_000_600_000)),
+            recording: RecordingId::parse("r").ok(),
         }
     }
 

@@ -4,21 +4,31 @@
 
 use salon_core::Notice;
 use salon_core::event::EndReason;
-use salon_core::notice::{News, Visit};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
 use salon_core::{AppId, Timestamp};
+use salon_wire::rest::recordings::{DownloadUrl, LayerFiles, RecordingStatus as Status, TrackFile};
 use salon_wire::rest::webhooks as wire;
 
+use crate::recording_links::Links;
 use crate::rfc3339::rfc3339;
 
 /// The body of the request that tells `notice`.
-pub fn body(notice: &Notice, app_name: &str) -> Vec<u8> {
-    serde_json::to_vec(&payload(notice, app_name)).expect("a payload is plain data")
+pub fn body(notice: &Notice, app_name: &str, links: &Links) -> Vec<u8> {
+    serde_json::to_vec(&payload(notice, app_name, links)).expect("a payload is plain data")
 }
 
 /// What is told of `notice`.
-pub fn payload(notice: &Notice, app_name: &str) -> wire::WebhookPayload {
-    use wire::WebhookEvent::{MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft};
-    let payload = |event| wire::WebhookPayload { event, meeting: meeting(notice, app_name), participant: None, reason: None };
+pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookPayload {
+    use wire::WebhookEvent::{
+        MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft, RecordingStatus as RecordingEvent,
+    };
+    let payload = |event| wire::WebhookPayload {
+        event,
+        meeting: meeting(notice, app_name),
+        participant: None,
+        recording: None,
+        reason: None,
+    };
     match &notice.news {
         News::Started => payload(MeetingStarted),
         News::Joined(visit) => wire::WebhookPayload { participant: Some(participant(visit, None)), ..payload(ParticipantJoined) },
@@ -26,6 +36,46 @@ pub fn payload(notice: &Notice, app_name: &str) -> wire::WebhookPayload {
             wire::WebhookPayload { participant: Some(participant(visit, Some(*left_at))), ..payload(ParticipantLeft) }
         }
         News::Ended { reason, .. } => wire::WebhookPayload { reason: Some(why(*reason)), ..payload(MeetingEnded) },
+        News::Recording(report) => {
+            wire::WebhookPayload { recording: Some(recording(notice, report, links)), ..payload(RecordingEvent) }
+        }
+    }
+}
+
+fn recording(notice: &Notice, report: &RecordingReport, links: &Links) -> wire::PayloadRecording {
+    let link = |name: &String| links.to(&report.recording, name, report.expires_at);
+    let is_there = report.status == RecordingStatus::Uploaded;
+    let download_url = match &report.video {
+        Some(video) => Some(DownloadUrl::One(link(video))),
+        None if report.tracks.is_empty() => None,
+        None => {
+            let one = |name: &String| (name.clone(), TrackFile { download_url: link(name) });
+            let download_urls = report.tracks.iter().map(one).collect();
+            Some(DownloadUrl::Layers(vec![LayerFiles { layer_name: "default".to_owned(), download_urls }]))
+        }
+    };
+    wire::PayloadRecording {
+        id: report.recording.to_string(),
+        recording_id: report.recording.to_string(),
+        meeting_id: notice.meeting.to_string(),
+        organization_id: notice.app.to_string(),
+        room_uuid: notice.session.to_string(),
+        status: match report.status {
+            RecordingStatus::Invoked => Status::Invoked,
+            RecordingStatus::Recording => Status::Recording,
+            RecordingStatus::Paused => Status::Paused,
+            RecordingStatus::Uploading => Status::Uploading,
+            RecordingStatus::Uploaded => Status::Uploaded,
+            RecordingStatus::Errored => Status::Errored,
+        },
+        started_time: report.started_at.map(rfc3339),
+        stopped_time: report.stopped_at.map(rfc3339),
+        file_size: report.bytes.map(|bytes| bytes.to_string()),
+        output_file_name: report.name.clone(),
+        download_url: download_url.filter(|_| is_there),
+        audio_download_url: report.audio.as_ref().filter(|_| is_there).map(link),
+        download_url_expiry: report.expires_at.filter(|_| is_there).map(rfc3339),
+        recording_duration: report.stopped_at.map(|_| report.recorded_ms / 1_000),
     }
 }
 
@@ -84,6 +134,7 @@ mod tests {
             custom_participant_id: "c-1".to_owned(),
             joined_at: Timestamp(1_641_997_294_388),
         };
+        let links = Links { tokens: crate::tokens::Tokens::new(b"secret", 1), here: "https://salon.example".into() };
         let said = |news| {
             let notice = Notice {
                 session: SessionId::parse("s").expect("an id"),
@@ -96,7 +147,7 @@ mod tests {
                 at: Timestamp(2),
                 news,
             };
-            String::from_utf8(body(&notice, "First")).expect("JSON is text")
+            String::from_utf8(body(&notice, "First", &links)).expect("JSON is text")
         };
         let meeting = |ended: &str| {
             format!(

@@ -8,6 +8,6 @@ mod sweep;
 mod uploads;
 
 pub use object_store::{Error, GetRange};
-pub use objects::{Bucket, Cut, Files, Place, Settings, folder_of};
+pub use objects::{Bucket, Cut, Files, Place, Settings, folder_of, put_elsewhere};
 pub use sweep::{once as sweep_once, sweep};
 pub use uploads::{Crowded, LEAST_BYTES, LEAST_WITHIN, UploadPlace};

@@ -155,6 +155,14 @@ impl Files {
         }
     }
 
+    /// Stores a file of this computer; answers with its size.
+    ///
+    /// # Errors
+    /// It cannot be read, or not be stored: then nothing is there.
+    pub async fn put(&self, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
+        put(self.objects.clone(), self.part_bytes, object, file).await
+    }
+
     /// A file, or a part of it.
     pub async fn read(&self, object: &str, range: Option<GetRange>) -> object_store::Result<GetResult> {
         self.objects.get_opts(&Path::from(object), GetOptions { range, ..GetOptions::default() }).await
@@ -179,6 +187,31 @@ impl Files {
     }
 }
 
+/// Stores a file of this computer in a bucket that is not the server's: nothing of its environment is used, and nothing of a
+/// file that could not be stored whole is left. Answers with its size.
+///
+/// # Errors
+/// It cannot be read, or not be stored.
+pub async fn put_elsewhere(bucket: &Bucket, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
+    let objects = Arc::new(bucket_with(AmazonS3Builder::new(), bucket)?);
+    put(objects, S3_PART_BYTES, object, file).await
+}
+
+async fn put(objects: Arc<dyn ObjectStore>, part_bytes: usize, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
+    let mut file = tokio::fs::File::open(file).await.context("the file cannot be read")?;
+    let mut writer = BufWriter::with_capacity(objects, Path::from(object), part_bytes).with_max_concurrency(2);
+    let copied = async {
+        let size = tokio::io::copy(&mut file, &mut writer).await?;
+        writer.shutdown().await?;
+        Ok::<_, std::io::Error>(size)
+    };
+    let copied = copied.await;
+    if copied.is_err() {
+        let _ = writer.abort().await;
+    }
+    copied.context("the file cannot be stored")
+}
+
 fn in_folder(folder: &std::path::Path) -> anyhow::Result<LocalFileSystem> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let objects = LocalFileSystem::new_with_prefix(folder);
@@ -186,12 +219,15 @@ fn in_folder(folder: &std::path::Path) -> anyhow::Result<LocalFileSystem> {
 }
 
 fn in_bucket(bucket: &Bucket) -> anyhow::Result<AmazonS3> {
+    bucket_with(AmazonS3Builder::from_env(), bucket)
+}
+
+fn bucket_with(mut s3: AmazonS3Builder, bucket: &Bucket) -> anyhow::Result<AmazonS3> {
     // No bound on the whole: a large file may go to a slow reader.
     let patience = ClientOptions::new().with_timeout_disabled().with_read_timeout(S3_SILENT_FOR);
     let patience = patience.with_connect_timeout(S3_CONNECTS_WITHIN);
     let retry = RetryConfig { max_retries: 3, retry_timeout: S3_TRIES_FOR, ..RetryConfig::default() };
-    let mut s3 = AmazonS3Builder::from_env().with_client_options(patience).with_retry(retry);
-    s3 = s3.with_bucket_name(&bucket.name).with_region(&bucket.region);
+    s3 = s3.with_client_options(patience).with_retry(retry).with_bucket_name(&bucket.name).with_region(&bucket.region);
     if !bucket.endpoint.is_empty() {
         // An operator who writes `http://` means it.
         s3 = s3.with_endpoint(&bucket.endpoint).with_allow_http(bucket.endpoint.starts_with("http://"));

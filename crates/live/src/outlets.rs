@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use salon_core::event::RecordingEnd;
 use salon_core::session::{Media, MeetingFacts, Message};
 use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
 
@@ -12,7 +13,7 @@ use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
 pub struct Outlets {
     pub media: Arc<dyn Orders>,
     /// Has a recording stop: it was asked to, or its session is over.
-    pub stop_recording: Arc<dyn Fn(&RecordingId) + Send + Sync>,
+    pub stop_recording: Arc<dyn Fn(&RecordingId, &RecordingEnd) + Send + Sync>,
     /// A message as it is sent to sockets. One to many is encoded once.
     pub frame: fn(&Message, &MeetingFacts) -> Bytes,
     /// A session of that node is gone on with here: others may want to know.

@@ -465,7 +465,7 @@ impl SessionTask {
                     self.push(&to, Push::Frame(frame));
                 }
                 Output::Media(order) => self.node.outlets.media.obey(&self.session.facts().meeting, order),
-                Output::StopRecording { recording } => (self.node.outlets.stop_recording)(&recording),
+                Output::StopRecording { recording, why } => (self.node.outlets.stop_recording)(&recording, &why),
                 Output::Hangup { peer } => self.push(&peer, Push::Hangup),
             }
         }

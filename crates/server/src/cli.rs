@@ -126,6 +126,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             for advice in config.advice() {
                 eprintln!("salon: {advice}");
             }
+            if salon_recordings::find_program(config.recording.ffmpeg.as_ref()).is_none() {
+                eprintln!("salon: recording.ffmpeg is not found, so pictures cannot be recorded; tracks can");
+            }
             Ok(())
         }
         Command::Recorder(args) => salon_recorder::record(&args),

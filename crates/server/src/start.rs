@@ -23,9 +23,11 @@ use std::time::Duration;
 use anyhow::Context;
 use salon_cluster::Hint;
 use salon_doors::doors::Doors;
+use salon_doors::flows::tickets;
 use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
 use salon_doors::pipes::Pipes;
+use salon_doors::recording_links::Links;
 use salon_doors::signaling::to_wire::pushes;
 use salon_doors::tokens::Tokens;
 use salon_doors::{rest, signaling, webhook_payload};
@@ -34,6 +36,7 @@ use salon_files::Files;
 use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_quality::Quality;
+use salon_recordings::{Recordings, Stops};
 use salon_store::{OpenOptions, RunId, Store};
 use salon_webhooks::{Guard, Webhooks};
 use tokio_util::sync::CancellationToken;
@@ -112,11 +115,12 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         let hints = hints.clone();
         move |node: &str| hints.tell(Hint::Moved(node.to_owned()))
     });
+    let stops = Stops::default();
     let parts = Parts {
         store: store.clone(),
         outlets: Outlets {
             media: Arc::new(joint::Media(owners.clone())),
-            stop_recording: Arc::new(|_| {}),
+            stop_recording: joint::stop(stops.clone()),
             frame: pushes::frame,
             moved,
         },
@@ -146,6 +150,21 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     let connections = salon_edge::Figures::registered(&mut registry);
     let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
     let key = salon_webhooks::Key::new(store.clone());
+    let tokens = Tokens::new(secret.as_bytes(), config.limits.token_days);
+    let recordings = Recordings::new(salon_recordings::Parts {
+        store: store.clone(),
+        hub: hub.clone(),
+        clock: clock.clone(),
+        files: files.clone(),
+        settings: config.recordings_settings(addr),
+        stops,
+        pass: {
+            let (tokens, clock) = (tokens.clone(), clock.clone());
+            Box::new(move |recording| tickets::of_robot(&tokens, recording, clock.now()))
+        },
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    });
     let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
     let tell = salon_webhooks::Parts {
         store: store.clone(),
@@ -157,12 +176,16 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
             let clock = clock.clone();
             move || clock.now()
         }),
-        body: webhook_payload::body,
+        body: {
+            let links = Links { tokens: tokens.clone(), here: config.public_address(addr).into() };
+            Box::new(move |notice, app_name| webhook_payload::body(notice, app_name, &links))
+        },
         keep_days: config.webhooks.keep_days,
     };
     let doors = Doors {
         keys: Keys::new(store.clone(), hints.clone()),
-        tokens: Tokens::new(secret.as_bytes(), config.limits.token_days),
+        tokens,
+        recordings: recordings.clone(),
         metrics: Arc::new(Metrics::registered(&mut registry)),
         pipes: Pipes::registered(&mut registry, stop.clone()),
         scrape: telemetry::scrape(registry, hub.clone(), sfu),
@@ -191,6 +214,11 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     });
     tasks.spawn(retention::sweep(store.clone(), days, now, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
+    let unfinished = recordings.adopt().await.context("cannot go on with the recordings of the last run")?;
+    if unfinished > 0 {
+        tracing::info!(recordings = unfinished, "going on with recordings");
+    }
+    tasks.spawn(recordings.sweep());
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for address in &config.metrics.listen {
         let taken = Port::take(*address).and_then(Port::open);

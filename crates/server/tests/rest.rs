@@ -41,6 +41,8 @@ mod page;
 mod people;
 #[path = "rest/quality.rs"]
 mod quality;
+#[path = "rest/recordings.rs"]
+mod recordings;
 #[path = "rest/retention.rs"]
 mod retention;
 #[path = "rest/shapes.rs"]

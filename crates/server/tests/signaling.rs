@@ -67,6 +67,8 @@ mod polls;
 mod promptness;
 #[path = "signaling/rates.rs"]
 mod rates;
+#[path = "signaling/recordings.rs"]
+mod recordings;
 #[path = "signaling/removal.rs"]
 mod removal;
 #[path = "signaling/selection.rs"]

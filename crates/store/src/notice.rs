@@ -3,14 +3,26 @@
 //! What cannot be read is `None`, never a panic and never a guess.
 
 use salon_core::event::EndReason;
-use salon_core::notice::{News, Visit};
-use salon_core::{AppId, MeetingId, Notice, PeerId, SessionId, Timestamp};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
+use salon_core::{AppId, MeetingId, Notice, PeerId, RecordingId, SessionId, Timestamp};
 use serde_json::{Value, json};
+
+use crate::record::{RECORDING_KINDS, Words};
 
 const STARTED: &str = "meeting.started";
 pub(crate) const JOINED: &str = "meeting.participantJoined";
 pub(crate) const LEFT: &str = "meeting.participantLeft";
 const ENDED: &str = "meeting.ended";
+const RECORDING: &str = "recording.statusUpdate";
+
+const STATUSES: Words<RecordingStatus> = Words(&[
+    (RecordingStatus::Invoked, "invoked"),
+    (RecordingStatus::Recording, "recording"),
+    (RecordingStatus::Paused, "paused"),
+    (RecordingStatus::Uploading, "uploading"),
+    (RecordingStatus::Uploaded, "uploaded"),
+    (RecordingStatus::Errored, "errored"),
+]);
 
 /// The event's name, by which webhooks ask for it.
 pub(crate) fn name(notice: &Notice) -> &'static str {
@@ -19,6 +31,7 @@ pub(crate) fn name(notice: &Notice) -> &'static str {
         News::Joined(_) => JOINED,
         News::Left(..) => LEFT,
         News::Ended { .. } => ENDED,
+        News::Recording(_) => RECORDING,
     }
 }
 
@@ -43,8 +56,38 @@ pub(crate) fn encode(notice: &Notice) -> String {
             }
             .into();
         }
+        News::Recording(report) => json["recording"] = encode_report(report),
     }
     json.to_string()
+}
+
+fn encode_report(report: &RecordingReport) -> Value {
+    let ms = |at: Option<Timestamp>| at.map(|at| at.0);
+    json!({
+        "id": report.recording.as_str(), "kind": RECORDING_KINDS.name(report.kind), "status": STATUSES.name(report.status),
+        "name": report.name, "started_ms": ms(report.started_at), "stopped_ms": ms(report.stopped_at),
+        "bytes": report.bytes, "recorded_ms": report.recorded_ms, "video": report.video, "audio": report.audio,
+        "tracks": report.tracks, "expires_ms": ms(report.expires_at),
+    })
+}
+
+fn decode_report(json: &Value) -> Option<RecordingReport> {
+    let maybe_time = |field: &str| json[field].as_i64().map(Timestamp);
+    let maybe_text = |field: &str| json[field].as_str().map(str::to_owned);
+    Some(RecordingReport {
+        recording: RecordingId::parse(json["id"].as_str()?).ok()?,
+        kind: RECORDING_KINDS.value(json["kind"].as_str()?)?,
+        status: STATUSES.value(json["status"].as_str()?)?,
+        name: maybe_text("name")?,
+        started_at: maybe_time("started_ms"),
+        stopped_at: maybe_time("stopped_ms"),
+        bytes: json["bytes"].as_u64(),
+        recorded_ms: json["recorded_ms"].as_i64()?,
+        video: maybe_text("video"),
+        audio: maybe_text("audio"),
+        tracks: json["tracks"].as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        expires_at: maybe_time("expires_ms"),
+    })
 }
 
 fn encode_visit(visit: &Visit) -> Value {
@@ -70,6 +113,7 @@ pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
             };
             News::Ended { at: time("ended_ms")?, reason }
         }
+        RECORDING => News::Recording(Box::new(decode_report(&json["recording"])?)),
         _ => return None,
     };
     Some(Notice {
@@ -121,7 +165,29 @@ mod tests {
             custom_participant_id: String::new(),
             joined_at: Timestamp(3),
         };
+        let report = |status, known: bool| {
+            News::Recording(Box::new(RecordingReport {
+                recording: RecordingId::parse("r").expect("an id"),
+                kind: salon_core::event::RecordingKind::Track,
+                status,
+                name: "a_{user_id}.webm".to_owned(),
+                started_at: known.then_some(Timestamp(4)),
+                stopped_at: known.then_some(Timestamp(5)),
+                bytes: known.then_some(6),
+                recorded_ms: 1,
+                video: known.then(|| "a.mp4".to_owned()),
+                audio: known.then(|| "a.m4a".to_owned()),
+                tracks: vec!["a_1.webm".to_owned()],
+                expires_at: known.then_some(Timestamp(7)),
+            }))
+        };
         for news in [
+            report(RecordingStatus::Invoked, false),
+            report(RecordingStatus::Recording, false),
+            report(RecordingStatus::Paused, false),
+            report(RecordingStatus::Uploading, true),
+            report(RecordingStatus::Uploaded, true),
+            report(RecordingStatus::Errored, true),
             News::Started,
             News::Joined(visit()),
             News::Left(visit(), Timestamp(8)),

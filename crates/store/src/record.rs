@@ -492,7 +492,7 @@ fn decode_list<T>(value: &Value, item: impl Fn(&Value) -> Option<T>) -> Option<V
 }
 
 /// The words for the values of a small enum.
-pub(crate) struct Words<T: 'static>(&'static [(T, &'static str)]);
+pub(crate) struct Words<T: 'static>(pub &'static [(T, &'static str)]);
 
 const LEAVE_REASONS: Words<LeaveReason> = Words(&[
     (LeaveReason::Left, "left"),

@@ -80,6 +80,9 @@ impl Store {
             tx.run("delete from peer_quality_blocks where session_id = $1", args![session]).await?;
             tx.run("delete from session_peers where session_id = $1", args![session]).await?;
             tx.run("delete from client_events where session_id = $1", args![session]).await?;
+            // Those whose files are there still go when these do.
+            let sql = "delete from recordings where session_id = $1 and kept = $2 and status in ('UPLOADED', 'ERRORED')";
+            tx.run(sql, args![session, false]).await?;
             tx.run("delete from buried_sessions where session_id = $1", args![session]).await?;
             Ok(true)
         })

@@ -51,7 +51,7 @@ pub struct Parts {
     pub run: RunId,
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// What is told of a notice in an app of this name.
-    pub body: fn(&Notice, &str) -> Vec<u8>,
+    pub body: Box<dyn Fn(&Notice, &str) -> Vec<u8> + Send + Sync>,
     /// Days after which it is forgotten what was told.
     pub keep_days: u32,
 }

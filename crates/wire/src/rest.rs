@@ -26,6 +26,7 @@ pub mod people;
 pub mod presets;
 pub mod quality;
 pub mod recording_config;
+pub mod recordings;
 pub mod secret;
 pub mod sessions;
 pub mod timeline;

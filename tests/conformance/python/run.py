@@ -325,6 +325,51 @@ class Conformance:
         assert (again.id, again.live_participants, again.max_concurrent_participants) == (first.id, 1, 1)
         await done(self.kit.active_session.kick_all_participants(meeting.id, **HERE))
 
+    async def check_recordings_are_started_found_and_stopped(self):
+        recordings = self.kit.recordings
+        meeting = await self.meeting()
+        body = {"account_id": ACCOUNT, "meeting_id": meeting.id, "user_ids": ["custom-Ada"]}
+        await refused(cloudflare.NotFoundError, lambda: recordings.start_track_recording(APP, **body))
+        await refused(cloudflare.NotFoundError, lambda: recordings.get_active_recordings(meeting.id, **HERE))
+        _, peer = await self.enter(meeting.id)
+        layers = {"default": {"file_name_prefix": "speaker", "media_kind": "audio"}}
+        started = (await done(recordings.start_track_recording(APP, **body, layers=layers))).data.recording
+        assert started.status == "INVOKED" and started.output_file_name.startswith("speaker_"), started
+        await refused(cloudflare.ConflictError, lambda: recordings.start_track_recording(APP, **body))
+        for _ in range(500):
+            found = (await done(recordings.get_one_recording(started.id, **HERE))).data
+            if found.status != "INVOKED":
+                break
+            await asyncio.sleep(0.02)
+        assert found.status == "RECORDING" and found.start_reason.caller.type == "ORGANIZATION", found
+        assert (await done(recordings.get_active_recordings(meeting.id, **HERE))).data.id == started.id
+        listed = await done(
+            recordings.get_recordings(
+                APP,
+                account_id=ACCOUNT,
+                meeting_id=meeting.id,
+                status=["RECORDING", "PAUSED"],
+                expired=False,
+                search=started.id[:18],
+                sort_by="invokedTime",
+                sort_order="ASC",
+                page_no=1,
+                per_page=10,
+                start_time=datetime.now(timezone.utc) - timedelta(hours=1),
+                end_time=datetime.now(timezone.utc) + timedelta(hours=1),
+            )
+        )
+        assert [one.id for one in listed.data] == [started.id] and listed.data[0].meeting.id == meeting.id
+        for action, status in (("pause", "PAUSED"), ("resume", "RECORDING")):
+            acted = await done(recordings.pause_resume_stop_recording(started.id, **HERE, action=action))
+            assert acted.data.status == status, acted
+        stopped = (await done(recordings.pause_resume_stop_recording(started.id, **HERE, action="stop"))).data
+        assert stopped.stop_reason.reason == "API_CALL", stopped
+        whole = {"account_id": ACCOUNT, "meeting_id": meeting.id, "url": "https://example.org"}
+        await refused(cloudflare.UnprocessableEntityError, lambda: recordings.start_recordings(APP, **whole))
+        await refused(cloudflare.NotFoundError, lambda: recordings.get_one_recording(UNKNOWN, **HERE))
+        await asyncio.to_thread(peer.leave)
+
     async def check_an_inactive_meeting_lets_nobody_in(self):
         meeting = await self.meeting()
         await done(self.kit.meetings.update_meeting_by_id(meeting.id, **HERE, status="INACTIVE"))

@@ -284,6 +284,50 @@ const checks = {
     await refused(Cloudflare.NotFoundError, () => kit.webhooks.getWebhookByID(id, here));
   },
 
+  async 'recordings are started, found and stopped'() {
+    const { recordings } = kit;
+    const { id } = await meeting();
+    const body = { account_id: ACCOUNT, meeting_id: id, user_ids: ['custom-Ada'] };
+    await refused(Cloudflare.NotFoundError, () => recordings.startTrackRecording(APP, body));
+    await refused(Cloudflare.NotFoundError, () => recordings.getActiveRecordings(id, here));
+    const { peer } = await enter(id);
+    const layers = { default: { file_name_prefix: 'speaker', media_kind: 'audio' } };
+    const started = (await recordings.startTrackRecording(APP, { ...body, layers })).data.recording;
+    assert.match(started.id, UUID);
+    assert.match(started.invoked_time, INSTANT);
+    assert.equal(started.status, 'INVOKED');
+    await refused(Cloudflare.ConflictError, () => recordings.startTrackRecording(APP, body));
+    let found = started;
+    for (let tries = 0; found.status === 'INVOKED' && tries < 500; tries++) {
+      await pause(20);
+      found = (await recordings.getOneRecording(started.id, here)).data;
+    }
+    assert.deepEqual([found.status, found.start_reason.caller.type], ['RECORDING', 'ORGANIZATION']);
+    assert.equal((await recordings.getActiveRecordings(id, here)).data.id, started.id);
+    const listed = await recordings.getRecordings(APP, {
+      account_id: ACCOUNT,
+      meeting_id: id,
+      status: ['RECORDING', 'PAUSED'],
+      expired: false,
+      search: started.id.slice(0, 18),
+      sort_by: 'invokedTime',
+      sort_order: 'ASC',
+      page_no: 1,
+      per_page: 10,
+      ...around(),
+    });
+    assert.deepEqual(listed.data.map((one) => [one.id, one.meeting.id]), [[started.id, id]]);
+    for (const [action, status] of [['pause', 'PAUSED'], ['resume', 'RECORDING']]) {
+      assert.equal((await recordings.pauseResumeStopRecording(started.id, { ...here, action })).data.status, status);
+    }
+    const stopped = (await recordings.pauseResumeStopRecording(started.id, { ...here, action: 'stop' })).data;
+    assert.equal(stopped.stop_reason.reason, 'API_CALL');
+    const page = { account_id: ACCOUNT, meeting_id: id, url: 'https://example.org' };
+    await refused(Cloudflare.UnprocessableEntityError, () => recordings.startRecordings(APP, page));
+    await refused(Cloudflare.NotFoundError, () => recordings.getOneRecording(UNKNOWN, here));
+    peer.leave();
+  },
+
   async 'an inactive meeting lets nobody in'() {
     const { id } = await meeting();
     await kit.meetings.updateMeetingByID(id, { ...here, status: 'INACTIVE' });

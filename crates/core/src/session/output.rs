@@ -1,7 +1,7 @@
 //! The five things a session asks of the world: remember, tell, change media, stop recording, hang up.
 //! Next: `message.rs`, what is told.
 
-use crate::event::Event;
+use crate::event::{Event, RecordingEnd};
 use crate::ids::{ParticipantId, PeerId, RecordingId, SessionId, TrackId};
 use crate::notice::Notice;
 use crate::session::message::Message;
@@ -15,8 +15,8 @@ pub enum Output {
     Send { to: PeerId, message: Message },
     /// Change what the media server forwards.
     Media(Media),
-    /// Have this recording stop.
-    StopRecording { recording: RecordingId },
+    /// Have this recording stop, because of this.
+    StopRecording { recording: RecordingId, why: RecordingEnd },
     /// This peer has no more business here: let it read what it was told, then close its socket for good. It may have
     /// no socket, or one that has not joined yet.
     Hangup { peer: PeerId },

@@ -161,8 +161,8 @@ impl Session {
     }
 
     fn have_stop(&mut self, recording: RecordingId, why: RecordingEnd) {
-        self.emit(EventBody::RecordingStopping { recording: recording.clone(), why });
-        self.outputs.push(Output::StopRecording { recording });
+        self.emit(EventBody::RecordingStopping { recording: recording.clone(), why: why.clone() });
+        self.outputs.push(Output::StopRecording { recording, why });
     }
 
     fn end_recording(&mut self, recording: RecordingId, why: RecordingEnd, error: Option<String>) {
@@ -181,7 +181,8 @@ impl Session {
         for Recording { asked, state } in self.recordings_where(|found| overdue_at(found) <= self.now) {
             match state {
                 RecordingState::Starting { .. } => {
-                    self.outputs.push(Output::StopRecording { recording: asked.recording.clone() });
+                    let recording = asked.recording.clone();
+                    self.outputs.push(Output::StopRecording { recording, why: RecordingEnd::Failed });
                     let why = "it did not begin in time; the server may be recording as much as it can".to_owned();
                     self.end_recording(asked.recording, RecordingEnd::Failed, Some(why));
                 }
@@ -200,7 +201,7 @@ impl Session {
                 RecordingState::Stopping { why, .. } => why,
                 _ => RecordingEnd::SessionOver,
             };
-            self.outputs.push(Output::StopRecording { recording: asked.recording.clone() });
+            self.outputs.push(Output::StopRecording { recording: asked.recording.clone(), why: why.clone() });
             self.end_recording(asked.recording, why, None);
         }
     }

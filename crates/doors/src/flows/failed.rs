@@ -22,3 +22,13 @@ pub enum Failed {
     #[error("there is no such preset")]
     NoSuchPreset,
 }
+
+impl From<salon_recordings::Failed> for Failed {
+    fn from(failed: salon_recordings::Failed) -> Self {
+        match failed {
+            salon_recordings::Failed::Refused(refusal) => refusal.into(),
+            salon_recordings::Failed::Unavailable(unavailable) => unavailable.into(),
+            salon_recordings::Failed::Store(error) => error.into(),
+        }
+    }
+}

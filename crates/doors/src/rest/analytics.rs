@@ -1,4 +1,4 @@
-//! What an app was used for, by day. Recordings come with recording.
+//! What an app was used for, by day.
 //! Invariant: the days add up to what the list of sessions adds up to, at the same moment: what is over is a sum that is kept,
 //! what is live is told exactly as the list tells it.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use salon_core::Timestamp;
-use salon_store::{DAY_MS, Store, day_of};
+use salon_store::{DAY_MS, RecordingDay, Store, day_of};
 use salon_wire::rest::analytics as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -76,6 +76,21 @@ pub async fn daywise(
             sessions_minutes_consumed: days.values().map(|(_, minutes)| minutes).sum(),
             day_stats: day_stats.collect(),
         },
-        recording_stats: wire::RecordingStats { recording_count: 0, recording_minutes_consumed: 0.0, day_stats: Vec::new() },
+        recording_stats: recordings(&store.recording_days(&caller.app, first, last, now).await?),
     })
+}
+
+/// Recordings by the day (UTC) on which they began, those that run up to now.
+fn recordings(days: &[RecordingDay]) -> wire::RecordingStats {
+    let minutes = |ms: i64| ms as f64 / 60_000.0;
+    let day_stats = days.iter().map(|day| wire::RecordingDayStats {
+        day: rfc3339(Timestamp(day.day * DAY_MS)),
+        total_recordings: day.recordings,
+        total_recording_minutes: minutes(day.recorded_ms) as u64,
+    });
+    wire::RecordingStats {
+        recording_count: days.iter().map(|day| day.recordings).sum(),
+        recording_minutes_consumed: days.iter().map(|day| minutes(day.recorded_ms)).sum(),
+        day_stats: day_stats.collect(),
+    }
 }

@@ -100,6 +100,25 @@ macro_rules! let_in_by_the_gate {
 
 let_in_by_the_gate!(Caller, Owner, Guest);
 
+/// An account's program, or a participant, where both may ask.
+#[derive(Debug, Clone)]
+pub enum Asker {
+    Key(Caller),
+    Guest(Box<Guest>),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if let Some(caller) = parts.extensions.remove::<Caller>() {
+            return Ok(Self::Key(caller));
+        }
+        let guest = parts.extensions.remove::<Guest>().ok_or_else(ApiError::unauthorized)?;
+        Ok(Self::Guest(Box::new(guest)))
+    }
+}
+
 /// Knows who holds which credential, and how often it may be used.
 pub struct Gate {
     pub keys: Keys,
@@ -208,7 +227,8 @@ impl Gate {
 
     async fn guest(&self, parts: &Parts) -> Result<Guest, ApiError> {
         let token = bearer(&parts.headers).and_then(|token| self.tokens.verify(token, self.clock.now()));
-        let token = token.ok_or_else(ApiError::unauthorized)?;
+        // A robot's is for the websocket alone.
+        let token = token.filter(|token| token.recording.is_none()).ok_or_else(ApiError::unauthorized)?;
         if !was_passed_on(parts) {
             self.guest_rates.take(&token.participant).await.map_err(too_often)?;
         }

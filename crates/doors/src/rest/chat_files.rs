@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use axum::body::Body as AnyBody;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
 use salon_core::{FileId, MeetingId, Timestamp};
-use salon_files::{Crowded, Cut, Files, GetRange, LEAST_BYTES, LEAST_WITHIN, UploadPlace, folder_of};
+use salon_files::{Crowded, Cut, Files, LEAST_BYTES, LEAST_WITHIN, UploadPlace, folder_of};
 use salon_store::{Admission, ChatFile, Store, Uploaded};
 use salon_wire::rest::internals as wire;
 use serde_json::json;
@@ -24,6 +24,7 @@ use crate::rest::auth::Guest;
 use crate::rest::body::{Body, discard};
 use crate::rest::check;
 use crate::rest::error::ApiError;
+use crate::rest::handing_out::{About, essence, hand_out, percent_encoded};
 use crate::rest::here::Here;
 use crate::rest::query::Asked;
 use crate::rest::reply::{self, Answer, data};
@@ -47,13 +48,6 @@ const MAX_EXPIRY_SECS: f64 = 10.0 * 365.0 * 86_400.0;
 /// How much of a refused upload is still taken in: browsers do not read an answer while they send, and the client SDK
 /// would send the whole file three times again.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
-
-/// What a browser may show by itself: pictures that hold no script.
-const SHOWN: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"];
-
-/// What is handed out under the name its sender gave, though only to be saved: no browser takes these for a page, a
-/// script or a style.
-const NAMED: [&str; 5] = ["application/pdf", "application/zip", "application/json", "text/plain", "text/csv"];
 
 /// What files are taken in and handed out with.
 pub struct FileDesk {
@@ -258,40 +252,10 @@ pub async fn download(
     let file =
         desk.store.chat_file(&id).await?.filter(|file| file.good_until.is_none_or(|until| until > now)).ok_or_else(gone)?;
     let uploaded = file.uploaded.ok_or_else(gone)?;
-    let range = headers.get(header::RANGE).and_then(|range| wanted_part(range.to_str().ok()?, uploaded.size));
-    let (range, status) = match range {
-        None => (None, StatusCode::OK),
-        Some(Some(range)) => (Some(range), StatusCode::PARTIAL_CONTENT),
-        Some(None) => {
-            let size = format!("bytes */{}", uploaded.size);
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, size)]).into_response());
-        }
-    };
-    let found = desk.files.read(&uploaded.object, range).await.map_err(|error| match error {
-        salon_files::Error::NotFound { .. } => ApiError::internal(format_args!("the bytes of file {id} are gone")),
-        error => ApiError::unavailable("The file cannot be read right now; try again").because(error),
-    })?;
-    let part = found.range.clone();
-    let mut response = Response::new(AnyBody::from_stream(found.into_stream()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let (kind, shown) = handed_out(&uploaded.content_type);
-    headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
-    headers.insert(header::CONTENT_DISPOSITION, disposition(shown, &file.name));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {}-{}/{}", part.start, part.end.saturating_sub(1), uploaded.size);
-        headers.insert(header::CONTENT_RANGE, HeaderValue::try_from(range).expect("numbers"));
-    }
     // A file never changes.
     let age_secs = file.good_until.map_or(86_400, |until| (until.since(now) / 1_000).clamp(0, 86_400));
-    let kept = HeaderValue::try_from(format!("private, max-age={age_secs}, immutable")).expect("plain text");
-    headers.insert(header::CACHE_CONTROL, kept);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-    Ok(response)
+    let about = About { object: &uploaded.object, name: &file.name, kind: &uploaded.content_type, size: uploaded.size, age_secs };
+    hand_out(&desk.files, &about, &headers).await
 }
 
 /// What the signature of a link to upload is of.
@@ -319,11 +283,6 @@ fn content_type(headers: &HeaderMap) -> String {
     if fits { given.to_owned() } else { "application/octet-stream".to_owned() }
 }
 
-/// A content type without its parameters, in small letters.
-fn essence(kind: &str) -> String {
-    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
 fn is_taken(rules: &FileRules, kind: &str) -> bool {
     let kind = essence(kind);
     let top = kind.split('/').next().unwrap_or_default();
@@ -332,108 +291,4 @@ fn is_taken(rules: &FileRules, kind: &str) -> bool {
             let taken = taken.to_ascii_lowercase();
             taken == kind || taken.strip_suffix("/*").is_some_and(|taken| taken == top)
         })
-}
-
-/// The content type a file is handed out with, and whether a browser may show it by itself.
-fn handed_out(kind: &str) -> (HeaderValue, bool) {
-    let plain = essence(kind);
-    let shown = SHOWN.contains(&plain.as_str());
-    let heard_or_seen = ["audio/", "video/", "font/", "application/vnd."].iter().any(|top| plain.starts_with(top));
-    let harmless = shown || NAMED.contains(&plain.as_str()) || (heard_or_seen && !plain.ends_with("xml"));
-    let named = HeaderValue::try_from(kind).ok().filter(|_| harmless);
-    (named.unwrap_or(HeaderValue::from_static("application/octet-stream")), shown)
-}
-
-/// RFC 6266, with the name in UTF-8 and once more in what old clients read.
-fn disposition(shown: bool, name: &str) -> HeaderValue {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || " -_.()".contains(c) { c } else { '_' }).collect();
-    let how = if shown { "inline" } else { "attachment" };
-    let text = format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", percent_encoded(name));
-    HeaderValue::try_from(text).expect("letters, digits and a few signs")
-}
-
-/// All but letters, digits and `-_.` as `%` and their bytes.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// The part that a `Range` header asks for. `None` if it asks for none, or in a way that may be passed over; `Some(None)`
-/// if the file does not have it.
-fn wanted_part(range: &str, size: u64) -> Option<Option<GetRange>> {
-    let (from, to) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse::<u64>().ok().map(Some) };
-    match (number(from)?, number(to)?) {
-        (Some(from), _) if from >= size => Some(None),
-        (Some(from), None) => Some(Some(GetRange::Offset(from))),
-        (Some(from), Some(to)) if from <= to => Some(Some(GetRange::Bounded(from..to.saturating_add(1).min(size)))),
-        (None, Some(0)) => Some(None),
-        (None, Some(last)) => Some((size > 0).then_some(GetRange::Suffix(last.min(size)))),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_runs_in_a_browser_is_handed_out_as_such() {
-        for kind in [
-            "text/html",
-            "TEXT/HTML; charset=utf-8",
-            "application/xhtml+xml",
-            "image/svg+xml",
-            "text/javascript",
-            "application/javascript",
-            "application/wasm",
-            "text/css",
-            "text/xml",
-            "application/vnd.mozilla.xul+xml",
-            "multipart/x-mixed-replace",
-            "audio/x+xml",
-            "x",
-            "",
-        ] {
-            let (kind, shown) = handed_out(kind);
-            assert_eq!((kind.to_str().unwrap(), shown), ("application/octet-stream", false));
-        }
-        for (kind, shown) in
-            [("image/png", true), ("application/pdf", false), ("video/mp4", false), ("text/plain;charset=utf-8", false)]
-        {
-            assert_eq!(handed_out(kind), (HeaderValue::from_static(kind), shown));
-        }
-    }
-
-    #[test]
-    fn names_cannot_break_out() {
-        let named = disposition(false, "../a\"b\r\nX: ü.exe");
-        assert_eq!(
-            named.to_str().unwrap(),
-            "attachment; filename=\".._a_b__X_ _.exe\"; filename*=UTF-8''..%2Fa%22b%0D%0AX%3A%20%C3%BC.exe"
-        );
-        assert!(disposition(true, "a.png").to_str().unwrap().starts_with("inline; "));
-    }
-
-    #[test]
-    fn ranges() {
-        let part = |range| wanted_part(range, 10);
-        assert_eq!(part("bytes=0-3"), Some(Some(GetRange::Bounded(0..4))));
-        assert_eq!(part("bytes=8-99"), Some(Some(GetRange::Bounded(8..10))));
-        assert_eq!(part("bytes=4-"), Some(Some(GetRange::Offset(4))));
-        assert_eq!(part("bytes=-3"), Some(Some(GetRange::Suffix(3))));
-        for beyond in ["bytes=10-", "bytes=10-11", "bytes=-0"] {
-            assert_eq!(part(beyond), Some(None), "{beyond}");
-        }
-        for odd in ["", "bytes", "bytes=", "bytes=-", "bytes=3-1", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2"] {
-            assert_eq!(part(odd), None, "{odd}");
-        }
-        assert_eq!(wanted_part("bytes=-1", 0), Some(None));
-    }
 }

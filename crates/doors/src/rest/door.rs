@@ -22,7 +22,7 @@ use salon_store::acting::Acting;
 use tokio_util::sync::CancellationToken;
 
 use crate::elsewhere::{AGAIN_AFTER, Kept, Passed, is_in_time, pass, was_passed_on};
-use crate::host_names::{HostNames, host};
+use crate::host_names::{HostNames, host, is_address};
 use crate::metrics::Metrics;
 use crate::refused::Refused;
 use crate::rest::audited;
@@ -174,9 +174,15 @@ impl Desk {
     }
 }
 
-/// Whether the name belongs to some other server. Load balancers and scrapers ask by address.
+/// Whether the name belongs to some other server. Load balancers, scrapers and recorders ask by address.
 fn is_elsewhere(names: &HostNames, request: &Request) -> bool {
-    let by_address = !names.of_this_machine && matches!(request.uri().path(), "/health" | "/metrics");
+    let by_address = !names.of_this_machine
+        && match request.uri().path() {
+            "/health" | "/metrics" => true,
+            // Recorders are beside the server, and show a token.
+            "/ws" => host(request.uri(), request.headers()).is_some_and(is_address),
+            _ => false,
+        };
     !names.are_any() && !by_address && !host(request.uri(), request.headers()).is_some_and(|host| names.accept(host))
 }
 

@@ -275,7 +275,7 @@ fn check_keep_alive(secs: u32, keep_alive: &KeepAlive) -> Result<(), ApiError> {
 fn check(meeting: &Meeting) -> Result<(), ApiError> {
     if let Some(config) = &meeting.recording_config {
         check_size("recording_config", config)?;
-        check_recording(&read(config)?)?;
+        check_recording(&read(config)?, "recording_config.")?;
     }
     if let Some(config) = &meeting.ai_config {
         check_size("ai_config", config)?;
@@ -300,21 +300,22 @@ fn check_size(name: &str, config: &Value) -> Result<(), ApiError> {
     }
 }
 
-fn check_recording(config: &RecordingConfigBody) -> Result<(), ApiError> {
-    within("recording_config.max_seconds", config.max_seconds, 60, 86_400)?;
+/// The bounds of a recording configuration that its types do not hold; `at` is where it is.
+pub fn check_recording(config: &RecordingConfigBody, at: &str) -> Result<(), ApiError> {
+    within(&format!("{at}max_seconds"), config.max_seconds, 60, 86_400)?;
     if let Some(prefix) = &config.file_name_prefix {
-        text("recording_config.file_name_prefix", prefix, 0, 256)?;
+        text(&format!("{at}file_name_prefix"), prefix, 0, 256)?;
     }
     let Some(video) = &config.video_config else { return Ok(()) };
-    within("recording_config.video_config.width", video.width, 1, 1_920)?;
-    within("recording_config.video_config.height", video.height, 1, 1_920)?;
+    within(&format!("{at}video_config.width"), video.width, 1, 1_920)?;
+    within(&format!("{at}video_config.height"), video.height, 1, 1_920)?;
     let Some(watermark) = &video.watermark else { return Ok(()) };
     if let Some(address) = &watermark.url {
-        url("recording_config.video_config.watermark.url", address)?;
+        url(&format!("{at}video_config.watermark.url"), address)?;
     }
     let Some(size) = &watermark.size else { return Ok(()) };
-    within("recording_config.video_config.watermark.size.width", size.width, 1, u32::MAX)?;
-    within("recording_config.video_config.watermark.size.height", size.height, 1, u32::MAX)
+    within(&format!("{at}video_config.watermark.size.width"), size.width, 1, u32::MAX)?;
+    within(&format!("{at}video_config.watermark.size.height"), size.height, 1, u32::MAX)
 }
 
 fn within(name: &str, value: Option<u32>, min: u32, max: u32) -> Result<(), ApiError> {
@@ -325,7 +326,8 @@ fn within(name: &str, value: Option<u32>, min: u32, max: u32) -> Result<(), ApiE
     }
 }
 
-fn to_wire(meeting: Meeting) -> Result<wire::Meeting, ApiError> {
+/// What is told of it.
+pub fn to_wire(meeting: Meeting) -> Result<wire::Meeting, ApiError> {
     let unreadable = |error| ApiError::internal(format_args!("a meeting's configuration cannot be read: {error}"));
     // Read as what may be shown: storage credentials stay behind.
     let recording_config: Option<RecordingConfig> =

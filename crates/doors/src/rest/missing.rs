@@ -52,16 +52,6 @@ async fn nothing_of<T>(store: &Store, caller: &Caller, id: &SessionId, what: &st
     Err(ApiError::not_found(format!("No {what} found for session {id}")))
 }
 
-/// Everything under `/recordings`.
-pub async fn recordings() -> ApiError {
-    ApiError::not_yet("recordings")
-}
-
-/// What is being recorded: nothing.
-pub async fn active_recording(At(meeting): At<MeetingId>) -> ApiError {
-    ApiError::not_found(format!("No active recording found for meeting_id {meeting}"))
-}
-
 /// Everything under `/livestreams`, and starting or stopping one.
 pub async fn livestreams() -> ApiError {
     ApiError::not_yet("livestreams")

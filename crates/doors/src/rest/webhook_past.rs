@@ -3,23 +3,26 @@
 //! Next: `docs/webhooks.md`.
 
 use axum::extract::State;
-use salon_core::event::EndReason;
-use salon_core::notice::{News, Visit};
-use salon_core::{AppId, DeliveryId, MeetingId, Notice, PeerId, SessionId, Timestamp, WebhookId};
+use salon_core::event::{EndReason, RecordingKind};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
+use salon_core::{AppId, DeliveryId, MeetingId, Notice, PeerId, RecordingId, SessionId, Timestamp, WebhookId};
 use salon_live::Clock;
 use salon_store::{Delivery, DeliveryFilter, DeliveryState, Replayed, Secret, Store, Webhook};
 use salon_webhooks::fresh_secret;
 use salon_wire::rest::envelope::{Envelope, ErrorBody, Page};
 use salon_wire::rest::webhooks as wire;
 
+use crate::recording_links::Links;
 use crate::rest::auth::Caller;
 use crate::rest::body::Body;
 use crate::rest::error::ApiError;
+use crate::rest::here::Here;
 use crate::rest::path::{At, PathId};
 use crate::rest::query::{Asked, paging};
 use crate::rest::reply::{Answer, Listed, created, data, page};
 use crate::rest::webhooks::{find, to_wire};
 use crate::rfc3339::{parse_rfc3339, rfc3339};
+use crate::tokens::Tokens;
 use crate::webhook_payload::payload;
 
 /// Events that one replay tells again at most.
@@ -38,8 +41,10 @@ const FORMER_FOR_MS: i64 = 86_400_000;
     responses((status = 200, body = Page<Vec<wire::WebhookDelivery>>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn list(
     State(store): State<Store>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(id): At<WebhookId>,
+    Here(here): Here,
     asked: Asked,
 ) -> Listed<Vec<wire::WebhookDelivery>> {
     find(&store, &caller.app, &id).await?;
@@ -58,8 +63,8 @@ pub async fn list(
         session: session.transpose()?,
     };
     let found = store.deliveries(&id, &filter).await?;
-    let app_name = name_of(&store, &caller.app).await?;
-    let items: Vec<_> = found.items.into_iter().map(|delivery| delivery_to_wire(delivery, &app_name)).collect();
+    let (app_name, links) = (name_of(&store, &caller.app).await?, Links { tokens, here: here.into() });
+    let items: Vec<_> = found.items.into_iter().map(|delivery| delivery_to_wire(delivery, &app_name, &links)).collect();
     let paging = paging(&filter.page, items.len(), found.total);
     page(items, paging)
 }
@@ -70,13 +75,16 @@ pub async fn list(
     responses((status = 200, body = Envelope<wire::WebhookDelivery>), (status = 404, body = ErrorBody)))]
 pub async fn show(
     State(store): State<Store>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(id): At<WebhookId>,
     At(delivery): At<DeliveryId>,
+    Here(here): Here,
 ) -> Answer<wire::WebhookDelivery> {
     find(&store, &caller.app, &id).await?;
     let delivery = find_delivery(&store, &id, &delivery).await?;
-    data(delivery_to_wire(delivery, &name_of(&store, &caller.app).await?))
+    let links = Links { tokens, here: here.into() };
+    data(delivery_to_wire(delivery, &name_of(&store, &caller.app).await?, &links))
 }
 
 /// Tells it once more, under a new id.
@@ -86,13 +94,15 @@ pub async fn show(
 pub async fn redeliver(
     State(store): State<Store>,
     State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(id): At<WebhookId>,
     At(delivery): At<DeliveryId>,
+    Here(here): Here,
 ) -> Answer<wire::WebhookDelivery> {
     enabled(find(&store, &caller.app, &id).await?)?;
     let notice = find_delivery(&store, &id, &delivery).await?.notice;
-    tell(&store, &clock, &caller.app, &id, &notice).await
+    tell((&store, &clock), &caller.app, &id, &notice, &Links { tokens, here: here.into() }).await
 }
 
 /// Tells it something made up: whether it hears at all.
@@ -102,8 +112,10 @@ pub async fn redeliver(
 pub async fn test(
     State(store): State<Store>,
     State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
     At(id): At<WebhookId>,
+    Here(here): Here,
     Body(body): Body<wire::WebhookTestBody>,
 ) -> Answer<wire::WebhookDelivery> {
     enabled(find(&store, &caller.app, &id).await?)?;
@@ -113,7 +125,7 @@ pub async fn test(
         let known: Vec<_> = known.map(wire::WebhookEvent::name).collect();
         ApiError::invalid("event", format_args!("must be one of {}", known.join(", ")))
     })?;
-    tell(&store, &clock, &caller.app, &id, &notice).await
+    tell((&store, &clock), &caller.app, &id, &notice, &Links { tokens, here: here.into() }).await
 }
 
 /// Tells once more what happened in a span of time, also what it was never told.
@@ -193,7 +205,9 @@ pub async fn no_secret(
 pub async fn feed(
     State(store): State<Store>,
     State(clock): State<Clock>,
+    State(tokens): State<Tokens>,
     caller: Caller,
+    Here(here): Here,
     asked: Asked,
 ) -> Answer<wire::EventList> {
     let after = asked.text("after")?.unwrap_or("0");
@@ -202,23 +216,29 @@ pub async fn feed(
     let limit = asked.limit(FEED_PAGE, MAX_FEED_PAGE)?;
     let events = wire::WebhookEvent::ALL.map(|event| event.name().to_owned());
     let entries = store.read_feed(&caller.app, &events, number, limit, clock.now()).await?;
-    let app_name = name_of(&store, &caller.app).await?;
+    let (app_name, links) = (name_of(&store, &caller.app).await?, Links { tokens, here: here.into() });
     let events: Vec<_> = entries
         .into_iter()
         .map(|entry| wire::FeedEvent {
             cursor: entry.number.to_string(),
             id: entry.id.to_string(),
             at: rfc3339(entry.notice.at),
-            payload: payload(&entry.notice, &app_name),
+            payload: payload(&entry.notice, &app_name, &links),
         })
         .collect();
     let after = events.last().map_or_else(|| number.to_string(), |last| last.cursor.clone());
     data(wire::EventList { events, after })
 }
 
-async fn tell(store: &Store, clock: &Clock, app: &AppId, id: &WebhookId, notice: &Notice) -> Answer<wire::WebhookDelivery> {
+async fn tell(
+    (store, clock): (&Store, &Clock),
+    app: &AppId,
+    id: &WebhookId,
+    notice: &Notice,
+    links: &Links,
+) -> Answer<wire::WebhookDelivery> {
     let delivery = store.tell_webhook(id, notice, clock.now()).await?;
-    created(delivery_to_wire(delivery, &name_of(store, app).await?))
+    created(delivery_to_wire(delivery, &name_of(store, app).await?, links))
 }
 
 async fn find_delivery(store: &Store, webhook: &WebhookId, id: &DeliveryId) -> Result<Delivery, ApiError> {
@@ -252,6 +272,20 @@ fn made_up(app: &AppId, event: wire::WebhookEvent, now: Timestamp) -> Option<Not
         wire::WebhookEvent::ParticipantJoined => News::Joined(visit()?),
         wire::WebhookEvent::ParticipantLeft => News::Left(visit()?, now),
         wire::WebhookEvent::MeetingEnded => News::Ended { at: now, reason: EndReason::AllLeft },
+        wire::WebhookEvent::RecordingStatus => News::Recording(Box::new(RecordingReport {
+            recording: RecordingId::parse("00000000-0000-4000-8000-000000000004").ok()?,
+            kind: RecordingKind::Composite,
+            status: RecordingStatus::Recording,
+            name: "test.mp4".to_owned(),
+            started_at: Some(now),
+            stopped_at: None,
+            bytes: None,
+            recorded_ms: 0,
+            video: None,
+            audio: None,
+            tracks: Vec::new(),
+            expires_at: None,
+        })),
         _ => return None,
     };
     Some(Notice {
@@ -267,8 +301,8 @@ fn made_up(app: &AppId, event: wire::WebhookEvent, now: Timestamp) -> Option<Not
     })
 }
 
-fn delivery_to_wire(delivery: Delivery, app_name: &str) -> wire::WebhookDelivery {
-    let payload = payload(&delivery.notice, app_name);
+fn delivery_to_wire(delivery: Delivery, app_name: &str, links: &Links) -> wire::WebhookDelivery {
+    let payload = payload(&delivery.notice, app_name, links);
     wire::WebhookDelivery {
         id: delivery.id.to_string(),
         event: payload.event,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
-use salon_core::{AppId, MeetingId, ParticipantId, PeerId, Session, Timestamp};
+use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Session, Timestamp};
 use salon_media::Owners;
+use salon_recordings::Recordings;
 use salon_store::Store;
 use salon_store::acting::{self, Acting, By, Outcome};
 use tokio::sync::watch;
@@ -26,6 +27,8 @@ pub struct Caller {
     pub peer: PeerId,
     /// Until then its token opens the door of a waiting room.
     pub let_in_until: Option<Timestamp>,
+    /// It is the robot of this recording.
+    pub recording: Option<RecordingId>,
     /// Raised when the peer is put out: what its socket asks for after that does not happen.
     pub removed: Removed,
     /// The address that its socket came from.
@@ -36,6 +39,7 @@ pub struct Caller {
     pub store: Store,
     pub clock: Clock,
     pub travel: Travel,
+    pub recordings: Recordings,
 }
 
 impl Caller {

@@ -5,14 +5,14 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::Session;
 use salon_core::event::Actor;
-use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts};
+use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts, PeerView};
 use salon_store::acting;
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
 use crate::flows::facts::facts;
 use crate::flows::kick::end_others;
-use crate::flows::{presets, travel};
+use crate::flows::{presets, recordings as recorded, robots, travel};
 use crate::ids::random_id;
 use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::connected;
@@ -28,9 +28,11 @@ const MAX_LOOKS: usize = 3;
 /// Lets the caller in as the participant of its token. Of what the client says about itself only the display name is
 /// read, and taken where the preset allows it.
 pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
-    let admission = caller.store.admission(&caller.participant).await?.ok_or(Trouble::Gone)?;
+    let admission = robots::admission(&caller.store, &caller.participant, caller.recording.as_ref()).await?;
+    let admission = admission.ok_or(Trouble::Gone)?;
     let facts = beside(caller, facts(&admission.meeting)).await?;
     let deleted = admission.meeting.deleted_at.is_some();
+    let records = admission.meeting.record_on_start && caller.recording.is_none();
     let participant = admission.participant;
     let join = Join {
         peer: caller.peer.clone(),
@@ -80,11 +82,20 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         // Sessions came and went as fast as they were looked up.
         Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
         Entered::Waiting(peer) => answer(&people::peer_info(&peer)),
-        // It is in; its client learns so when it will not publish into the void.
-        Entered::Joined(peer) => match caller.media.cut_off_until(&caller.meeting, &caller.peer) {
-            None => answer(&people::peer_info(&peer)),
-            Some(until) => Ok(Answer::Later(until, people::peer_info(&peer).encode_to_vec().into())),
-        },
+        Entered::Joined(peer) if records => {
+            recorded::begin_with_meeting(&caller.recordings, &caller.handle, &admission.meeting, &caller.clock).await;
+            Ok(joined(caller, &peer))
+        }
+        Entered::Joined(peer) => Ok(joined(caller, &peer)),
+    }
+}
+
+/// It is in; its client learns so when it will not publish into the void.
+fn joined(caller: &Caller, peer: &PeerView) -> Answer {
+    let told = people::peer_info(peer).encode_to_vec().into();
+    match caller.media.cut_off_until(&caller.meeting, &caller.peer) {
+        None => Answer::Payload(told),
+        Some(until) => Answer::Later(until, told),
     }
 }
 

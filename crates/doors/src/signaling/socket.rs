@@ -17,6 +17,7 @@ use prost::bytes::Bytes;
 use salon_cluster::{ELSEWHERE, Nodes};
 use salon_core::{ParticipantId, PeerId};
 use salon_media::{Outlook, Owners};
+use salon_recordings::Recordings;
 use salon_store::Store;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::elsewhere::{AGAIN_AFTER, is_in_time, peer, was_passed_on};
 use crate::flows::facts::facts;
 use crate::flows::presets;
+use crate::flows::robots;
 use crate::flows::travel::Travel;
 use crate::metrics::Metrics;
 use crate::pipes::Pipes;
@@ -103,6 +105,7 @@ pub struct Porch {
     pub clock: Clock,
     pub tokens: Tokens,
     pub travel: Travel,
+    pub recordings: Recordings,
     pub metrics: Arc<Metrics>,
     pub refused: Refused,
     /// How often one participant may open a socket.
@@ -143,7 +146,7 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     if !was_passed_on(&parts) && porch.openings.take(&bearer.participant).await.is_err() {
         return refuse(&porch, StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
     }
-    let admission = match porch.store.admission(&bearer.participant).await {
+    let admission = match robots::bearer_admission(&porch.store, &bearer).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
         Ok(_) => return refuse(&porch, StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
         Err(error) => {
@@ -262,7 +265,7 @@ async fn run(
     bearer: Bearer,
     (peer, from): (PeerId, Option<IpAddr>),
 ) {
-    let Bearer { meeting, app, participant, let_in_until, .. } = bearer;
+    let Bearer { meeting, app, participant, let_in_until, recording } = bearer;
     // A preset that cannot be read lets nobody in, so it makes no host.
     let is_host = presets::permissions(&admission.preset).is_ok_and(|preset| preset.is_host());
     let newcomer = Newcomer { peer: peer.clone(), participant: participant.clone(), is_host };
@@ -283,6 +286,7 @@ async fn run(
         participant,
         peer,
         let_in_until,
+        recording,
         removed,
         from,
         hub: porch.hub.clone(),
@@ -290,6 +294,7 @@ async fn run(
         store: porch.store.clone(),
         clock: porch.clock.clone(),
         travel: porch.travel.clone(),
+        recordings: porch.recordings.clone(),
     };
     let line = Line {
         socket: &mut socket,

@@ -1,10 +1,12 @@
 //! What each crate goes by, from the settings.
 //! Invariant: nobody behind this sees the whole `Config`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use salon_files as files;
+use salon_recordings as recordings;
 
 use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
@@ -159,6 +161,39 @@ impl Config {
             })
         };
         files::Settings { place, uploads_at_once: settings.uploads_at_once, keep_days: settings.keep_days }
+    }
+
+    /// How and where recordings are made, by a node that is reached there.
+    pub fn recordings_settings(&self, addr: SocketAddr) -> recordings::Settings {
+        let settings = &self.recording;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let this_program = || std::env::current_exe().into_iter().map(Into::into).chain(["recorder".into()]).collect();
+        // A node that listens everywhere listens here too.
+        let here = match addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        let folder = &settings.folder;
+        recordings::Settings {
+            folder: if folder.is_empty() { self.data.join("recordings") } else { PathBuf::from(folder) },
+            program: if settings.program.is_empty() { this_program() } else { settings.program.clone() },
+            ffmpeg: recordings::find_program(settings.ffmpeg.as_ref()),
+            max_jobs: if settings.max_jobs == 0 { cores * 2 } else { settings.max_jobs },
+            keep_days: self.retention.recordings_days,
+            storage_hosts: settings.storage_hosts.clone(),
+            stops_within: Duration::from_millis(settings.stops_within_ms),
+            server: format!("http://{}", SocketAddr::new(here, addr.port())),
+        }
+    }
+
+    /// Where those who are told of it find what this node hands out, by default.
+    pub fn public_address(&self, addr: SocketAddr) -> String {
+        match (self.http.public_url.as_str(), self.http.hosts.first()) {
+            ("", None) => format!("http://{addr}"),
+            ("", Some(host)) => format!("https://{host}"),
+            (url, _) => url.to_owned(),
+        }
     }
 
     /// Private networks that webhooks may lead into: those of the settings, and this computer while developing.

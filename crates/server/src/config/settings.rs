@@ -1,6 +1,7 @@
 //! The one table from which the settings, their defaults, `salon.example.toml` and the reading of sources come.
 //! Next: `table.rs`, what a row can say; `parts.rs`, which crate gets which settings.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -249,6 +250,26 @@ table::settings! {
         keep_days: u32 = 0, within(0, 36_500);
     }
 
+    /// Recordings: a process for each, and its files (docs/recording.md).
+    recording: Recording {
+        /// The folder in which recordings lie until they are stored with the files. Empty: `recordings` in `data`. Not one that
+        /// other nodes have too.
+        folder: String = String::new();
+        /// The program that encodes pictures: a name, or a path. Tracks need none.
+        ffmpeg: String = "ffmpeg".to_owned();
+        /// Recordings of this node at once; others wait for up to 30 seconds. 0: two for each core.
+        max_jobs: usize = 0, within(0, 1_000);
+        /// Hosts of the S3 kind, such as `s3.example.org`, that API callers may have recordings stored on, besides those of
+        /// known providers.
+        storage_hosts: Vec<String> = Vec::new(), host;
+        + {
+            /// What is started for each recording; this program if empty.
+            program: Vec<OsString> = Vec::new();
+            /// How long one may take to finish its files once it is told to, in milliseconds.
+            stops_within_ms: u64 = 20_000;
+        }
+    }
+
     /// Who is told over HTTP what happens in an app (docs/webhooks.md).
     webhooks: Webhooks {
         /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can
@@ -265,6 +286,8 @@ table::settings! {
         sessions_days: u32 = 0, within(0, 36_500);
         /// Days after which what was measured in calls goes; the sessions themselves stay. 0: never.
         quality_days: u32 = 0, within(0, 36_500);
+        /// Days after which the files of a recording go, and the links to them.
+        recordings_days: u32 = 7, within(1, 36_500);
     }
 
     /// What is kept of how calls were (docs/quality.md).

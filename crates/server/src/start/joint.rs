@@ -1,12 +1,15 @@
-//! Joins live sessions and media, which have not heard of each other: orders go one way, news the other.
+//! Joins live sessions and media, and sessions and recordings, which have not heard of each other: orders go one way, news
+//! the other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use salon_core::event::RecordingEnd;
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId, TrackId};
+use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
 use salon_live::{Hub, Orders};
 use salon_media::{News, Owners};
+use salon_recordings::Stops;
 use salon_sfu::ProducerId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +43,11 @@ impl Orders for Media {
     fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, ago: Duration) {
         self.0.cut_off(meeting, peers, ago);
     }
+}
+
+/// Has recordings stop when their sessions say so.
+pub fn stop(stops: Stops) -> Arc<dyn Fn(&RecordingId, &RecordingEnd) + Send + Sync> {
+    Arc::new(move |recording, why| stops.tell(recording, why))
 }
 
 /// Tells sessions what the media side has to say, until that or the node stops.

@@ -14,13 +14,14 @@ use crate::watcher::Stream;
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 10] = [
+const FOR_ANYBODY: [&str; 11] = [
     // The key that signatures are checked with.
     "/.well-known/webhooks.json",
     "/api/v1/identities/",
     "/api/v1/message",
     "/downloads/chat/{session_id}",
     "/files/chat/{file_id}/{name}",
+    "/files/recordings/{recording_id}/{name}",
     "/health",
     "/location",
     "/openapi.json",
@@ -29,10 +30,11 @@ const FOR_ANYBODY: [&str; 10] = [
 ];
 
 /// What web pages of any origin may ask: what the client SDK asks.
-const FOR_PAGES: [&str; 18] = [
+const FOR_PAGES: [&str; 20] = [
     "/api/v1/identities/",
     "/api/v1/message",
     "/files/chat/{file_id}/{name}",
+    "/files/recordings/{recording_id}/{name}",
     "/iceservers",
     "/location",
     "/otel/logs",
@@ -47,7 +49,8 @@ const FOR_PAGES: [&str; 18] = [
     "/v2/plugins/user",
     "/v2/recordings",
     "/v2/recordings/active-recording/{meeting_id}",
-    "/v2/recordings/{*rest}",
+    "/v2/recordings/track",
+    "/v2/recordings/{recording_id}",
 ];
 
 /// A route with something in its places.

@@ -146,10 +146,6 @@ async fn addresses_of_every_wrong_kind() {
 async fn what_salon_does_not_have_yet_says_so() {
     let app = TestApp::dev().await;
     for (method, path) in [
-        ("GET", "/recordings"),
-        ("POST", "/recordings"),
-        ("PUT", "/recordings/x"),
-        ("POST", "/recordings/track"),
         ("GET", "/livestreams"),
         ("POST", "/meetings/x/livestreams"),
         ("POST", "/meetings/x/active-livestream/stop"),

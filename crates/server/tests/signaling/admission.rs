@@ -35,6 +35,7 @@ async fn only_a_good_token_of_this_meeting_opens_a_socket() {
         meeting: meeting.clone(),
         participant: participant.clone(),
         let_in_until: None,
+        recording: None,
     };
     let preset = PresetId::parse("p").unwrap();
     let forged = Tokens::new(b"a guess", 100).sign(&bearer(&meeting), &preset, now);
@@ -64,6 +65,7 @@ async fn a_token_that_expires_during_a_call_brings_back_whoever_is_in_it_and_nob
         meeting: meeting.clone(),
         participant: ParticipantId::parse(&alice.participant).unwrap(),
         let_in_until: None,
+        recording: None,
     };
     let long_ago = Timestamp(house.doors.clock.now().0 - 101 * 86_400_000);
     let expired = house.doors.tokens.sign(&bearer, &PresetId::parse("p").unwrap(), long_ago);

@@ -251,7 +251,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("chat.private.can_receive", "chat.rs: it is the addressee's"),
     ("hidden_participant", "permissions.rs and chat.rs: it is about being seen; nobody is hidden or shown in a call"),
     ("show_participant_list", "the client's: whoever is in a call must know the others to hear them"),
-    ("can_record", "there are no recordings: missing.rs of the REST tests"),
+    ("can_record", "recordings.rs of the REST tests: recordings are started over REST"),
     ("can_livestream", "there are no livestreams: missing.rs of the REST tests"),
     ("transcription_enabled", "nothing is transcribed"),
     ("plugins.can_edit_config", "plugins are configured by the client alone"),

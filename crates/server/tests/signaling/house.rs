@@ -160,7 +160,13 @@ impl House {
             updated_at: now,
         };
         self.doors.store.create_participant(&participant).await.unwrap();
-        let bearer = Bearer { app: dev(), meeting: meeting.clone(), participant: participant.id.clone(), let_in_until: None };
+        let bearer = Bearer {
+            app: dev(),
+            meeting: meeting.clone(),
+            participant: participant.id.clone(),
+            let_in_until: None,
+            recording: None,
+        };
         Person {
             address: self.address.clone(),
             meeting: meeting.to_string(),

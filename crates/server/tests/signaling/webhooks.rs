@@ -112,10 +112,11 @@ async fn none_is_lost_and_none_overtakes_whatever_dies() {
     let (recorded, heard) = (recorded(&data).await, heard_first(&receiver.heard()));
     assert!(recorded.values().flatten().count() > KILLS * 6, "a lot happened");
     assert!(recorded.values().all(|notices| notices.len() > 1), "every session has ended");
+    let links = salon_doors::recording_links::Links { tokens: salon_doors::tokens::Tokens::new(b"any", 1), here: "".into() };
     let written = |notices: &Vec<Notice>| -> Vec<Value> {
         notices
             .iter()
-            .map(|notice| serde_json::from_slice(&salon_doors::webhook_payload::body(notice, DEV_APP)).unwrap())
+            .map(|notice| serde_json::from_slice(&salon_doors::webhook_payload::body(notice, DEV_APP, &links)).unwrap())
             .collect()
     };
     let recorded: BTreeMap<_, _> = recorded.iter().map(|(session, notices)| (session.clone(), written(notices))).collect();

@@ -27,11 +27,11 @@ pub struct TestApp {
     pub running: Running,
     pub data: PathBuf,
     /// Goes last, when the node has stopped.
-    _gone: Gone,
+    pub _gone: Gone,
 }
 
 /// What is left of a node.
-struct Gone {
+pub struct Gone {
     stop: CancellationToken,
     data: PathBuf,
 }

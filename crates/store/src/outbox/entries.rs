@@ -40,7 +40,7 @@ impl Hook {
         let event = notice::name(notice);
         self.events.iter().any(|wanted| wanted == event).then(|| Entry {
             webhook: self.id.clone(),
-            subject: notice.session.to_string(),
+            subject: notice.subject().to_owned(),
             position: notice.seq,
             session: notice.session.clone(),
             event: event.to_owned(),

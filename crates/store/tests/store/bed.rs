@@ -176,6 +176,7 @@ ids!(
     salon_core::SessionId,
     salon_core::PeerId,
     salon_core::TrackId,
+    salon_core::RecordingId,
     salon_core::WebhookId
 );
 

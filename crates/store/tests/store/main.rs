@@ -20,6 +20,7 @@ mod lists;
 mod nodes;
 mod opening;
 mod peer_quality;
+mod recordings;
 mod retention;
 mod rows;
 mod sessions;

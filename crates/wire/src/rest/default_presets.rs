@@ -40,6 +40,20 @@ pub fn default_presets() -> [PresetBody; 7] {
     ]
 }
 
+/// As what a recorder comes in: unseen, and free to do nothing but watch.
+pub fn robot_preset() -> PresetBody {
+    let mut preset = preset("recorder", ViewType::GroupCall, MediaPermission::NotAllowed);
+    let permissions = &mut preset.permissions;
+    permissions.can_edit_display_name = false;
+    permissions.hidden_participant = true;
+    permissions.chat.public = PermissionsPublicChat { can_send: false, text: false, files: false };
+    permissions.polls = PermissionsPolls { can_create: false, can_vote: false, can_view: false };
+    permissions.plugins.can_start = false;
+    permissions.plugins.can_close = false;
+    permissions.recorder_type = RecorderType::Recorder;
+    preset
+}
+
 /// Runs the meeting: admits, removes, mutes, records, and moves people between rooms.
 fn host(mut preset: PresetBody) -> PresetBody {
     let permissions = &mut preset.permissions;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::SortOrder;
+use super::recordings::{DownloadUrl, RecordingStatus};
 
 macro_rules! events {
     ($($event:ident = $name:tt),* $(,)?) => {
@@ -132,10 +133,63 @@ pub struct WebhookPayload {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub participant: Option<PayloadParticipant>,
+    /// Of a recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub recording: Option<PayloadRecording>,
     /// Of an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<PayloadReason>,
+}
+
+/// How a recording stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadRecording {
+    /// Its id.
+    pub id: String,
+    /// The same once more.
+    pub recording_id: String,
+    /// The meeting's id.
+    pub meeting_id: String,
+    /// The app's id.
+    pub organization_id: String,
+    /// The session's id.
+    #[serde(rename = "roomUUID")]
+    pub room_uuid: String,
+    /// What has become of it.
+    pub status: RecordingStatus,
+    /// When it began, once it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub started_time: Option<String>,
+    /// When its last moment was recorded, once it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub stopped_time: Option<String>,
+    /// Bytes, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub file_size: Option<String>,
+    /// The name of its file; of tracks the pattern of theirs.
+    pub output_file_name: String,
+    /// Where it is, once it is stored. Of tracks a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub download_url: Option<DownloadUrl>,
+    /// Where its sound alone is, if there is such a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audio_download_url: Option<String>,
+    /// Until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub download_url_expiry: Option<String>,
+    /// Seconds, pauses left out, once it has stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub recording_duration: Option<i64>,
 }
 
 /// Why a session ended.

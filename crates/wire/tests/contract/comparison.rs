@@ -9,13 +9,26 @@ use crate::Shape;
 use crate::reference::{Contract, keys, strings, text};
 
 /// Properties we have and the contract has not, each explained at its field.
-const EXTRAS: [&str; 6] = [
+const EXTRAS: [&str; 19] = [
     "Session.meta",
     "SessionParticipantList.paging",
     "PresetConfig.track_recording",
     "PresetUi.config_diff",
     "GET meetings[].ai_config",
     "ErrorBody.errors",
+    "GET recordings[].type",
+    "GET recordings[].meeting_id",
+    "GET recordings[].err_message",
+    "GET recordings[].start_reason",
+    "GET recordings[].stop_reason",
+    "Meeting.ai_config",
+    "Recording.type",
+    "Recording.meeting_id",
+    "Recording.err_message",
+    "Recording.start_reason",
+    "Recording.stop_reason",
+    "Recording.storage_config",
+    "Recording.meeting",
 ];
 
 /// Enum values we take beyond the contract's.

@@ -15,6 +15,7 @@ use salon_wire::rest::envelope::*;
 use salon_wire::rest::meetings::*;
 use salon_wire::rest::participants::*;
 use salon_wire::rest::presets::*;
+use salon_wire::rest::recordings::*;
 use salon_wire::rest::sessions::*;
 use salon_wire::rest::webhooks::*;
 use serde::Serialize;
@@ -132,6 +133,12 @@ fn ours() -> Vec<Endpoint> {
         answers::<SessionSummary>("GET", "sessions/{session_id}/summary"),
         answers::<SummaryRequested>("POST", "sessions/{session_id}/summary"),
         answers::<OrgAnalytics>("GET", "analytics/daywise").asked::<DaywiseQuery>(),
+        lists::<Vec<Recording>>("recordings").asked::<RecordingsQuery>(),
+        answers::<Recording>("POST", "recordings").takes::<RecordingStartBody>(),
+        answers::<TrackStarted>("POST", "recordings/track").takes::<TrackStartBody>(),
+        answers::<Recording>("GET", "recordings/active-recording/{meeting_id}"),
+        answers::<Recording>("GET", "recordings/{recording_id}"),
+        answers::<Recording>("PUT", "recordings/{recording_id}").takes::<RecordingActionBody>(),
         lists::<Vec<App>>("apps").asked::<AppsQuery>(),
         answers::<AppCreated>("POST", "apps").takes::<AppBody>(),
         answers::<Vec<Webhook>>("GET", "webhooks"),

@@ -277,7 +277,7 @@ impl Minutes {
                 Output::Media(Media::CloseTransports { peer }) => format!("media: close connections of {peer}"),
                 // Comes with every coming and going.
                 Output::Media(Media::Inside { .. }) => continue,
-                Output::StopRecording { recording } => format!("stop recording {recording}"),
+                Output::StopRecording { recording, .. } => format!("stop recording {recording}"),
                 Output::Hangup { peer } => format!("hang up on {peer}"),
             };
             self.write_told(told.take());

@@ -1,0 +1,69 @@
+//! Who comes in with a token: a participant, or the robot of a recording, which is in no list.
+//! Invariant: a robot's token is worth something only while its recording runs, and only at the websocket; it hears and sees
+//! what everybody does, and may do nothing.
+
+use salon_core::notice::RecordingStatus;
+use salon_core::{ParticipantId, PresetId, RecordingId};
+use salon_store::{Admission, Participant, Preset, Recording, Store};
+use salon_wire::rest::default_presets::robot_preset;
+use serde_json::Value;
+
+use crate::tokens::Bearer;
+
+/// What a robot is called.
+const NAME: &str = "Recorder";
+
+/// Everything that decides whether and how whoever has this token enters; none if they may not any more.
+///
+/// # Errors
+/// Those of the store.
+pub async fn admission(
+    store: &Store,
+    participant: &ParticipantId,
+    recording: Option<&RecordingId>,
+) -> salon_store::Result<Option<Admission>> {
+    let Some(id) = recording else { return store.admission(participant).await };
+    let runs = |recording: &Recording| {
+        use RecordingStatus::{Invoked, Paused, Recording};
+        matches!(recording.status, Invoked | Recording | Paused) && names(id).0 == *participant
+    };
+    let Some(recording) = store.recording(id).await?.filter(runs) else { return Ok(None) };
+    let Some(mut meeting) = store.meeting_of(&recording.meeting).await? else { return Ok(None) };
+    // Closed to people it may be; what is going on in it is recorded to its end.
+    meeting.active = true;
+    let (participant, preset) = names(id);
+    let at = recording.invoked_at;
+    let mut body = serde_json::to_value(robot_preset()).expect("a preset is plain data");
+    if let Value::Object(parts) = &mut body {
+        parts.remove("name");
+    }
+    Ok(Some(Admission {
+        participant: Participant {
+            id: participant,
+            meeting: meeting.id.clone(),
+            app: meeting.app.clone(),
+            preset: preset.clone(),
+            name: Some(NAME.to_owned()),
+            picture: None,
+            custom_participant_id: String::new(),
+            origin: None,
+            created_at: at,
+            updated_at: at,
+        },
+        preset: Preset { id: preset, app: meeting.app.clone(), name: NAME.to_owned(), body, created_at: at, updated_at: at },
+        meeting,
+    }))
+}
+
+/// The same of whoever this token speaks for.
+pub async fn bearer_admission(store: &Store, bearer: &Bearer) -> salon_store::Result<Option<Admission>> {
+    admission(store, &bearer.participant, bearer.recording.as_ref()).await
+}
+
+/// As whom the robot of a recording comes, and with which preset, which nobody else has.
+pub fn names(recording: &RecordingId) -> (ParticipantId, PresetId) {
+    (
+        ParticipantId::parse(recording.as_str()).expect("a recording's id is an id"),
+        PresetId::parse("recorder").expect("a word is an id"),
+    )
+}

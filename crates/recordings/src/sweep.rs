@@ -1,0 +1,57 @@
+//! Deletes the files of recordings whose time is over.
+//! Invariant: the bytes go before the row says so, so a sweep that is cut off is finished by the next.
+
+use std::time::Duration;
+
+use salon_core::Timestamp;
+
+use crate::{Parts, folder_of};
+
+/// How often it is looked. Rarer keeps files longer; their links are over all the same.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Recordings looked up in one go.
+const BATCH: u32 = 100;
+
+/// Sweeps until the node stops.
+pub async fn sweep(parts: &Parts) {
+    let mut every = tokio::time::interval(EVERY);
+    while parts.stop.run_until_cancelled(every.tick()).await.is_some() {
+        match parts.stop.run_until_cancelled(once(parts, parts.clock.now())).await {
+            None | Some(Ok(0)) => {}
+            Some(Ok(left)) => {
+                tracing::warn!(recordings = left, "recordings that are over cannot be deleted; it is tried again later");
+            }
+            Some(Err(error)) => tracing::warn!(%error, "recordings that are over cannot be looked for right now"),
+        }
+    }
+}
+
+/// Deletes the files of all that are over at `now`; answers with how many could not be deleted.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn once(parts: &Parts, now: Timestamp) -> salon_store::Result<usize> {
+    let (mut left, mut after) = (0, None);
+    loop {
+        let over = parts.store.recordings_over(now, after.as_ref(), BATCH).await?;
+        for recording in &over {
+            match parts.files.delete_all(&folder_of(&recording.id)).await {
+                Ok(()) => {
+                    parts.store.edit_recording(&recording.id, now, |recording| recording.is_kept = false).await?;
+                }
+                Err(error) => {
+                    tracing::debug!(recording.id = %recording.id, %error, "a recording cannot be deleted");
+                    left += 1;
+                }
+            }
+        }
+        let is_last = over.len() < BATCH as usize;
+        after = over.into_iter().last();
+        if is_last {
+            break;
+        }
+    }
+    parts.store.forget_recordings().await?;
+    Ok(left)
+}

@@ -1,0 +1,32 @@
+# A recorder that joins nothing: it says and leaves what a real one would, and misbehaves as its argument says.
+# Started in the folder of its job, without an environment.
+way=$1
+read -r job
+printf '%s\n' "$job" > job.json
+say() { printf '%s\n' "$1" >> said.jsonl; }
+now() { date +%s%3N; }
+part=${PWD##*/}
+file=default_u_p${part}_peer_audio_1760000000000.webm
+case $way in
+    never) trap '' TERM; sleep 600 ;;
+    fails) say '{"said":"failed","why":"no such meeting"}'; exit 1 ;;
+esac
+printf 'sound of part %s' "$part" > "$file"
+say "{\"said\":\"began\",\"at_ms\":$(now)}"
+if [[ $way == dies && $part == 1 || $way == dies-always ]]; then sleep 0.2; kill -9 $$; fi
+heard=0
+while true; do
+    # One that was given up on goes by what is appended.
+    if ! read -r -t 0.05 order; then
+        order=
+        mapfile -t all < <(cat orders.jsonl 2> /dev/null)
+        if (( ${#all[@]} > heard )); then order=${all[heard]}; heard=$((heard + 1)); else sleep 0.05; fi
+    fi
+    case $order in
+        *pause*) say "{\"said\":\"paused\",\"at_ms\":$(now)}" ;;
+        *resume*) say "{\"said\":\"resumed\",\"at_ms\":$(now)}" ;;
+        *stop*) [[ $way == hangs ]] || break ;;
+    esac
+done
+bytes=$(stat -c %s "$file")
+say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[{\"name\":\"$file\",\"bytes\":$bytes,\"kind\":\"track\",\"user_id\":\"u\",\"peer_id\":\"p\",\"duration_ms\":1}]}"
