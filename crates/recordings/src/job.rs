@@ -22,6 +22,9 @@ use crate::{Desk, Wish, keep, parts};
 /// How long whoever wants a recording paused waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Orders that a recorder may leave unanswered.
+const UNANSWERED: usize = 64;
+
 /// How long the store is waited for before it is asked anew.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ pub enum From {
 type Wishes = mpsc::Receiver<(Wish, oneshot::Sender<()>)>;
 type Stopped = watch::Receiver<Option<RecordingEnd>>;
 
-/// The node stops: what runs runs on, and is found again.
+/// The node stops, or there is nothing more to see to: what runs runs on, and is found again.
 struct NodeStops;
 
 struct Job {
@@ -73,6 +76,11 @@ impl Job {
         let desk = self.desk.clone();
         let folder = self.folder();
         let mut part = keep::parts_of(&folder);
+        // It may have been told so before anybody listened.
+        self.look_why().await;
+        if self.why.is_some() && part == 0 {
+            return self.over(None, desk.parts.clock.now()).await;
+        }
         let _turn = match (from, part) {
             // It runs already, however many may by now.
             (From::Before, 1..) => desk.turns.try_acquire().ok(),
@@ -86,9 +94,6 @@ impl Job {
                 turn = desk.turns.acquire() => turn.ok(),
             },
         };
-        if from == From::Before {
-            self.why = self.is_to_stop().await;
-        }
         let mut process = match (from, part) {
             (From::Before, 1..) => Ok(Process::found(&folder.join(part.to_string()))),
             _ => self.start(&mut part),
@@ -173,7 +178,8 @@ impl Job {
                     process.order(Order::Stop);
                     until = Some(Instant::now() + self.desk.parts.settings.stops_within);
                 }
-                Some((wish, done)) = self.wished.recv() => {
+                // One that does not answer is told no more.
+                Some((wish, done)) = self.wished.recv(), if self.waiting.len() < UNANSWERED => {
                     process.order(match wish {
                         Wish::Pause => Order::Pause,
                         Wish::Resume => Order::Resume,
@@ -243,6 +249,7 @@ impl Job {
         let found = tokio::task::spawn_blocking(move || keep::collect(&folder)).await.unwrap_or_default();
         let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
         let error = match (error, files.is_empty()) {
+            (None, true) if why == RecordingEnd::Failed => Some("it did not begin in time".to_owned()),
             (None, true) => Some("nothing was recorded".to_owned()),
             (error, _) => error,
         };
@@ -327,6 +334,8 @@ impl Job {
                     self.recording = recording;
                     return Ok(());
                 }
+                // It was deleted behind our back: there is nothing to see to.
+                Err(salon_store::Error::NotFound) => return Err(NodeStops),
                 Err(error) => tracing::warn!(recording.id = %self.recording.id, %error, "a recording cannot be noted"),
             }
             parts.stop.run_until_cancelled(tokio::time::sleep(STORE_AGAIN)).await.ok_or(NodeStops)?;

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use keep::folder_of;
-pub use process::find_program;
+pub use process::{find_program, has_library};
 pub use stops::Stops;
 
 /// What a node goes by.

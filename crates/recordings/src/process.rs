@@ -201,6 +201,18 @@ impl Said {
     }
 }
 
+/// Whether a library whose file begins with this is where systems have theirs.
+pub fn has_library(begins: &str) -> bool {
+    let has = |folder: &Path| {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.into_iter().any(|name| name.to_string_lossy().starts_with(begins))
+    };
+    // Debian has them in a folder for each kind of machine.
+    let below = |folder: &str| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    ["/usr/local/lib", "/usr/lib64", "/usr/lib", "/lib64", "/lib"].iter().any(|folder| has(Path::new(folder)))
+        || below("/usr/lib").filter(|path| path.to_string_lossy().contains("-linux-")).any(|path| has(&path))
+}
+
 /// Where a program is: at this path, or under this name in a folder of `PATH`.
 pub fn find_program(name: &Path) -> Option<PathBuf> {
     if name.components().count() > 1 {

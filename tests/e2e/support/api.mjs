@@ -79,13 +79,27 @@ export class Api {
     return data;
   }
 
-  /** Asks for what Salon does not have: recordings and livestreams, each call of the SDK that begins or ends one. */
+  /** Records each voice of a meeting. */
+  async startTracks(meeting, fields = {}) {
+    const { data } = await this.#kit.recordings.startTrackRecording(APP, { account_id: ACCOUNT, meeting_id: meeting, ...fields });
+    return data.recording;
+  }
+
+  async actOnRecording(id, action) {
+    const { data } = await this.#kit.recordings.pauseResumeStopRecording(id, { ...IN_APP, action });
+    return data;
+  }
+
+  async recording(id) {
+    const { data } = await this.#kit.recordings.getOneRecording(id, IN_APP);
+    return data;
+  }
+
+  /** Asks for what Salon does not have: recordings of pictures and livestreams, each call of the SDK that begins or ends one. */
   beyondMeans(meeting) {
     const { recordings, livestreams } = this.#kit;
     return {
       startRecording: () => recordings.startRecordings(APP, { account_id: ACCOUNT, meeting_id: meeting }),
-      startTrackRecording: () => recordings.startTrackRecording(APP, { account_id: ACCOUNT, meeting_id: meeting, layers: {} }),
-      stopRecording: () => recordings.pauseResumeStopRecording(meeting, { ...IN_APP, action: 'stop' }),
       startLivestream: () => livestreams.startLivestreamingAMeeting(meeting, IN_APP),
       stopLivestream: () => livestreams.stopLivestreamingAMeeting(meeting, IN_APP),
     };
