@@ -229,3 +229,44 @@ test('it ends with its session', LIMIT, async () => {
   assert.equal((await fetched(done)).length, 2);
   await eventually('its process is gone', () => assert.throws(() => recorder(id)));
 });
+
+/** What is in a file with pictures. */
+function probed(path) {
+  const { streams, format } = JSON.parse(run('ffprobe', '-show_streams', '-show_format', '-of', 'json', path));
+  const of = (kind) => streams.find((stream) => stream.codec_type === kind);
+  return { video: of('video'), audio: of('audio'), seconds: Number(format.duration) };
+}
+
+test('a host records the meeting with the client, in pictures and sound', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  const [ada, bob] = await stage.gathers(meeting, 'Ada', 'Bob');
+  await ada.eventuallySeesAndHears(bob);
+  await ada.does(({ recording }) => recording.start());
+  for (const person of [ada, bob]) await eventuallyEqual(`${person.name} is told`, () => state(person), 'RECORDING', { within: 30_000 });
+  const { id } = await stage.api.activeRecording(meeting);
+  const again = await bob.asks(async ({ recording }) => {
+    try {
+      await recording.start();
+      return null;
+    } catch (error) {
+      return error.code;
+    }
+  });
+  assert.equal(again, '1005', 'one at a time');
+  await speaks(6);
+  await bob.does(({ recording }) => recording.stop());
+  for (const person of [ada, bob]) await eventuallyEqual(`${person.name} is told of the end`, () => state(person), 'IDLE');
+  const done = await until(id, 'UPLOADED');
+  assert.match(done.output_file_name, new RegExp(`^${meeting}_\\d{13}\\.mp4$`));
+  const response = await fetch(done.download_url);
+  assert.equal(response.headers.get('content-type'), 'video/mp4');
+  const path = join(folder, done.output_file_name);
+  writeFileSync(path, Buffer.from(await response.arrayBuffer()));
+  const { video, audio, seconds } = probed(path);
+  assert.deepEqual([video.codec_name, video.width, video.height, audio.codec_name], ['h264', 1280, 720, 'aac']);
+  const ran = (Date.parse(done.stopped_time) - Date.parse(done.started_time)) / 1_000;
+  assert.ok(Math.abs(seconds - ran) < 1.5, `${seconds} s of ${ran}`);
+  const pcm = run('ffmpeg', '-i', path, '-f', 's16le', '-ac', '1', '-ar', String(RATE), '-');
+  const samples = new Int16Array(pcm.buffer.slice(pcm.byteOffset, pcm.byteOffset + pcm.length));
+  for (const name of ['Ada', 'Bob']) assert.ok(strength(samples, CAST[name].tone) > 4 * strength(samples, CAST.Cleo.tone), `${name} is heard`);
+});

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use salon_core::event::RecordingKind;
 use salon_core::notice::RecordingStatus;
 use salon_core::{RecordingId, Timestamp};
 use salon_files::{Bucket, put_elsewhere};
@@ -136,8 +137,13 @@ fn numbered(name: &str, part: u32) -> String {
 
 /// Puts the files where they belong.
 pub async fn keep(parts: &Parts, recording: &Recording, folder: &Path) -> Kept {
-    let folder = folder.to_path_buf();
-    let found = tokio::task::spawn_blocking(move || collect(&folder)).await.unwrap_or_default();
+    let (place, ffmpeg) = (folder.to_path_buf(), parts.settings.ffmpeg.clone());
+    let is_whole = recording.kind == RecordingKind::Composite;
+    let found = tokio::task::spawn_blocking(move || {
+        let found = collect(&place);
+        if is_whole { whole(found, &place, ffmpeg.as_deref()) } else { found }
+    });
+    let found = found.await.unwrap_or_default();
     let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
     let none = |error: &str| Kept { files: Vec::new(), is_kept: false, expires_at: None, error: Some(error.to_owned()) };
     if files.is_empty() {
@@ -161,6 +167,59 @@ pub async fn keep(parts: &Parts, recording: &Recording, folder: &Path) -> Kept {
     let keep_ms = i64::from(parts.settings.keep_days) * DAY_MS;
     let expires_at = is_kept.then(|| Timestamp((parts.clock.now().0 + keep_ms) / 1_000 * 1_000));
     Kept { files, is_kept, expires_at, error }
+}
+
+/// What recorders that died one after the other left, as one file of each kind: pictures are copied, and sound encoded once more,
+/// because copied it would move at each joint. Parts that cannot be joined stay parts.
+fn whole(found: Vec<Found>, folder: &Path, ffmpeg: Option<&Path>) -> Vec<Found> {
+    let mut all = Vec::new();
+    for kind in [RecordingFileKind::Video, RecordingFileKind::Audio] {
+        let parts: Vec<Found> = found.iter().filter(|found| found.file.kind == kind).cloned().collect();
+        let joined = ffmpeg.filter(|_| parts.len() > 1).and_then(|ffmpeg| join(&parts, folder, ffmpeg));
+        all.extend(joined.map_or(parts, |joined| vec![joined]));
+    }
+    all
+}
+
+fn join(parts: &[Found], folder: &Path, ffmpeg: &Path) -> Option<Found> {
+    let first = parts.first()?;
+    let ending = first.path.extension()?.to_str()?;
+    let (list, made) = (folder.join("parts.txt"), folder.join(format!("whole.{ending}")));
+    // Names of our own making, in folders of our own: no sign in them ends a quotation.
+    let lines: String = parts.iter().map(|part| format!("file '{}'\n", part.path.display())).collect();
+    std::fs::write(&list, lines).ok()?;
+    let sound = match ending {
+        "webm" => "libvorbis",
+        "mp3" => "libmp3lame",
+        _ => "aac",
+    };
+    let mut command = std::process::Command::new(ffmpeg);
+    command.args([
+        "-hide_banner",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-y",
+        "-protocol_whitelist",
+        "file",
+        "-f",
+        "concat",
+        "-safe",
+        "0",
+        "-i",
+    ]);
+    command.arg(&list).args(["-c:v", "copy", "-c:a", sound]).arg(&made).env_clear();
+    let ran = command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).status();
+    match ran {
+        Ok(status) if status.success() => {
+            let bytes = made.metadata().ok()?.len();
+            Some(Found { path: made, file: RecordingFile { bytes, ..first.file.clone() } })
+        }
+        outcome => {
+            tracing::warn!(?outcome, "the parts of a recording cannot be joined, and stay parts");
+            None
+        }
+    }
 }
 
 /// However long it takes: it is the server's own storage, and will be back.

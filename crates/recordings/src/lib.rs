@@ -41,6 +41,8 @@ pub struct Settings {
     pub program: Vec<OsString>,
     /// What encodes; none if there is none.
     pub ffmpeg: Option<PathBuf>,
+    /// Whether there is a libvpx, which decodes.
+    pub has_vpx: bool,
     /// Recordings at once; the others wait for their turn.
     pub max_jobs: usize,
     /// Days for which files are kept.
@@ -190,13 +192,19 @@ impl Recordings {
 }
 
 /// Whether a node with these settings can record this.
-fn can(settings: &Settings, kind: RecordingKind) -> Result<(), &'static str> {
+///
+/// # Errors
+/// Why not.
+pub fn can(settings: &Settings, kind: RecordingKind) -> Result<(), &'static str> {
     match kind {
         RecordingKind::Track => Ok(()),
-        RecordingKind::Composite if settings.ffmpeg.is_none() => {
-            Err("ffmpeg is not installed, or not where recording.ffmpeg says: install it, or record tracks")
+        RecordingKind::Composite if settings.ffmpeg.is_none() => Err(
+            "This server cannot record pictures: ffmpeg is not installed, or not where recording.ffmpeg says. It can record tracks",
+        ),
+        RecordingKind::Composite if !settings.has_vpx => {
+            Err("This server cannot record pictures: libvpx is not installed. It can record tracks")
         }
-        RecordingKind::Composite => Err("NOT_IMPLEMENTED: this server does not record pictures yet; record tracks"),
+        RecordingKind::Composite => Ok(()),
     }
 }
 

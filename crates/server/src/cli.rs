@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use salon_core::event::RecordingKind;
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
 use crate::private::keep_to_ourselves;
@@ -126,8 +127,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             for advice in config.advice() {
                 eprintln!("salon: {advice}");
             }
-            if salon_recordings::find_program(config.recording.ffmpeg.as_ref()).is_none() {
-                eprintln!("salon: recording.ffmpeg is not found, so pictures cannot be recorded; tracks can");
+            if let Err(why) = salon_recordings::can(&config.recordings_settings(config.listen), RecordingKind::Composite) {
+                eprintln!("salon: {why}");
             }
             Ok(())
         }

@@ -214,6 +214,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     });
     tasks.spawn(retention::sweep(store.clone(), days, now, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
+    if let Err(why) = recordings.composites() {
+        tracing::info!("{why}");
+    }
     let unfinished = recordings.adopt().await.context("cannot go on with the recordings of the last run")?;
     if unfinished > 0 {
         tracing::info!(recordings = unfinished, "going on with recordings");

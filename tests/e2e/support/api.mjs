@@ -95,11 +95,16 @@ export class Api {
     return data;
   }
 
-  /** Asks for what Salon does not have: recordings of pictures and livestreams, each call of the SDK that begins or ends one. */
+  /** What is being recorded of a meeting. */
+  async activeRecording(meeting) {
+    const { data } = await this.#kit.recordings.getActiveRecordings(meeting, IN_APP);
+    return data;
+  }
+
+  /** Asks for what Salon does not have: livestreams, each call of the SDK that begins or ends one. */
   beyondMeans(meeting) {
-    const { recordings, livestreams } = this.#kit;
+    const { livestreams } = this.#kit;
     return {
-      startRecording: () => recordings.startRecordings(APP, { account_id: ACCOUNT, meeting_id: meeting }),
       startLivestream: () => livestreams.startLivestreamingAMeeting(meeting, IN_APP),
       stopLivestream: () => livestreams.stopLivestreamingAMeeting(meeting, IN_APP),
     };

@@ -179,6 +179,7 @@ impl Config {
             folder: if folder.is_empty() { self.data.join("recordings") } else { PathBuf::from(folder) },
             program: if settings.program.is_empty() { this_program() } else { settings.program.clone() },
             ffmpeg: recordings::find_program(settings.ffmpeg.as_ref()),
+            has_vpx: recordings::has_library("libvpx.so."),
             max_jobs: if settings.max_jobs == 0 { cores * 2 } else { settings.max_jobs },
             keep_days: self.retention.recordings_days,
             storage_hosts: settings.storage_hosts.clone(),

@@ -215,6 +215,67 @@ async fn what_cannot_be_recorded_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn pictures_need_their_programs_and_storage_one_that_is_known() {
+    let app = TestApp::with(|config| {
+        recorder(config, "good");
+        config.recording.ffmpeg = "no-such-program".to_owned();
+    })
+    .await;
+    let meeting = busy(&app).await;
+    let said = app.post("/recordings", json!({"meeting_id": meeting})).await.refused(422);
+    assert!(said.contains("ffmpeg is not installed"), "{said}");
+    let app = TestApp::with(|config| {
+        recorder(config, "good");
+        config.recording.ffmpeg = "/bin/sh".to_owned();
+        config.recording.storage_hosts = vec!["s3.example.org".to_owned()];
+    })
+    .await;
+    let meeting = busy(&app).await;
+    let own = |storage: Value| app.post("/recordings", json!({"meeting_id": meeting, "storage_config": storage}));
+    let keys = json!({"access_key": "k", "secret": "s3cret", "bucket": "b"});
+    let with = |more: Value| {
+        let mut storage = keys.clone();
+        storage.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        storage
+    };
+    for refused in [
+        with(json!({"type": "azure", "region": ""})),
+        with(json!({"type": "sftp", "host": "example.org", "password": "s3cret"})),
+        with(json!({"type": "aws"})),
+        with(json!({"type": "aws", "region": "x/../y"})),
+        with(json!({"type": "aws", "region": "eu-1", "host": "169.254.169.254"})),
+        with(json!({"type": "aws", "region": "eu-1", "host": "s3.example.org", "bucket": "../b"})),
+        with(json!({})),
+        json!({"type": "aws", "region": "eu-1", "bucket": "b"}),
+    ] {
+        let said = own(refused).await.refused(422);
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+    app.post("/recordings", json!({"meeting_id": meeting, "video_config": {"codec": "VP9"}})).await.refused(422);
+    // The call says more than the meeting does.
+    let said = own(with(json!({"type": "aws", "region": "eu-1", "host": "s3.example.org"}))).await;
+    let started = agrees("POST", "/recordings", &said)["data"].clone();
+    assert_eq!(started["storage_config"], json!({"type": "aws", "region": "eu-1", "bucket": "b", "host": "s3.example.org"}));
+    assert_eq!((started["status"].text().as_str(), started.get("type")), ("INVOKED", None));
+    let id = started["id"].text();
+    assert!(started["output_file_name"].text().starts_with(&meeting) && started["output_file_name"].text().ends_with(".mp4"));
+    until_status(&app, &id, "RECORDING").await;
+    let job = job(&app, &id);
+    assert_eq!(job["video"]["codec"], "H264");
+    assert_eq!((&job["video"]["width"], &job["video"]["height"], &job["audio"]), (&json!(1280), &json!(720), &Value::Null));
+    app.post("/recordings", json!({"meeting_id": meeting})).await.refused(409);
+    let beside = json!({
+        "meeting_id": meeting, "allow_multiple_recordings": true, "file_name_prefix": "tall",
+        "video_config": {"codec": "VP8", "width": 721, "height": 1280}, "audio_config": {"codec": "MP3", "channel": "mono"},
+    });
+    let tall = app.post("/recordings", beside).await.expect(200)["data"].clone();
+    assert!(tall["output_file_name"].text().starts_with("tall_") && tall["output_file_name"].text().ends_with(".webm"));
+    until_status(&app, &tall["id"].text(), "RECORDING").await;
+    let job = crate::recordings::job(&app, &tall["id"].text());
+    assert_eq!((&job["video"]["width"], &job["audio"]), (&json!(720), &json!({"codec": "MP3", "channel": "mono", "file": true})));
+}
+
+#[tokio::test]
 async fn another_app_has_none_of_it_and_lists_find_what_is_asked_for() {
     let app = app("good").await;
     let theirs = app.other_account("theirs", "their-key", None).await;

@@ -122,11 +122,38 @@ async fn the_robot_comes_in_counts_as_nobody_and_has_no_way_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_cannot_be_recorded_from_its_start_lets_people_in() {
-    let house = House::with(|config| recorder(config, "good")).await;
+    let house = House::with(|config| {
+        recorder(config, "good");
+        config.recording.ffmpeg = "no-such-program".to_owned();
+    })
+    .await;
     let meeting = house.meeting().await;
     let record = |meeting| Ok::<_, salon_store::Error>(salon_store::Meeting { record_on_start: true, ..meeting });
     house.doors.store.edit_meeting(&crate::house::dev(), &meeting, record).await.unwrap();
     let mut client = house.guest(&meeting, "Ada").await.join().await;
     house.counts(&meeting, Some(1)).await;
     assert_eq!(found(&mut client).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_is_recorded_from_its_start_once() {
+    let house = House::with(|config| {
+        recorder(config, "good");
+        config.recording.ffmpeg = "/bin/sh".to_owned();
+    })
+    .await;
+    let meeting = house.meeting().await;
+    let record = |meeting| Ok::<_, salon_store::Error>(salon_store::Meeting { record_on_start: true, ..meeting });
+    house.doors.store.edit_meeting(&crate::house::dev(), &meeting, record).await.unwrap();
+    let hana = house.host(&meeting, "Hana").await;
+    let mut host = hana.join().await;
+    let told: RecordingEvent = host.hear(room::RECORDING_STARTED).await;
+    assert_eq!(told.recording_type(), RecordingType::Composite);
+    let found_id = found(&mut host).await.remove(0).0;
+    let stored = house.doors.store.recording(&salon_core::RecordingId::parse(&found_id).unwrap()).await.unwrap().unwrap();
+    assert_eq!(stored.started_by, salon_core::event::RecordedBy::Meeting);
+    put(&house, &told.recording_id, &hana, "stop").await;
+    let _: RecordingEvent = host.hear(room::RECORDING_STOPPED).await;
+    let _second = house.guest(&meeting, "Bob").await.join().await;
+    assert_eq!(host.heard(room::RECORDING_STARTED).await, 0, "who stopped it does not want it back");
 }
