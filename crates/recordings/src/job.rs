@@ -16,8 +16,9 @@ use salon_recorder::job::{Order, Saying};
 use salon_store::Recording;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::desk::{Desk, Wish};
 use crate::process::{Heard, Process};
-use crate::{Desk, Wish, keep, parts};
+use crate::{keep, parts};
 
 /// How long whoever wants a recording paused waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use salon_recorder::job::{FileKind, SAID, Saying};
 use salon_store::{Recording, RecordingFile, RecordingFileKind};
 use serde::Deserialize;
 
-use crate::Parts;
+use crate::desk::Parts;
 
 /// Pauses between tries to store, in seconds. Storage of others that refuses for longer than these does not get the files.
 const AGAIN_SECS: [u64; 6] = [1, 5, 20, 60, 120, 300];

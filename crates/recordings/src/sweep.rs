@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use salon_core::Timestamp;
 
-use crate::{Parts, folder_of};
+use crate::desk::Parts;
+use crate::keep::folder_of;
 
 /// How often it is looked. Rarer keeps files longer; their links are over all the same.
 const EVERY: Duration = Duration::from_secs(600);

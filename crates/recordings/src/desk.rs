@@ -1,0 +1,83 @@
+//! What jobs are done with, and what a node goes by.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use salon_core::event::RecordingKind;
+use salon_files::Files;
+use salon_live::{Clock, Hub};
+use salon_store::{Recording, Store};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::stops::Stops;
+
+/// What a node goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the jobs have their folders.
+    pub folder: PathBuf,
+    /// What is started for each recording, with its first arguments.
+    pub program: Vec<OsString>,
+    /// What encodes; none if there is none.
+    pub ffmpeg: Option<PathBuf>,
+    /// Whether there is a libvpx, which decodes.
+    pub has_vpx: bool,
+    /// Recordings at once; the others wait for their turn.
+    pub max_jobs: usize,
+    /// Days for which files are kept.
+    pub keep_days: u32,
+    /// Servers of the S3 kind, by host, that recordings may be stored on besides those of known providers.
+    pub storage_hosts: Vec<String>,
+    /// How long a recorder may take to finish its files once it is told to.
+    pub stops_within: Duration,
+    /// Where this node is reached by plain HTTP.
+    pub server: String,
+}
+
+/// What jobs are done with.
+pub struct Parts {
+    pub store: Store,
+    pub hub: Hub,
+    pub clock: Clock,
+    pub files: Files,
+    pub settings: Settings,
+    pub stops: Stops,
+    /// The token with which the robot of a recording comes in, and nothing else.
+    pub pass: Box<dyn Fn(&Recording) -> String + Send + Sync>,
+    pub tasks: TaskTracker,
+    pub stop: CancellationToken,
+}
+
+/// What every job has.
+pub(crate) struct Desk {
+    pub parts: Parts,
+    /// Given out in the order in which they were asked for.
+    pub turns: Semaphore,
+}
+
+/// What somebody wants of a recording that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Pause,
+    Resume,
+}
+
+/// Whether a node with these settings can record this.
+///
+/// # Errors
+/// Why not.
+pub fn can(settings: &Settings, kind: RecordingKind) -> Result<(), &'static str> {
+    match kind {
+        RecordingKind::Track => Ok(()),
+        RecordingKind::Composite if settings.ffmpeg.is_none() => Err(
+            "This server cannot record pictures: ffmpeg is not installed, or not where recording.ffmpeg says. It can record tracks",
+        ),
+        RecordingKind::Composite if !settings.has_vpx => {
+            Err("This server cannot record pictures: libvpx is not installed. It can record tracks")
+        }
+        RecordingKind::Composite => Ok(()),
+    }
+}

@@ -1,0 +1,150 @@
+//! The recordings of a node, as its doors and its start know them.
+//! Invariant: a session says first that something may be recorded; whoever asked is answered when that is written down.
+//! Next: `job.rs`, what becomes of one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use salon_core::event::RecordingKind;
+use salon_core::notice::RecordingStatus;
+use salon_core::session::{NewRecording, Refusal};
+use salon_core::{RecordingId, Timestamp};
+use salon_live::{Handle, Unavailable};
+use salon_store::Recording;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::desk::{Desk, Parts, Wish, can};
+use crate::{job, sweep};
+
+/// The recordings of a node. Clones share everything.
+#[derive(Clone)]
+pub struct Recordings(Arc<Here>);
+
+struct Here {
+    desk: Arc<Desk>,
+    wishes: Mutex<HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>>,
+}
+
+/// Why a recording was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    #[error("{0}")]
+    Store(#[from] salon_store::Error),
+}
+
+/// Wishes of one recording that wait to be heard.
+const WISHES: usize = 8;
+
+impl Recordings {
+    pub fn new(parts: Parts) -> Self {
+        let turns = Semaphore::new(parts.settings.max_jobs);
+        Self(Arc::new(Here { desk: Arc::new(Desk { parts, turns }), wishes: Mutex::default() }))
+    }
+
+    /// Has a session recorded. `recording` is asked for now; its session, and when that is, are filled in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn start(
+        &self,
+        handle: &Handle,
+        mut recording: Recording,
+        (max_ms, beside_others): (i64, bool),
+    ) -> Result<Recording, Failed> {
+        let parts = &self.0.desk.parts;
+        let new = NewRecording { id: recording.id.clone(), kind: recording.kind, max_ms, beside_others };
+        let by = recording.started_by.clone();
+        let begun = handle.call(move |session, now| {
+            session.start_recording(now, &by, new)?;
+            session.record().map(|record| record.started.session.clone()).ok_or(Refusal::NoSession)
+        });
+        recording.session = begun.await??;
+        if let Err(error) = parts.store.create_recording(&recording).await {
+            let id = recording.id.clone();
+            let why = "the server cannot note it right now";
+            let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
+            return Err(error.into());
+        }
+        self.0.clone().take(recording.clone(), job::From::Start);
+        Ok(recording)
+    }
+
+    /// Has a recording that runs on this node pause or go on; true once it has. False if it does not run here, or does not
+    /// answer for `PATIENCE`.
+    pub async fn wish(&self, id: &RecordingId, wish: Wish) -> bool {
+        let Some(wishes) = self.0.wishes().get(id).cloned() else { return false };
+        let (done, is_done) = oneshot::channel();
+        if wishes.try_send((wish, done)).is_err() {
+            return false;
+        }
+        tokio::time::timeout(job::PATIENCE, is_done).await.is_ok_and(|done| done.is_ok())
+    }
+
+    /// Goes on with what this node has not finished: recordings that run on, and files that are not stored yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn adopt(&self) -> salon_store::Result<usize> {
+        let parts = &self.0.desk.parts;
+        let unfinished = parts.store.unfinished_recordings(parts.hub.name()).await?;
+        let count = unfinished.len();
+        for recording in unfinished {
+            self.0.clone().take(recording, job::From::Before);
+        }
+        Ok(count)
+    }
+
+    /// Whether pictures can be recorded here.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn composites(&self) -> Result<(), &'static str> {
+        can(&self.0.desk.parts.settings, RecordingKind::Composite)
+    }
+
+    /// Deletes files whose time is over, until the node stops.
+    pub async fn sweep(self) {
+        sweep::sweep(&self.0.desk.parts).await;
+    }
+
+    /// The same once; answers with how many could not be deleted.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn sweep_once(&self, now: Timestamp) -> salon_store::Result<usize> {
+        sweep::once(&self.0.desk.parts, now).await
+    }
+
+    /// Whether a recording may be stored on a server of the S3 kind at this host.
+    pub fn takes_storage_host(&self, host: &str) -> bool {
+        self.0.desk.parts.settings.storage_hosts.iter().any(|taken| taken.eq_ignore_ascii_case(host))
+    }
+
+    pub fn node(&self) -> &str {
+        self.0.desk.parts.hub.name()
+    }
+}
+
+impl Here {
+    /// Sees to a recording in a task of its own.
+    fn take(self: Arc<Self>, recording: Recording, from: job::From) {
+        let (wishes, wished) = mpsc::channel(WISHES);
+        self.wishes().insert(recording.id.clone(), wishes);
+        let stopped = self.desk.parts.stops.register(&recording.id);
+        self.desk.parts.tasks.clone().spawn(async move {
+            let id = recording.id.clone();
+            let is_over = !matches!(recording.status, RecordingStatus::Uploading);
+            job::run(&self.desk, recording, (from, is_over), wished, stopped).await;
+            self.wishes().remove(&id);
+            self.desk.parts.stops.forget(&id);
+        });
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>> {
+        self.wishes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
