@@ -33,8 +33,8 @@ const FEW_PICTURES: u32 = 15;
 /// Ticks are this long ago, in microseconds: what is lost is sent again, and what is late has come. Higher costs memory.
 const DELAY: i64 = 1_000_000;
 
-/// What has come and was not read yet is waited for, for so long in microseconds: on a busy machine ticks are late rather than
-/// silent.
+/// What has come and was not read yet is waited for: on a busy machine ticks are late rather than silent. If nothing is said of
+/// that for so long, in microseconds, there is no connection.
 const UNREAD: i64 = 5_000_000;
 
 const HALF_A_TICK: i64 = 16_000;
@@ -54,12 +54,14 @@ const FRAMES: usize = 150;
 const WISH_EVERY: i64 = 1_000_000;
 const LOOK_EVERY: i64 = 2_000_000;
 
-/// Ticks that are later than this, in microseconds, show what was shown before: drawing would make the next ones later.
+/// Ticks that are later than this, in microseconds, show what was shown before, but for one in so many: drawing all would make
+/// the next ones later.
 const LATE: i64 = 300_000;
+const DRAWN: u32 = 6;
 
 /// Ticks that are later than this decode no pictures, which begin anew once it has caught up: sound goes on whatever one guest's
 /// pictures cost.
-const TOO_LATE: i64 = 2_000_000;
+const TOO_LATE: i64 = 5_000_000;
 
 /// If the encoder is waited for longer than `TOO_SLOW` of `WATCHED`, it is made faster.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -100,7 +102,11 @@ pub struct Composite {
     sizes_at: i64,
     /// Everything that had come by this moment was read.
     read: i64,
+    /// When that was heard.
+    read_at: i64,
     shown: Picture,
+    /// Ticks since that was drawn.
+    undrawn: u32,
 }
 
 struct Stream {
@@ -165,7 +171,9 @@ impl Composite {
             until: None,
             sizes_at: 0,
             read: 0,
+            read_at: 0,
             shown: Picture::new(width, height),
+            undrawn: 0,
         })
     }
 
@@ -242,7 +250,7 @@ impl Composite {
                     None => {}
                 }
             }
-            News::Read(until) => self.read = until,
+            News::Read(until) => (self.read, self.read_at) = (until, moment),
             News::Order(Command::Pause) => self.until = Some(samples(moment)),
             News::Order(Command::Resume) => {
                 self.run_to_the_end(now)?;
@@ -261,14 +269,13 @@ impl Composite {
         for (key, stream) in &mut self.streams {
             stream.drain(now, *key, &mut self.mixer);
         }
-        // Without a connection nothing is read.
-        let come = if moment - self.read < UNREAD { self.read.min(moment) } else { moment };
+        let come = if moment - self.read_at < UNREAD { self.read.min(moment) } else { moment };
         while let Some(at) = self.next.filter(|at| microseconds(*at) + DELAY <= come) {
             if self.until.is_some_and(|until| at >= until) {
                 (self.next, self.until) = (None, None);
                 return Ok(());
             }
-            self.tick(at, come - microseconds(at) - DELAY)?;
+            self.tick(at, moment - microseconds(at) - DELAY)?;
             self.next = Some(at + self.samples_of_a_tick());
         }
         self.wish(moment);
@@ -338,8 +345,9 @@ impl Composite {
         let speaking: Vec<&str> =
             self.mixer.speaking().iter().filter_map(|key| self.streams.get(key)).map(|stream| stream.peer.as_str()).collect();
         self.scene.speaking(&speaking);
-        if self.plan.video.is_some() && late < LATE {
-            self.shown = self.scene.draw();
+        self.undrawn += 1;
+        if self.plan.video.is_some() && (late < LATE || self.undrawn >= DRAWN) {
+            (self.shown, self.undrawn) = (self.scene.draw(), 0);
         }
         self.recorded += count;
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
