@@ -1,7 +1,7 @@
 //! One recorder process and its folder: starting it, hearing what it says, telling it what to do, ending it.
 //! What it says is read from its folder, whoever started it: nothing is lost while the server is away, and there is one way
-//! to hear. Invariant: it parses what strangers send, so it has no environment, little memory, and a group of its own that
-//! is killed as one.
+//! to hear. Invariant: it parses what strangers send, so it has nothing of our environment, little memory, and a group of its
+//! own that is killed as one.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -27,6 +27,9 @@ const OPEN_FILES: u64 = 1_024;
 
 /// The longest line it may say. A recorder with a thousand tracks says some 200 KB at its end.
 const MAX_LINE_BYTES: usize = 4 << 20;
+
+/// Its allocator takes a gigabyte at once as its own, which the system counts as memory: that alone would be all it may take.
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 
 /// What it says to the log of its folder; more is of no use.
 const LOG: &str = "log";
@@ -58,7 +61,7 @@ impl Process {
         let (first, rest) = program.split_first().context("there is no program to record with")?;
         let log = std::fs::File::create(job.folder.join(LOG)).context("its folder cannot be written to")?;
         let mut command = Command::new(first);
-        command.args(rest).env_clear().current_dir(&job.folder).process_group(0);
+        command.args(rest).env_clear().env(ALLOCATOR.0, ALLOCATOR.1).current_dir(&job.folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().context("it cannot be started")?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);

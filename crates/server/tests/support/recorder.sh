@@ -1,5 +1,5 @@
 # A recorder that joins nothing: it says and leaves what a real one would, and misbehaves as its argument says.
-# Started in the folder of its job, without an environment.
+# Started in the folder of its job, without our environment.
 way=$1
 read -r job
 printf '%s\n' "$job" > job.json
