@@ -1,4 +1,4 @@
-//! Takes a person out of a session's record: what they were called, and what they said in the chat.
+//! Takes a person out of a session's record: what they were called, and what they said in the chat. Or all of the chat.
 //! Invariant: counts, minutes and places stay; the record has as many events as before, of kinds that every version reads.
 //! What others said stays theirs, also where it was said to this person.
 //! Next: the store, which rewrites what it keeps.
@@ -16,6 +16,8 @@ pub const ERASED: &str = "erased";
 pub struct Erasure {
     custom_participant_id: Option<String>,
     participants: HashSet<ParticipantId>,
+    /// What anybody said goes.
+    all_chat: bool,
     peers: HashSet<PeerId>,
     /// What they said, and from which connection.
     messages: HashMap<ChatId, PeerId>,
@@ -25,6 +27,11 @@ impl Erasure {
     /// Of these participants, and of whoever has this custom participant id.
     pub fn new(participants: impl IntoIterator<Item = ParticipantId>, custom_participant_id: Option<String>) -> Self {
         Self { custom_participant_id, participants: participants.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Of nobody, but of everything that was said in the chat.
+    pub fn of_chat() -> Self {
+        Self { all_chat: true, ..Self::default() }
     }
 
     /// What an event says without the person; `None` if it says nothing of them.
@@ -47,8 +54,8 @@ impl Erasure {
                 Some(EventBody::PeerRenamed { peer: peer.clone(), name: ERASED.to_owned(), by_other: *by_other })
             }
             // As if they had deleted it before anybody read it.
-            EventBody::ChatSent(sent) if self.participants.contains(&sent.author) => Some(self.unsaid(sent)),
-            EventBody::ChatKept(kept) if self.participants.contains(&kept.sent.author) => Some(self.unsaid(&kept.sent)),
+            EventBody::ChatSent(sent) if self.said(sent) => Some(self.unsaid(sent)),
+            EventBody::ChatKept(kept) if self.said(&kept.sent) => Some(self.unsaid(&kept.sent)),
             EventBody::ChatEdited { message, .. } => {
                 let by = self.messages.get(message)?.clone();
                 Some(EventBody::ChatDeleted { message: message.clone(), by })
@@ -64,6 +71,10 @@ impl Erasure {
             }
             _ => None,
         }
+    }
+
+    fn said(&self, sent: &ChatSent) -> bool {
+        self.all_chat || self.participants.contains(&sent.author)
     }
 
     fn unsaid(&mut self, sent: &ChatSent) -> EventBody {
@@ -208,6 +219,20 @@ mod tests {
                 after.iter().all(|body| Erasure::new([participant("ada")], None).of(body).is_none_or(|again| again == *body))
             );
         }
+    }
+
+    #[test]
+    fn of_the_chat_nothing_is_left_and_everything_of_the_people() {
+        let mut erasure = Erasure::of_chat();
+        let before = record();
+        let after: Vec<_> = before.iter().map(|body| erasure.of(body).unwrap_or_else(|| body.clone())).collect();
+        let text = format!("{after:?}");
+        for of in ["ada", "bob"] {
+            assert!(!text.contains(&format!("{of} says")) && !text.contains(&format!("{of} meant")), "{text}");
+            assert!(text.contains(&format!("{of} Secret II")) && text.contains(&format!("{of}@example.org")), "{text}");
+        }
+        assert_eq!((erasure.messages(), fold(&after).chat.messages().count()), (4, 0));
+        assert_eq!(fold(&before).peers, fold(&after).peers);
     }
 
     #[test]

@@ -164,26 +164,7 @@ impl Store {
             Person::Participant(_) => None,
         };
         let mut erasure = Erasure::new(participants.iter().chain(&here).cloned(), custom);
-        let mut after = 0;
-        loop {
-            let events = self.events(session, after, MAX_EVENTS).await?;
-            let Some(last) = events.last() else { break };
-            after = last.seq;
-            let rewritten: Vec<(u64, EventBody)> = events
-                .iter()
-                .filter_map(|event| Some((event.seq, erasure.of(&event.body).filter(|body| *body != event.body)?)))
-                .collect();
-            for rewritten in rewritten.chunks(EVENTS) {
-                transaction!(self.db, |tx| {
-                    for (seq, body) in rewritten {
-                        let (kind, body) = record::encode(body);
-                        let sql = "update session_events set kind = $3, body = $4 where session_id = $1 and seq = $2";
-                        tx.run(sql, args![session, *seq, kind, &body]).await?;
-                    }
-                    Ok(())
-                })?;
-            }
-        }
+        self.rewrite(session, &mut erasure).await?;
         let peers: Vec<PeerId> = erasure.peers().cloned().collect();
         transaction!(self.db, |tx| {
             for peer in &peers {
@@ -201,6 +182,30 @@ impl Store {
             Ok(())
         })?;
         Ok(erasure)
+    }
+
+    /// Writes the record of a session that is over anew, without what is to go.
+    pub(crate) async fn rewrite(&self, session: &SessionId, erasure: &mut Erasure) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let events = self.events(session, after, MAX_EVENTS).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            after = last.seq;
+            let rewritten: Vec<(u64, EventBody)> = events
+                .iter()
+                .filter_map(|event| Some((event.seq, erasure.of(&event.body).filter(|body| *body != event.body)?)))
+                .collect();
+            for rewritten in rewritten.chunks(EVENTS) {
+                transaction!(self.db, |tx| {
+                    for (seq, body) in rewritten {
+                        let (kind, body) = record::encode(body);
+                        let sql = "update session_events set kind = $3, body = $4 where session_id = $1 and seq = $2";
+                        tx.run(sql, args![session, *seq, kind, &body]).await?;
+                    }
+                    Ok(())
+                })?;
+            }
+        }
     }
 
     /// Ends the time of the chat's files of these participants; the sweep deletes them. How many there were.

@@ -3,12 +3,13 @@
 //! sweep that is cut off anywhere is finished by the next, and nobody meets half a record.
 //! Next: `docs/data.md`, for how long what is kept.
 
-use salon_core::{AppId, Timestamp};
+use salon_core::erasure::Erasure;
+use salon_core::{AppId, SessionId, Timestamp};
 
 use crate::Store;
 use crate::acting;
 use crate::engine::{Row, args, built, transaction as quiet};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::transact::transaction;
 
 /// Events of a gone session that one transaction deletes. More holds others up for longer.
@@ -28,14 +29,36 @@ impl Store {
     /// Sessions that ended before `before`, oldest first, at most `most` of those after `after`. The last of a meeting that keeps
     /// its chat is not among them: the next begins with its chat.
     pub async fn old_sessions(&self, before: Timestamp, after: Option<&OldSession>, most: u32) -> Result<Vec<OldSession>> {
+        self.sessions_over("", before, after, most).await
+    }
+
+    /// The same, of those whose chat is still there.
+    pub async fn sessions_with_old_chat(
+        &self,
+        before: Timestamp,
+        after: Option<&OldSession>,
+        most: u32,
+    ) -> Result<Vec<OldSession>> {
+        self.sessions_over(" and s.has_chat = true", before, after, most).await
+    }
+
+    async fn sessions_over(
+        &self,
+        only: &str,
+        before: Timestamp,
+        after: Option<&OldSession>,
+        most: u32,
+    ) -> Result<Vec<OldSession>> {
         let (at, id) = after.map_or((i64::MIN, ""), |last| (last.ended_at.0, last.session.as_str()));
-        let sql = "select s.id, s.app_id, s.ended_ms from sessions s \
-                   where s.ended_ms < $1 and (s.ended_ms > $2 or (s.ended_ms = $2 and s.id > $3)) \
+        let sql = format!(
+            "select s.id, s.app_id, s.ended_ms from sessions s \
+                   where s.ended_ms < $1{only} and (s.ended_ms > $2 or (s.ended_ms = $2 and s.id > $3)) \
                    and not (exists (select 1 from meetings m where m.id = s.meeting_id and m.persist_chat = true) \
                             and not exists (select 1 from sessions t where t.meeting_id = s.meeting_id \
                                             and (t.created_ms > s.created_ms or (t.created_ms = s.created_ms and t.id > s.id)))) \
-                   order by s.ended_ms, s.id limit $4";
-        let rows = self.db.all(sql, args![before, at, id, most]).await?;
+                   order by s.ended_ms, s.id limit $4"
+        );
+        let rows = self.db.all(built(sql), args![before, at, id, most]).await?;
         let read = |row: &Row| {
             let app = AppId::parse(&row.text("app_id")?).ok();
             Ok(OldSession { session: row.text("id")?, app, ended_at: row.time("ended_ms")? })
@@ -86,6 +109,14 @@ impl Store {
             tx.run("delete from buried_sessions where session_id = $1", args![session]).await?;
             Ok(true)
         })
+    }
+
+    /// Takes out of the record of a session that is over what was said in its chat. Who was there, and what they did else, stays.
+    pub async fn clear_chat(&self, old: &OldSession) -> Result<()> {
+        acting::about("session", &old.session);
+        let session = SessionId::parse(&old.session).map_err(|_| Error::NotFound)?;
+        self.rewrite(&session, &mut Erasure::of_chat()).await?;
+        self.db.run("update sessions set has_chat = false where id = $1", args![&session]).await.map(drop)
     }
 
     /// Deletes some of what was measured in calls before `before`. True once nothing of it is left.

@@ -284,6 +284,9 @@ table::settings! {
         /// Days after its end when a session goes, with its record, its chat and what was measured in it. The last one of a
         /// meeting with `persist_chat` stays. 0: never.
         sessions_days: u32 = 0, within(0, 36_500);
+        /// Days after its end when what was said in a session goes: its messages, not its people, polls and shared stores. The last
+        /// one of a meeting with `persist_chat` keeps it. Files go by `files.keep_days`. 0: with the session.
+        chat_days: u32 = 0, within(0, 36_500);
         /// Days after which what was measured in calls goes; the sessions themselves stay. 0: never.
         quality_days: u32 = 0, within(0, 36_500);
         /// Days after which the files of a recording go, and the links to them.

@@ -1,4 +1,5 @@
-//! Sweeps away what is older than the settings let it be: sessions with their records, and what was measured in calls.
+//! Sweeps away what is older than the settings let it be: sessions with their records, what was said in them, and what was
+//! measured in calls.
 //! Invariant: every step is small and a transaction of its own, so a node that dies in between leaves nothing that the next
 //! sweep of any node does not finish; what cannot be deleted holds nothing else up.
 //! Next: `salon_store::retention`, the steps.
@@ -24,12 +25,14 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Days {
     pub sessions: u32,
+    pub chat: u32,
     pub quality: u32,
 }
 
 impl Days {
     pub fn of(config: &Config) -> Self {
-        Self { sessions: config.retention.sessions_days, quality: config.retention.quality_days }
+        let retention = &config.retention;
+        Self { sessions: retention.sessions_days, chat: retention.chat_days, quality: retention.quality_days }
     }
 }
 
@@ -57,21 +60,9 @@ pub async fn once(store: &Store, days: Days, now: Timestamp) -> salon_store::Res
     for session in store.buried_sessions().await? {
         left += usize::from(clear(store, &session).await.is_err());
     }
-    if let Some(before) = before(days.sessions) {
-        let mut after: Option<OldSession> = None;
-        loop {
-            let old = store.old_sessions(before, after.as_ref(), BATCH).await?;
-            for old in &old {
-                if let Err(error) = delete(store, old, now).await {
-                    tracing::debug!(session.id = old.session, %error, "a session cannot be deleted");
-                    left += 1;
-                }
-            }
-            let is_last = old.len() < BATCH as usize;
-            after = old.into_iter().last();
-            if is_last {
-                break;
-            }
+    for (what, days) in [(Old::Sessions, days.sessions), (Old::Chats, days.chat)] {
+        if let Some(before) = before(days) {
+            left += each(store, what, before, now).await?;
         }
     }
     if let Some(before) = before(days.quality) {
@@ -80,18 +71,53 @@ pub async fn once(store: &Store, days: Days, now: Timestamp) -> salon_store::Res
     Ok(left)
 }
 
-async fn delete(store: &Store, old: &OldSession, now: Timestamp) -> salon_store::Result<()> {
-    let act = Act {
+/// What of sessions is too old.
+#[derive(Clone, Copy)]
+enum Old {
+    Sessions,
+    Chats,
+}
+
+/// Sweeps all that is so old; answers with of how many sessions it could not be.
+async fn each(store: &Store, what: Old, before: Timestamp, now: Timestamp) -> salon_store::Result<usize> {
+    let (mut left, mut after) = (0, None::<OldSession>);
+    loop {
+        let old = match what {
+            Old::Sessions => store.old_sessions(before, after.as_ref(), BATCH).await?,
+            Old::Chats => store.sessions_with_old_chat(before, after.as_ref(), BATCH).await?,
+        };
+        for old in &old {
+            let swept = match what {
+                Old::Sessions => delete(store, old, now).await,
+                Old::Chats => Acting::new(act("retention of chat", old, now)).scope(store.clear_chat(old)).await,
+            };
+            if let Err(error) = swept {
+                tracing::debug!(session.id = old.session, %error, "a session cannot be swept");
+                left += 1;
+            }
+        }
+        if old.len() < BATCH as usize {
+            return Ok(left);
+        }
+        after = old.into_iter().last();
+    }
+}
+
+fn act(what: &str, old: &OldSession, now: Timestamp) -> Act {
+    Act {
         account: None,
         app: old.app.clone(),
         by: By::Salon,
-        what: "retention of sessions".to_owned(),
+        what: what.to_owned(),
         subjects: Vec::new(),
         from: None,
         at: now,
         outcome: Outcome::Done,
-    };
-    if Acting::new(act).scope(store.bury_session(old)).await? {
+    }
+}
+
+async fn delete(store: &Store, old: &OldSession, now: Timestamp) -> salon_store::Result<()> {
+    if Acting::new(act("retention of sessions", old, now)).scope(store.bury_session(old)).await? {
         clear(store, &old.session).await?;
     }
     Ok(())

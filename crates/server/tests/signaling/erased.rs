@@ -1,12 +1,14 @@
 //! A person is taken out of all that is kept, and nobody else is.
 
 use salon_core::MeetingId;
+use salon_server::start::retention::{self, Days};
 use salon_wire::event_id::chat;
 use salon_wire::signaling::socket::chat as wire;
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::house::House;
+use crate::http::Call;
 use crate::past::{call, get};
 
 async fn says(client: &mut Client, text: &str) {
@@ -48,7 +50,7 @@ async fn all_of(house: &House, meeting: &MeetingId, session: &str) -> String {
     let csv = chat["chat_download_url"].as_str().map(str::to_owned);
     if let Some(csv) = csv {
         let path = csv.split_once("/downloads").map(|(_, rest)| format!("/downloads{rest}")).expect("a link");
-        let said = crate::http::Call::new(house.address.parse().unwrap(), "GET", &path).send().await;
+        let said = Call::new(house.address.parse().unwrap(), "GET", &path).send().await;
         all += &String::from_utf8_lossy(&said.body);
     }
     all
@@ -113,6 +115,30 @@ async fn chat_that_is_kept_from_session_to_session_goes_as_well_and_a_live_one_c
         let all = all_of(&house, &meeting, &session).await;
         assert!(!all.contains("ann-said-this") && all.contains("bob-said-that"), "{all}");
     }
+}
+
+#[tokio::test]
+async fn what_was_said_may_go_before_who_was_there() {
+    let house = House::open().await;
+    let meeting = house.meeting().await;
+    let session = session(&house, &meeting, ["ann-said-this", "bob-said-that"]).await;
+    let figures_before = figures(&get(&house, &format!("/sessions/{session}")).await);
+    let sweep = async |days| {
+        let now = house.doors.clock.now().plus_ms(2 * 86_400_000);
+        retention::once(&house.doors.store, Days { chat: days, ..Days::default() }, now).await.expect("a store")
+    };
+    assert_eq!(sweep(3).await, 0);
+    assert!(all_of(&house, &meeting, &session).await.contains("ann-said-this"), "not a day early");
+    assert_eq!((sweep(1).await, sweep(1).await), (0, 0));
+    let all = all_of(&house, &meeting, &session).await;
+    for text in ["ann-said-this", "bob-said-that"] {
+        assert!(!all.contains(text), "{text}: {all}");
+    }
+    assert!(all.contains("Ann") && all.contains("customer-Bob"), "{all}");
+    assert_eq!(figures(&get(&house, &format!("/sessions/{session}")).await), figures_before);
+    let log = Call::new(house.address.parse().unwrap(), "GET", "/accounts/dev/audit-log?action=retention%20of%20chat");
+    let log = log.header("authorization", "Bearer dev-token").send().await.expect(200)["data"].take();
+    assert_eq!(log.as_array().map(Vec::len), Some(1), "once: {log}");
 }
 
 #[tokio::test]
