@@ -142,9 +142,10 @@ impl Opener {
         Ok(owner.map(|owner| Remote { node: owner.node, address: owner.address }))
     }
 
-    /// Takes over every live session that has no living owner, for at most so long; answers with how many.
-    pub async fn adopt_orphans(&self, within: Duration) -> Result<usize, Error> {
-        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now()).await?;
+    /// Takes over every live session that has no living owner, for at most so long; answers with how many. With `all` it looks at
+    /// every session there is.
+    pub async fn adopt_orphans(&self, within: Duration, all: bool) -> Result<usize, Error> {
+        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now(), all).await?;
         self.take_all(orphans.into_iter().map(|orphan| orphan.meeting), Instant::now() + within).await
     }
 
@@ -155,7 +156,7 @@ impl Opener {
         let mut live: HashSet<MeetingId> = self.node.store.live_meetings_of(&self.node.run).await?.into_iter().collect();
         let lost: Vec<MeetingId> =
             live.iter().filter(|meeting| self.node.table.find(meeting.as_str()).is_none()).cloned().collect();
-        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now()).await?;
+        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now(), false).await?;
         live.extend(orphans.into_iter().map(|orphan| orphan.meeting));
         self.node.fallen.unreadable_are_among(&live);
         self.take_all(lost.into_iter(), until).await

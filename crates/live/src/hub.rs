@@ -79,7 +79,7 @@ impl Hub {
     /// # Errors
     /// Those of the store.
     pub async fn adopt_orphans(&self, within: Duration) -> salon_store::Result<usize> {
-        self.opener.adopt_orphans(within).await
+        self.opener.adopt_orphans(within, true).await
     }
 
     /// The task of a meeting, if it has one here.

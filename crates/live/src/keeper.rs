@@ -42,6 +42,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// In how many of these looks this run's own rows are compared with its tasks: a read of all of them.
 const OWN_IN: u32 = 20;
 
+/// In how many of them every live session is looked at, a read of all: a minute's.
+const ALL_IN: u32 = 120;
+
 /// How long one look for sessions without an owner may take: others that fell wait so long.
 const ADOPT_FOR: Duration = Duration::from_secs(5);
 
@@ -157,7 +160,7 @@ pub(crate) async fn watch(node: Arc<Node>, opener: Opener, stop: CancellationTok
             continue;
         }
         looks = looks.wrapping_add(1);
-        let look = tokio::time::timeout(LOOK_WITHIN, look(&node, &opener, looks.is_multiple_of(OWN_IN)));
+        let look = tokio::time::timeout(LOOK_WITHIN, look(&node, &opener, looks));
         // What is begun may be left: what was taken over and not opened is known to have fallen.
         match stop.run_until_cancelled(look).await {
             Some(Ok(Err(error))) => tracing::warn!(%error, "cannot go on with sessions that have no owner yet"),
@@ -168,7 +171,7 @@ pub(crate) async fn watch(node: Arc<Node>, opener: Opener, stop: CancellationTok
     }
 }
 
-async fn look(node: &Node, opener: &Opener, own: bool) -> salon_store::Result<()> {
+async fn look(node: &Node, opener: &Opener, looks: u32) -> salon_store::Result<()> {
     for fall in node.fallen.all() {
         match opener.take_over(&fall.facts.meeting).await {
             Ok(Place::Here(_) | Place::There(_)) | Err(Error::Corrupt(_)) => {}
@@ -176,14 +179,14 @@ async fn look(node: &Node, opener: &Opener, own: bool) -> salon_store::Result<()
             Err(error) => return Err(error),
         }
     }
-    if own {
+    if looks.is_multiple_of(OWN_IN) {
         opener.adopt_own(ADOPT_FOR).await?;
         if node.fallen.all().is_empty() {
             node.told.forget_idle();
         }
     }
     if node.store.is_shared() {
-        opener.adopt_orphans(ADOPT_FOR).await?;
+        opener.adopt_orphans(ADOPT_FOR, looks.is_multiple_of(ALL_IN)).await?;
     }
     Ok(())
 }

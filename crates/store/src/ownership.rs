@@ -6,7 +6,7 @@
 use salon_core::{MeetingId, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Db, Row, args, built, transaction};
+use crate::engine::{Arg, Db, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::run_id::RunId;
 
@@ -95,34 +95,44 @@ impl Store {
     }
 
     /// The live sessions that `run` may take over, oldest first: those of its node's former runs and, unless that is drained, of dead
-    /// nodes.
-    /// On SQLite those of every other run.
-    pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp) -> Result<Vec<Adoptable>> {
-        let orphaned = if self.db.is_alone() {
-            "$2 = $2".to_owned()
-        } else {
-            let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
-            format!(
-                "(s.owner_node = (select name from nodes where run = $1) \
-                 or ((n.name is null or n.seen_ms < {dead_before}) \
-                 and not exists (select 1 from nodes where run = $1 and draining = 1)))"
-            )
+    /// nodes and of those that left. On SQLite those of every other run.
+    ///
+    /// Nodes look twice a second, so this looks by owner and reads no session of a node that lives. Only with `all` it does, and
+    /// finds what an owner that is not there any more never let go of.
+    pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp, all: bool) -> Result<Vec<Adoptable>> {
+        let free = async |condition: &str, args: Vec<Arg>| {
+            let sql = format!(
+                "select s.id, s.meeting_id, s.epoch, s.created_ms, {} as seen_ms from sessions s \
+                 left join nodes n on n.name = s.owner_node where s.ended_ms is null and s.owner_run <> $1 and {condition}",
+                owner_seen(&self.db)
+            );
+            self.db.all(built(sql), args).await
         };
-        let sql = format!(
-            "select s.id, s.meeting_id, s.epoch, {} as seen_ms \
-             from sessions s left join nodes n on n.name = s.owner_node \
-             where s.ended_ms is null and s.owner_run <> $1 and {orphaned} order by s.created_ms, s.id",
-            owner_seen(&self.db)
-        );
+        let rows = if self.db.is_alone() {
+            free("true", args![run]).await?
+        } else {
+            let takes = "not exists (select 1 from nodes where run = $1 and draining = 1)";
+            let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
+            let gone = format!("select name from nodes where run = $1 or (seen_ms < {dead_before} and {takes})");
+            let told = if all { "" } else { " and s.owner_seen_ms is not null" };
+            let mut rows = free(&format!("n.name is null and {takes}{told}"), args![run]).await?;
+            for gone in self.db.all(built(gone), args![run, now]).await? {
+                rows.extend(free("s.owner_node = $2", args![run, &gone.text("name")?]).await?);
+            }
+            rows
+        };
         let read = |row: &Row| {
-            Ok(Adoptable {
+            let session = Adoptable {
                 session: row.id("id")?,
                 meeting: row.id("meeting_id")?,
                 epoch: row.int("epoch")?,
                 owner_seen_at: row.time("seen_ms")?,
-            })
+            };
+            Ok((row.int("created_ms")?, session))
         };
-        self.db.all(built(sql), args![run, now]).await?.iter().map(read).collect()
+        let mut found: Vec<(i64, Adoptable)> = rows.iter().map(read).collect::<Result<_>>()?;
+        found.sort_by(|(one, a), (other, b)| (one, a.session.as_str()).cmp(&(other, b.session.as_str())));
+        Ok(found.into_iter().map(|(_, session)| session).collect())
     }
 
     /// The meetings whose live session `run` owns.

@@ -45,7 +45,7 @@ on_both_engines! {
         let store = open(&bed.url).await;
         let run = RunId::new("after");
         store.register_node("n1", &run, NOON).await.unwrap();
-        let orphans = store.live_sessions_to_adopt(&run, NOON).await.unwrap();
+        let orphans = store.live_sessions_to_adopt(&run, NOON, false).await.unwrap();
         assert_eq!(orphans.len(), SESSIONS);
         for (n, acknowledged) in acknowledged.into_iter().enumerate() {
             let session = id(&format!("s{n}"));

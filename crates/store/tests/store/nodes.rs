@@ -13,14 +13,14 @@ on_both_engines! {
         let mut talk = Script::start("s", "m");
         store.append(talk.append(&old)).await.unwrap();
         store.append(Script::start("over", "m2").end(1).append(&old)).await.unwrap();
-        assert_eq!(store.live_sessions_to_adopt(&old, NOON).await.unwrap(), []);
+        assert_eq!(store.live_sessions_to_adopt(&old, NOON, false).await.unwrap(), []);
         store.heartbeat(&old, NOON.plus_ms(2_000)).await.unwrap();
         let seen = store.session_row(&id("a"), &id("s")).await.unwrap().unwrap().owner_seen_at;
         let vouched = if bed.is_sqlite() { 0 } else { VOUCHED_MS };
         assert!((2_000..=2_000 + vouched).contains(&seen.since(NOON)), "by the clock of the run, whichever clock nodes share");
 
         let new = bed.run("n1", "r2").await;
-        let found = store.live_sessions_to_adopt(&new, NOON).await.unwrap();
+        let found = store.live_sessions_to_adopt(&new, NOON, false).await.unwrap();
         let [expected] = found.try_into().expect("one is to be adopted");
         let since = expected.owner_seen_at.since(seen);
         assert_eq!(expected, Adoptable { session: id("s"), meeting: id("m"), epoch: 1, owner_seen_at: seen.plus_ms(since) });
@@ -28,10 +28,10 @@ on_both_engines! {
         // A run that ends before it adopted anything leaves the memory of the first one as it is.
         store.heartbeat(&new, NOON.plus_ms(50_000)).await.unwrap();
         let newest = bed.run("n1", "r3").await;
-        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), [expected.clone()]);
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON, false).await.unwrap(), [expected.clone()]);
 
         assert_eq!(store.take_over(&id("s"), 1, &newest, true, LastSeen::WithOwner).await.unwrap(), 2);
-        assert_eq!(store.live_sessions_to_adopt(&newest, NOON).await.unwrap(), []);
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON, false).await.unwrap(), []);
         let row = store.live_session_of(&id("m")).await.unwrap().unwrap();
         assert_eq!((row.owner_node.as_str(), row.owner_run, row.epoch), ("n1", newest.clone(), 2));
         assert_eq!(row.owner_seen_at, expected.owner_seen_at, "until it writes something");
@@ -49,7 +49,7 @@ on_both_engines! {
         store.leave_node(&leaver, NOON.plus_ms(5_000)).await.unwrap();
         refused!(store.heartbeat(&leaver, NOON).await, Error::NotOwner);
         let expected = Adoptable { session: id("s"), meeting: id("m"), epoch: 1, owner_seen_at: NOON.plus_ms(5_000) };
-        assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap(), [expected]);
+        assert_eq!(store.live_sessions_to_adopt(&other, NOON, false).await.unwrap(), [expected]);
         assert_eq!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await.unwrap(), 2);
         assert_eq!(store.live_meetings_of(&other).await.unwrap(), [id("m")]);
         refused!(store.append(talk.join(1, "ann").append(&leaver)).await, Error::NotOwner);
@@ -120,18 +120,18 @@ on_both_engines! {
         store.append(talk.append(&owner)).await.unwrap();
         if bed.is_sqlite() {
             // Only one process has the file, so every other run is over.
-            assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
+            assert_eq!(store.live_sessions_to_adopt(&other, NOON, false).await.unwrap().len(), 1);
             assert_eq!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await.unwrap(), 2);
             return;
         }
         // The caller's clock has no say where nodes share one.
         store.heartbeat(&owner, NOON).await.unwrap();
         let later = NOON.plus_ms(1_000_000 * NODE_DEAD_MS);
-        assert_eq!(store.live_sessions_to_adopt(&other, later).await.unwrap(), []);
+        assert_eq!(store.live_sessions_to_adopt(&other, later, false).await.unwrap(), []);
         refused!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await, Error::Conflict(Rule::OwnerAlive));
 
         bed.let_die("n1").await;
-        assert_eq!(store.live_sessions_to_adopt(&other, NOON).await.unwrap().len(), 1);
+        assert_eq!(store.live_sessions_to_adopt(&other, NOON, false).await.unwrap().len(), 1);
         store.heartbeat(&owner, NOON).await.unwrap();
         refused!(store.take_over(&id("s"), 1, &other, true, LastSeen::WithOwner).await, Error::Conflict(Rule::OwnerAlive));
         bed.let_die("n1").await;
