@@ -33,5 +33,5 @@ pub use inbox::{Handle, Newcomer, Push, Removed, Unavailable};
 pub use indexing::index_people;
 pub use lease::{HOLDS_MS, Held, Lease};
 pub use node::Parts;
-pub use outlets::{Orders, Outlets};
+pub use outlets::{Orders, Outlets, StopRecording};
 pub use seen::{Evidence, GoesOn};

@@ -8,12 +8,15 @@ use salon_core::event::RecordingEnd;
 use salon_core::session::{Media, MeetingFacts, Message};
 use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
 
+/// Has a recording stop, and why.
+pub type StopRecording = Arc<dyn Fn(&RecordingId, &RecordingEnd) + Send + Sync>;
+
 /// Where what a session decides goes.
 #[derive(Clone)]
 pub struct Outlets {
     pub media: Arc<dyn Orders>,
     /// Has a recording stop: it was asked to, or its session is over.
-    pub stop_recording: Arc<dyn Fn(&RecordingId, &RecordingEnd) + Send + Sync>,
+    pub stop_recording: StopRecording,
     /// A message as it is sent to sockets. One to many is encoded once.
     pub frame: fn(&Message, &MeetingFacts) -> Bytes,
     /// A session of that node is gone on with here: others may want to know.

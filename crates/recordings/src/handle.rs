@@ -22,8 +22,11 @@ pub struct Recordings(Arc<Here>);
 
 struct Here {
     desk: Arc<Desk>,
-    wishes: Mutex<HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>>,
+    wishes: Mutex<Wishes>,
 }
+
+/// Where each job hears what is wanted of it, and says that it has.
+type Wishes = HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>;
 
 /// Why a recording was not started.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +147,7 @@ impl Here {
         });
     }
 
-    fn wishes(&self) -> MutexGuard<'_, HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>> {
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
         self.wishes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

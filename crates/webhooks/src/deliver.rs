@@ -41,6 +41,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// How long it waits when the store or the key is not to be had.
 const REST: Duration = Duration::from_millis(500);
 
+/// Writes what a receiver is told of a notice.
+pub type Body = Box<dyn Fn(&Notice, &str) -> Vec<u8> + Send + Sync>;
+
 /// What the task needs of the node.
 pub struct Parts {
     pub store: Store,
@@ -51,7 +54,7 @@ pub struct Parts {
     pub run: RunId,
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// What is told of a notice in an app of this name.
-    pub body: Box<dyn Fn(&Notice, &str) -> Vec<u8> + Send + Sync>,
+    pub body: Body,
     /// Days after which it is forgotten what was told.
     pub keep_days: u32,
 }

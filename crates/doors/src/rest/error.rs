@@ -45,7 +45,7 @@ pub struct ApiError {
     /// What went wrong on our side.
     cause: Option<Cause>,
     /// The node that has what is asked for.
-    elsewhere: Option<Remote>,
+    elsewhere: Option<Box<Remote>>,
     /// The older host answers a bad credential with nothing but a message.
     bare: bool,
 }
@@ -177,7 +177,7 @@ impl ApiError {
     /// Another node has it. `door.rs` passes the request on there; the caller hears this only if that fails.
     pub fn elsewhere(remote: Remote) -> Self {
         Self {
-            elsewhere: Some(remote),
+            elsewhere: Some(Box::new(remote)),
             ..Self::unavailable("The node that runs this session does not answer right now; try again")
         }
     }
@@ -278,7 +278,7 @@ impl IntoResponse for ApiError {
             response.extensions_mut().insert(cause);
         }
         if let Some(remote) = self.elsewhere {
-            response.extensions_mut().insert(Elsewhere(remote));
+            response.extensions_mut().insert(Elsewhere(*remote));
         }
         response
     }

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use salon_core::event::RecordingEnd;
 use salon_core::session::Media as Order;
-use salon_core::{MeetingId, PeerId, RecordingId, TrackId};
-use salon_live::{Hub, Orders};
+use salon_core::{MeetingId, PeerId, TrackId};
+use salon_live::{Hub, Orders, StopRecording};
 use salon_media::{News, Owners};
 use salon_recordings::Stops;
 use salon_sfu::ProducerId;
@@ -46,7 +45,7 @@ impl Orders for Media {
 }
 
 /// Has recordings stop when their sessions say so.
-pub fn stop(stops: Stops) -> Arc<dyn Fn(&RecordingId, &RecordingEnd) + Send + Sync> {
+pub fn stop(stops: Stops) -> StopRecording {
     Arc::new(move |recording, why| stops.tell(recording, why))
 }
 

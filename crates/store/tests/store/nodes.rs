@@ -28,7 +28,7 @@ on_both_engines! {
         // A run that ends before it adopted anything leaves the memory of the first one as it is.
         store.heartbeat(&new, NOON.plus_ms(50_000)).await.unwrap();
         let newest = bed.run("n1", "r3").await;
-        assert_eq!(store.live_sessions_to_adopt(&newest, NOON, false).await.unwrap(), [expected.clone()]);
+        assert_eq!(store.live_sessions_to_adopt(&newest, NOON, false).await.unwrap(), std::slice::from_ref(&expected));
 
         assert_eq!(store.take_over(&id("s"), 1, &newest, true, LastSeen::WithOwner).await.unwrap(), 2);
         assert_eq!(store.live_sessions_to_adopt(&newest, NOON, false).await.unwrap(), []);
