@@ -14,7 +14,6 @@ pub const ERASED: &str = "erased";
 /// Somebody who is to be taken out of a record, whose events are seen in order.
 #[derive(Debug, Default)]
 pub struct Erasure {
-    custom_participant_id: Option<String>,
     participants: HashSet<ParticipantId>,
     /// What anybody said goes.
     all_chat: bool,
@@ -24,9 +23,9 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Of these participants, and of whoever has this custom participant id.
-    pub fn new(participants: impl IntoIterator<Item = ParticipantId>, custom_participant_id: Option<String>) -> Self {
-        Self { custom_participant_id, participants: participants.into_iter().collect(), ..Self::default() }
+    /// Of these participants, and of those who stand for them in connected meetings.
+    pub fn new(participants: impl IntoIterator<Item = ParticipantId>) -> Self {
+        Self { participants: participants.into_iter().collect(), ..Self::default() }
     }
 
     /// Of nobody, but of everything that was said in the chat.
@@ -39,8 +38,7 @@ impl Erasure {
         match body {
             EventBody::PeerJoined(who) => {
                 let is_theirs = self.participants.contains(&who.participant)
-                    || who.origin.as_ref().is_some_and(|origin| self.participants.contains(origin))
-                    || self.custom_participant_id.as_ref().is_some_and(|id| *id == who.custom_participant_id);
+                    || who.origin.as_ref().is_some_and(|origin| self.participants.contains(origin));
                 if !is_theirs {
                     return None;
                 }
@@ -196,29 +194,20 @@ mod tests {
     #[test]
     fn nothing_of_a_person_is_left_and_everything_of_the_others() {
         let before = record();
-        for by_custom_id in [false, true] {
-            let mut erasure = if by_custom_id {
-                // Chat that was kept is known by its author alone.
-                Erasure::new([participant("ada")], Some("ada@example.org".into()))
-            } else {
-                Erasure::new([participant("ada")], None)
-            };
-            let after: Vec<_> = before.iter().map(|body| erasure.of(body).unwrap_or_else(|| body.clone())).collect();
-            let text = format!("{after:?}");
-            for theirs in ["ada Secret", "ada says", "ada meant", "ada@example.org", "ada.png"] {
-                assert!(!text.contains(theirs), "{theirs}: {text}");
-            }
-            for others in ["bob Secret", "bob Secret II", "bob says", "bob meant", "bob@example.org", "bob.png"] {
-                assert!(text.contains(others), "{others}");
-            }
-            assert_eq!((erasure.messages(), erasure.peers().collect::<Vec<_>>()), (2, vec![&peer("ada")]));
-            let (was, is) = (fold(&before), fold(&after));
-            assert_eq!(was.summary(), is.summary(), "counts and minutes stay");
-            assert_eq!(is.peers[&peer("ada")].who.name, ERASED);
-            assert!(
-                after.iter().all(|body| Erasure::new([participant("ada")], None).of(body).is_none_or(|again| again == *body))
-            );
+        let mut erasure = Erasure::new([participant("ada")]);
+        let after: Vec<_> = before.iter().map(|body| erasure.of(body).unwrap_or_else(|| body.clone())).collect();
+        let text = format!("{after:?}");
+        for theirs in ["ada Secret", "ada says", "ada meant", "ada@example.org", "ada.png"] {
+            assert!(!text.contains(theirs), "{theirs}: {text}");
         }
+        for others in ["bob Secret", "bob Secret II", "bob says", "bob meant", "bob@example.org", "bob.png"] {
+            assert!(text.contains(others), "{others}");
+        }
+        assert_eq!((erasure.messages(), erasure.peers().collect::<Vec<_>>()), (2, vec![&peer("ada")]));
+        let (was, is) = (fold(&before), fold(&after));
+        assert_eq!(was.summary(), is.summary(), "counts and minutes stay");
+        assert_eq!(is.peers[&peer("ada")].who.name, ERASED);
+        assert!(after.iter().all(|body| Erasure::new([participant("ada")]).of(body).is_none_or(|again| again == *body)));
     }
 
     #[test]
@@ -237,7 +226,7 @@ mod tests {
 
     #[test]
     fn whoever_was_not_there_is_not_missed() {
-        let mut erasure = Erasure::new([participant("cleo")], Some("cleo@example.org".into()));
+        let mut erasure = Erasure::new([participant("cleo")]);
         assert!(record().iter().all(|body| erasure.of(body).is_none()));
     }
 }

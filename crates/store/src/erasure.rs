@@ -13,8 +13,8 @@ use salon_core::{AppId, EventBody, MeetingId, ParticipantId, PeerId, SessionId, 
 use crate::Store;
 use crate::engine::{Arg, args, built};
 use crate::error::{Error, Result};
-use crate::list::search_text;
 use crate::notice;
+use crate::peer_row::{self, PeerRow};
 use crate::record;
 use crate::session_peers::Person;
 use crate::sessions::MAX_EVENTS;
@@ -84,6 +84,7 @@ impl Store {
             return Ok(Erased::Nobody);
         }
         let participants = self.participants_who_are(app, person).await?;
+        let stays = self.stays_of(app, person).await?;
         let Some(sessions) = self.sessions_that_say(app, person).await? else { return Ok(Erased::Indexing) };
         if participants.is_empty() && sessions.is_empty() {
             return Ok(Erased::Nobody);
@@ -91,18 +92,22 @@ impl Store {
         if let Some(live) = sessions.iter().find(|said| said.is_live) {
             return Ok(Erased::Live(live.meeting.clone()));
         }
-        let mut who: Vec<ParticipantId> = participants.iter().map(|(_, participant)| participant.clone()).collect();
+        // Also those who were deleted before: what they said and sent may be there still.
+        let mut who: HashSet<ParticipantId> = participants.iter().map(|(_, participant)| participant.clone()).collect();
         if let Person::Participant(id) = person {
-            who.push(id.clone());
+            who.insert(id.clone());
         }
-        let (mut peers, mut messages) = (HashSet::new(), 0);
-        for SaidOf { session, .. } in &sessions {
-            let erasure = self.erase_from_session(app, session, person, &who).await?;
-            messages += erasure.messages() as u64;
-            peers.extend(erasure.peers().map(|peer| (session.clone(), peer.clone())));
+        let mut peers = HashSet::new();
+        for (session, peer, participant) in stays {
+            who.insert(participant);
+            peers.insert((session, peer));
         }
         self.erase_from_deliveries(app, &peers).await?;
         let files = self.erase_chat_files(&who, now).await?;
+        let mut messages = 0;
+        for SaidOf { session, .. } in &sessions {
+            messages += self.erase_from_session(session, &who).await?;
+        }
         for (meeting, participant) in &participants {
             match self.delete_participant(meeting, participant).await {
                 // Went with the one that it stands for.
@@ -118,6 +123,14 @@ impl Store {
         let sql = format!("select meeting_id, id from participants where app_id = $1 and {} order by id", is_them(person, "id"));
         let rows = self.db.all(built(sql), args![app, who(person)]).await?;
         rows.iter().map(|row| Ok((row.id("meeting_id")?, row.id("id")?))).collect()
+    }
+
+    /// In which sessions they were, as which peer and participant.
+    async fn stays_of(&self, app: &AppId, person: &Person) -> Result<Vec<(SessionId, PeerId, ParticipantId)>> {
+        let them = is_them(person, "participant_id");
+        let sql = format!("select session_id, peer_id, participant_id from session_peers where app_id = $1 and {them}");
+        let rows = self.db.all(built(sql), args![app, who(person)]).await?;
+        rows.iter().map(|row| Ok((row.id("session_id")?, row.id("peer_id")?, row.id("participant_id")?))).collect()
     }
 
     /// The sessions that say something of this person: those that they were in, and later ones that began with the chat of those.
@@ -145,43 +158,26 @@ impl Store {
         rows.iter().map(read).collect::<Result<_>>().map(Some)
     }
 
-    /// Takes a person out of a session that is over.
-    async fn erase_from_session(
-        &self,
-        app: &AppId,
-        session: &SessionId,
-        person: &Person,
-        participants: &[ParticipantId],
-    ) -> Result<Erasure> {
-        let sql = format!(
-            "select participant_id from session_peers where app_id = $1 and session_id = $3 and {}",
-            is_them(person, "participant_id")
-        );
-        let rows = self.db.all(built(sql), args![app, who(person), session]).await?;
-        let here: Vec<ParticipantId> = rows.iter().map(|row| row.id("participant_id")).collect::<Result<_>>()?;
-        let custom = match person {
-            Person::Custom(id) => Some(id.clone()),
-            Person::Participant(_) => None,
-        };
-        let mut erasure = Erasure::new(participants.iter().chain(&here).cloned(), custom);
+    /// Takes these participants out of a session that is over. How many messages of theirs there were.
+    async fn erase_from_session(&self, session: &SessionId, who: &HashSet<ParticipantId>) -> Result<u64> {
+        let mut erasure = Erasure::new(who.iter().cloned());
         self.rewrite(session, &mut erasure).await?;
-        let peers: Vec<PeerId> = erasure.peers().cloned().collect();
+        let record = self.record(session).await?;
+        let people = record
+            .iter()
+            .flat_map(|record| erasure.peers().filter_map(|peer| record.peers.get(peer)).map(|peer| PeerRow::of(record, peer)));
+        let people: Vec<PeerRow> = people.collect();
         transaction!(self.db, |tx| {
-            for peer in &peers {
-                let here = || args![session, peer.as_str()];
+            for PeerRow { peer, .. } in &people {
                 for table in ["peer_quality", "peer_quality_blocks", "client_events"] {
-                    tx.run(built(format!("delete from {table} where session_id = $1 and peer_id = $2")), here()).await?;
+                    let sql = format!("delete from {table} where session_id = $1 and peer_id = $2");
+                    tx.run(built(sql), args![session, peer.as_str()]).await?;
                 }
-                let sql = "select participant_id from session_peers where session_id = $1 and peer_id = $2";
-                let Some(row) = tx.one(sql, here()).await? else { continue };
-                let found_by = search_text(&[&row.text("participant_id")?, "", ERASED]);
-                let sql = "update session_peers set name = $3, custom_participant_id = '', search_text = $4 \
-                           where session_id = $1 and peer_id = $2";
-                tx.run(sql, args![session, peer.as_str(), ERASED, &found_by]).await?;
             }
-            Ok(())
+            // Last: until then the session is among those that say something of them.
+            peer_row::write(tx, &people.iter().collect::<Vec<_>>()).await
         })?;
-        Ok(erasure)
+        Ok(erasure.messages() as u64)
     }
 
     /// Writes the record of a session that is over anew, without what is to go.
@@ -209,7 +205,7 @@ impl Store {
     }
 
     /// Ends the time of the chat's files of these participants; the sweep deletes them. How many there were.
-    async fn erase_chat_files(&self, participants: &[ParticipantId], now: Timestamp) -> Result<u64> {
+    async fn erase_chat_files(&self, participants: &HashSet<ParticipantId>, now: Timestamp) -> Result<u64> {
         transaction!(self.db, |tx| {
             let mut files = 0;
             for participant in participants {

@@ -103,6 +103,11 @@ async fn chat_that_is_kept_from_session_to_session_goes_as_well_and_a_live_one_c
     // Ann is not in this one: it begins with what she said.
     let bob = house.host(&meeting, "Bob").await.join_with_media().await;
     let second = house.live(&meeting).unwrap().session.to_string();
+    // Nor is she a participant any more.
+    let participants = get(&house, &format!("/meetings/{meeting}/participants")).await;
+    let gone =
+        participants.as_array().unwrap().iter().find(|one| one["name"] == "Ann").unwrap()["id"].as_str().unwrap().to_owned();
+    call(&house, "DELETE", &format!("/meetings/{meeting}/participants/{gone}"), None).await.expect(200);
     let ann = json!({ "custom_participant_id": "customer-Ann" });
     let refused = call(&house, "POST", "/erasures", Some(ann.clone())).await.refused(409);
     assert!(refused.contains(meeting.as_str()) && !refused.contains("Ann"), "{refused}");
@@ -110,7 +115,11 @@ async fn chat_that_is_kept_from_session_to_session_goes_as_well_and_a_live_one_c
     call(&house, "POST", &format!("/meetings/{meeting}/active-session/kick-all"), Some(json!({}))).await;
     house.counts(&meeting, None).await;
     let receipt = call(&house, "POST", "/erasures", Some(ann)).await.expect(200)["data"].take();
-    assert_eq!((&receipt["sessions"], &receipt["participants"]), (&json!(2), &json!(1)), "{receipt}");
+    assert_eq!(
+        (&receipt["sessions"], &receipt["messages"], &receipt["participants"]),
+        (&json!(2), &json!(2), &json!(0)),
+        "{receipt}"
+    );
     for session in [first, second] {
         let all = all_of(&house, &meeting, &session).await;
         assert!(!all.contains("ann-said-this") && all.contains("bob-said-that"), "{all}");
