@@ -83,23 +83,33 @@ test('a lossy and far line shows as such, near what the browser counts, and is i
   const first = await counted(bob, ada);
   // As long as the line was good: the report tells shares of the whole call, and on a busy machine it begins slowly.
   await passes(Math.max(15_000, good));
-  const [quality, last] = await Promise.all([stage.api.quality(meeting), counted(bob, ada)]);
-  const audio = received(quality, bob, ada, 'audio');
+  const last = await counted(bob, ada);
   const lost = last.microphone.lost - first.microphone.lost;
   const share = lost / (lost + last.microphone.packets - first.microphone.packets);
-  t.diagnostic(JSON.stringify({ audio, share, last, line: { ...person(quality, bob), publishing: 0, receiving: 0 } }));
-  assert.ok(Math.abs(audio.packet_loss - share) < 0.06, `${audio.packet_loss} where the browser counts ${share}`);
-  assert.ok(Math.abs(audio.packets_lost - last.microphone.lost) <= 40, `${audio.packets_lost} of ${last.microphone.lost}`);
+  // The server knows what Bob reported last, and reports are seconds apart and get lost like all else: soon it has counted
+  // what he has by now, and it never counts more than he does.
+  const quality = await eventually('the server counts the lost ones that the browser counts', async () => {
+    const quality = await stage.api.quality(meeting);
+    const audio = received(quality, bob, ada, 'audio');
+    const now = await counted(bob, ada);
+    const about = JSON.stringify({ audio, share, last, now, line: { ...person(quality, bob), publishing: 0, receiving: 0 } });
+    assert.ok(audio.packets_lost >= last.microphone.lost, about);
+    assert.ok(audio.packets_lost <= now.microphone.lost + 5, about);
+    assert.ok(Math.abs(audio.packet_loss - share) < 0.06, about);
+    t.diagnostic(about);
+    return quality;
+  }, { within: 40_000 });
   await eventually('the line shows as far and lossy', async () => {
     const { rtt_ms: rtt, packet_loss: loss } = person(await stage.api.quality(meeting), bob);
     assert.ok(rtt >= 55 && rtt < 150, `${rtt} ms`);
     assert.ok(loss > 0.03 && loss < 0.16, `${loss}`);
   });
+  const { score } = received(quality, bob, ada, 'audio');
   const video = received(quality, bob, ada, 'video');
   // Of a picture that is watched nearly everything that was lost is sent again, however few pictures a busy machine makes.
   const sent = last.camera.packets - first.camera.packets;
   assert.ok(sent > 0 && video.packets_resent > 0.04 * sent, `${video.packets_resent} resent of ${sent}`);
-  assert.ok(audio.score < 4.1, `${audio.score}`);
+  assert.ok(score < 4.1, `${score}`);
 
   await bob.leaves();
   await ada.leaves();

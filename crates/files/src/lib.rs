@@ -6,6 +6,7 @@
 mod objects;
 mod sweep;
 mod uploads;
+mod writer;
 
 pub use object_store::{Error, GetRange};
 pub use objects::{Bucket, Cut, Files, Place, Settings, folder_of, put_elsewhere};

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig};
 use salon_core::{FileId, MeetingId, ParticipantId};
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncReadExt;
 
 use crate::uploads::{Crowded, Pace, UploadPlace, Uploads};
+use crate::writer::Writer;
 
 /// A part of a file on its way to S3, which takes no smaller ones. A smaller file goes in one request.
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
@@ -31,6 +31,9 @@ const S3_TRIES_FOR: Duration = Duration::from_secs(15);
 
 /// A part of one on its way to a folder.
 const FOLDER_PART_BYTES: usize = 256 * 1024;
+
+/// What is read at once of a file that is stored.
+const COPIED_BYTES: usize = 256 * 1024;
 
 /// Where the uploads of one file lie: several may be under way, and only one of them will count.
 pub fn folder_of(file: &FileId) -> String {
@@ -135,10 +138,9 @@ impl Files {
         most: u64,
         place: &UploadPlace,
     ) -> Result<u64, Cut> {
-        let writer = BufWriter::with_capacity(self.objects.clone(), Path::from(object), self.part_bytes);
-        let mut writer = writer.with_max_concurrency(2);
+        let mut writer = Writer::new(self.objects.clone(), Path::from(object), self.part_bytes);
         match receive(&mut writer, body, most, place).await {
-            Ok(size) => match writer.shutdown().await {
+            Ok(size) => match writer.finish().await {
                 Ok(()) => Ok(size),
                 Err(error) => {
                     // Nothing is there, unless only the answer was lost.
@@ -147,9 +149,7 @@ impl Files {
                 }
             },
             Err(cut) => {
-                if let Err(error) = writer.abort().await {
-                    tracing::debug!(%error, "an upload that was cut off cannot be taken back");
-                }
+                writer.abort().await;
                 Err(cut)
             }
         }
@@ -199,17 +199,29 @@ pub async fn put_elsewhere(bucket: &Bucket, object: &str, file: &std::path::Path
 
 async fn put(objects: Arc<dyn ObjectStore>, part_bytes: usize, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
     let mut file = tokio::fs::File::open(file).await.context("the file cannot be read")?;
-    let mut writer = BufWriter::with_capacity(objects, Path::from(object), part_bytes).with_max_concurrency(2);
-    let copied = async {
-        let size = tokio::io::copy(&mut file, &mut writer).await?;
-        writer.shutdown().await?;
-        Ok::<_, std::io::Error>(size)
-    };
-    let copied = copied.await;
-    if copied.is_err() {
-        let _ = writer.abort().await;
+    let mut writer = Writer::new(objects, Path::from(object), part_bytes);
+    match copy(&mut file, &mut writer).await {
+        Ok(size) => {
+            writer.finish().await.context("the file cannot be stored")?;
+            Ok(size)
+        }
+        Err(error) => {
+            writer.abort().await;
+            Err(error)
+        }
     }
-    copied.context("the file cannot be stored")
+}
+
+async fn copy(file: &mut tokio::fs::File, writer: &mut Writer) -> anyhow::Result<u64> {
+    let mut size = 0;
+    loop {
+        let mut bytes = BytesMut::with_capacity(COPIED_BYTES);
+        if file.read_buf(&mut bytes).await.context("the file cannot be read")? == 0 {
+            return Ok(size);
+        }
+        size += bytes.len() as u64;
+        writer.put(bytes.freeze()).await.context("the file cannot be stored")?;
+    }
 }
 
 fn in_folder(folder: &std::path::Path) -> anyhow::Result<LocalFileSystem> {
@@ -239,7 +251,7 @@ fn bucket_with(mut s3: AmazonS3Builder, bucket: &Bucket) -> anyhow::Result<Amazo
 }
 
 async fn receive<E>(
-    writer: &mut BufWriter,
+    writer: &mut Writer,
     body: impl Stream<Item = Result<Bytes, E>>,
     most: u64,
     place: &UploadPlace,
