@@ -208,6 +208,16 @@ test('plugins, settings with their pages, and the rest of the menu open and clos
   await ada.screenshot('record');
   await ada.controls('Stop Recording');
   for (const person of [ada, bob]) await recorded(person).waitFor({ state: 'hidden', timeout: 40_000 });
+  // Who may record is told where it is; nobody else is.
+  const file = ada.page.getByRole('status', { name: 'Recordings' });
+  await file.getByText('The recording is ready').waitFor({ timeout: 30_000 });
+  await ada.screenshot('recorded');
+  const response = await fetch(await file.getByRole('link', { name: 'Download' }).getAttribute('href'));
+  assert.equal(response.headers.get('content-type'), 'video/mp4');
+  await response.body.cancel();
+  await file.getByRole('button', { name: 'OK' }).click();
+  await file.getByText('The recording is ready').waitFor({ state: 'detached' });
+  assert.equal(await bob.page.getByText('The recording is ready').count(), 0);
 
   await ada.controls('Mute all');
   await ada.screenshot('mute-all');

@@ -56,6 +56,18 @@ export interface Look {
   raw: unknown;
 }
 
+/** A recording, as far as this page tells of it. */
+export interface Recording {
+  id: string;
+  state: 'running' | 'storing' | 'ready' | 'failed';
+  seconds: number;
+  bytes: number;
+  /** None while it is not ready, and if the application keeps its files elsewhere. */
+  files: { name: string; url: string }[];
+  /** Why it failed. */
+  why: string;
+}
+
 interface WireMeeting {
   id: string;
   title: string | null;
@@ -70,6 +82,18 @@ interface WireActiveSession {
   minutes_consumed: number;
   started_at: string;
   updated_at: string;
+}
+
+interface WireRecording {
+  id: string;
+  status: string;
+  output_file_name: string;
+  /** One file, or those of each layer by their names. */
+  download_url: string | { download_urls: Record<string, { download_url: string }> }[] | null;
+  audio_download_url: string | null;
+  file_size: number | null;
+  recording_duration?: number;
+  err_message?: string | null;
 }
 
 interface Answer {
@@ -128,6 +152,12 @@ export async function lookAtMeeting(keys: Keys, meetingId: string): Promise<Look
   return { status: answer.status, session, raw: answer.body };
 }
 
+/** Asked with the token of somebody who may record. */
+export async function findRecording(token: string, id: string): Promise<Recording> {
+  const { body } = succeed(await ask('GET', `/v2/recordings/${encodeURIComponent(id)}`, token));
+  return recordingFromWire(body.data);
+}
+
 async function ask(method: string, path: string, token?: string, body?: object): Promise<Answer> {
   const headers: Record<string, string> = {};
   if (token) headers['authorization'] = `Bearer ${token}`;
@@ -178,5 +208,24 @@ function sessionFromWire(wire: WireActiveSession): ActiveSession {
     minutes: wire.minutes_consumed,
     startedAt: new Date(wire.started_at),
     updatedAt: new Date(wire.updated_at),
+  };
+}
+
+function recordingFromWire(wire: WireRecording): Recording {
+  const states: Record<string, Recording['state']> = { UPLOADING: 'storing', UPLOADED: 'ready', ERRORED: 'failed' };
+  const { download_url: whole, audio_download_url: sound } = wire;
+  const layers = Array.isArray(whole) ? whole : [];
+  const files = layers.flatMap(({ download_urls }) =>
+    Object.entries(download_urls).map(([name, { download_url: url }]) => ({ name, url })),
+  );
+  if (typeof whole === 'string') files.push({ name: wire.output_file_name, url: whole });
+  if (sound) files.push({ name: 'Sound alone', url: sound });
+  return {
+    id: wire.id,
+    state: states[wire.status] ?? 'running',
+    seconds: wire.recording_duration ?? 0,
+    bytes: wire.file_size ?? 0,
+    files,
+    why: wire.err_message ?? '',
   };
 }

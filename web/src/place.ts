@@ -8,6 +8,7 @@ import type { Call, Ending } from './call/enter';
 import * as api from './api';
 import { destination, inviteLink, meetingOfToken, type Seat } from './invite';
 import * as memory from './memory';
+import { follow as followRecording } from './recorded';
 import { problemOf, type Problem } from './problems';
 import { TokenRefused } from './token-refused';
 
@@ -176,6 +177,7 @@ async function enter(ticket: Ticket, go: Go, byLink = false): Promise<void> {
     onJoined() {
       if (byLink && place.value.at === 'call' && place.value.call === call) hideToken(ticket);
     },
+    onRecorded: (id) => void followRecording(id, ticket.token),
     onMoved: async (meetingId) => watch(meetingId, await lookUp(meetingId), ''),
   });
   watch(call.meetingId, known, call.title);

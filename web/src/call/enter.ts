@@ -36,6 +36,8 @@ export interface CallNews {
   onJoined(): void;
   /** A breakout room is another meeting; the call goes on there. */
   onMoved(meetingId: string): void;
+  /** A recording that this person may have has ended, or the call did before it. */
+  onRecorded(id: string): void;
 }
 
 /**
@@ -74,6 +76,7 @@ export async function enterCall(token: string, news: CallNews): Promise<Call> {
     element.meeting = next;
     watchEnding(next, news.onEnding);
     tellRefusals(next, news.onRefused);
+    watchRecordings(next, news.onRecorded);
     next.self.on('roomJoined', () => news.onJoined());
     stop();
     stop = happenings(next, (happening) => (now.value = happening));
@@ -149,6 +152,20 @@ function tellRefusals(meeting: Client, onRefused: CallNews['onRefused']): void {
       throw error;
     }
   };
+}
+
+/** Tells of each recording when it is not under way any more, to those who may record. */
+function watchRecordings(meeting: Client, onRecorded: (id: string) => void): void {
+  const { recording, self } = meeting;
+  let running: string[] = [];
+  function look(still: string[]): void {
+    const ended = running.filter((id) => !still.includes(id));
+    running = still;
+    if (self.permissions.canRecord) ended.forEach(onRecorded);
+  }
+  recording.on('recordingUpdate', () => look(recording.recordings.map(({ id }) => id)));
+  self.on('roomJoined', () => look([...new Set([...running, ...recording.recordings.map(({ id }) => id)])]));
+  self.on('roomLeft', () => look([]));
 }
 
 function watchEnding(meeting: Client, onEnding: (how: Ending) => void): void {

@@ -8,6 +8,7 @@ import { CopyButton } from '../parts/copy-button';
 import { Wordmark } from '../parts/logo';
 import { config, meeting, stopWaiting } from '../place';
 import { AtTheDoor, SilentDevices } from './notices';
+import { Recordings } from './recordings';
 
 /** From here up the live panel and the panels of the kit have room beside each other. */
 const ROOMY = '(min-width: 900px)';
@@ -78,6 +79,7 @@ export function CallScreen({ call }: { call: Call }) {
       <div class="call-notices">
         <AtTheDoor waiting={now.waiting} admit={call.admit} deny={call.deny} />
         <SilentDevices silent={now.silent} />
+        <Recordings />
       </div>
       <div class="call-kit">
         <KitHolder element={call.element} />

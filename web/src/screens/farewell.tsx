@@ -4,6 +4,7 @@ import type { Ending } from '../call/enter';
 import { goHome, meeting, rejoin, type Ticket } from '../place';
 import { LiveLine } from '../live/live-line';
 import { Stage } from '../parts/stage';
+import { Recordings } from './recordings';
 
 interface Words {
   title: string;
@@ -64,6 +65,7 @@ export function Farewell({ how, title, ticket }: { how: Ending; title: string; t
       <p class="lead">{words.text}</p>
       <div class="card">
         {words.welcome ? [back, home] : [home, back]}
+        <Recordings />
         {meeting.value && <LiveLine meeting={meeting.value} />}
       </div>
     </Stage>

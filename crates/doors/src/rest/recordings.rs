@@ -18,6 +18,7 @@ use salon_wire::rest::recordings as wire;
 use serde_json::Value;
 
 use crate::flows::live_task::live_task;
+use crate::flows::presets::permissions;
 use crate::flows::recordings::{self as flow, Impossible, Wanted};
 use crate::recording_links::Links;
 use crate::rest::auth::{Asker, Caller};
@@ -152,17 +153,19 @@ pub async fn start_tracks(
     data(wire::TrackStarted { recording })
 }
 
-/// One recording.
+/// One recording. A participant has those of the meeting it is of, if they may record it.
 #[utoipa::path(get, path = "/recordings/{recording_id}", tag = "recordings",
     params(("recording_id" = String, Path, format = "uuid")),
     responses((status = 200, body = Envelope<wire::Recording>), (status = 404, body = ErrorBody)))]
 pub async fn show(
     State(desk): State<RecordingDesk>,
-    caller: Caller,
+    asker: Asker,
     At(id): At<RecordingId>,
     Here(here): Here,
 ) -> Answer<wire::Recording> {
-    let recording = desk.find(&caller.app, &id).await?;
+    let recording = desk.find(asker.app(), &id).await?;
+    asker.may_act_in(&recording.meeting)?;
+    asker.may_have_files()?;
     data(desk.detail(&recording, here).await?)
 }
 
@@ -330,6 +333,16 @@ impl Asker {
         match self {
             Self::Guest(guest) if guest.0.meeting.id != *meeting => {
                 Err(ApiError::not_allowed("The token is for another meeting"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses participants who could not have made them.
+    fn may_have_files(&self) -> Result<(), ApiError> {
+        match self {
+            Self::Guest(guest) if !permissions(&guest.0.preset)?.can_record => {
+                Err(ApiError::not_allowed("Only who may record may have recordings"))
             }
             _ => Ok(()),
         }

@@ -336,9 +336,10 @@ async fn participants_record_what_their_session_lets_them() {
     stop(&host, &other).await.refused(403);
     let active = ask("GET", &format!("/recordings/active-recording/{meeting}"), &guest).send().await.expect(200);
     assert_eq!(active["data"]["id"], json!(id));
-    for path in ["/recordings".to_owned(), format!("/recordings/{id}")] {
-        assert_eq!(ask("GET", &path, &host).send().await.status, 401, "files are the app's");
-    }
+    assert_eq!(ask("GET", "/recordings", &host).send().await.status, 401, "lists are the app's");
+    assert_eq!(ask("GET", &format!("/recordings/{id}"), &host).send().await.expect(200)["data"]["id"], json!(id));
+    ask("GET", &format!("/recordings/{id}"), &guest).send().await.refused(403);
+    ask("GET", &format!("/recordings/{other}"), &host).send().await.refused(403);
     until_status(&app, &id, "RECORDING").await;
     stop(&host, &id).await.expect(200);
     let done = until_status(&app, &id, "UPLOADED").await;
