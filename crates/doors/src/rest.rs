@@ -13,6 +13,7 @@ mod audited;
 mod auth;
 mod between;
 mod body;
+pub mod brought;
 mod chat_files;
 mod check;
 mod client_reports;

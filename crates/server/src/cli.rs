@@ -11,10 +11,12 @@ mod database;
 mod drain;
 mod erase;
 mod help;
+mod import;
 mod nodes;
 mod process;
 mod session;
 mod settings;
+mod shadow;
 mod token;
 
 use std::process::ExitCode;
@@ -28,9 +30,11 @@ use crate::private::keep_to_ourselves;
 use app::AppCommand;
 use audit::AuditCommand;
 use drain::DrainArgs;
+use import::ImportCommand;
 use process::{print, runtime};
 use session::SessionCommand;
 use settings::{DevArgs, SettingsArgs};
+use shadow::ShadowArgs;
 use token::TokenCommand;
 
 /// An open, self-hosted meetings server that speaks the language of Cloudflare RealtimeKit.
@@ -64,6 +68,12 @@ enum Command {
     /// Take a person out of everything that is kept of an app
     #[command(after_help = help::ERASE)]
     Erase(erase::EraseArgs),
+    /// Bring what was made at another service
+    #[command(subcommand, after_help = help::IMPORT)]
+    Import(ImportCommand),
+    /// Answer from Salon or another service, ask both, and report what differs
+    #[command(after_help = help::SHADOW)]
+    Shadow(ShadowArgs),
     /// Show the nodes that share a database: which live, how many sessions each has, what it took over last
     #[command(after_help = help::NODES)]
     Nodes(SettingsArgs),
@@ -118,6 +128,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Audit(command) => audit::run(command),
         Command::Session(command) => session::run(command),
         Command::Erase(args) => erase::run(args),
+        Command::Import(command) => import::run(command),
+        Command::Shadow(args) => shadow::run(args),
         Command::Nodes(args) => nodes::run(args),
         Command::Drain(args) => drain::run(args),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),

@@ -81,6 +81,9 @@ fn every_help_shows_examples() {
         "app",
         "app create",
         "app list",
+        "import",
+        "import realtimekit",
+        "shadow",
         "migrate",
         "check-config",
     ];
@@ -90,7 +93,7 @@ fn every_help_shows_examples() {
         assert!(help.contains("Examples:\n"), "{help}");
         assert!(help.contains(format!("  salon {command}").trim_end()), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
-        if !["", "token", "app", "audit"].contains(&command) {
+        if !["", "token", "app", "audit", "import", "shadow"].contains(&command) {
             assert!(help.contains("Settings come from"), "{help}");
         }
     }

@@ -4,6 +4,8 @@
 
 #[path = "signaling/client.rs"]
 mod client;
+#[path = "support/hosted.rs"]
+mod hosted;
 #[path = "signaling/house.rs"]
 mod house;
 #[path = "support/http.rs"]
@@ -53,6 +55,8 @@ mod leftovers;
 mod logs;
 #[path = "signaling/media.rs"]
 mod media;
+#[path = "signaling/moving.rs"]
+mod moving;
 #[path = "signaling/nodes.rs"]
 mod nodes;
 #[path = "signaling/past.rs"]

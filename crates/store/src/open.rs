@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// Opens a database that another process may have for itself, to read it, or to change what that process looks up anew
-    /// each time: API keys and apps. Its tables are as that process made them; [`Store::migrate`] is not for this store.
+    /// each time: API keys, apps, presets, meetings and participants. Its tables are as that process made them; [`Store::migrate`] is not for this store.
     ///
     /// # Errors
     /// As [`Store::open`], but never `DatabaseInUse`.

@@ -193,6 +193,11 @@ impl ApiError {
         Self { cause: Some(Cause { text: cause.to_string(), passing: true }), ..self }
     }
 
+    /// What callers are told, without the word for its kind.
+    pub fn text(&self) -> &str {
+        self.message.strip_prefix("BAD_REQUEST: ").unwrap_or(&self.message)
+    }
+
     /// A retry would meet the same refusal, though the status makes the SDKs try.
     fn is_permanent(&self) -> bool {
         matches!(self.status, StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT)

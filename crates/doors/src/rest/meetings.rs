@@ -237,7 +237,7 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// The meeting with everything a body can say, what it does not say at its default.
-fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> Result<Meeting, ApiError> {
+pub fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> Result<Meeting, ApiError> {
     let secs = body.session_keep_alive_time_in_secs;
     if let Some(secs) = secs {
         check_keep_alive(secs, keep_alive)?;
@@ -259,7 +259,7 @@ fn filled(meeting: Meeting, body: wire::MeetingBody, keep_alive: &KeepAlive) -> 
     Ok(meeting)
 }
 
-fn checked_title(title: Option<String>) -> Result<Option<String>, ApiError> {
+pub fn checked_title(title: Option<String>) -> Result<Option<String>, ApiError> {
     name_if_any("title", title, MAX_TITLE_CHARS)
 }
 

@@ -231,12 +231,12 @@ fn gone(error: StoreError, id: &ParticipantId) -> ApiError {
     }
 }
 
-fn checked_name(name: Option<String>) -> Result<Option<String>, ApiError> {
+pub fn checked_name(name: Option<String>) -> Result<Option<String>, ApiError> {
     name_if_any("name", name, salon_core::limits::MAX_NAME_CHARS)
 }
 
 /// An empty address is none: many callers have nothing better to send.
-fn checked_picture(picture: Option<String>) -> Result<Option<String>, ApiError> {
+pub fn checked_picture(picture: Option<String>) -> Result<Option<String>, ApiError> {
     let picture = picture.filter(|picture| !picture.is_empty());
     if let Some(picture) = &picture {
         url("picture", picture)?;

@@ -179,7 +179,7 @@ impl Refused {
 }
 
 /// The preset with its name as it is kept, checked.
-fn checked(body: wire::PresetBody) -> Result<wire::PresetBody, ApiError> {
+pub fn checked(body: wire::PresetBody) -> Result<wire::PresetBody, ApiError> {
     let body = wire::PresetBody { name: name("name", &body.name, MAX_NAME_CHARS)?.to_owned(), ..body };
     check(&body).map(|()| body)
 }

@@ -42,6 +42,16 @@ pub(super) fn beside_servers<T>(
     on_store(opened, act)
 }
 
+/// The same for what takes long: a server may start and stop meanwhile.
+pub(super) fn long_beside_servers<T>(
+    config: &Config,
+    missing: Missing,
+    act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    beside_servers(config, missing, async |_| Ok(()))?;
+    on_store(async { Store::open_beside(&options(config)).await.context(CANNOT_OPEN) }, act)
+}
+
 fn on_store<T>(
     opened: impl Future<Output = anyhow::Result<Store>>,
     act: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,

@@ -7,6 +7,7 @@ Examples:
   salon token create --account acme       make an API token for the account acme
   salon app create main --account acme    make an app, which meetings belong to
   salon check-config --config salon.toml  see the settings in effect
+  salon import realtimekit --account ID   bring apps, presets, meetings and people from RealtimeKit
   salon bench                             measure what meetings cost on this machine
 
 `salon COMMAND --help` explains each command.";
@@ -72,6 +73,55 @@ Examples:
   salon erase --app 7b1e1c1e-3a52-4c9f-a7c4-6b0c2f6a9d10 --custom-participant-id ann@example.org --config salon.toml
 
 Settings come from the same places as those of `salon serve`.";
+
+pub(super) const IMPORT: &str = "\
+Reads from the other service with its own API and changes nothing there. Nothing is deleted here. Servers may run on,
+also with SQLite. docs/moving.md goes through a whole move.
+
+Examples:
+  salon import realtimekit --account 023e105f4ecef8ad9ca31a8372d0c353 --dry-run --config salon.toml
+  salon import realtimekit --account 023e105f4ecef8ad9ca31a8372d0c353 --config salon.toml";
+
+pub(super) const IMPORT_REALTIMEKIT: &str = "\
+Apps, presets, meetings and participants keep their ids, so that those in your own database stay valid. It can be done
+again, as often as you like: the next time changes only what differs. What was changed here later than there stays as
+it is here, unless you say --overwrite. Nothing is deleted, on either side. One that was cut off goes on when it is
+started anew.
+
+Tokens of participants cannot come along: each server signs its own. Sessions, recordings, chat and webhooks stay
+there.
+
+The API token needs the permission to read Realtime. It comes from the environment or a file, because arguments show
+in `ps`. Too many requests (429) are waited for as long as the service says. At the end comes a table of what was
+made, changed, as there already, left and refused, and each reason; a line for each thing goes to the report, which is
+import-ACCOUNT.jsonl in the data folder. Exit code 1 says that something could not be brought.
+
+Examples:
+  export REALTIMEKIT_API_TOKEN; read -rs REALTIMEKIT_API_TOKEN
+  salon import realtimekit --account 023e105f4ecef8ad9ca31a8372d0c353 --dry-run --config salon.toml
+  salon import realtimekit --account 023e105f4ecef8ad9ca31a8372d0c353 --config salon.toml
+  salon import realtimekit --account 023e105f4ecef8ad9ca31a8372d0c353 --into acme --token-file token --config salon.toml
+
+Settings come from the same places as those of `salon serve`.";
+
+pub(super) const SHADOW: &str = "\
+A proxy for your backend to call instead of the API. Reads (GET) are asked of both servers: the one that you choose
+answers at once, the other is compared in the background. EVERYTHING ELSE GOES TO THE CHOSEN ONE ONLY, so what is made
+there is soon missing at the other. Answers are compared by status, shape and value, lists thing by thing; values that
+differ each time (tokens, links that expire, minutes, updated_at) by their type only. What differs is summed up by
+operation when it ends (SIGINT, SIGTERM), and goes to the report line by line, with the values: it holds names of
+people.
+
+Credentials are passed on, and never shown. If the two servers know different tokens, put the one for the server that
+does not answer into SALON_SHADOW_TOKEN. It is asked only what the other one let the caller have. No proxy of the
+environment is used.
+
+Examples:
+  salon shadow --answer upstream --report differs.jsonl      the service answers, Salon is tried
+  salon shadow --answer salon --report differs.jsonl         Salon answers, the service is what it is held against
+  SALON_SHADOW_TOKEN=salon_0123… salon shadow --answer upstream --salon https://meet.example.org
+
+Then have your backend call http://127.0.0.1:8788/client/v4 instead of https://api.cloudflare.com/client/v4.";
 
 pub(super) const DRAIN: &str = "\
 Sessions that are begun at the node begin at others from then on; those it has go on until they are over, and this waits for

@@ -40,6 +40,16 @@ pub fn default_presets() -> [PresetBody; 7] {
     ]
 }
 
+/// What clients assume of a preset that says nothing, and nothing that a preset may leave out.
+pub fn assumed_preset(name: &str) -> PresetBody {
+    let mut preset = preset(name, ViewType::GroupCall, MediaPermission::Allowed);
+    preset.config.media.video.simulcast = None;
+    preset.config.media.audio = None;
+    preset.permissions.stage_enabled = None;
+    preset.ui.design_tokens.font_family = None;
+    preset
+}
+
 /// As what a recorder comes in: unseen, and free to do nothing but watch.
 pub fn robot_preset() -> PresetBody {
     let mut preset = preset("recorder", ViewType::GroupCall, MediaPermission::NotAllowed);
