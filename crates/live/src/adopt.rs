@@ -119,7 +119,8 @@ impl Opener {
         }
     }
 
-    /// The other node at which a session of this meeting begins: the one that has its family, or any if this one is drained.
+    /// The other node at which a session of this meeting begins: the one that has its family, or else the one at which those
+    /// who wait for it are.
     async fn begins_at(&self, meeting: &MeetingId, has_family: bool) -> Result<Option<Remote>, Error> {
         let store = &self.node.store;
         if !store.is_shared() {
@@ -127,7 +128,7 @@ impl Opener {
         }
         let family = if has_family { store.family_owner(meeting).await? } else { None };
         let owner = match family {
-            None => store.drained_to(&self.node.run).await?,
+            None => store.begins_at(meeting, &self.node.run).await?,
             owner => owner.filter(|owner| owner.node != self.node.name),
         };
         Ok(owner.map(|owner| Remote { node: owner.node, address: owner.address }))

@@ -106,15 +106,51 @@ impl Store {
         Ok(self.db.run(sql, args![name, i64::from(drains)]).await? > 0)
     }
 
-    /// Where sessions begin instead, if the node of `run` is to begin none: the living node with the fewest.
-    pub async fn drained_to(&self, run: &RunId) -> Result<Option<LivingNode>> {
+    /// The node at which the next session of a meeting begins, if it is another than that of `run`. The first who comes to a meeting
+    /// decides that it is theirs; whoever comes later goes there as well, for as long as it lives and begins sessions, so that
+    /// those who wait in front of a meeting are where it will begin.
+    pub async fn begins_at(&self, meeting: &MeetingId, run: &RunId) -> Result<Option<LivingNode>> {
+        // Others may decide at the same moment: then theirs is seen in the next round.
+        for _ in 0..3 {
+            let Some((home, known)) = self.home_of(meeting).await? else { break };
+            if let Some((its_run, node)) = known {
+                return Ok((its_run != run.as_str()).then_some(node));
+            }
+            let Some(next) = self.home_for(run).await? else { break };
+            let sql = "update meetings set home_run = $2 where id = $1 and coalesce(home_run, '') = $3";
+            self.db.run(sql, args![meeting, &next, home.as_deref().unwrap_or_default()]).await?;
+        }
+        Ok(None)
+    }
+
+    /// What a meeting has as its home, and that node if it lives and begins sessions. `None` if there is no such meeting.
+    async fn home_of(&self, meeting: &MeetingId) -> Result<Option<(Option<String>, Option<(String, LivingNode)>)>> {
         let sql = format!(
-            "select n.name, n.address from nodes n where exists (select 1 from nodes where run = $1 and draining = 1) \
-             and n.draining = 0 and n.address is not null and n.seen_ms >= {} - {NODE_DEAD_MS} order by \
-             (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run), n.name limit 1",
-            self.db.clock("n.seen_ms")
+            "select m.home_run, n.run, n.name, n.address from meetings m left join nodes n on n.run = m.home_run and {} \
+             where m.id = $1",
+            self.begins_sessions()
         );
-        self.db.one(built(sql), args![run]).await?.as_ref().map(living).transpose()
+        let Some(row) = self.db.one(built(sql), args![meeting]).await? else { return Ok(None) };
+        let known = match row.text_or_null("run")? {
+            Some(run) => Some((run, living(&row)?)),
+            None => None,
+        };
+        Ok(Some((row.text_or_null("home_run")?, known)))
+    }
+
+    /// The run whose node begins what comes to that of `run`: itself, or the one with the fewest sessions if it begins none.
+    async fn home_for(&self, run: &RunId) -> Result<Option<String>> {
+        let sql = format!(
+            "select n.run from nodes n where {} order by case when n.run = $1 then 0 else 1 end, \
+             (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run), n.name limit 1",
+            self.begins_sessions()
+        );
+        self.db.one(built(sql), args![run]).await?.map(|row| row.text("run")).transpose()
+    }
+
+    /// Whether node `n` lives, begins sessions, and is reached by others.
+    fn begins_sessions(&self) -> String {
+        format!("n.draining = 0 and n.address is not null and n.seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock("n.seen_ms"))
     }
 }
 
