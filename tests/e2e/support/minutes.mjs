@@ -109,6 +109,7 @@ export class Watch {
     const most = (next.at - last.asked) * now.max_concurrent_participants + 50;
     // People who come back in time were in all along: what they were away for is added then.
     const back = now.live_participants > before.live_participants;
-    assert.ok(back || grown <= most, `minutes grew by ${grown} ms in ${next.at - last.asked} ms`);
+    const when = new Date().toISOString();
+    assert.ok(back || grown <= most, `minutes grew by ${grown} ms in ${next.at - last.asked} ms: ${JSON.stringify({ when, before, now })}`);
   }
 }

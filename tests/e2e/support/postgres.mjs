@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 
 import { eventually } from './eventually.mjs';
 
@@ -22,6 +23,7 @@ export function postgres() {
 
 export class Postgres {
   #guard;
+  #data;
   /** Of its one database. */
   url;
 
@@ -30,6 +32,7 @@ export class Postgres {
     const bin = postgres();
     const folder = mkdtempSync(join(tmpdir(), 'salon-e2e-postgres-'));
     const data = join(folder, 'data');
+    opened.#data = data;
     const user = unprivileged(folder);
     const made = run([...user, join(bin, 'initdb'), '--no-sync', '--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C', '--pgdata', data], folder);
     if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
@@ -44,8 +47,36 @@ export class Postgres {
     return opened;
   }
 
+  /** All of it stands still, as on a machine that does not get to it; connections stay. */
+  async standsStillFor(ms) {
+    const stopped = this.#processes();
+    for (const pid of stopped) signal(pid, 'SIGSTOP');
+    await after(ms);
+    // A process that was started meanwhile was not stopped.
+    for (const pid of stopped) signal(pid, 'SIGCONT');
+  }
+
+  /** The server and what it has started. */
+  #processes() {
+    const server = Number(readFileSync(join(this.#data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    const of = (pid) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1]);
+    const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+    return [server, ...all.filter((pid) => unlessGone(() => of(pid)) === server)];
+  }
+
   close() {
     this.#guard.stdin.end();
+  }
+}
+
+const signal = (pid, name) => unlessGone(() => process.kill(pid, name));
+
+/** Processes end while one looks. */
+function unlessGone(look) {
+  try {
+    return look();
+  } catch {
+    return null;
   }
 }
 

@@ -60,6 +60,11 @@ export class Salon {
     await this.#end('SIGTERM');
   }
 
+  /** Sends a signal such as `SIGSTOP`, and waits for nothing. */
+  signal(name) {
+    this.#process.kill(name);
+  }
+
   /** Starts again where it was, with what it had. */
   async startAgain() {
     await this.#run(new URL(this.origin).host);
