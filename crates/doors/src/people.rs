@@ -8,8 +8,8 @@ use salon_core::permission::Source;
 use salon_core::record::{Peer, Presence};
 use salon_core::session::WaitingView;
 use salon_core::{Event, EventBody, PeerId, Record, Summary, Timestamp};
-use salon_quality::{Judged, Standing};
-use salon_wire::rest::live_sessions::LiveSession;
+use salon_quality::{Judged, Standing, Worst};
+use salon_wire::rest::live_sessions::{LiveSession, Worst as WireWorst};
 use salon_wire::rest::people as wire;
 
 use crate::rfc3339::rfc3339;
@@ -94,8 +94,15 @@ pub fn waiting(view: &WaitingView) -> wire::Waiting {
     }
 }
 
+/// What is known of a live session beside its record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    pub recording: bool,
+    pub worst: Option<Worst>,
+}
+
 /// A live session, as it stood after its last event.
-pub fn live_session(summary: &Summary, node: &str) -> LiveSession {
+pub fn live_session(summary: &Summary, node: &str, marks: Marks) -> LiveSession {
     LiveSession {
         session_id: summary.session.to_string(),
         meeting_id: summary.meeting.to_string(),
@@ -105,6 +112,12 @@ pub fn live_session(summary: &Summary, node: &str) -> LiveSession {
         started_at: rfc3339(summary.started_at),
         updated_at: rfc3339(summary.updated_at),
         node: node.to_owned(),
+        recording: marks.recording,
+        worst: marks.worst.map(|worst| WireWorst {
+            sound: worst.sound.map(|word| word.name().to_owned()),
+            picture: worst.picture.map(|word| word.name().to_owned()),
+            people: worst.people,
+        }),
         parent_session_id: summary.parent_session.as_ref().map(ToString::to_string),
     }
 }

@@ -211,6 +211,7 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(peer_quality::show),
     || routes!(timeline::show),
     || routes!(between::show),
+    || routes!(between::live),
     || routes!(peers::list),
     || routes!(analytics::daywise),
     || routes!(recordings::list, recordings::start),

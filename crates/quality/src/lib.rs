@@ -30,7 +30,7 @@ use self::look::Counters;
 pub use self::block::{BUCKET_MS, BUCKETS, Block, Bucket, Columns, Figure, TrackBlock, note};
 pub use self::role::Role;
 pub use self::series::{Blocks, Series, TrackSeries, begin_of, bucket_at, frames_per_second, known, mean_score};
-pub use self::standing::{Judged, Standing};
+pub use self::standing::{Judged, Standing, Worst};
 pub use self::sums::{Sample, Sum, Sums, Values};
 pub use self::why::Why;
 pub use self::words::Word;
@@ -77,6 +77,18 @@ impl Kept {
         self.unseen >= LOOKS_UNSEEN
     }
 
+    /// As the last whole bucket has it, in a session that began then; none before there is one.
+    fn standing(&self, began: Timestamp, now: Timestamp) -> Option<Standing> {
+        let last = bucket_at(began, now).checked_sub(1)?;
+        let (number, place) = (last / BUCKETS, (last % BUCKETS) as usize);
+        // A block that is full is forgotten once it is saved: then what is known of the next one has to do.
+        Some(match (self.number == number, self.full.get(&number)) {
+            (true, _) => Standing::of(&self.block, place),
+            (false, Some(full)) => Standing::of(full, place),
+            (false, None) => Standing::of(&self.block, 0),
+        })
+    }
+
     /// Goes on to the block with this number.
     fn turn(&mut self, number: u64) {
         if self.number != number {
@@ -114,20 +126,22 @@ impl Quality {
         now: Timestamp,
         of: impl Iterator<Item = &'p PeerId>,
     ) -> Vec<(PeerId, Standing)> {
-        let Some(last) = bucket_at(began, now).checked_sub(1) else { return Vec::new() };
-        let (number, place) = (last / BUCKETS, (last % BUCKETS) as usize);
         let peers = self.peers();
         let standing = |peer: &PeerId| {
             let kept = peers.get(&(session.clone(), peer.clone()))?;
-            // A block that is full is forgotten once it is saved: then what is known of the next one has to do.
-            let standing = match (kept.number == number, kept.full.get(&number)) {
-                (true, _) => Standing::of(&kept.block, place),
-                (false, Some(full)) => Standing::of(full, place),
-                (false, None) => Standing::of(&kept.block, 0),
-            };
-            Some((peer.clone(), standing))
+            Some((peer.clone(), kept.standing(began, now)?))
         };
         of.filter_map(standing).collect()
+    }
+
+    /// How the worst calls of sessions are, given when each began: of those in which calls were looked at.
+    pub fn worst(&self, began: &HashMap<SessionId, Timestamp>, now: Timestamp) -> HashMap<SessionId, Worst> {
+        let mut worst: HashMap<SessionId, Worst> = HashMap::new();
+        for ((session, _), kept) in self.peers().iter().filter(|(_, kept)| !kept.is_gone()) {
+            let Some(standing) = began.get(session).and_then(|began| kept.standing(*began, now)) else { continue };
+            worst.entry(session.clone()).or_default().add(&standing);
+        }
+        worst
     }
 
     /// The blocks of a peer from one number to another, up to now.

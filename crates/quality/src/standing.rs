@@ -30,6 +30,24 @@ pub struct Judged {
     pub why: Option<Why>,
 }
 
+/// How the worst calls of some peers are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Worst {
+    pub sound: Option<Word>,
+    pub picture: Option<Word>,
+    /// How many of them have something to complain of.
+    pub people: u32,
+}
+
+impl Worst {
+    pub(crate) fn add(&mut self, standing: &Standing) {
+        let [sound_in, sound_out, picture_in, picture_out] = standing.words();
+        self.sound = self.sound.max(sound_in).max(sound_out);
+        self.picture = self.picture.max(picture_in).max(picture_out);
+        self.people += u32::from(standing.words().into_iter().flatten().any(Word::is_bad));
+    }
+}
+
 impl Standing {
     /// As one bucket of a block has it.
     pub(crate) fn of(block: &Block, place: usize) -> Self {
@@ -100,5 +118,12 @@ mod tests {
         assert_eq!(standing.words(), [Some(Word::HardToFollow), None, None, Some(Word::Nothing)]);
         assert_eq!((standing.sound_in.unwrap().score, standing.rtt_ms, standing.loss), (Some(330), Some(80), None));
         assert_eq!(Standing::of(&block, 1), Standing::default(), "nothing is known of another time");
+        let mut worst = Worst::default();
+        worst.add(&Standing::default());
+        assert_eq!(worst, Worst::default());
+        worst.add(&standing);
+        let clear = Judged { word: Word::Clear, score: None, why: None };
+        worst.add(&Standing { sound_out: Some(clear), ..Standing::default() });
+        assert_eq!(worst, Worst { sound: Some(Word::HardToFollow), picture: Some(Word::Nothing), people: 1 });
     }
 }

@@ -37,6 +37,19 @@ pub enum Word {
 }
 
 impl Word {
+    pub const ALL: [Self; 10] = [
+        Self::Clear,
+        Self::SmallGaps,
+        Self::HardToFollow,
+        Self::Broken,
+        Self::Smooth,
+        Self::SmallOrUneven,
+        Self::StopsNowAndThen,
+        Self::KeepsStopping,
+        Self::Nothing,
+        Self::Off,
+    ];
+
     /// Of a bucket that was so many milliseconds long; None if too little is known to say.
     pub fn of(bucket: &Bucket, is_video: bool, ms: i64) -> Option<Self> {
         let count = |figure| known(bucket, figure).unwrap_or(0);

@@ -3,6 +3,8 @@
 //! in order.
 //! What happened in the session is in its record; this outlives it.
 
+use std::collections::HashSet;
+
 use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
 use salon_core::notice::{News, Notice, RecordingReport, RecordingStatus};
 use salon_core::{AppId, MeetingId, RecordingId, SessionId, Timestamp, WebhookId};
@@ -244,6 +246,16 @@ impl Store {
             "select {COLUMNS} from recordings where meeting_id = $1 and status in {ACTIVE} order by invoked_ms desc, id desc limit 1"
         );
         self.db.one(built(sql), args![meeting]).await?.as_ref().map(read).transpose()
+    }
+
+    /// The live sessions of an app in which something is recorded.
+    pub async fn recorded_sessions(&self, app: &AppId) -> Result<HashSet<SessionId>> {
+        // From the live ones, which are few, to their recordings.
+        let sql = format!(
+            "select s.id from sessions s where s.app_id = $1 and s.ended_ms is null and exists \
+             (select 1 from recordings r where r.session_id = s.id and r.status in {ACTIVE})"
+        );
+        self.db.all(built(sql), args![app]).await?.iter().map(|row| row.id("id")).collect()
     }
 
     /// The recordings of a node that are neither stored nor lost, oldest first.

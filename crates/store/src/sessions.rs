@@ -71,6 +71,25 @@ pub struct LiveFilter {
     pub people_min: Option<u32>,
 }
 
+impl LiveFilter {
+    /// The live sessions of an app that are meant.
+    fn of(&self, app: &AppId) -> Filter {
+        let mut sessions = Filter::new("s.app_id = ?", app);
+        sessions.and_fixed("s.ended_ms is null");
+        if let Some(meeting) = &self.meeting {
+            sessions.and("s.meeting_id = ?", meeting);
+        }
+        if let Some(node) = &self.node {
+            sessions.and("s.owner_node = ?", node);
+        }
+        if let Some(min) = self.people_min {
+            sessions.and("s.live >= ?", min);
+        }
+        sessions.and_search("s.search_text", self.search.as_deref());
+        sessions
+    }
+}
+
 pub(crate) const TABLES: &str = "sessions s left join nodes n on n.name = s.owner_node";
 
 /// Participant-milliseconds up to `?`, as `Summary::consumed_ms` has it.
@@ -166,11 +185,11 @@ impl Store {
     }
 
     /// All live sessions of an app, newest first, read page by page.
-    pub async fn all_live_sessions(&self, app: &AppId) -> Result<Vec<SessionRow>> {
+    pub async fn all_live_sessions(&self, app: &AppId, filter: &LiveFilter) -> Result<Vec<SessionRow>> {
         let mut live: Vec<SessionRow> = Vec::new();
         loop {
             let after = live.last().map(|row| (row.summary.created_at, row.summary.session.clone()));
-            let part = self.live_sessions(app, &LiveFilter::default(), after, MAX_PAGE).await?;
+            let part = self.live_sessions(app, filter, after, MAX_PAGE).await?;
             let is_last = part.len() < MAX_PAGE as usize;
             live.extend(part);
             if is_last {
@@ -188,23 +207,17 @@ impl Store {
         after: Option<(Timestamp, SessionId)>,
         limit: u32,
     ) -> Result<Vec<SessionRow>> {
-        let mut sessions = Filter::new("s.app_id = ?", app);
-        sessions.and_fixed("s.ended_ms is null");
-        if let Some(meeting) = &filter.meeting {
-            sessions.and("s.meeting_id = ?", meeting);
-        }
-        if let Some(node) = &filter.node {
-            sessions.and("s.owner_node = ?", node);
-        }
-        if let Some(min) = filter.people_min {
-            sessions.and("s.live >= ?", min);
-        }
-        sessions.and_search("s.search_text", filter.search.as_deref());
+        let mut sessions = filter.of(app);
         if let Some((created_at, id)) = &after {
             sessions.and_before(*created_at, id);
         }
         let order = "s.created_ms desc, s.id desc";
         sessions.first(&self.db, (&columns(&self.db), TABLES), order, limit, read_session).await
+    }
+
+    /// How many live sessions an app has. Those that are over cost nothing: live ones have an index of their own.
+    pub async fn count_live_sessions(&self, app: &AppId, filter: &LiveFilter) -> Result<u64> {
+        filter.of(app).count(&self.db, "sessions s").await
     }
 
     /// The events after `after_seq`, in order, at most `limit` and at most [`MAX_EVENTS`].

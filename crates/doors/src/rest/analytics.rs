@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use salon_core::Timestamp;
-use salon_store::{DAY_MS, RecordingDay, Store, day_of};
+use salon_store::{DAY_MS, LiveFilter, RecordingDay, Store, day_of};
 use salon_wire::rest::analytics as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -49,7 +49,7 @@ pub async fn daywise(
     let mut tries = 1;
     let (over, live) = loop {
         let over = store.session_days(&caller.app, first, last).await?;
-        let live = store.all_live_sessions(&caller.app).await?;
+        let live = store.all_live_sessions(&caller.app, &LiveFilter::default()).await?;
         // One that ended between the two is in neither; then the sums have changed.
         if tries == MAX_TRIES || over == store.session_days(&caller.app, first, last).await? {
             break (over, live);

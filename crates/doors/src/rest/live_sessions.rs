@@ -2,15 +2,19 @@
 //! Invariant: the store says which there are, and those that run here tell how they stand; no number is a count of its own.
 //! Next: `watching/board.rs`, the stream.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use salon_core::{SessionId, Timestamp};
+use salon_quality::{Quality, Word, Worst};
 use salon_store::{LiveFilter, SessionRow, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::live_sessions as wire;
 
-use crate::people::live_session;
+use crate::people::{Marks, live_session};
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
@@ -29,6 +33,7 @@ const MAX_SESSIONS: u32 = 1_000;
 pub async fn list(
     State(store): State<Store>,
     State(teller): State<Teller>,
+    State(quality): State<Quality>,
     caller: Caller,
     asked: Asked,
 ) -> Answer<wire::LiveSessions> {
@@ -49,14 +54,58 @@ pub async fn list(
     if filter.search.as_ref().is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARS) {
         return Err(ApiError::invalid("search", format_args!("must not be longer than {MAX_SEARCH_CHARS} characters")));
     }
-    let rows = store.live_sessions(&caller.app, &filter, after.transpose()?, limit).await?;
-    let last = rows.last().filter(|_| rows.len() as u32 == limit);
-    let next_after = last.map(|row| format!("{}-{}", row.summary.created_at.0, row.summary.session));
-    let mut sessions = Vec::with_capacity(rows.len());
-    for row in &rows {
-        sessions.extend(current(&store, &teller, row).await?);
+    let after = after.transpose()?;
+    let sort = asked.one_of::<wire::LiveSort>("sort_by")?.unwrap_or_default();
+    let word = asked.text("worst")?;
+    if word.is_some_and(|word| !Word::ALL.iter().any(|known| known.name() == word)) {
+        return Err(ApiError::invalid("worst", "must be a word for sound or pictures, such as broken"));
     }
-    data(wire::LiveSessions { sessions, next_after })
+    let is_whole = sort == wire::LiveSort::StartedAt && word.is_none();
+    if after.is_some() && !is_whole {
+        return Err(ApiError::invalid("after", "goes with neither \"worst\" nor another order than started_at"));
+    }
+    let recorded = store.recorded_sessions(&caller.app).await?;
+    if is_whole {
+        let total_count = store.count_live_sessions(&caller.app, &filter).await?;
+        let rows = store.live_sessions(&caller.app, &filter, after, limit).await?;
+        let last = rows.last().filter(|_| rows.len() as u32 == limit);
+        let next_after = last.map(|row| format!("{}-{}", row.summary.created_at.0, row.summary.session));
+        let worst = worst_of(&quality, &teller, &rows);
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = &row.summary.session;
+            let marks = Marks { recording: recorded.contains(id), worst: worst.get(id).copied() };
+            sessions.extend(current(&store, &teller, row, marks).await?);
+        }
+        return data(wire::LiveSessions { sessions, total_count, next_after });
+    }
+    // How calls are is in no index, so all are looked at; told are as many as on any page.
+    let mut rows = store.all_live_sessions(&caller.app, &filter).await?;
+    let worst = worst_of(&quality, &teller, &rows);
+    let of = |row: &SessionRow| worst.get(&row.summary.session).copied();
+    if let Some(word) = word {
+        let is_so = |judged: Option<Word>| judged.is_some_and(|judged| judged.name() == word);
+        rows.retain(|row| of(row).is_some_and(|worst| is_so(worst.sound) || is_so(worst.picture)));
+    }
+    match sort {
+        wire::LiveSort::StartedAt => {}
+        wire::LiveSort::People => rows.sort_by_key(|row| Reverse(row.summary.live)),
+        wire::LiveSort::Worst => rows.sort_by_key(|row| Reverse(of(row).map(|worst| (worst.people, worst.sound, worst.picture)))),
+    }
+    let total_count = rows.len() as u64;
+    let mut sessions = Vec::new();
+    for row in rows.iter().take(limit as usize) {
+        let marks = Marks { recording: recorded.contains(&row.summary.session), worst: of(row) };
+        sessions.extend(current(&store, &teller, row, marks).await?);
+    }
+    data(wire::LiveSessions { sessions, total_count, next_after: None })
+}
+
+/// How the worst calls are of those of them that run here.
+fn worst_of(quality: &Quality, teller: &Teller, rows: &[SessionRow]) -> HashMap<SessionId, Worst> {
+    let here = rows.iter().filter(|row| row.owner_node == teller.hub.name());
+    let began = here.map(|row| (row.summary.session.clone(), row.summary.started_at)).collect();
+    quality.worst(&began, teller.clock.now())
 }
 
 /// The same as a stream of how they stand.
@@ -68,17 +117,17 @@ pub async fn watch(State(watching): State<Watching>, caller: Caller) -> Result<R
 }
 
 /// A session that was live when the store was asked, as it stands now; none if it is over by now.
-async fn current(store: &Store, teller: &Teller, row: &SessionRow) -> Result<Option<wire::LiveSession>, ApiError> {
+async fn current(store: &Store, teller: &Teller, row: &SessionRow, marks: Marks) -> Result<Option<wire::LiveSession>, ApiError> {
     let now = teller.clock.now();
     let (hub, stored) = (&teller.hub, &row.summary);
     if let Some(here) = hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session) {
         let told = teller.told(here.at(now))?;
-        return Ok(Some(live_session(here.summary(&told), hub.name())));
+        return Ok(Some(live_session(here.summary(&told), hub.name(), marks)));
     }
     match hub.elsewhere(row) {
         Ok(at) => {
             teller.told(at)?;
-            Ok(Some(live_session(stored, &row.owner_node)))
+            Ok(Some(live_session(stored, &row.owner_node, marks)))
         }
         // It may have ended since.
         Err(unavailable) => match store.session_row(&stored.app, &stored.session).await? {

@@ -18,7 +18,7 @@ fn titles(list: &Value) -> Vec<String> {
 #[tokio::test]
 async fn all_that_are_live_are_listed_as_they_stand() {
     let app = TestApp::dev().await;
-    assert_eq!(list(&app, "").await, json!({"sessions": []}));
+    assert_eq!(list(&app, "").await, json!({"sessions": [], "total_count": 0}));
     let mut meetings = Vec::new();
     for title in ["one", "two", "three"] {
         let meeting = app.meeting(title).await;
@@ -39,7 +39,11 @@ async fn all_that_are_live_are_listed_as_they_stand() {
         assert_eq!(line["node"], app.running.doors.hub.name());
     }
     let first = list(&app, "?limit=2").await;
-    assert_eq!(titles(&first), ["three", "two"]);
+    assert_eq!((titles(&first), &first["total_count"]), (vec!["three".to_owned(), "two".to_owned()], &json!(3)));
+    assert_eq!(titles(&list(&app, "?sort_by=people&limit=1").await), ["two"]);
+    assert_eq!(titles(&list(&app, "?sort_by=worst").await), ["three", "two", "one"], "nothing is known of any");
+    assert_eq!(list(&app, "?worst=broken").await, json!({"sessions": [], "total_count": 0}));
+    assert_eq!(list(&app, "?min_people=2").await["total_count"], 1);
     let rest = list(&app, &format!("?limit=2&after={}", first["next_after"].text())).await;
     assert_eq!((titles(&rest), rest.get("next_after")), (vec!["one".to_owned()], None));
     let by_meeting = format!("?meeting_id={}", meetings[0]);
@@ -51,7 +55,16 @@ async fn all_that_are_live_are_listed_as_they_stand() {
     ] {
         assert_eq!(titles(&list(&app, query).await), found, "{query}");
     }
-    for bad in ["?after=x", "?after=1-", "?min_people=x", "?limit=x", "?meeting_id=x"] {
+    for bad in [
+        "?after=x",
+        "?after=1-",
+        "?min_people=x",
+        "?limit=x",
+        "?meeting_id=x",
+        "?worst=bad",
+        "?sort_by=x",
+        "?sort_by=worst&after=1-a",
+    ] {
         app.get(&format!("/active-sessions{bad}")).await.refused(400);
     }
     app.call("POST", &format!("/meetings/{}/active-session/kick-all", meetings[1])).send().await.expect(200);
@@ -59,7 +72,7 @@ async fn all_that_are_live_are_listed_as_they_stand() {
     let theirs = app.other_account("theirs", "their-key", None).await;
     let path = format!("/client/v4/accounts/theirs/realtime/kit/{theirs}/active-sessions");
     let said = app.bare("GET", &path).header("authorization", "Bearer their-key").send().await;
-    assert_eq!(said.expect(200)["data"], json!({"sessions": []}));
+    assert_eq!(said.expect(200)["data"], json!({"sessions": [], "total_count": 0}));
 }
 
 /// What the states add up to.

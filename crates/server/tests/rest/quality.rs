@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use salon_core::{PeerId, SessionId, Timestamp};
-use salon_quality::Quality;
+use salon_quality::{Quality, Word};
 use salon_sfu::{Because, ConsumerQuality, Goes, Kind, LayerQuality, LineQuality, ProducerQuality, Reason, Role, VoiceQuality};
 use serde_json::json;
 
@@ -248,6 +248,12 @@ async fn how_calls_are_now_is_told_in_words() {
         serde_json::to_value(told).expect("plain data")
     };
     assert_eq!(at(14_000), json!([]), "the first quarter of a minute is not over");
+    // The worst of the session leads where sessions are listed.
+    let of_all = |ms: i64| app.running.doors.quality.worst(&[(session.clone(), began)].into(), began.plus_ms(ms));
+    assert!(of_all(14_000).is_empty());
+    let worst = of_all(16_000)[&session];
+    assert_eq!((worst.sound.map(Word::name), worst.picture.map(Word::name)), (Some("small_gaps"), Some("smooth")));
+    assert_eq!(worst.people, 0);
     let told = at(16_000)[0].clone();
     assert_eq!(told["peer_id"], ada.as_str());
     assert_eq!(told["sound_in"], json!({"word": "small_gaps", "score": 3.7}), "{told:#}");

@@ -263,6 +263,28 @@ async fn why_one_could_not_hear_the_other_is_told_rung_by_rung() {
     let verdict = pair.verdict(from).await;
     let text = "Ben's microphone had been switched off by a call of the API.";
     assert_eq!(verdict, ("switched_off".to_owned(), text.to_owned()));
+    // Whoever asks knows their own ids, and that it is the meeting that is live.
+    let own = |name: &str| format!("customer-{name}");
+    let (ann, ben) = (own(&pair.listener.name), own(&pair.speaker.person.name));
+    let named = format!("listener_custom_participant_id={ann}&speaker_custom_participant_id={ben}");
+    let another = pair.listener.on_another_device();
+    let another = another.join().await;
+    let path = format!("/meetings/{meeting}/active-session/between?{named}");
+    let told = call(&pair.house, "GET", &path, None).await.expect(200)["data"].clone();
+    assert_eq!((&told["listener"]["peer_id"], &told["speaker"]["peer_id"]), (&json!(listener), &json!(speaker)), "{told:#}");
+    let pairs = told["pairs"].as_array().unwrap();
+    assert_eq!((pairs.len(), &pairs[1]["listener_peer_id"]), (2, &json!(another.peer())));
+    assert!(pairs[0]["together_ms"].as_i64() >= pairs[1]["together_ms"].as_i64());
+    another.leave().await;
+    for (wrong, status) in [
+        (format!("listener={listener}"), 400),
+        (format!("{named}&listener={listener}"), 400),
+        (format!("listener_custom_participant_id={ben}&speaker_custom_participant_id={ben}"), 400),
+        (format!("listener_custom_participant_id={ann}&speaker_custom_participant_id=nobody"), 404),
+    ] {
+        let path = format!("/sessions/{}/between?{wrong}", pair.session);
+        call(&pair.house, "GET", &path, None).await.refused(status);
+    }
     pair.speaker.leave().await;
     let wrong = format!("/sessions/{}/between?listener={listener}&speaker={listener}", pair.session);
     call(&pair.house, "GET", &wrong, None).await.refused(400);

@@ -23,6 +23,20 @@ pub struct Between {
     pub steps_from: String,
     /// The rung of each step.
     pub steps: Vec<String>,
+    /// When somebody was named by an id of the caller's: the pairs of their devices, those that were in together for the longest
+    /// first. The first is the one that is judged here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub pairs: Option<Vec<BetweenPair>>,
+}
+
+/// A device of the listener's and one of the speaker's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BetweenPair {
+    pub listener_peer_id: String,
+    pub speaker_peer_id: String,
+    /// How long both were in, in the time that was asked about.
+    pub together_ms: i64,
 }
 
 /// One of the two.
@@ -79,9 +93,13 @@ pub enum BetweenHolds {
 #[into_params(parameter_in = Query)]
 pub struct BetweenQuery {
     /// The peer that should have heard or seen.
-    pub listener: String,
+    pub listener: Option<String>,
     /// The peer that should have been heard or seen.
-    pub speaker: String,
+    pub speaker: Option<String>,
+    /// Instead of `listener`: whoever has this id of the caller's.
+    pub listener_custom_participant_id: Option<String>,
+    /// Instead of `speaker`: whoever has this id of the caller's.
+    pub speaker_custom_participant_id: Option<String>,
     /// From this moment on; the beginning of the session if absent.
     #[param(format = "date-time")]
     pub from: Option<String>,

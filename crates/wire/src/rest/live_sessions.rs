@@ -25,17 +25,51 @@ pub struct LiveSession {
     pub updated_at: String,
     /// The node that runs it.
     pub node: String,
+    /// It is being recorded, or was about to be, when this was told. Not part of the record.
+    pub recording: bool,
+    /// How the worst calls in it are. Not part of the record; absent of sessions of other nodes, and while nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub worst: Option<Worst>,
     /// Of a connected meeting: the session it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub parent_session_id: Option<String>,
 }
 
-/// Answer to `GET active-sessions`, and `event: sessions` of the stream.
+/// How the worst calls of a session are, over the last whole quarter of a minute, in the words of `docs/quality.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Worst {
+    /// The worst that anybody hears or sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sound: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub picture: Option<String>,
+    /// How many devices have something to complain of.
+    pub people: u32,
+}
+
+/// What live sessions are listed by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveSort {
+    /// The newest first.
+    #[default]
+    StartedAt,
+    /// Those with the most live participants first.
+    People,
+    /// Those in which most devices have something to complain of first.
+    Worst,
+}
+
+/// Answer to `GET active-sessions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveSessions {
-    /// Newest first, in a list.
     pub sessions: Vec<LiveSession>,
+    /// How many there are on all pages.
+    pub total_count: u64,
     /// There may be more: ask for those `after` this.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -74,4 +108,9 @@ pub struct LiveSessionsQuery {
     pub node: Option<String>,
     /// Only those with so many live participants.
     pub min_people: Option<u32>,
+    /// Only those whose worst sound or picture is so, in a word of `docs/quality.md`.
+    pub worst: Option<String>,
+    /// Other than by `started_at` there is one page.
+    #[param(inline)]
+    pub sort_by: Option<LiveSort>,
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use salon_core::{AppId, SessionId, Summary};
+use salon_store::LiveFilter;
 use salon_wire::rest::live_sessions as wire;
 use tokio::sync::broadcast;
 use tokio::time::sleep;
 
-use crate::people::live_session;
+use crate::people::{Marks, live_session};
 use crate::rest::error::ApiError;
 use crate::rest::watching::audience::{Audience, Vigil};
 use crate::rest::watching::frame::{Frame, What, aside, list};
@@ -25,6 +26,9 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// How often the store is asked what other nodes run, in turns of the above; each time for all live sessions of the app.
 const STORE_IN: u32 = 4;
 
+/// How often it is looked how calls are, in the same turns: what is judged is a quarter of a minute long.
+const CALLS_IN: u32 = 16;
+
 /// Sessions in one event.
 const AT_ONCE: usize = 500;
 
@@ -36,6 +40,8 @@ pub struct Board {
     app: AppId,
     sources: Sources,
     lines: Mutex<BTreeMap<SessionId, Line>>,
+    /// Beside the records, as it was last looked.
+    marks: Mutex<BTreeMap<SessionId, Marks>>,
     pub audience: Audience,
 }
 
@@ -43,20 +49,21 @@ pub struct Board {
 struct Line {
     summary: Summary,
     node: String,
+    marks: Marks,
     /// Encoded.
     item: Bytes,
 }
 
 impl Line {
-    fn of(summary: Summary, node: String) -> Self {
-        let item = serde_json::to_vec(&live_session(&summary, &node)).expect("a session is plain data").into();
-        Self { summary, node, item }
+    fn of(summary: Summary, node: String, marks: Marks) -> Self {
+        let item = serde_json::to_vec(&live_session(&summary, &node, marks)).expect("a session is plain data").into();
+        Self { summary, node, marks, item }
     }
 }
 
 impl Board {
     pub fn new(app: AppId, sources: Sources) -> Self {
-        Self { app, sources, lines: Mutex::default(), audience: Audience::new(KEPT) }
+        Self { app, sources, lines: Mutex::default(), marks: Mutex::default(), audience: Audience::new(KEPT) }
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<SessionId, Line>> {
@@ -77,7 +84,7 @@ impl Board {
     pub async fn follow(self: Arc<Self>, forget: impl Fn(&Arc<Self>) -> bool) {
         let (mut turn, mut vigil) = (0_u32, Vigil::begin());
         loop {
-            match self.look(turn.is_multiple_of(STORE_IN)).await {
+            match self.look(turn.is_multiple_of(STORE_IN), turn.is_multiple_of(CALLS_IN)).await {
                 Ok(()) => vigil.looked(&self.audience),
                 Err(error) => {
                     tracing::debug!(app.id = %self.app, ?error, "cannot tell which sessions are live; trying again");
@@ -93,13 +100,15 @@ impl Board {
     }
 
     /// Looks once: in memory, and in the store for those of other nodes.
-    async fn look(&self, in_store: bool) -> Result<(), ApiError> {
-        let Sources { store, teller, .. } = &self.sources;
+    async fn look(&self, in_store: bool, at_calls: bool) -> Result<(), ApiError> {
+        let Sources { store, teller, quality } = &self.sources;
         let (now, own) = (teller.clock.now(), teller.hub.name().to_owned());
         let mut found: BTreeMap<SessionId, (Summary, String)> = BTreeMap::new();
         // Others write to a store that is shared.
         if in_store && store.is_shared() {
-            for row in store.all_live_sessions(&self.app).await?.into_iter().filter(|row| row.owner_node != own) {
+            for row in
+                store.all_live_sessions(&self.app, &LiveFilter::default()).await?.into_iter().filter(|row| row.owner_node != own)
+            {
                 // One that goes by a time that only its owner knows is told of by that one.
                 let Ok(at) = teller.hub.elsewhere(&row) else { continue };
                 teller.told(at)?;
@@ -110,6 +119,22 @@ impl Board {
             let told = teller.told(live.at(now))?;
             let summary = live.summary(&told);
             found.insert(summary.session.clone(), (summary.clone(), own.clone()));
+        }
+        if in_store {
+            // How sessions stand is told also while the store is away.
+            let recorded = store.recorded_sessions(&self.app).await;
+            let mut marks = self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if let Ok(recorded) = recorded {
+                marks.values_mut().for_each(|marks| marks.recording = false);
+                recorded.into_iter().for_each(|id| marks.entry(id).or_default().recording = true);
+            }
+            if at_calls {
+                let own = found.iter().filter(|(_, (_, node))| *node == own);
+                let began = own.map(|(id, (summary, _))| (id.clone(), summary.started_at)).collect();
+                marks.values_mut().for_each(|marks| marks.worst = None);
+                quality.worst(&began, now).into_iter().for_each(|(id, worst)| marks.entry(id).or_default().worst = Some(worst));
+            }
+            marks.retain(|_, marks| *marks != Marks::default());
         }
         let missing: Vec<(SessionId, bool)> = {
             let lines = self.lines();
@@ -140,12 +165,14 @@ impl Board {
 
     /// Tells what is new of what was found.
     fn tell(&self, found: BTreeMap<SessionId, (Summary, String)>, gone: Vec<wire::GoneSession>) {
+        let marks = self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         let mut lines = self.lines();
         let mut new = Vec::new();
         for (id, (summary, node)) in found {
-            let known = lines.get(&id).map(|line| (line.summary.seq, &line.node));
-            if known.is_none_or(|(seq, there)| seq < summary.seq || (seq == summary.seq && *there != node)) {
-                let line = Line::of(summary, node);
+            let marks = marks.get(&id).copied().unwrap_or_default();
+            let known = lines.get(&id).map(|line| (line.summary.seq, line.node != node || line.marks != marks));
+            if known.is_none_or(|(seq, differs)| seq < summary.seq || (seq == summary.seq && differs)) {
+                let line = Line::of(summary, node, marks);
                 new.push(line.item.clone());
                 lines.insert(id, line);
             }
