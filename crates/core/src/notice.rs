@@ -36,8 +36,24 @@ pub enum News {
         at: Timestamp,
         reason: EndReason,
     },
+    /// The chat of a session that is over may be had.
+    ChatSynced {
+        ended_at: Timestamp,
+    },
     /// A recording stands otherwise, which is no event of the session: it may be over by then.
     Recording(Box<RecordingReport>),
+    /// What was said in a session that is over is written down, and may be had for a while.
+    Transcript(Written),
+    /// And so is what it came to.
+    Summary(Written),
+}
+
+/// What was written of a session that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    pub ended_at: Timestamp,
+    /// Until when it may be had.
+    pub expires_at: Timestamp,
 }
 
 /// How a recording stands.
@@ -95,8 +111,21 @@ impl Notice {
         }
     }
 
-    /// The notice of the last event folded into `record`; `None` if it is no news.
-    pub fn of(record: &Record, event: &Event) -> Option<Self> {
+    /// The notices of the last event folded into `record`; none if it is no news.
+    pub fn of(record: &Record, event: &Event) -> impl Iterator<Item = Self> + use<> {
+        let first = Self::first_of(record, event);
+        let has_chat = || record.chat.messages().any(|message| !message.is_private());
+        // In a place of its own: nobody hears of it before the end.
+        let chat = first.clone().and_then(|first| match first.news {
+            News::Ended { at, .. } if has_chat() => {
+                Some(Self { seq: first.seq + 1, news: News::ChatSynced { ended_at: at }, ..first })
+            }
+            _ => None,
+        });
+        first.into_iter().chain(chat)
+    }
+
+    fn first_of(record: &Record, event: &Event) -> Option<Self> {
         let news = match &event.body {
             EventBody::SessionStarted(_) => News::Started,
             EventBody::PeerJoined(who) => News::Joined(visit(record.peers.get(&who.peer)?)?),
@@ -155,15 +184,18 @@ mod tests {
                 Some(record) => record.apply(&event),
                 None => record = Record::begin(&event),
             }
-            let Some(notice) = Notice::of(record.as_ref().expect("it has begun"), &event) else { continue };
             let who = |visit: &Visit| format!("{} since {}", visit.name, visit.joined_at.0);
-            lines.push(match &notice.news {
-                News::Started => format!("{seq} started"),
-                News::Joined(visit) => format!("{seq} joined {}", who(visit)),
-                News::Left(visit, at) => format!("{seq} left {} at {}", who(visit), at.0),
-                News::Ended { at, .. } => format!("{seq} ended at {}", at.0),
-                News::Recording(_) => unreachable!("no event of a session"),
-            });
+            lines.extend(Notice::of(record.as_ref().expect("it has begun"), &event).map(|notice| {
+                let seq = notice.seq;
+                match &notice.news {
+                    News::Started => format!("{seq} started"),
+                    News::Joined(visit) => format!("{seq} joined {}", who(visit)),
+                    News::Left(visit, at) => format!("{seq} left {} at {}", who(visit), at.0),
+                    News::Ended { at, .. } => format!("{seq} ended at {}", at.0),
+                    News::ChatSynced { ended_at } => format!("{seq} chat of a session that ended at {}", ended_at.0),
+                    News::Recording(_) | News::Transcript(_) | News::Summary(_) => unreachable!("no event of a session"),
+                }
+            }));
         }
         lines
     }
@@ -186,6 +218,25 @@ mod tests {
 
     fn left(peer: &str, at: i64) -> EventBody {
         EventBody::PeerLeft { peer: PeerId::parse(peer).expect("an id"), left_at: Timestamp(at), reason: LeaveReason::Lost }
+    }
+
+    #[test]
+    fn the_chat_of_a_session_is_news_once_it_is_over_if_there_is_any() {
+        let said = |parties: &[&str]| {
+            let parties = parties.iter().map(|party| crate::ids::ParticipantId::parse(party).expect("an id")).collect();
+            EventBody::ChatSent(crate::event::ChatSent {
+                message: crate::ids::ChatId::parse("c").expect("an id"),
+                author: crate::ids::ParticipantId::parse("ann").expect("an id"),
+                peer: PeerId::parse("ann").expect("an id"),
+                name: "ANN".to_owned(),
+                parties,
+                content: crate::event::ChatContent { kind: crate::event::ChatKind::Text, payload: "hi".to_owned() },
+            })
+        };
+        let end = || EventBody::SessionEnded { ended_at: Timestamp(99), reason: EndReason::AllLeft };
+        let of = |body: EventBody| told(vec![body, end()]).split_off(1);
+        assert_eq!(of(said(&[])), ["3 ended at 99", "4 chat of a session that ended at 99"]);
+        assert_eq!(of(said(&["ann", "bo"])), ["3 ended at 99"], "what was said in private is nobody's");
     }
 
     #[test]

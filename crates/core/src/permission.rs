@@ -170,8 +170,9 @@ impl Preset {
             Flag::AlterConnectedMeetings => &mut self.connected.can_alter,
             Flag::SwitchConnectedMeetings => &mut self.connected.can_switch,
             Flag::SwitchToParentMeeting => &mut self.connected.can_switch_to_parent,
-            // The list is the client's to show or not; nothing is streamed or transcribed here.
-            Flag::ShowParticipantList | Flag::Livestream | Flag::Transcription => return None,
+            Flag::Transcription => &mut self.transcription,
+            // The list is the client's to show or not; nothing is streamed here.
+            Flag::ShowParticipantList | Flag::Livestream => return None,
         })
     }
 

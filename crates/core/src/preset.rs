@@ -43,6 +43,8 @@ pub enum Recorder {
     None,
     Recorder,
     Livestreamer,
+    /// Hears what is written down, and is shown to nobody: no recording or livestream runs because of it.
+    Listener,
 }
 
 /// Leave to write to everyone (`chat.public`).
@@ -147,6 +149,8 @@ pub struct Preset {
     pub change_permissions: bool,
     /// Have the session recorded, and no more.
     pub can_record: bool,
+    /// What they say is written down while they say it.
+    pub transcription: bool,
     /// Lead the view: show everyone the tab one looks at oneself.
     pub can_spotlight: bool,
     pub audio: CanProduce,
@@ -188,6 +192,7 @@ impl Preset {
             can_edit_display_name: true,
             change_permissions: false,
             can_record: false,
+            transcription: false,
             can_spotlight: false,
             audio: CanProduce::Allowed,
             video: CanProduce::Allowed,

@@ -28,6 +28,7 @@ mod selection;
 mod stage;
 mod stores;
 mod tracks;
+mod transcripts;
 mod uploads;
 mod view;
 mod waiting_room;
@@ -40,7 +41,7 @@ pub use chat::{ChatOnly, ChatPage, ChatTo};
 pub use connected::Move;
 pub use earlier_chat::EarlierChat;
 pub use entry::{Entered, Join};
-pub use message::{Broadcast, ChatNews, ConnectedNews, Message, RecordingNews, StageNews, Ticket};
+pub use message::{Broadcast, ChatNews, ConnectedNews, Message, RecordingNews, Spoken, StageNews, Ticket};
 pub use moderation::Mute;
 pub use output::{Media, Output};
 pub use permissions::NewPermissions;
@@ -263,8 +264,8 @@ impl Session {
             record => *record = Record::begin(&event),
         }
         let record = self.record.as_ref().expect("the first event of a session is its start");
-        let notice = Notice::of(record, &event).map(Box::new);
-        self.outputs.push(Output::Remember { session: record.started.session.clone(), event, notice });
+        let notices = Notice::of(record, &event).collect();
+        self.outputs.push(Output::Remember { session: record.started.session.clone(), event, notices });
     }
 
     fn send(&mut self, to: PeerId, message: Message) {

@@ -9,6 +9,7 @@ use salon_files::Files;
 use salon_media::Owners;
 use salon_recordings::Recordings;
 use salon_store::Store;
+use salon_transcripts::Transcripts;
 use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +36,7 @@ pub struct Doors {
     pub tokens: Tokens,
     pub files: Files,
     pub recordings: Recordings,
+    pub transcripts: Transcripts,
     pub quality: Quality,
     pub webhooks: Webhooks,
     /// The other nodes, if this one shares its store with any.

@@ -51,6 +51,7 @@ mod sessions;
 mod settings;
 mod tag;
 mod timeline;
+mod transcripts;
 mod watching;
 mod webhook_past;
 mod webhooks;
@@ -67,6 +68,7 @@ use axum::routing::{MethodRouter, any, get, post};
 use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
+use salon_transcripts::Transcripts;
 use salon_webhooks::Webhooks;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::routes;
@@ -112,6 +114,9 @@ const PREFIXES: [&str; 3] = ["/client/", "/accounts/", "/v2/"];
 
 /// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
 const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
+
+/// What was said so far, for clients that come later.
+const ACTIVE_TRANSCRIPT: &str = "/meetings/{meeting_id}/active-transcript";
 
 /// Where recordings are.
 const RECORDINGS: &str = "/recordings";
@@ -178,6 +183,7 @@ hands_out! {
     Arc<FileDesk>: files;
     Files: doors.files;
     RecordingDesk: recordings;
+    Transcripts: doors.transcripts;
     Arc<Ice>: ice;
 }
 
@@ -220,8 +226,8 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(recordings::show, recordings::act),
     || routes!(session_chat::show),
     || routes!(erasures::create),
-    || routes!(missing::transcript),
-    || routes!(missing::summary, missing::summarise),
+    || routes!(transcripts::show),
+    || routes!(transcripts::summary, transcripts::sum_up),
     || routes!(webhooks::list, webhooks::create),
     || routes!(webhooks::show, webhooks::update, webhooks::replace, webhooks::delete),
     || routes!(webhooks::events),
@@ -263,7 +269,6 @@ fn not_yet_for_clients() -> Vec<(&'static str, MethodRouter<Rest>)> {
         ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
         (ACTIVE_LIVESTREAM, get(missing::livestreams)),
         ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
-        ("/meetings/{meeting_id}/active-transcript", get(missing::active_transcript)),
     ]
 }
 
@@ -278,6 +283,7 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
         ("/v2/plugins/user", Who::Guest, get(internals::plugins)),
         ("/api/v1/identities/", Who::Anyone, post(internals::flags)),
         ("/files/recordings/{recording_id}/{name}", Who::Anyone, get(recording_files::download)),
+        ("/files/transcripts/{name}", Who::Anyone, get(transcripts::download)),
         ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
         ("/otel/logs", Who::Anyone, post(internals::report)),
         ("/api/v1/message", Who::Anyone, post(client_reports::take)),
@@ -306,6 +312,7 @@ fn table() -> Table<Rest> {
         for (path, route) in not_yet().into_iter().chain(not_yet_for_clients()) {
             table.add(&format!("{prefix}{KIT}{path}"), app, route);
         }
+        table.add(&format!("{prefix}{KIT}{ACTIVE_TRANSCRIPT}"), app, get(transcripts::active));
         for (path, route) in plain(ACCOUNT_ROUTES) {
             table.add(&format!("{prefix}{ACCOUNT}{path}"), owner, route);
         }
@@ -330,6 +337,7 @@ fn table() -> Table<Rest> {
         let route = if path == ACTIVE_LIVESTREAM { get(missing::active_livestream) } else { route };
         table.add(&format!("/v2{path}"), Rule::also_for_pages(Who::OldAppOrGuest), route);
     }
+    table.add(&format!("/v2{ACTIVE_TRANSCRIPT}"), Rule::also_for_pages(Who::OldAppOrGuest), get(transcripts::active));
     table.close("/v2", Rule::of(Who::OldApp));
     for (path, who, route) in client() {
         table.add(path, Rule::also_for_pages(who), route);

@@ -19,6 +19,7 @@ mod socket;
 mod stage;
 mod stores;
 pub mod to_wire;
+mod transcripts;
 mod trouble;
 
 use std::sync::Arc;
@@ -41,7 +42,8 @@ const OPENINGS_SPAN: Duration = Duration::from_secs(60);
 
 /// What takes websockets.
 pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
-    let Doors { store, hub, media, clock, tokens, recordings, metrics, nodes, pipes, stop, tasks, .. } = doors.clone();
+    let Doors { store, hub, media, clock, tokens, recordings, transcripts, metrics, nodes, pipes, stop, tasks, .. } =
+        doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
     let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
     let porch = Porch {
@@ -53,6 +55,7 @@ pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
         tokens,
         travel,
         recordings,
+        transcripts,
         metrics,
         refused,
         openings,

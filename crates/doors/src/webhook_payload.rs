@@ -4,13 +4,18 @@
 
 use salon_core::Notice;
 use salon_core::event::EndReason;
-use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit, Written};
 use salon_core::{AppId, Timestamp};
 use salon_wire::rest::recordings::{DownloadUrl, LayerFiles, RecordingStatus as Status, TrackFile};
+use salon_wire::rest::sessions::{ChatFormat, TranscriptFormat};
 use salon_wire::rest::webhooks as wire;
 
 use crate::recording_links::Links;
 use crate::rfc3339::rfc3339;
+use crate::session_links::{Document, whole_seconds};
+
+/// How long a link to a chat is good.
+const CHAT_LINK_MS: i64 = 7 * 86_400_000;
 
 /// The body of the request that tells `notice`.
 pub fn body(notice: &Notice, app_name: &str, links: &Links) -> Vec<u8> {
@@ -19,26 +24,64 @@ pub fn body(notice: &Notice, app_name: &str, links: &Links) -> Vec<u8> {
 
 /// What is told of `notice`.
 pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookPayload {
-    use wire::WebhookEvent::{
-        MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft, RecordingStatus as RecordingEvent,
-    };
+    use wire::WebhookEvent as Event;
     let payload = |event| wire::WebhookPayload {
         event,
-        meeting: meeting(notice, app_name),
+        meeting: Some(meeting(notice, app_name)),
         participant: None,
         recording: None,
         reason: None,
+        transcript_download_url: None,
+        transcript_download_url_expiry: None,
+        summary_download_url: None,
+        summary_download_url_expiry: None,
+        chat: None,
+    };
+    let document = |document: Document, written: &Written| {
+        let expires = whole_seconds(written.expires_at);
+        (Some(document.link(&links.tokens, &links.here, &notice.session, expires)), Some(rfc3339(expires)))
     };
     match &notice.news {
-        News::Started => payload(MeetingStarted),
-        News::Joined(visit) => wire::WebhookPayload { participant: Some(participant(visit, None)), ..payload(ParticipantJoined) },
+        News::Started => payload(Event::MeetingStarted),
+        News::Joined(visit) => {
+            wire::WebhookPayload { participant: Some(participant(visit, None)), ..payload(Event::ParticipantJoined) }
+        }
         News::Left(visit, left_at) => {
-            wire::WebhookPayload { participant: Some(participant(visit, Some(*left_at))), ..payload(ParticipantLeft) }
+            wire::WebhookPayload { participant: Some(participant(visit, Some(*left_at))), ..payload(Event::ParticipantLeft) }
         }
-        News::Ended { reason, .. } => wire::WebhookPayload { reason: Some(why(*reason)), ..payload(MeetingEnded) },
+        News::Ended { reason, .. } => wire::WebhookPayload { reason: Some(why(*reason)), ..payload(Event::MeetingEnded) },
+        News::ChatSynced { ended_at } => {
+            let chat = Some(chat(notice, *ended_at, app_name, links));
+            wire::WebhookPayload { meeting: None, chat, ..payload(Event::ChatSynced) }
+        }
         News::Recording(report) => {
-            wire::WebhookPayload { recording: Some(recording(notice, report, links)), ..payload(RecordingEvent) }
+            wire::WebhookPayload { recording: Some(recording(notice, report, links)), ..payload(Event::RecordingStatus) }
         }
+        News::Transcript(written) => {
+            let (url, expiry) = document(Document::Transcript(TranscriptFormat::Csv), written);
+            let payload = payload(Event::Transcript);
+            wire::WebhookPayload { transcript_download_url: url, transcript_download_url_expiry: expiry, ..payload }
+        }
+        News::Summary(written) => {
+            let (url, expiry) = document(Document::Summary, written);
+            wire::WebhookPayload { summary_download_url: url, summary_download_url_expiry: expiry, ..payload(Event::Summary) }
+        }
+    }
+}
+
+/// A link that whoever is told has a week to follow.
+fn chat(notice: &Notice, ended_at: Timestamp, app_name: &str, links: &Links) -> wire::PayloadChat {
+    let expires = whole_seconds(notice.at.plus_ms(CHAT_LINK_MS));
+    wire::PayloadChat {
+        session_id: notice.session.to_string(),
+        meeting_id: notice.meeting.to_string(),
+        title: notice.title.clone(),
+        chat_download_url: Document::Chat(ChatFormat::Csv).link(&links.tokens, &links.here, &notice.session, expires),
+        chat_download_url_expiry: rfc3339(expires),
+        created_at: rfc3339(notice.created_at),
+        started_at: rfc3339(notice.started_at),
+        ended_at: rfc3339(ended_at),
+        organized_by: app(&notice.app, app_name),
     }
 }
 
@@ -82,6 +125,7 @@ fn recording(notice: &Notice, report: &RecordingReport, links: &Links) -> wire::
 fn meeting(notice: &Notice, app_name: &str) -> wire::PayloadMeeting {
     let ended_at = match notice.news {
         News::Ended { at, .. } => Some(rfc3339(at)),
+        News::Transcript(Written { ended_at, .. }) | News::Summary(Written { ended_at, .. }) => Some(rfc3339(ended_at)),
         _ => None,
     };
     wire::PayloadMeeting {
@@ -179,5 +223,23 @@ mod tests {
         ] {
             assert_eq!(said(news), expected);
         }
+        let written = Written { ended_at: Timestamp(1_000), expires_at: Timestamp(1_641_997_295_700) };
+        let ended = r#""endedAt":"1970-01-01T00:00:01.000Z","#;
+        for (news, event, key, file) in [
+            (News::Transcript(written), "transcript", "transcriptDownloadUrl", "s.csv"),
+            (News::Summary(written), "summary", "summaryDownloadUrl", "s.summary.txt"),
+        ] {
+            let said = said(news);
+            let begins = format!(
+                r#"{{"event":"meeting.{event}",{},"{key}":"https://salon.example/files/transcripts/{file}?expires=1641997295000&signature="#,
+                meeting(ended)
+            );
+            let ends = format!(r#"","{key}Expiry":"2022-01-12T14:21:35.000Z"}}"#);
+            assert!(said.starts_with(&begins) && said.ends_with(&ends), "{said}");
+        }
+        let chat = said(News::ChatSynced { ended_at: Timestamp(1_000) });
+        let begins = r#"{"event":"meeting.chatSynced","sessionId":"s","meetingId":"m","title":"Planning","chatDownloadUrl":"https://salon.example/downloads/chat/s.csv?expires=604800000&signature="#;
+        let ends = r#"","chatDownloadUrlExpiry":"1970-01-08T00:00:00.000Z","createdAt":"1970-01-01T00:00:00.001Z","startedAt":"1970-01-01T00:00:00.000Z","endedAt":"1970-01-01T00:00:01.000Z","organizedBy":{"id":"a","name":"First"}}"#;
+        assert!(chat.starts_with(begins) && chat.ends_with(ends), "{chat}");
     }
 }

@@ -403,7 +403,7 @@ impl SessionTask {
         for step in steps {
             let Some(summary) = &step.summary else { continue };
             for output in &step.outputs {
-                let Output::Remember { session, event, notice } = output else { continue };
+                let Output::Remember { session, event, notices } = output else { continue };
                 if matches!(event.body, EventBody::SessionStarted(_)) {
                     self.epoch = 1;
                 }
@@ -414,7 +414,7 @@ impl SessionTask {
                 }
                 if let Some(append) = appends.last_mut() {
                     append.events.push(event.clone());
-                    append.notices.extend(notice.as_deref().cloned());
+                    append.notices.extend(notices.iter().cloned());
                 }
             }
             if let Some(append) = appends.last_mut() {

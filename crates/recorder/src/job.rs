@@ -28,7 +28,7 @@ pub struct Job {
     /// The file's name without its ending; of tracks, the prefix of their files.
     pub name: String,
     pub kind: Kind,
-    /// Of tracks: whose are recorded, by participant ids or custom ids. Everybody's if there is none.
+    /// Of tracks and voices: whose are recorded, by participant ids or custom ids. Everybody's if there is none.
     #[serde(default)]
     pub user_ids: Option<Vec<String>>,
     /// Of composites: the file with pictures. There is none without.
@@ -53,6 +53,8 @@ pub enum Kind {
     Composite,
     /// A file for each voice, as it came.
     Track,
+    /// Pieces of each voice, for whoever writes down what was said.
+    Voices,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,12 +149,16 @@ pub enum Channel {
 }
 
 /// What the server wants of a recorder that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
     /// What happens until `Resume` is not recorded, and leaves no gap in composites.
     Pause,
     Resume,
+    /// Record those of these participants or custom ids from now on; everybody's if there is no list.
+    Of {
+        user_ids: Option<Vec<String>>,
+    },
     /// Finish the files.
     Stop,
 }
@@ -295,6 +301,8 @@ mod tests {
         round(Order::Pause, &json!({"order": "pause"}));
         round(Order::Resume, &json!({"order": "resume"}));
         round(Order::Stop, &json!({"order": "stop"}));
+        round(Order::Of { user_ids: Some(vec!["u".into()]) }, &json!({"order": "of", "user_ids": ["u"]}));
+        round(Order::Of { user_ids: None }, &json!({"order": "of", "user_ids": null}));
         round(Saying::Began { at_ms: 1 }, &json!({"said": "began", "at_ms": 1}));
         round(Saying::Paused { at_ms: 2 }, &json!({"said": "paused", "at_ms": 2}));
         round(Saying::Resumed { at_ms: 3 }, &json!({"said": "resumed", "at_ms": 3}));

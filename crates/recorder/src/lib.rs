@@ -1,6 +1,6 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
 //! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
-//! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `composite` (one picture and
+//! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with `cutter`, `composite` (one picture and
 //! sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder` and `finish`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
@@ -8,6 +8,7 @@ mod boxes;
 mod canvas;
 mod clock;
 mod composite;
+mod cutter;
 mod encoder;
 mod finish;
 pub mod job;
@@ -23,6 +24,7 @@ mod run;
 mod said;
 mod scene;
 mod tracks;
+pub mod voices;
 mod vp8;
 mod vpx;
 mod webm;

@@ -21,6 +21,13 @@ pub struct Person {
     pub on_stage: bool,
 }
 
+impl Person {
+    /// Whether this is one of these, by participant ids or custom ids.
+    pub fn is_among(&self, ids: &[String]) -> bool {
+        ids.iter().any(|id| !id.is_empty() && (*id == self.user || *id == self.custom_id))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     Microphone,

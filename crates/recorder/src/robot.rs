@@ -40,28 +40,14 @@ const AT_ONCE: usize = 32;
 /// Tracks taken at most.
 const TAKEN: usize = 500;
 
-/// Which tracks are recorded.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Whose, by participant ids or custom ids; everybody's if there is no list.
-    pub of: Option<Vec<String>>,
-    pub pictures: bool,
-}
-
-impl Wanted {
-    fn has(&self, source: Source, person: &Person) -> bool {
-        let listed = |ids: &Vec<String>| ids.iter().any(|id| !id.is_empty() && (*id == person.user || *id == person.custom_id));
-        (source.is_sound() || self.pictures) && self.of.as_ref().is_none_or(listed)
-    }
-}
-
 pub struct Robot {
     /// HOST:PORT.
     host: String,
     ticket: Ticket,
     /// Its peer id, the same whenever it comes back.
     id: String,
-    wanted: Wanted,
+    /// Pictures are recorded too.
+    pictures: bool,
     wishes: Wishes,
     queue: SyncSender<News>,
     identity: Identity,
@@ -121,12 +107,12 @@ struct Coming {
 impl Robot {
     /// # Errors
     /// If there is no certificate to be had.
-    pub fn new(host: String, ticket: Ticket, wanted: Wanted, wishes: Wishes, queue: SyncSender<News>) -> anyhow::Result<Self> {
+    pub fn new(host: String, ticket: Ticket, pictures: bool, wishes: Wishes, queue: SyncSender<News>) -> anyhow::Result<Self> {
         Ok(Self {
             host,
             ticket,
             id: uuid::Uuid::new_v4().to_string(),
-            wanted,
+            pictures,
             wishes,
             queue,
             identity: Identity::new()?,
@@ -412,22 +398,30 @@ impl Robot {
 
     /// Takes what is wanted and not taken yet, and gives up what has ended.
     async fn catch_up(&mut self, connected: &mut Connected) -> anyhow::Result<()> {
-        if connected.untold
-            && let Some(last) = &connected.last
-        {
-            connected.peer.give_up(&connected.transport, last, &connected.ended).await?;
-            connected.untold = false;
-        }
-        let mut missing = Vec::new();
+        let (mut missing, mut unwanted) = (Vec::new(), Vec::new());
+        let of = self.wishes.of();
         for (peer, somebody) in self.people.iter().filter(|(_, somebody)| !somebody.is_robot) {
+            let is_listed = of.as_ref().is_none_or(|ids| somebody.person.is_among(ids));
             for (producer, published) in &somebody.tracks {
-                let is_wanted = published.fits && self.wanted.has(published.source, &somebody.person);
+                let is_wanted = is_listed && published.fits && (published.source.is_sound() || self.pictures);
+                if !is_wanted && self.taken.contains_key(producer) {
+                    unwanted.push(producer.clone());
+                }
                 if is_wanted && !self.taken.contains_key(producer) && !self.refused.contains(producer) {
                     let kind = if published.source.is_sound() { Kind::Audio } else { Kind::Video };
                     let track = Track { peer: peer.clone(), producer: producer.clone(), kind };
                     missing.push((track, published.clone()));
                 }
             }
+        }
+        for producer in unwanted {
+            self.gone(&producer, Some(connected));
+        }
+        if connected.untold
+            && let Some(last) = &connected.last
+        {
+            connected.peer.give_up(&connected.transport, last, &connected.ended).await?;
+            connected.untold = false;
         }
         missing.truncate(TAKEN.saturating_sub(self.taken.len()));
         for some in missing.chunks(AT_ONCE) {

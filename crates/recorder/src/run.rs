@@ -14,9 +14,10 @@ use tokio::sync::oneshot;
 use crate::composite::Composite;
 use crate::job::{File, Job, Kind, Order, Saying};
 use crate::news::{News, Over};
-use crate::robot::{Robot, Wanted};
+use crate::robot::Robot;
 use crate::said::{Sayings, hear};
 use crate::tracks::Tracks;
+use crate::voices::Voices;
 use crate::wishes::Wishes;
 
 /// News that wait at most: some seconds of a large meeting.
@@ -54,6 +55,8 @@ Standard output: what happens, a line each:
 In the folder: the files, said.jsonl (the same lines), pid, and orders.jsonl, whose lines count as orders too.
 
 kind track: a WebM for each microphone, with the sound as it came; user_ids: whose, by participant ids or custom ids.
+kind voices: a WAV of 16 kHz for each stretch of each voice between silences, MILLISECONDS_PEER.wav, for whoever takes and
+  deletes them; user_ids as above, and {\"order\": \"of\", \"user_ids\": [\"…\"]} for others from then on.
 kind composite: one picture and one sound of everybody. It needs ffmpeg (5.1 or later, with libx264 or libvpx) and libvpx,
   which comes with it. \"video\": {\"codec\": \"H264\" (MP4 with AAC) or \"VP8\" (WebM with Vorbis), \"width\": 1280, \"height\": 720,
   \"layout\": \"grid\" or \"speaker\", \"watermark\": {\"file\": an image in the folder, \"position\": \"left top\", \"width\", \"height\"}}
@@ -104,19 +107,17 @@ fn host(server: &str) -> anyhow::Result<String> {
 fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
     let (queue, news) = sync_channel(QUEUE);
     let wishes = Wishes::default();
-    let (recording, wanted) = match job.kind {
-        Kind::Track => {
-            let tracks = Tracks::new(&job.folder, &job.name);
-            (Recording::Tracks(tracks), Wanted { of: job.user_ids.clone(), pictures: false })
-        }
-        Kind::Composite => {
-            let composite = Composite::new(job, wishes.clone())?;
-            (Recording::Composite(Box::new(composite)), Wanted { of: None, pictures: job.video.is_some() })
-        }
+    let (recording, pictures) = match job.kind {
+        Kind::Track => (Recording::Tracks(Tracks::new(&job.folder, &job.name)), false),
+        Kind::Voices => (Recording::Voices(Voices::new(&job.folder)), false),
+        Kind::Composite => (Recording::Composite(Box::new(Composite::new(job, wishes.clone())?)), job.video.is_some()),
     };
+    if job.kind != Kind::Composite {
+        wishes.only(job.user_ids.clone());
+    }
     hear(&job.folder, queue.clone())?;
     let ticket = Ticket { meeting: job.meeting_id.clone(), participant: String::new(), token: job.token.clone() };
-    let robot = Robot::new(host(&job.server)?, ticket, wanted, wishes, queue.clone())?;
+    let robot = Robot::new(host(&job.server)?, ticket, pictures, wishes.clone(), queue.clone())?;
     let (stop, stopped) = oneshot::channel();
     let (leaving, left) = sync_channel::<()>(0);
     let thread = thread::Builder::new().name("robot".to_owned());
@@ -124,8 +125,8 @@ fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
         let _leaving = leaving;
         attend(robot, queue, stopped);
     })?;
-    let finished =
-        Going { sayings, recording, began: None, paused: false, recorded: Duration::ZERO, since: Instant::now() }.go_on(&news);
+    let (recorded, since) = (Duration::ZERO, Instant::now());
+    let finished = Going { sayings, recording, wishes, began: None, paused: false, recorded, since }.go_on(&news);
     drop(stop);
     let _ = left.recv_timeout(LEAVE);
     finished
@@ -155,13 +156,14 @@ fn attend(robot: Robot, queue: SyncSender<News>, stopped: oneshot::Receiver<()>)
 /// What becomes of a meeting. Times are milliseconds of the recorder's life, and microseconds since 1970.
 enum Recording {
     Tracks(Tracks),
+    Voices(Voices),
     Composite(Box<Composite>),
 }
 
 impl Recording {
     fn begin(&mut self) -> anyhow::Result<()> {
         match self {
-            Self::Tracks(_) => Ok(()),
+            Self::Tracks(_) | Self::Voices(_) => Ok(()),
             Self::Composite(composite) => composite.begin(wall()),
         }
     }
@@ -169,6 +171,7 @@ impl Recording {
     fn take(&mut self, ms: u64, news: News) -> anyhow::Result<()> {
         match self {
             Self::Tracks(tracks) => tracks.take(ms, news).context("a file cannot be written"),
+            Self::Voices(voices) => voices.take(ms, news).context("a file cannot be written"),
             Self::Composite(composite) => composite.take(ms, wall(), news),
         }
     }
@@ -176,6 +179,7 @@ impl Recording {
     fn look(&mut self, ms: u64, moment: i64) -> anyhow::Result<()> {
         match self {
             Self::Tracks(tracks) => tracks.look(ms).context("a file cannot be written"),
+            Self::Voices(voices) => voices.look(ms, moment).context("a file cannot be written"),
             Self::Composite(composite) => composite.look(ms, moment),
         }
     }
@@ -183,6 +187,7 @@ impl Recording {
     fn bytes(&self) -> u64 {
         match self {
             Self::Tracks(tracks) => tracks.bytes(),
+            Self::Voices(voices) => voices.bytes(),
             Self::Composite(composite) => composite.bytes(),
         }
     }
@@ -190,6 +195,8 @@ impl Recording {
     fn finish(self, ms: u64) -> anyhow::Result<Vec<File>> {
         match self {
             Self::Tracks(tracks) => tracks.finish().context("a file cannot be written"),
+            // Others take its files while it runs.
+            Self::Voices(voices) => voices.finish().map(|()| Vec::new()).context("a file cannot be written"),
             Self::Composite(composite) => composite.finish(ms, wall()),
         }
     }
@@ -199,6 +206,7 @@ impl Recording {
 struct Going<'a> {
     sayings: &'a mut Sayings,
     recording: Recording,
+    wishes: Wishes,
     began: Option<Instant>,
     paused: bool,
     /// What was recorded before the last pause.
@@ -248,8 +256,9 @@ impl Going<'_> {
             eprintln!("salon recorder: {why}; finishing what there is");
         }
         let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
+        let has_files = !matches!(self.recording, Recording::Voices(_));
         let files = self.recording.finish(start.elapsed().as_millis() as u64)?;
-        if files.is_empty() {
+        if has_files && files.is_empty() {
             bail!(end.unwrap_or_else(|| "nobody was heard".to_owned()));
         }
         Ok(Saying::Finished { at_ms, duration_ms, files })
@@ -264,6 +273,7 @@ impl Going<'_> {
                 (self.began, self.since) = (Some(now), now);
                 self.sayings.say(&Saying::Began { at_ms: wall_ms() });
             }
+            News::Order(Order::Of { user_ids }) => self.wishes.only(user_ids),
             News::Order(order) => {
                 let pause = order == Order::Pause;
                 if self.began.is_none() || pause == self.paused {

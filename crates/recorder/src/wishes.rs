@@ -1,5 +1,5 @@
-//! What a recording wishes of the streams that come: pictures that begin anew, and of which size. It says so, the robot and
-//! its media thread look. Held for moments only.
+//! What a recording wishes of the streams that come: whose they are, pictures that begin anew, and of which size. It says so, the
+//! robot and its media thread look. Held for moments only.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,8 @@ pub struct Wishes(Arc<Mutex<Wished>>);
 struct Wished {
     key_frames: Vec<Key>,
     sizes: BTreeMap<Key, Size>,
+    /// Whose tracks are wanted, by participant ids or custom ids; everybody's if there is no list.
+    of: Option<Vec<String>>,
 }
 
 /// One of the sizes in which cameras are sent at once; the best that is there and no better.
@@ -37,6 +39,16 @@ impl Size {
 impl Wishes {
     fn with<T>(&self, what: impl FnOnce(&mut Wished) -> T) -> T {
         what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on the tracks of these are wanted.
+    pub fn only(&self, of: Option<Vec<String>>) {
+        self.with(|wished| wished.of = of);
+    }
+
+    /// Whose are wanted.
+    pub fn of(&self) -> Option<Vec<String>> {
+        self.with(|wished| wished.of.clone())
     }
 
     /// The pictures of a stream are to begin anew.

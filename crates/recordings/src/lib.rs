@@ -15,6 +15,7 @@ mod sweep;
 
 pub use desk::{Parts, Settings, Wish, can};
 pub use handle::{Failed, Recordings};
-pub use keep::folder_of;
-pub use process::{find_program, has_library};
+pub use keep::{folder_of, parts_of};
+pub use parts::again;
+pub use process::{Heard, Process, find_program, has_library};
 pub use stops::Stops;

@@ -142,6 +142,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             if let Err(why) = salon_recordings::can(&config.recordings_settings(config.listen), RecordingKind::Composite) {
                 eprintln!("salon: {why}");
             }
+            if let Some(why) = config.missing_engine() {
+                eprintln!("salon: {why}");
+            }
             Ok(())
         }
         Command::Recorder(args) => salon_recorder::record(&args),

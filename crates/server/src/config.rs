@@ -24,4 +24,4 @@ pub use levels::levels;
 pub use load::{Flag, Sources};
 pub use mistakes::{ConfigError, ConfigErrors, Origin, Origins};
 pub use settings::{Config, Log, Media, Mode, SETTINGS, Setting};
-pub use value::{LogFormat, LoginUrl, Secret};
+pub use value::{LogFormat, LoginUrl, Secret, TranscriptionEngine};

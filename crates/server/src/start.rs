@@ -38,6 +38,7 @@ use salon_media::Owners;
 use salon_quality::Quality;
 use salon_recordings::{Recordings, Stops};
 use salon_store::{OpenOptions, RunId, Store};
+use salon_transcripts::Transcripts;
 use salon_webhooks::{Guard, Webhooks};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -165,6 +166,19 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         tasks: tasks.clone(),
         stop: stop.clone(),
     });
+    let transcripts = Transcripts::new(salon_transcripts::Parts {
+        store: store.clone(),
+        hub: hub.clone(),
+        clock: clock.clone(),
+        settings: config.transcripts_settings(addr)?,
+        figures: salon_transcripts::Figures::registered(&mut registry),
+        pass: {
+            let (tokens, clock) = (tokens.clone(), clock.clone());
+            Box::new(move |listening| tickets::of_listener(&tokens, listening, clock.now()))
+        },
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    });
     let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
     let tell = salon_webhooks::Parts {
         store: store.clone(),
@@ -186,6 +200,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         keys: Keys::new(store.clone(), hints.clone()),
         tokens,
         recordings: recordings.clone(),
+        transcripts: transcripts.clone(),
         metrics: Arc::new(Metrics::registered(&mut registry)),
         pipes: Pipes::registered(&mut registry, stop.clone()),
         scrape: telemetry::scrape(registry, hub.clone(), sfu),
@@ -222,6 +237,14 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         tracing::info!(recordings = unfinished, "going on with recordings");
     }
     tasks.spawn(recordings.sweep());
+    if let Some(why) = config.missing_engine() {
+        tracing::warn!("{why}");
+    }
+    let unfinished = transcripts.adopt().await.context("cannot go on with the transcripts of the last run")?;
+    if unfinished > 0 {
+        tracing::info!(transcripts = unfinished, "going on with transcripts");
+    }
+    tasks.spawn(transcripts.sweep());
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for address in &config.metrics.listen {
         let taken = Port::take(*address).and_then(Port::open);

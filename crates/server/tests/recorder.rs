@@ -10,7 +10,13 @@ mod composites;
 mod people;
 #[path = "recorder/process.rs"]
 mod process;
+#[path = "support/receiver.rs"]
+mod receiver;
 #[path = "recorder/sound.rs"]
 mod sound;
+#[path = "recorder/tones.rs"]
+mod tones;
 #[path = "recorder/tracks.rs"]
 mod tracks;
+#[path = "recorder/transcripts.rs"]
+mod transcripts;

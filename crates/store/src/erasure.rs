@@ -1,5 +1,5 @@
 //! Taking a person out of what is kept of an app: from the records and lists of sessions that are over, the chat's files, what
-//! their devices said and measured, what webhooks and feeds have yet to tell.
+//! they said aloud, what their devices said and measured, what webhooks and feeds have yet to tell.
 //! Invariant: the steps may be cut off anywhere. A session is on the list of what is left to do until all of it is done, and the
 //! participants go last, so that calling again finds the rest.
 //! Next: `salon_core::erasure`, what becomes of a record.
@@ -19,6 +19,7 @@ use crate::record;
 use crate::session_peers::Person;
 use crate::sessions::MAX_EVENTS;
 use crate::transact::transaction;
+use crate::transcripts;
 
 /// Events of a record that one transaction rewrites. More holds others up for longer.
 const EVENTS: usize = 500;
@@ -173,6 +174,7 @@ impl Store {
                     let sql = format!("delete from {table} where session_id = $1 and peer_id = $2");
                     tx.run(built(sql), args![session, peer.as_str()]).await?;
                 }
+                transcripts::forget_peer(tx, session, peer).await?;
             }
             // Last: until then the session is among those that say something of them.
             peer_row::write(tx, &people.iter().collect::<Vec<_>>()).await

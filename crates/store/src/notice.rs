@@ -3,7 +3,7 @@
 //! What cannot be read is `None`, never a panic and never a guess.
 
 use salon_core::event::EndReason;
-use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit, Written};
 use salon_core::{AppId, MeetingId, Notice, PeerId, RecordingId, SessionId, Timestamp};
 use serde_json::{Value, json};
 
@@ -13,7 +13,10 @@ const STARTED: &str = "meeting.started";
 pub(crate) const JOINED: &str = "meeting.participantJoined";
 pub(crate) const LEFT: &str = "meeting.participantLeft";
 const ENDED: &str = "meeting.ended";
+const CHAT: &str = "meeting.chatSynced";
 const RECORDING: &str = "recording.statusUpdate";
+const TRANSCRIPT: &str = "meeting.transcript";
+const SUMMARY: &str = "meeting.summary";
 
 const STATUSES: Words<RecordingStatus> = Words(&[
     (RecordingStatus::Invoked, "invoked"),
@@ -31,7 +34,10 @@ pub(crate) fn name(notice: &Notice) -> &'static str {
         News::Joined(_) => JOINED,
         News::Left(..) => LEFT,
         News::Ended { .. } => ENDED,
+        News::ChatSynced { .. } => CHAT,
         News::Recording(_) => RECORDING,
+        News::Transcript(_) => TRANSCRIPT,
+        News::Summary(_) => SUMMARY,
     }
 }
 
@@ -56,7 +62,12 @@ pub(crate) fn encode(notice: &Notice) -> String {
             }
             .into();
         }
+        News::ChatSynced { ended_at } => json["ended_ms"] = ended_at.0.into(),
         News::Recording(report) => json["recording"] = encode_report(report),
+        News::Transcript(written) | News::Summary(written) => {
+            json["ended_ms"] = written.ended_at.0.into();
+            json["expires_ms"] = written.expires_at.0.into();
+        }
     }
     json.to_string()
 }
@@ -101,6 +112,7 @@ fn encode_visit(visit: &Visit) -> Value {
 pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
     let json: Value = serde_json::from_str(json).ok()?;
     let time = |field: &str| json[field].as_i64().map(Timestamp);
+    let written = || Some(Written { ended_at: time("ended_ms")?, expires_at: time("expires_ms")? });
     let news = match name {
         STARTED => News::Started,
         JOINED => News::Joined(decode_visit(&json["visit"])?),
@@ -113,7 +125,10 @@ pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
             };
             News::Ended { at: time("ended_ms")?, reason }
         }
+        CHAT => News::ChatSynced { ended_at: time("ended_ms")? },
         RECORDING => News::Recording(Box::new(decode_report(&json["recording"])?)),
+        TRANSCRIPT => News::Transcript(written()?),
+        SUMMARY => News::Summary(written()?),
         _ => return None,
     };
     Some(Notice {
@@ -193,6 +208,9 @@ mod tests {
             News::Left(visit(), Timestamp(8)),
             News::Ended { at: Timestamp(8), reason: EndReason::AllLeft },
             News::Ended { at: Timestamp(8), reason: EndReason::Closed },
+            News::ChatSynced { ended_at: Timestamp(8) },
+            News::Transcript(Written { ended_at: Timestamp(8), expires_at: Timestamp(9) }),
+            News::Summary(Written { ended_at: Timestamp(8), expires_at: Timestamp(9) }),
         ] {
             let notice = notice(news);
             assert_eq!(decode(name(&notice), &encode(&notice)), Some(notice));

@@ -508,8 +508,12 @@ const STAGE_WISHES: Words<StageWish> = Words(&[(StageWish::Asks, "asks"), (Stage
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
 const CHAT_KINDS: Words<ChatKind> =
     Words(&[(ChatKind::Text, "text"), (ChatKind::Image, "image"), (ChatKind::File, "file"), (ChatKind::Custom, "custom")]);
-const RECORDERS: Words<Recorder> =
-    Words(&[(Recorder::None, "none"), (Recorder::Recorder, "recorder"), (Recorder::Livestreamer, "livestreamer")]);
+const RECORDERS: Words<Recorder> = Words(&[
+    (Recorder::None, "none"),
+    (Recorder::Recorder, "recorder"),
+    (Recorder::Livestreamer, "livestreamer"),
+    (Recorder::Listener, "listener"),
+]);
 
 const CAN_PRODUCE: Words<CanProduce> =
     Words(&[(CanProduce::Allowed, "ALLOWED"), (CanProduce::NotAllowed, "NOT_ALLOWED"), (CanProduce::CanRequest, "CAN_REQUEST")]);

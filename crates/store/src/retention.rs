@@ -11,6 +11,7 @@ use crate::acting;
 use crate::engine::{Row, args, built, transaction as quiet};
 use crate::error::{Error, Result};
 use crate::transact::transaction;
+use crate::transcripts;
 
 /// Events of a gone session that one transaction deletes. More holds others up for longer.
 const EVENTS: u32 = 1_000;
@@ -103,6 +104,7 @@ impl Store {
             tx.run("delete from peer_quality_blocks where session_id = $1", args![session]).await?;
             tx.run("delete from session_peers where session_id = $1", args![session]).await?;
             tx.run("delete from client_events where session_id = $1", args![session]).await?;
+            transcripts::forget(tx, session).await?;
             // Those whose files are there still go when these do.
             let sql = "delete from recordings where session_id = $1 and kept = $2 and status in ('UPLOADED', 'ERRORED')";
             tx.run(sql, args![session, false]).await?;

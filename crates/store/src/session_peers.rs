@@ -55,6 +55,14 @@ impl Store {
         peers.list(&self.db, (COLUMNS, "session_peers p"), (&order, value), page, read).await.map(Some)
     }
 
+    /// When each peer of a session came first, and left last if it did.
+    pub async fn stays_in(&self, session: &SessionId) -> Result<Vec<(PeerId, Timestamp, Option<Timestamp>)>> {
+        let sql = "select peer_id, first_joined_ms, left_ms from session_peers where session_id = $1";
+        let rows = self.db.all(sql, args![session]).await?;
+        let read = |row: &Row| Ok((row.id("peer_id")?, row.time("first_joined_ms")?, row.time_or_null("left_ms")?));
+        rows.iter().map(read).collect()
+    }
+
     /// A peer of a session, by its own id or its participant's; of several peers of a participant the last come. `None` also
     /// if this version has not indexed the session yet.
     pub async fn session_peer(&self, session: &SessionId, id: &str) -> Result<Option<PeerRow>> {

@@ -101,6 +101,12 @@ impl Store {
         self.db.one(built(sql), args![app, id]).await?.as_ref().map(read_session).transpose()
     }
 
+    /// When a session began.
+    pub async fn session_began(&self, id: &SessionId) -> Result<Option<Timestamp>> {
+        let row = self.db.one("select started_ms from sessions where id = $1", args![id]).await?;
+        row.map(|row| row.time("started_ms")).transpose()
+    }
+
     pub async fn live_session_of(&self, meeting: &MeetingId) -> Result<Option<SessionRow>> {
         let sql = format!("select {} from {TABLES} where s.meeting_id = $1 and s.ended_ms is null", columns(&self.db));
         self.db.one(built(sql), args![meeting]).await?.as_ref().map(read_session).transpose()

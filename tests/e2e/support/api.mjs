@@ -101,6 +101,16 @@ export class Api {
     return data;
   }
 
+  /** Where the transcript of a session is; `null` for the 404 of one that is not there. */
+  async transcript(session, format) {
+    try {
+      return (await this.#kit.sessions.getSessionTranscripts(session, { ...IN_APP, format })).data.transcript_download_url;
+    } catch (error) {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    }
+  }
+
   /** Asks for what Salon does not have: livestreams, each call of the SDK that begins or ends one. */
   beyondMeans(meeting) {
     const { livestreams } = this.#kit;

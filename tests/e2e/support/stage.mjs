@@ -8,17 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { Api } from './api.mjs';
 import { openApplication } from './application.mjs';
 import { keptChromium, openChromium, openFirefox } from './browsers.mjs';
+import { CAST } from './cast.mjs';
 import { Watch } from './minutes.mjs';
 import { OUT } from './places.mjs';
 import { Person } from './person.mjs';
 import { Salon } from './salon.mjs';
 
-/** Who there is, and how to tell them apart by eye and ear. */
-export const CAST = {
-  Ada: { colour: 'red', tone: 440 },
-  Bob: { colour: 'green', tone: 700 },
-  Cleo: { colour: 'blue', tone: 1_000 },
-};
+export { CAST };
 
 /** A camera of which Chromium makes three sizes. Slow, because a busy machine without an encoder of its own makes pictures
  * smaller by itself. Not for tests of lines: so slow a picture is too small for one that is measured by what it carries. */

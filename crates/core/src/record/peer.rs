@@ -96,7 +96,7 @@ impl Peer {
     /// Whether others are told about this peer: hidden people are not shown; hidden robots are, because clients tell
     /// from them that a recording or livestream runs (presets.md, web SDK 2.0.2).
     pub fn is_announced(&self) -> bool {
-        !self.who.hidden || self.is_robot()
+        !self.who.hidden || matches!(self.who.recorder, Recorder::Recorder | Recorder::Livestreamer)
     }
 
     /// What it was called when it came in this time.

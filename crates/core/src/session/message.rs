@@ -9,6 +9,7 @@ use crate::ids::{ChatId, MeetingId, ParticipantId, PeerId, RecordingId};
 use crate::permission::Changes;
 use crate::record::ChatMessage;
 use crate::session::view::{ConnectedView, PeerView, PollView, Selected, Stage, StageRequest, StoreView, WaitingView};
+use crate::time::Timestamp;
 use crate::track::Track;
 
 /// What peers are told.
@@ -66,6 +67,8 @@ pub enum Message {
         kind: RecordingKind,
         news: RecordingNews,
     },
+    /// Somebody said this.
+    Transcript(Arc<Spoken>),
     /// What this participant, whose peer is told, may do from now on.
     PermissionsChanged {
         participant: ParticipantId,
@@ -86,6 +89,20 @@ pub struct Broadcast {
     pub timestamp: u64,
     /// The client's own addressing, passed on unchanged.
     pub ids: Vec<String>,
+}
+
+/// What somebody said, as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    pub peer: PeerId,
+    pub participant: ParticipantId,
+    pub custom_participant_id: String,
+    pub name: String,
+    pub text: String,
+    /// When they began to say it.
+    pub at: Timestamp,
+    /// It is not whole, and takes the place of what was told of it before.
+    pub is_partial: bool,
 }
 
 /// What peers are told of a recording.

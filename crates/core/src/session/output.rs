@@ -10,7 +10,7 @@ use crate::session::message::Message;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Append to the record of this session, and with it what those outside are to be told.
-    Remember { session: SessionId, event: Event, notice: Option<Box<Notice>> },
+    Remember { session: SessionId, event: Event, notices: Vec<Notice> },
     /// Tell one peer.
     Send { to: PeerId, message: Message },
     /// Change what the media server forwards.

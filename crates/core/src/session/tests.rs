@@ -21,6 +21,7 @@ mod selection;
 mod shares;
 mod stage;
 mod stores;
+mod transcripts;
 mod uploads;
 mod waiting;
 

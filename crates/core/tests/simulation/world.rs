@@ -564,7 +564,7 @@ impl World {
                     None
                 }
                 Message::Connected(_) => None,
-                Message::Recording { .. } => None,
+                Message::Recording { .. } | Message::Transcript(_) => None,
                 Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

@@ -74,7 +74,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
         disable_participant_screensharing,
         can_change_participant_permissions,
         can_edit_display_name,
-        // The list is the client's to show or not; nothing is streamed or transcribed here.
+        // The list is the client's to show or not; nothing is streamed here.
         show_participant_list: _,
         hidden_participant,
         media,
@@ -93,7 +93,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
             },
         can_record,
         can_livestream: _,
-        transcription_enabled: _,
+        transcription_enabled,
         recorder_type,
         is_recorder,
     } = permissions;
@@ -126,6 +126,7 @@ fn enforced(id: PresetId, body: wire::PresetBody) -> salon_core::Preset {
         disable_screenshare: disable_participant_screensharing,
         can_edit_display_name,
         can_record,
+        transcription: transcription_enabled.unwrap_or(defaults.transcription),
         change_permissions: can_change_participant_permissions,
         can_spotlight,
         audio: can_produce(media.audio.can_produce),

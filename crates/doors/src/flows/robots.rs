@@ -1,14 +1,19 @@
-//! Who comes in with a token: a participant, or the robot of a recording, which is in no list.
-//! Invariant: a robot's token is worth something only while its recording runs, and only at the websocket; it hears and sees
+//! Who comes in with a token: a participant, or the robot of a recording or of a transcript, which is in no list.
+//! Invariant: a robot's token is worth something only while what it is for goes on, and only at the websocket; it hears and sees
 //! what everybody does, and may do nothing.
 
 use salon_core::notice::RecordingStatus;
+use salon_core::preset::Recorder;
 use salon_core::{ParticipantId, PresetId, RecordingId};
-use salon_store::{Admission, Participant, Preset, Recording, Store};
+use salon_store::{Admission, Listening, ListeningState, Participant, Preset, Recording, Store};
 use salon_wire::rest::default_presets::robot_preset;
 use serde_json::Value;
 
+use crate::flows::presets;
 use crate::tokens::Bearer;
+
+/// The preset of robots that only listen.
+const LISTENER: &str = "listener";
 
 /// What a robot is called.
 const NAME: &str = "Recorder";
@@ -27,12 +32,17 @@ pub async fn admission(
         use RecordingStatus::{Invoked, Paused, Recording};
         matches!(recording.status, Invoked | Recording | Paused) && names(id).0 == *participant
     };
-    let Some(recording) = store.recording(id).await?.filter(runs) else { return Ok(None) };
-    let Some(mut meeting) = store.meeting_of(&recording.meeting).await? else { return Ok(None) };
-    // Closed to people it may be; what is going on in it is recorded to its end.
+    let listens = |listening: &Listening| listening.state == ListeningState::Listening && listener(id).0 == *participant;
+    let (meeting, (participant, preset), at) = match store.recording(id).await?.filter(runs) {
+        Some(recording) => (recording.meeting, names(id), recording.invoked_at),
+        None => match store.listening(id).await?.filter(listens) {
+            Some(listening) => (listening.meeting, listener(id), listening.began_at),
+            None => return Ok(None),
+        },
+    };
+    let Some(mut meeting) = store.meeting_of(&meeting).await? else { return Ok(None) };
+    // Closed to people it may be; what is going on in it is heard to its end.
     meeting.active = true;
-    let (participant, preset) = names(id);
-    let at = recording.invoked_at;
     let mut body = serde_json::to_value(robot_preset()).expect("a preset is plain data");
     if let Value::Object(parts) = &mut body {
         parts.remove("name");
@@ -58,6 +68,23 @@ pub async fn admission(
 /// The same of whoever this token speaks for.
 pub async fn bearer_admission(store: &Store, bearer: &Bearer) -> salon_store::Result<Option<Admission>> {
     admission(store, &bearer.participant, bearer.recording.as_ref()).await
+}
+
+/// What a preset lets do. That of a robot which only listens makes it one that nobody is told of.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn permissions(preset: &Preset) -> Result<salon_core::Preset, presets::Unreadable> {
+    let mut read = presets::permissions(preset)?;
+    if preset.id.as_str() == LISTENER {
+        read.recorder = Recorder::Listener;
+    }
+    Ok(read)
+}
+
+/// As whom the robot of a transcript comes, and with which preset, which nobody else has.
+pub fn listener(listening: &RecordingId) -> (ParticipantId, PresetId) {
+    (names(listening).0, PresetId::parse(LISTENER).expect("a word is an id"))
 }
 
 /// As whom the robot of a recording comes, and with which preset, which nobody else has.

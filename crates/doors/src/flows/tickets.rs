@@ -1,8 +1,8 @@
 //! Participants' tokens.
 //! Next: `tokens.rs`, what is in one.
 
-use salon_core::Timestamp;
-use salon_store::{Participant, Recording};
+use salon_core::{AppId, MeetingId, ParticipantId, PresetId, RecordingId, Timestamp};
+use salon_store::{Listening, Participant, Recording};
 
 use crate::flows::robots;
 use crate::tokens::{Bearer, Tokens};
@@ -21,13 +21,24 @@ pub fn sign(tokens: &Tokens, participant: &Participant, let_in_until: Option<Tim
 
 /// A token for the robot of a recording.
 pub fn of_robot(tokens: &Tokens, recording: &Recording, now: Timestamp) -> String {
-    let (participant, preset) = robots::names(&recording.id);
-    let bearer = Bearer {
-        app: recording.app.clone(),
-        meeting: recording.meeting.clone(),
-        participant,
-        let_in_until: None,
-        recording: Some(recording.id.clone()),
-    };
+    let whose = (&recording.app, &recording.meeting);
+    robot(tokens, whose, &recording.id, robots::names(&recording.id), now)
+}
+
+/// A token for the robot of a transcript.
+pub fn of_listener(tokens: &Tokens, listening: &Listening, now: Timestamp) -> String {
+    let whose = (&listening.app, &listening.meeting);
+    robot(tokens, whose, &listening.id, robots::listener(&listening.id), now)
+}
+
+fn robot(
+    tokens: &Tokens,
+    (app, meeting): (&AppId, &MeetingId),
+    id: &RecordingId,
+    (participant, preset): (ParticipantId, PresetId),
+    now: Timestamp,
+) -> String {
+    let (app, meeting) = (app.clone(), meeting.clone());
+    let bearer = Bearer { app, meeting, participant, let_in_until: None, recording: Some(id.clone()) };
     tokens.sign(&bearer, &preset, now)
 }

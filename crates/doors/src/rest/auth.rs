@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, Method, header};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
-use salon_core::{AccountId, AppId, ParticipantId, Scope};
+use salon_core::{AccountId, AppId, MeetingId, ParticipantId, Scope};
 use salon_store::{Admission, ApiKey};
 
 use crate::elsewhere::was_passed_on;
@@ -116,6 +116,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
         }
         let guest = parts.extensions.remove::<Guest>().ok_or_else(ApiError::unauthorized)?;
         Ok(Self::Guest(Box::new(guest)))
+    }
+}
+
+impl Asker {
+    /// Whose app it is.
+    pub fn app(&self) -> &AppId {
+        match self {
+            Self::Key(caller) => &caller.app,
+            Self::Guest(guest) => &guest.0.meeting.app,
+        }
+    }
+
+    /// Refuses participants of another meeting. What they may do in their own, its session says.
+    pub fn may_act_in(&self, meeting: &MeetingId) -> Result<(), ApiError> {
+        match self {
+            Self::Guest(guest) if guest.0.meeting.id != *meeting => {
+                Err(ApiError::not_allowed("The token is for another meeting"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -321,23 +321,6 @@ impl RecordingDesk {
 }
 
 impl Asker {
-    fn app(&self) -> &AppId {
-        match self {
-            Self::Key(caller) => &caller.app,
-            Self::Guest(guest) => &guest.0.meeting.app,
-        }
-    }
-
-    /// Refuses participants of another meeting. What they may do in their own, its session says.
-    fn may_act_in(&self, meeting: &MeetingId) -> Result<(), ApiError> {
-        match self {
-            Self::Guest(guest) if guest.0.meeting.id != *meeting => {
-                Err(ApiError::not_allowed("The token is for another meeting"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Refuses participants who could not have made them.
     fn may_have_files(&self) -> Result<(), ApiError> {
         match self {

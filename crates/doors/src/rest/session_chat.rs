@@ -1,6 +1,5 @@
 //! The chat of a session as a file: a signed link that expires, and the CSV or JSON behind it.
 //! Invariant: only what was said to everyone is in it; private messages never reach anybody but their parties.
-//! The link is its own credential: the signature covers the session, the format and the expiry, nothing else is asked.
 //! Next: `docs/api.md`, the columns.
 
 use axum::extract::{Path, State};
@@ -22,6 +21,7 @@ use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
 use crate::rfc3339::rfc3339;
+use crate::session_links::{Document, whole_seconds};
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_store::Store;
@@ -48,11 +48,9 @@ pub async fn show(
 ) -> Answer<wire::SessionChat> {
     let format = asked.one_of::<ChatFormat>("format")?.unwrap_or_default();
     sessions::find(&store, &caller, &id).await?;
-    let expires = Timestamp((clock.now().0 + LINK_MS) / 1_000 * 1_000);
-    let signature = tokens.sign_link(&subject(&id, format, expires));
-    let file = format!("{id}.{}", extension(format));
+    let expires = whole_seconds(clock.now().plus_ms(LINK_MS));
     data(wire::SessionChat {
-        chat_download_url: format!("{here}/downloads/chat/{file}?expires={}&signature={signature}", expires.0),
+        chat_download_url: Document::Chat(format).link(&tokens, &here, &id, expires),
         chat_download_url_expiry: rfc3339(expires),
     })
 }
@@ -66,12 +64,11 @@ pub async fn download(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let gone = || ApiError::not_found("This link is not valid, or not any more");
-    let (id, ending) = file.rsplit_once('.').ok_or_else(gone)?;
-    let format = [ChatFormat::Csv, ChatFormat::Json].into_iter().find(|format| extension(*format) == ending).ok_or_else(gone)?;
-    let id = SessionId::parse(id).map_err(|_| gone())?;
+    let (document, id) = Document::of("downloads/chat", &file).ok_or_else(gone)?;
+    let Document::Chat(format) = document else { return Err(gone()) };
     let expires = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
     let signature = asked.text("signature")?.unwrap_or_default();
-    if expires <= clock.now() || !tokens.verify_link(&subject(&id, format, expires), signature) {
+    if expires <= clock.now() || !document.verify(&tokens, &id, expires, signature) {
         return Err(gone());
     }
     let record = store.record(&id).await?.ok_or_else(gone)?;
@@ -86,18 +83,6 @@ pub async fn download(
         (header::CACHE_CONTROL, "private, no-store".to_owned()),
     ];
     Ok((StatusCode::OK, headers, text).into_response())
-}
-
-fn extension(format: ChatFormat) -> &'static str {
-    match format {
-        ChatFormat::Csv => "csv",
-        ChatFormat::Json => "json",
-    }
-}
-
-/// What a signature is of.
-fn subject(id: &SessionId, format: ChatFormat, expires: Timestamp) -> String {
-    format!("chat\n{id}\n{}\n{}", extension(format), expires.0)
 }
 
 /// RFC 4180, and nothing that a spreadsheet runs. The JSON has what people wrote to the letter.

@@ -4,7 +4,7 @@
 
 use axum::extract::State;
 use salon_core::event::{EndReason, RecordingKind};
-use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit};
+use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit, Written};
 use salon_core::{AppId, DeliveryId, MeetingId, Notice, PeerId, RecordingId, SessionId, Timestamp, WebhookId};
 use salon_live::Clock;
 use salon_store::{Delivery, DeliveryFilter, DeliveryState, Replayed, Secret, Store, Webhook};
@@ -286,7 +286,10 @@ fn made_up(app: &AppId, event: wire::WebhookEvent, now: Timestamp) -> Option<Not
             tracks: Vec::new(),
             expires_at: None,
         })),
-        _ => return None,
+        wire::WebhookEvent::ChatSynced => News::ChatSynced { ended_at: now },
+        wire::WebhookEvent::Transcript => News::Transcript(Written { ended_at: now, expires_at: now }),
+        wire::WebhookEvent::Summary => News::Summary(Written { ended_at: now, expires_at: now }),
+        wire::WebhookEvent::LivestreamingStatus => return None,
     };
     Some(Notice {
         session: SessionId::parse("00000000-0000-4000-8000-000000000002").ok()?,

@@ -10,6 +10,7 @@ use salon_media::Owners;
 use salon_recordings::Recordings;
 use salon_store::Store;
 use salon_store::acting::{self, Acting, By, Outcome};
+use salon_transcripts::Transcripts;
 use tokio::sync::watch;
 
 use crate::flows::travel::Travel;
@@ -40,6 +41,7 @@ pub struct Caller {
     pub clock: Clock,
     pub travel: Travel,
     pub recordings: Recordings,
+    pub transcripts: Transcripts,
 }
 
 impl Caller {

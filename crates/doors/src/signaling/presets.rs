@@ -49,7 +49,11 @@ pub async fn change(caller: &Caller, request: wire::UpdatePeersPresetRequest) ->
     let wanted = request.update_peers_presets.into_iter().map(from_wire).collect::<Result<Vec<_>, _>>()?;
     wanted.iter().for_each(|new| acting::about("participant", new.participant.as_str()));
     let peer = caller.peer.clone();
+    let is_about_words = wanted.iter().any(|wanted| wanted.changes.flags.contains_key(&Flag::Transcription));
     caller.handle.call(move |session, now| session.change_permissions(now, &peer, &wanted)).await??;
+    if is_about_words && let Some(meeting) = caller.store.meeting_of(&caller.meeting).await? {
+        caller.transcripts.look(&caller.handle, &meeting);
+    }
     answer(&wire::UpdatePeersPresetResponse::default())
 }
 

@@ -12,7 +12,7 @@ use salon_wire::signaling::socket::room as wire;
 
 use crate::flows::facts::facts;
 use crate::flows::kick::end_others;
-use crate::flows::{presets, recordings as recorded, robots, travel};
+use crate::flows::{recordings as recorded, robots, travel};
 use crate::ids::random_id;
 use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::connected;
@@ -41,7 +41,7 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         name: participant.name.unwrap_or_default(),
         wanted_name: request.peer.map(|peer| peer.display_name),
         picture: participant.picture,
-        preset: presets::permissions(&admission.preset)?,
+        preset: robots::permissions(&admission.preset)?,
         meeting_active: admission.meeting.active && !deleted,
         origin: participant.origin,
         let_in: caller.let_in_until.filter(|until| caller.clock.now() < *until).map(travel::moved_at),
@@ -77,6 +77,9 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         // It was cut off when the others were sent on.
         let parent = caller.store.meeting_of(parent).await?.ok_or(Trouble::Gone)?;
         caller.travel.send_home(&parent, &admission.meeting).await?;
+    }
+    if matches!(entered, Entered::Joined(_)) && caller.recording.is_none() {
+        caller.transcripts.look(&caller.handle, &admission.meeting);
     }
     match entered {
         // Sessions came and went as fast as they were looked up.

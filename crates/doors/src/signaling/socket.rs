@@ -19,6 +19,7 @@ use salon_core::{ParticipantId, PeerId};
 use salon_media::{Outlook, Owners};
 use salon_recordings::Recordings;
 use salon_store::Store;
+use salon_transcripts::Transcripts;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
 use serde::Deserialize;
@@ -106,6 +107,7 @@ pub struct Porch {
     pub tokens: Tokens,
     pub travel: Travel,
     pub recordings: Recordings,
+    pub transcripts: Transcripts,
     pub metrics: Arc<Metrics>,
     pub refused: Refused,
     /// How often one participant may open a socket.
@@ -295,6 +297,7 @@ async fn run(
         clock: porch.clock.clone(),
         travel: porch.travel.clone(),
         recordings: porch.recordings.clone(),
+        transcripts: porch.transcripts.clone(),
     };
     let line = Line {
         socket: &mut socket,

@@ -91,6 +91,15 @@ pub(super) fn web_url(url: &str) -> Result<(), Expected> {
     })
 }
 
+/// Where a service answers, with its path; or nothing.
+pub(super) fn service_url(url: &str) -> Result<(), Expected> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |rest: &str| rest.bytes().all(|b| b.is_ascii_graphic()) && !rest.starts_with('/') && !rest.contains('@');
+    expect(url.is_empty() || rest.is_some_and(|rest| !rest.is_empty() && plain(rest)), || {
+        "empty, or an address such as http://127.0.0.1:8000/v1/audio/transcriptions, without a login".to_owned()
+    })
+}
+
 pub(super) fn content_types(types: &[String]) -> Result<(), Expected> {
     let known = |kind: &String| kind.strip_suffix("/*").map_or_else(|| is_content_type(kind), is_token);
     each(types, known, "a list of content types such as image/* or application/pdf")

@@ -1,15 +1,18 @@
 //! What each crate goes by, from the settings.
 //! Invariant: nobody behind this sees the whole `Config`.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use salon_files as files;
 use salon_recordings as recordings;
+use salon_transcripts as transcripts;
 
 use super::dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use super::settings::{Config, Mode};
+use super::value::{Secret, TranscriptionEngine};
 use salon_doors::host_names::HostNames;
 use salon_doors::{page, rest, signaling};
 use salon_edge::Network;
@@ -167,25 +170,65 @@ impl Config {
     pub fn recordings_settings(&self, addr: SocketAddr) -> recordings::Settings {
         let settings = &self.recording;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let this_program = || std::env::current_exe().into_iter().map(Into::into).chain(["recorder".into()]).collect();
-        // A node that listens everywhere listens here too.
-        let here = match addr.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        let folder = &settings.folder;
         recordings::Settings {
-            folder: if folder.is_empty() { self.data.join("recordings") } else { PathBuf::from(folder) },
-            program: if settings.program.is_empty() { this_program() } else { settings.program.clone() },
+            folder: self.recordings_folder(),
+            program: self.recorder(),
             ffmpeg: recordings::find_program(settings.ffmpeg.as_ref()),
             has_vpx: recordings::has_library("libvpx.so."),
             max_jobs: if settings.max_jobs == 0 { cores * 2 } else { settings.max_jobs },
             keep_days: self.retention.recordings_days,
             storage_hosts: settings.storage_hosts.clone(),
             stops_within: Duration::from_millis(settings.stops_within_ms),
-            server: format!("http://{}", SocketAddr::new(here, addr.port())),
+            server: local_address(addr),
         }
+    }
+
+    /// How what people say is written down, by a node that is reached there.
+    ///
+    /// # Errors
+    /// If the system has no certificates to trust, or the like.
+    pub fn transcripts_settings(&self, addr: SocketAddr) -> anyhow::Result<transcripts::Settings> {
+        let (settings, summary) = (&self.transcription, &self.summary);
+        let service = |url: &str, key: &Secret, model: &str| transcripts::Service::new(url, key.expose(), model);
+        let engine = match settings.engine {
+            TranscriptionEngine::None => None,
+            TranscriptionEngine::Command => Some(transcripts::Engine::Command(settings.command.clone())),
+            TranscriptionEngine::Http => Some(transcripts::Engine::Http(service(&settings.url, &settings.key, &settings.model)?)),
+        };
+        let summaries = (!summary.url.is_empty()).then(|| service(&summary.url, &summary.key, &summary.model));
+        Ok(transcripts::Settings {
+            engine,
+            summaries: summaries.transpose()?,
+            max_sessions: settings.max_sessions,
+            at_once: settings.at_once,
+            // Beside those of recordings, whose names are ids.
+            folder: self.recordings_folder().join("transcripts"),
+            program: self.recorder(),
+            keep_days: self.retention.transcript_days,
+            server: local_address(addr),
+        })
+    }
+
+    /// What is wrong with who writes, as far as can be seen.
+    pub fn missing_engine(&self) -> Option<String> {
+        let engine = transcripts::Engine::Command(self.transcription.command.clone());
+        let missing = transcripts::is_missing(&engine).filter(|_| self.transcription.engine == TranscriptionEngine::Command)?;
+        Some(format!(
+            "the program of transcription.command is not there: {missing}. Nothing is written down until it is; what is said \
+             meanwhile is kept and tried again for some minutes"
+        ))
+    }
+
+    fn recordings_folder(&self) -> PathBuf {
+        let folder = &self.recording.folder;
+        if folder.is_empty() { self.data.join("recordings") } else { PathBuf::from(folder) }
+    }
+
+    /// What is started to hear and see what goes on in a session.
+    fn recorder(&self) -> Vec<OsString> {
+        let this_program = || std::env::current_exe().into_iter().map(Into::into).chain(["recorder".into()]).collect();
+        let set = &self.recording.program;
+        if set.is_empty() { this_program() } else { set.clone() }
     }
 
     /// Where those who are told of it find what this node hands out, by default.
@@ -216,4 +259,15 @@ impl Config {
             self.database.url.as_str().to_owned()
         }
     }
+}
+
+/// Where programs of this computer reach a node that listens there.
+fn local_address(addr: SocketAddr) -> String {
+    // A node that listens everywhere listens here too.
+    let here = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(here, addr.port()))
 }

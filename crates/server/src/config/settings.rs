@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use salon_edge::Network;
 
 use super::check::{
-    at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, nats_url, node_name, reachable, store_url,
-    web_url, within,
+    at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, nats_url, node_name, reachable,
+    service_url, store_url, web_url, within,
 };
 use super::table;
-use super::value::{LogFormat, LoginUrl, Secret};
+use super::value::{LogFormat, LoginUrl, Secret, TranscriptionEngine};
 
 /// How this process was started. Not a setting: no file can turn a server into a playground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -270,6 +270,37 @@ table::settings! {
         }
     }
 
+    /// Who writes down what people say (docs/transcripts.md).
+    transcription: Transcription {
+        /// Who does it: `none`, `command` (a program that is started for each piece of speech) or `http` (a service that answers
+        /// as OpenAI's does).
+        engine: TranscriptionEngine = TranscriptionEngine::None;
+        /// The program and its arguments. It is given a WAV and says lines of JSON.
+        command: Vec<String> = Vec::new();
+        /// Where the service is, such as `http://127.0.0.1:8000/v1/audio/transcriptions`. It may be in a private network.
+        url: String = String::new(), service_url;
+        /// What the service wants as `Authorization: Bearer KEY`. Empty: nothing.
+        key: Secret = Secret::default();
+        /// The model that the service is asked for. Empty: its own choice.
+        model: String = "whisper-1".to_owned();
+        /// Sessions of this node that are listened to at once, a process each. Further ones are not written down, unless somebody
+        /// comes into them when there is room again.
+        max_sessions: usize = 100, within(1, 10_000);
+        /// Pieces of speech written down at once on this node; others wait for their turn.
+        at_once: usize = 2, within(1, 1_000);
+    }
+
+    /// Who sums up transcripts (docs/transcripts.md).
+    summary: Summary {
+        /// A service that answers as OpenAI's chat completions do, such as `http://127.0.0.1:11434/v1/chat/completions`. It may
+        /// be in a private network. Empty: there are no summaries.
+        url: String = String::new(), service_url;
+        /// What it wants as `Authorization: Bearer KEY`. Empty: nothing.
+        key: Secret = Secret::default();
+        /// The model that it is asked for. Empty: its own choice.
+        model: String = String::new();
+    }
+
     /// Who is told over HTTP what happens in an app (docs/webhooks.md).
     webhooks: Webhooks {
         /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can
@@ -291,6 +322,8 @@ table::settings! {
         quality_days: u32 = 0, within(0, 36_500);
         /// Days after which the files of a recording go, and the links to them.
         recordings_days: u32 = 7, within(1, 36_500);
+        /// Days after which a transcript goes, with its summary and the links to both.
+        transcript_days: u32 = 7, within(1, 36_500);
     }
 
     /// What is kept of how calls were (docs/quality.md).

@@ -2,6 +2,7 @@
 
 use super::mistakes::{ConfigError, Origins};
 use super::settings::{Config, Mode};
+use super::value::TranscriptionEngine;
 
 impl Config {
     /// What is allowed, and a mistake in many places: for the log of a server that starts, and `salon check-config`.
@@ -24,6 +25,10 @@ impl Config {
             advice
                 .push("cluster.nats_url is set, but the database is SQLite, which no other node shares: nobody is told anything");
         }
+        if self.summary.url.is_empty() || self.transcription.engine != TranscriptionEngine::None {
+            return advice;
+        }
+        advice.push("summary.url is set, but transcription.engine is none: nothing is written down that could be summed up");
         advice
     }
 }
@@ -98,6 +103,20 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
     }
     if files.s3_bucket.is_empty() && !(files.s3_endpoint.is_empty() && files.s3_access_key.is_empty()) {
         errors.push(ConfigError("files.s3_bucket must be set too: without it, files go to a folder and not to S3".to_owned()));
+    }
+
+    let transcription = &config.transcription;
+    let missing = match transcription.engine {
+        TranscriptionEngine::Command => Some(("transcription.command", transcription.command.is_empty())),
+        TranscriptionEngine::Http => Some(("transcription.url", transcription.url.is_empty())),
+        TranscriptionEngine::None => None,
+    };
+    if let Some((key, true)) = missing {
+        errors.push(ConfigError(format!(
+            "transcription.engine is {:?} ({}), so {key} must be set",
+            format!("{:?}", transcription.engine).to_lowercase(),
+            origins.of("transcription.engine"),
+        )));
     }
 
     let media = &config.media;

@@ -359,3 +359,34 @@ impl Value for LogFormat {
         })
     }
 }
+
+/// Who writes down what people say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TranscriptionEngine {
+    None,
+    Command,
+    Http,
+}
+
+impl Value for TranscriptionEngine {
+    fn read(given: &Given) -> Option<Self> {
+        match given.text()? {
+            "none" => Some(Self::None),
+            "command" => Some(Self::Command),
+            "http" => Some(Self::Http),
+            _ => None,
+        }
+    }
+
+    fn expected() -> String {
+        "\"none\", \"command\" or \"http\"".to_owned()
+    }
+
+    fn show(&self) -> String {
+        quoted(match self {
+            Self::None => "none",
+            Self::Command => "command",
+            Self::Http => "http",
+        })
+    }
+}

@@ -14,7 +14,7 @@ use crate::watcher::Stream;
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 11] = [
+const FOR_ANYBODY: [&str; 12] = [
     // The key that signatures are checked with.
     "/.well-known/webhooks.json",
     "/api/v1/identities/",
@@ -22,6 +22,7 @@ const FOR_ANYBODY: [&str; 11] = [
     "/downloads/chat/{session_id}",
     "/files/chat/{file_id}/{name}",
     "/files/recordings/{recording_id}/{name}",
+    "/files/transcripts/{name}",
     "/health",
     "/location",
     "/openapi.json",
@@ -30,11 +31,12 @@ const FOR_ANYBODY: [&str; 11] = [
 ];
 
 /// What web pages of any origin may ask: what the client SDK asks.
-const FOR_PAGES: [&str; 20] = [
+const FOR_PAGES: [&str; 21] = [
     "/api/v1/identities/",
     "/api/v1/message",
     "/files/chat/{file_id}/{name}",
     "/files/recordings/{recording_id}/{name}",
+    "/files/transcripts/{name}",
     "/iceservers",
     "/location",
     "/otel/logs",

@@ -253,7 +253,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("show_participant_list", "the client's: whoever is in a call must know the others to hear them"),
     ("can_record", "recordings.rs of the REST tests: recordings are started over REST"),
     ("can_livestream", "there are no livestreams: missing.rs of the REST tests"),
-    ("transcription_enabled", "nothing is transcribed"),
+    ("transcription_enabled", "recorder/transcripts.rs: it is about being heard by a robot"),
     ("plugins.can_edit_config", "plugins are configured by the client alone"),
     ("plugins.config", "plugins are configured by the client alone"),
     ("recorder_type", "permissions.rs: it is about being a robot"),

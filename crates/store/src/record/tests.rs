@@ -192,6 +192,11 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             "peer_joined",
             r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"livestreamer"}"#,
         ),
+        (
+            joins(Recorder::Listener, None),
+            "peer_joined",
+            r#"{"custom_participant_id":"c\"1\"","hidden":false,"name":"Änn\u0000","on_stage":true,"participant":"u1","peer":"p1","picture":null,"preset":"host","preset_name":"Host","recorder":"listener"}"#,
+        ),
         (EventBody::PeerDisconnected { peer: peer(), seen: Timestamp(7) }, "peer_disconnected", r#"{"peer":"p1","seen_ms":7}"#),
         (EventBody::PeerReconnected { peer: peer() }, "peer_reconnected", r#"{"peer":"p1"}"#),
         (left(LeaveReason::Left), "peer_left", r#"{"left_ms":-5,"peer":"p1","reason":"left"}"#),
@@ -367,6 +372,7 @@ fn every_value_is_shown() {
                 Recorder::None => 1,
                 Recorder::Recorder => 2,
                 Recorder::Livestreamer => 3,
+                Recorder::Listener => 66,
             },
             EventBody::PeerDisconnected { .. } => 4,
             EventBody::PeerReconnected { .. } => 5,
@@ -443,7 +449,7 @@ fn every_value_is_shown() {
             EventBody::ChatDeleted { .. } => 27,
         });
     }
-    assert!(seen.into_iter().eq(0..=65));
+    assert!(seen.into_iter().eq(0..=66));
 }
 
 #[test]

@@ -24,4 +24,5 @@ mod recordings;
 mod retention;
 mod rows;
 mod sessions;
+mod transcripts;
 mod webhooks;

@@ -285,6 +285,15 @@ pub struct SessionTranscript {
     pub transcript_download_url_expiry: String,
 }
 
+/// Answer to `GET meetings/{id}/active-transcript`, which only the client SDK asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActiveTranscript {
+    /// Where what was said so far lies, as CSV.
+    pub transcript_download_url: String,
+    /// Until when.
+    pub transcript_download_url_expiry: String,
+}
+
 /// Answer to `GET sessions/{id}/summary`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -127,8 +127,10 @@ pub struct WebhookKeyAnswer {
 pub struct WebhookPayload {
     /// What happened.
     pub event: WebhookEvent,
-    /// Where.
-    pub meeting: PayloadMeeting,
+    /// Where; not of a chat, whose session is beside the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub meeting: Option<PayloadMeeting>,
     /// Of whoever came or left.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -141,6 +143,53 @@ pub struct WebhookPayload {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<PayloadReason>,
+    /// Of a transcript: where it is.
+    #[serde(rename = "transcriptDownloadUrl", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub transcript_download_url: Option<String>,
+    /// Until when.
+    #[serde(rename = "transcriptDownloadUrlExpiry", skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub transcript_download_url_expiry: Option<String>,
+    /// Of a summary: where it is.
+    #[serde(rename = "summaryDownloadUrl", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub summary_download_url: Option<String>,
+    /// Until when.
+    #[serde(rename = "summaryDownloadUrlExpiry", skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub summary_download_url_expiry: Option<String>,
+    /// Of a chat.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<PayloadChat>,
+}
+
+/// The chat of a session that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadChat {
+    /// The session's id.
+    pub session_id: String,
+    /// The meeting's id.
+    pub meeting_id: String,
+    /// The meeting's title when the session began; empty if it has none.
+    pub title: String,
+    /// Where the chat is, as CSV.
+    pub chat_download_url: String,
+    /// Until when.
+    #[schema(format = "date-time")]
+    pub chat_download_url_expiry: String,
+    /// When the session's record was made.
+    #[schema(format = "date-time")]
+    pub created_at: String,
+    /// When the session began.
+    #[schema(format = "date-time")]
+    pub started_at: String,
+    /// When it ended.
+    #[schema(format = "date-time")]
+    pub ended_at: String,
+    /// The app.
+    pub organized_by: PayloadApp,
 }
 
 /// How a recording stands.

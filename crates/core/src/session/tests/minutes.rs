@@ -412,6 +412,10 @@ fn tell(message: &Message) -> String {
             selected.collect::<Vec<_>>().join(", ")
         }
         Message::Recording { recording, kind, news } => format!("{kind:?} recording {recording}: {news:?}"),
+        Message::Transcript(spoken) => {
+            let word = if spoken.is_partial { "is saying" } else { "said" };
+            format!("{} {word} '{}'", spoken.name, spoken.text)
+        }
         Message::Kicked | Message::Ended | Message::Admitted | Message::Denied => format!("{message:?}"),
     }
 }

@@ -42,7 +42,8 @@ pub fn peer(peer: &PeerView) -> room::Peer {
 fn recorder(recorder: Recorder) -> &'static str {
     match recorder {
         Recorder::None => "NONE",
-        Recorder::Recorder => "RECORDER",
+        // Nobody is told of one that listens but itself.
+        Recorder::Recorder | Recorder::Listener => "RECORDER",
         Recorder::Livestreamer => "LIVESTREAMER",
     }
 }

@@ -10,7 +10,7 @@ use salon_wire::signaling::media::edge;
 
 use crate::signaling::to_wire::frame::envelope;
 use crate::signaling::to_wire::people::{self, media_participant, peer_info, producer_state, waiting_list};
-use crate::signaling::{chat, connected, polls, presets, recordings, stage, stores};
+use crate::signaling::{chat, connected, polls, presets, recordings, stage, stores, transcripts};
 
 /// The push that tells a peer something.
 pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
@@ -75,6 +75,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
             (m::GLOBAL_PEER_PIN_BROADCAST, edge::GlobalPeerPinningBroadcastResponse { participant_id }.encode_to_vec())
         }
         Message::Recording { recording, kind, news } => recordings::push(recording, *kind, news),
+        Message::Transcript(spoken) => transcripts::push(spoken, facts),
         Message::PermissionsChanged { participant, changes } => {
             (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }
