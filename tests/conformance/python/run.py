@@ -1,10 +1,11 @@
-"""Calls every method of the official Python SDK that Salon serves, in its sync and its async form.
+"""Calls every method that the official Python SDK has, in its sync and its async form, and says how many of them are there.
 
 The SDK checks each answer strictly against its own types; what the types do not say is checked here.
 
     SALON_URL=http://127.0.0.1:8787 python tests/conformance/python/run.py
 
-Prints `N passed, N failed`, and exits with 1 if any check failed.
+Prints `N of N methods of the SDK`, naming those that Salon does not have yet, and `N passed, N failed`; exits with 1 if any
+check failed or a method was not called.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import os
 import sys
 import traceback
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import cloudflare
 from cloudflare import AsyncCloudflare, Cloudflare
@@ -370,6 +371,28 @@ class Conformance:
         await refused(cloudflare.NotFoundError, lambda: recordings.get_one_recording(UNKNOWN, **HERE))
         await asyncio.to_thread(peer.leave)
 
+    async def check_analytics_are_there_and_livestreams_answer_in_words(self):
+        meeting, days = await self.meeting(), {"start_date": date.today() - timedelta(days=1), "end_date": date.today()}
+        sums = (await done(self.kit.analytics.get_org_analytics(APP, account_id=ACCOUNT, **days))).data
+        assert sums.session_stats.sessions_count >= 0 and sums.recording_stats.recording_count >= 0, sums
+        streams, whose = self.kit.livestreams, {"account_id": ACCOUNT}
+        for call in (
+            lambda: streams.get_all_livestreams(APP, **whose, page_no=1, per_page=5),
+            lambda: streams.get_livestream_analytics_complete(APP, **whose),
+            lambda: streams.get_livestream_analytics_daywise(APP, **whose),
+            lambda: streams.get_org_analytics(APP, **whose, **days),
+            lambda: streams.get_active_livestreams_for_livestream_id(UNKNOWN, **HERE),
+            lambda: streams.get_livestream_session_for_livestream_id(UNKNOWN, **HERE),
+            lambda: streams.get_livestream_session_details_for_session_id(UNKNOWN, **HERE),
+            lambda: streams.get_meeting_active_livestreams(meeting.id, **HERE),
+            lambda: streams.start_livestreaming_a_meeting(meeting.id, **HERE),
+            lambda: streams.stop_livestreaming_a_meeting(meeting.id, **HERE),
+        ):
+            try:
+                assert (await done(call())).success is True
+            except cloudflare.APIStatusError as error:
+                assert error.status_code in (404, 409, 422) and error.errors[0].message, error
+
     async def check_an_inactive_meeting_lets_nobody_in(self):
         meeting = await self.meeting()
         await done(self.kit.meetings.update_meeting_by_id(meeting.id, **HERE, status="INACTIVE"))
@@ -430,9 +453,84 @@ def clients():
     return {"sync": Cloudflare(**options), "async": AsyncCloudflare(**options)}
 
 
+class Methods:
+    """Which methods the SDK has, and what came of calling them."""
+
+    def __init__(self, kit):
+        self.outcomes = {}
+        self.extra = set()
+        for name, resource in inspect.getmembers(type(kit), lambda member: not inspect.isfunction(member)):
+            if name.startswith("_") or name.startswith("with_"):
+                continue
+            resource = type(getattr(kit, name))
+            for method, call in inspect.getmembers(resource, inspect.isfunction):
+                if method.startswith("_") or method not in vars(resource):
+                    continue
+                self.outcomes[f"{name}.{method}"] = set()
+                setattr(resource, method, self.noted(f"{name}.{method}", call))
+
+    def noted(self, name, call):
+        if inspect.iscoroutinefunction(inspect.unwrap(call)):
+
+            async def noting(*args, **kwargs):
+                try:
+                    return self.answered(name, await call(*args, **kwargs))
+                except cloudflare.APIStatusError as error:
+                    self.refused(name, error)
+                    raise
+        else:
+
+            def noting(*args, **kwargs):
+                try:
+                    return self.answered(name, call(*args, **kwargs))
+                except cloudflare.APIStatusError as error:
+                    self.refused(name, error)
+                    raise
+
+        return noting
+
+    def answered(self, name, answer):
+        self.outcomes[name].add("answered")
+        self.extra |= {f"{name}: {path}" for path in beyond_the_types(answer)}
+        return answer
+
+    def refused(self, name, error):
+        if "NOT_IMPLEMENTED" in str(error.body):
+            self.outcomes[name].add("missing")
+        elif error.status_code != 403:
+            self.outcomes[name].add("refused")
+
+    def tell(self, form):
+        """Says how many of them are there, and which are not; answers with what is wrong."""
+        there = [name for name, outcomes in self.outcomes.items() if "answered" in outcomes]
+        nothing = [name for name, outcomes in self.outcomes.items() if outcomes == {"refused"}]
+        missing = [name for name, outcomes in self.outcomes.items() if "missing" in outcomes and "answered" not in outcomes]
+        uncalled = [name for name, outcomes in self.outcomes.items() if not outcomes]
+        print(f"{form}: {len(there) + len(nothing)} of {len(self.outcomes)} methods of the SDK")
+        for what, names in (("nothing was there for", nothing), ("not there yet", missing), ("not called", uncalled)):
+            if names:
+                print(f"  {what}: {', '.join(names)}")
+        for extra in sorted(self.extra):
+            print(f"  beyond the types: {extra}")
+        return uncalled
+
+
+def beyond_the_types(value, path=""):
+    """The fields of an answer that the SDK's types do not have."""
+    if isinstance(value, cloudflare.BaseModel):
+        for name in value.model_extra or {}:
+            yield f"{path}.{name}"
+        for name in value.model_fields_set - set(value.model_extra or {}):
+            yield from beyond_the_types(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from beyond_the_types(item, f"{path}[]")
+
+
 async def main() -> int:
     passed = failed = 0
     for form, client in clients().items():
+        methods = Methods(client.realtime_kit)
         checks = Conformance(client)
         for name, check in inspect.getmembers(checks, inspect.ismethod):
             if not name.startswith("check_"):
@@ -444,6 +542,8 @@ async def main() -> int:
                 failed += 1
                 print(f"FAILED {form} {name}", file=sys.stderr)
                 traceback.print_exc()
+        if methods.tell(form):
+            failed += 1
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
