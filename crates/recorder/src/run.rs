@@ -179,7 +179,7 @@ impl Recording {
     fn look(&mut self, ms: u64, moment: i64) -> anyhow::Result<()> {
         match self {
             Self::Tracks(tracks) => tracks.look(ms).context("a file cannot be written"),
-            Self::Voices(voices) => voices.look(ms, moment).context("a file cannot be written"),
+            Self::Voices(voices) => voices.look(ms).context("a file cannot be written"),
             Self::Composite(composite) => composite.look(ms, moment),
         }
     }

@@ -33,6 +33,8 @@ pub const PART: &str = "part";
 pub struct Voices {
     folder: PathBuf,
     streams: HashMap<Key, Stream>,
+    /// All that had come by this moment has been taken, in microseconds since 1970.
+    read: i64,
     bytes: u64,
 }
 
@@ -47,7 +49,7 @@ struct Stream {
 
 impl Voices {
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), streams: HashMap::new(), bytes: 0 }
+        Self { folder: folder.to_path_buf(), streams: HashMap::new(), read: 0, bytes: 0 }
     }
 
     /// Takes what happened, at `now` milliseconds of any clock.
@@ -67,6 +69,7 @@ impl Voices {
                     self.bytes += stream.drain(now, &self.folder)?;
                 }
             }
+            News::Read(moment) => self.read = moment,
             News::Report { key, timestamp, moment } => {
                 if let Some(stream) = self.streams.get_mut(&key) {
                     stream.clock.report(timestamp, moment);
@@ -83,15 +86,16 @@ impl Voices {
         Ok(())
     }
 
-    /// Time has come for packets that waited in vain for others, and for voices that say no more. `moment` is microseconds
-    /// since 1970.
+    /// Time has come for packets that waited in vain for others, and for voices that say no more: on a busy machine what they say
+    /// may have come and not been taken yet.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn look(&mut self, now: u64, moment: i64) -> io::Result<()> {
+    pub fn look(&mut self, now: u64) -> io::Result<()> {
+        let until = self.read - PATIENCE as i64 * 2_000;
         for stream in self.streams.values_mut() {
             self.bytes += stream.drain(now, &self.folder)?;
-            let cuts = stream.cutter.quiet(moment - PATIENCE as i64 * 2_000);
+            let cuts = stream.cutter.quiet(until);
             self.bytes += stream.cut(cuts, &self.folder)?;
         }
         Ok(())
@@ -287,7 +291,8 @@ mod tests {
             let arrived = NOW + n as i64 * 20_000;
             let packet = Packet { number: n, timestamp: n as u32 * 960, marker: false, arrived, turns: None, payload };
             voices.take(n * 20, News::Packet { key: KEY, packet }).unwrap();
-            voices.look(n * 20, arrived).unwrap();
+            voices.take(n * 20, News::Read(arrived)).unwrap();
+            voices.look(n * 20).unwrap();
         }
     }
 
@@ -305,8 +310,12 @@ mod tests {
         let bed = Bed::new("whole");
         let (mut voices, mut encoder) = (listening(&bed), ruopus::OpusEncoder::new(1));
         play(&mut voices, &mut encoder, 0, 50);
-        // Nothing comes for a while: the first has ended.
-        voices.look(1_100, NOW + 3_000_000).unwrap();
+        // Much time is no silence; that nothing comes for a while is.
+        voices.look(60_000).unwrap();
+        assert_eq!(bed.names(), ["1760000000000_peer-4.wav.part"]);
+        voices.take(1_100, News::Read(NOW + 3_000_000)).unwrap();
+        voices.look(1_100).unwrap();
+        assert_eq!(bed.names(), ["1760000000000_peer-4.wav"]);
         play(&mut voices, &mut encoder, 200, 30);
         voices.take(4_600, News::Order(Command::Stop)).unwrap();
         voices.finish().unwrap();
