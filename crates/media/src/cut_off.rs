@@ -39,21 +39,31 @@ pub(crate) struct CutOff {
 struct Client {
     /// When its connections died, once that is known.
     died: Option<Instant>,
-    /// When its sending, and its receiving connection is replaced, as far as is known.
-    replaced: [Option<Instant>; 2],
+    /// What was heard of its sending, and of its receiving connection.
+    replaced: [Option<Replaced>; 2],
     until: watch::Sender<Instant>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Replaced {
+    heard: Instant,
+    /// When the connection is replaced, as far as is known.
+    at: Instant,
+}
+
 impl Client {
-    /// When it has replaced its connections, as far as is known: both, as it makes one each way and looks at both.
+    /// When it has replaced its connections, as far as is known: both, as it makes one each way and looks at both. What was
+    /// heard before they died is about others, which it had before.
     fn replaced_at(&self) -> Option<Instant> {
-        let slowly = self.died? + REPLACED_AFTER;
-        let [Some(sending), Some(receiving)] = self.replaced else { return Some(slowly) };
-        Some(slowly.min(sending.max(receiving)))
+        let died = self.died?;
+        let slowly = died + REPLACED_AFTER;
+        let [sending, receiving] = self.replaced.map(|known| known.filter(|known| known.heard >= died));
+        let Some((sending, receiving)) = sending.zip(receiving) else { return Some(slowly) };
+        Some(slowly.min(sending.at.max(receiving.at)))
     }
 
     fn heard_of(&self) -> Option<Instant> {
-        self.died.into_iter().chain(self.replaced.into_iter().flatten()).max()
+        self.died.into_iter().chain(self.replaced.into_iter().flatten().map(|known| known.at)).max()
     }
 }
 
@@ -65,14 +75,19 @@ impl CutOff {
 
     /// A check of this client was refused, for a connection that nobody knows any more.
     pub(crate) fn refused(&mut self, now: Instant, tag: Tag, role: Role) {
-        self.note(now, tag, |client| client.replaced[usize::from(role == Role::Receive)] = Some(now + REPLACED_AFTER_REFUSAL));
+        self.note_replaced(now, tag, role, REPLACED_AFTER_REFUSAL);
     }
 
     /// A new connection of this client came up, in place of one that died if it is one of those.
     pub(crate) fn replaced(&mut self, now: Instant, tag: Tag, role: Role) {
         if self.is_recent(now, tag) {
-            self.note(now, tag, |client| client.replaced[usize::from(role == Role::Receive)] = Some(now + KNOWN_AFTER));
+            self.note_replaced(now, tag, role, KNOWN_AFTER);
         }
+    }
+
+    fn note_replaced(&mut self, now: Instant, tag: Tag, role: Role, after: Duration) {
+        let known = Replaced { heard: now, at: now + after };
+        self.note(now, tag, |client| client.replaced[usize::from(role == Role::Receive)] = Some(known));
     }
 
     fn note(&mut self, now: Instant, tag: Tag, note: impl FnOnce(&mut Client)) {
@@ -165,6 +180,23 @@ mod tests {
         check(&[(80, Died, 13_500), (9_700, Replaced(Role::Receive), 13_500), (11_800, Replaced(Role::Send), 12_100)]);
         check(&[(80, Died, 13_500), (600, Refused(Role::Receive), 13_500), (10_100, Replaced(Role::Send), 10_400)]);
         check(&[(10, Replaced(Role::Send), 0), (20, Replaced(Role::Receive), 0), (80, Died, 13_500)]);
+    }
+
+    /// A node has a client's connections, loses its session to another, and gets it back when that one dies.
+    #[test]
+    fn what_was_heard_of_earlier_connections_is_not_of_those_that_died() {
+        let (start, mut cut_off, tag) = (Instant::now(), CutOff::default(), Tag::of(&["meeting", "ada"]));
+        for role in [Role::Send, Role::Receive] {
+            cut_off.refused(start, tag, role);
+        }
+        let died = start + Duration::from_secs(10);
+        cut_off.died(died + Duration::from_millis(45), tag, died);
+        let until = cut_off.until(died, tag).expect("it waits");
+        assert_eq!(*until.borrow(), died + REPLACED_AFTER);
+        for role in [Role::Send, Role::Receive] {
+            cut_off.refused(died + Duration::from_secs(1), tag, role);
+        }
+        assert_eq!(*until.borrow(), died + Duration::from_secs(1) + REPLACED_AFTER_REFUSAL);
     }
 
     #[test]
