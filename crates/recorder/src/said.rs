@@ -15,8 +15,8 @@ use crate::news::News;
 /// How often it is looked whether orders were written.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// The longest order, in bytes.
-const LONGEST: usize = 4_096;
+/// The longest order, in bytes: one that names some thousand people.
+const LONGEST: usize = 256 * 1_024;
 
 /// Sayings that wait for a server which does not read; beyond these it finds them in the folder.
 const WAITING: usize = 64;
@@ -107,7 +107,7 @@ fn watch(path: &PathBuf, queue: &SyncSender<News>) {
             && file.seek(SeekFrom::Start(read)).is_ok()
         {
             let mut bytes = Vec::new();
-            let _ = file.take(64 * LONGEST as u64).read_to_end(&mut bytes);
+            let _ = file.take(4 * LONGEST as u64).read_to_end(&mut bytes);
             // A line that is not whole yet is read again.
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             read += whole as u64;
