@@ -6,10 +6,12 @@
 
 mod admission;
 mod broadcast;
+mod carried;
 mod chat;
 mod connected;
 mod earlier_chat;
 mod entry;
+mod going_on;
 mod kept_chat;
 mod leftovers;
 mod message;
@@ -37,6 +39,7 @@ mod waiting_room;
 mod tests;
 
 pub use broadcast::Audience;
+pub use carried::{Carried, Standing};
 pub use chat::{ChatOnly, ChatPage, ChatTo};
 pub use connected::Move;
 pub use earlier_chat::EarlierChat;

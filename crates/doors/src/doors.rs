@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use salon_cluster::Nodes;
 use salon_files::Files;
+use salon_handover::Passage;
 use salon_media::Owners;
 use salon_recordings::Recordings;
 use salon_store::Store;
@@ -46,6 +47,8 @@ pub struct Doors {
     pub metrics: Arc<Metrics>,
     /// Measures everything, for whoever asks.
     pub scrape: Scrape,
+    /// Through which sockets go to the next process.
+    pub passage: Passage,
     /// Cancelled when the node stops: sockets close and ask their clients to come back.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,

@@ -8,6 +8,7 @@ mod chat;
 mod chat_content;
 mod connected;
 mod dispatch;
+mod frames;
 mod from_wire;
 mod later;
 mod media;
@@ -21,6 +22,7 @@ mod stores;
 pub mod to_wire;
 mod transcripts;
 mod trouble;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,18 +33,16 @@ use crate::doors::Doors;
 use crate::flows::travel::Travel;
 use crate::rates::LateRates;
 use crate::refused::Refused;
-use crate::signaling::socket::Porch;
-
-pub use crate::signaling::socket::Settings;
+pub use crate::signaling::socket::{Porch, SOCKET, Settings};
 
 /// Sockets one participant may open at once, with all its devices, and in each such span from then on. A client on a bad line
 /// tries once a second.
 const OPENINGS: u64 = 120;
 const OPENINGS_SPAN: Duration = Duration::from_secs(60);
 
-/// What takes websockets.
-pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
-    let Doors { store, hub, media, clock, tokens, recordings, transcripts, metrics, nodes, pipes, stop, tasks, .. } =
+/// What takes websockets, those of another process too: see [`Porch::take_up`].
+pub fn porch(doors: &Doors, settings: Settings) -> Arc<Porch> {
+    let Doors { store, hub, media, clock, tokens, recordings, transcripts, metrics, nodes, pipes, passage, stop, tasks, .. } =
         doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
     let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
@@ -61,8 +61,14 @@ pub fn door(doors: &Doors, settings: Settings) -> MethodRouter {
         openings,
         nodes,
         pipes,
+        passage,
         stop,
         tasks,
     };
-    get(socket::upgrade).with_state(Arc::new(porch))
+    Arc::new(porch)
+}
+
+/// The door to it.
+pub fn door(porch: Arc<Porch>) -> MethodRouter {
+    get(socket::upgrade).with_state(porch)
 }

@@ -6,10 +6,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
+use salon_handover::Phase::Closing;
+use salon_handover::{Parcel, Part, Passage, Unpacked};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +22,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::crowd::{Bounds, Crowd};
 use crate::figures::Figures;
-use crate::http;
-use crate::line::{Line, Patience};
-use crate::stream::Place;
+use crate::http::{self, Name, Visit};
+use crate::line::{Line, Patience, Phase};
+use crate::port::Port;
+use crate::stream::{Place, Stream};
 
 /// How soon to look again when the system gives no more connections.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -40,6 +46,8 @@ pub struct Aside {
 pub struct Door {
     http: TcpListener,
     desk: Arc<Desk>,
+    /// Connections of another process.
+    handed: Vec<Unpacked>,
 }
 
 /// What becomes of those who come.
@@ -47,12 +55,48 @@ struct Desk {
     aside: Option<Aside>,
     crowd: Arc<Crowd>,
     patience: Patience,
+    name: Name,
+    passage: Passage,
+    /// Of the last connection.
+    number: AtomicU64,
 }
 
 impl Door {
     /// With `aside`, connections that are for it go there.
     pub fn new(http: TcpListener, aside: Option<Aside>, bounds: Bounds, patience: Patience, figures: &Figures) -> Self {
-        Self { http, desk: Arc::new(Desk { aside, crowd: Arc::new(Crowd::new(bounds, figures.clone())), patience }) }
+        let (crowd, name, passage) = (Arc::new(Crowd::new(bounds, figures.clone())), Name("".into()), Passage::default());
+        Self {
+            http,
+            desk: Arc::new(Desk { aside, crowd, patience, name, passage, number: AtomicU64::new(0) }),
+            handed: Vec::new(),
+        }
+    }
+
+    /// By this name its port and its connections are handed over, and it goes on with what another process packed under it: see
+    /// [`Door::connections`].
+    pub fn passing(mut self, passage: &Passage, name: &str, handed: Vec<Unpacked>) -> Self {
+        let Desk { aside, crowd, patience, .. } = &*self.desk;
+        let (aside, crowd, patience) = (aside.clone(), crowd.clone(), patience.clone());
+        let (name, passage, number) = (Name(name.into()), passage.clone(), AtomicU64::new(0));
+        self.desk = Arc::new(Desk { aside, crowd, patience, name, passage, number });
+        Self { handed, ..self }
+    }
+
+    /// What connections of a door of this name are packed as.
+    pub fn connections(name: &str) -> String {
+        Name::connections(name)
+    }
+
+    /// A place for a connection that is no HTTP any more, of another process.
+    pub fn seats(&self) -> impl Fn(OwnedFd) -> Option<Stream> + use<> {
+        let desk = self.desk.clone();
+        move |descriptor| {
+            let tcp = stream(descriptor)?;
+            let from = tcp.peer_addr().ok()?;
+            let place = desk.seat(from)?;
+            place.turn(Phase::Busy);
+            Some(Stream::new(tcp, place, Bytes::new()))
+        }
     }
 
     /// Answers requests until told to stop, and then those that are there.
@@ -64,8 +108,29 @@ impl Door {
                 tracing::warn!(why, "connections are turned away; see http.connections and the limit of open files");
             }
         };
-        let mut id = 0;
-        while let Some(accepted) = stop.run_until_cancelled(accept(&self.http)).await {
+        for visit in self.handed {
+            let tcp = visit.descriptors.into_iter().next().and_then(stream);
+            let (Some(tcp), Some((from, idle))) = (tcp, Name::read(&visit.note)) else { continue };
+            let Some(place) = self.desk.seat(from) else { continue };
+            if idle {
+                place.turn(Phase::Idle);
+            }
+            let guest = self.desk.passage.enter(Part::Door);
+            let visit = Visit { tcp, from, place, before: visit.bytes.into(), guest, door: self.desk.name.clone() };
+            visits.spawn(receive(self.desk.clone(), visit, router.clone(), stop.clone()));
+        }
+        let mut guest = self.desk.passage.enter(Part::Door);
+        while !stop.is_cancelled() {
+            let accepted = tokio::select! {
+                accepted = accept(&self.http) => accepted,
+                () = stop.cancelled() => break,
+                () = guest.reaches(Closing) => {
+                    guest.pack(port(&self.http, &self.desk.name.0));
+                    guest.report();
+                    stop.run_until_cancelled(guest.is_over()).await;
+                    continue;
+                }
+            };
             let (tcp, from) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -75,18 +140,39 @@ impl Door {
                     continue;
                 }
             };
-            id += 1;
-            let (crowd, line) = (self.desk.crowd.clone(), Arc::new(Line::new(id, Instant::now())));
-            let Ok(group) = crowd.enter(from.ip(), &line) else {
+            let Some(place) = self.desk.seat(from) else {
                 complain("there are as many as there may be");
                 continue;
             };
-            let place = Arc::new(Place { crowd, group, line });
-            visits.spawn(receive(self.desk.clone(), tcp, from, place, router.clone(), stop.clone()));
+            let guest = self.desk.passage.enter(Part::Door);
+            let visit = Visit { tcp, from, place, before: Bytes::new(), guest, door: self.desk.name.clone() };
+            visits.spawn(receive(self.desk.clone(), visit, router.clone(), stop.clone()));
         }
         visits.close();
         visits.wait().await;
     }
+}
+
+impl Desk {
+    /// A place in the crowd, if there is one.
+    fn seat(&self, from: SocketAddr) -> Option<Arc<Place>> {
+        let id = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let (crowd, line) = (self.crowd.clone(), Arc::new(Line::new(id, Instant::now())));
+        let group = crowd.enter(from.ip(), &line).ok()?;
+        Some(Arc::new(Place { crowd, group, line }))
+    }
+}
+
+/// A connection of another process.
+fn stream(descriptor: OwnedFd) -> Option<TcpStream> {
+    let stream = std::net::TcpStream::from(descriptor);
+    stream.set_nonblocking(true).ok()?;
+    TcpStream::from_std(stream).ok()
+}
+
+/// A port for the next process.
+fn port(listener: &TcpListener, name: &str) -> Parcel {
+    Parcel { what: Port::packed_as(name), descriptors: vec![listener.as_raw_fd()], ..Parcel::default() }
 }
 
 /// The next connection. What is written to it leaves at once: gathered, the second of two answers would wait until the
@@ -110,30 +196,50 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn receive(desk: Arc<Desk>, tcp: TcpStream, from: SocketAddr, place: Arc<Place>, router: Router, stop: CancellationToken) {
-    if let Some(aside) = &desk.aside {
-        let mut first = [0];
-        let said = tokio::select! {
-            said = tcp.peek(&mut first) => said.unwrap_or(0),
-            () = place.line.close.cancelled() => 0,
-            () = stop.cancelled() => 0,
-            () = tokio::time::sleep(desk.patience.head) => 0,
+async fn receive(desk: Arc<Desk>, mut visit: Visit, router: Router, stop: CancellationToken) {
+    let is_new = visit.before.is_empty() && visit.place.line.phase() == Phase::Head;
+    if let Some(aside) = desk.aside.as_ref().filter(|_| is_new) {
+        let (mut first, patience) = ([0], Instant::now() + desk.patience.head);
+        let said = loop {
+            break tokio::select! {
+                said = visit.tcp.peek(&mut first) => said.unwrap_or(0),
+                () = visit.place.line.close.cancelled() => 0,
+                () = stop.cancelled() => 0,
+                () = tokio::time::sleep_until(patience) => 0,
+                () = visit.guest.reaches(Closing) => {
+                    visit.guest.pack(desk.name.parcel((visit.tcp.as_raw_fd(), visit.from), false, Vec::new()));
+                    visit.guest.report();
+                    stop.run_until_cancelled(visit.guest.is_over()).await;
+                    continue;
+                }
+            };
         };
         if said == 0 {
             return;
         }
         if (aside.begins)(first[0]) {
             // Whoever takes it has bounds of its own.
-            drop(place);
-            return (aside.take)(tcp);
+            drop(visit.place);
+            return (aside.take)(visit.tcp);
         }
     }
-    http::serve(tcp, from, place, router, &desk.patience, &stop).await;
+    http::serve(visit, router, &desk.patience, &stop).await;
 }
 
 /// A port that is for something else only, until the node stops.
-pub async fn aside_only(listener: TcpListener, aside: Aside, stop: CancellationToken) {
-    while let Some(accepted) = stop.run_until_cancelled(accept(&listener)).await {
+pub async fn aside_only(listener: TcpListener, aside: Aside, (passage, name): (Passage, String), stop: CancellationToken) {
+    let mut guest = passage.enter(Part::Door);
+    while !stop.is_cancelled() {
+        let accepted = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = stop.cancelled() => return,
+            () = guest.reaches(Closing) => {
+                guest.pack(port(&listener, &name));
+                guest.report();
+                stop.run_until_cancelled(guest.is_over()).await;
+                continue;
+            }
+        };
         match accepted {
             Ok((stream, _)) => (aside.take)(stream),
             Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
@@ -213,7 +319,7 @@ mod tests {
 
         let (only, (own, mut taken)) = (listener().await, aside());
         let _other = says(only.local_addr().unwrap(), &[0]).await;
-        tokio::spawn(aside_only(only, own, CancellationToken::new()));
+        tokio::spawn(aside_only(only, own, (Passage::default(), String::new()), CancellationToken::new()));
         assert!(taken.recv().await.unwrap().nodelay().unwrap(), "a port for something else only");
     }
 }

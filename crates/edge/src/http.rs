@@ -3,7 +3,9 @@
 //! Next: `line.rs`, when a connection's time is over.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use salon_handover::{Descriptor, Guest, Parcel, Phase as Handover};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,31 +39,87 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How often a connection is looked at: its time may be over sooner than it was when it was looked at last.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Whoever is connected.
+pub(crate) struct Visit {
+    pub tcp: TcpStream,
+    pub from: SocketAddr,
+    pub place: Arc<Place>,
+    /// What another process has read of its next request.
+    pub before: Bytes,
+    pub guest: Guest,
+    /// Through which it came.
+    pub door: Name,
+}
+
+/// Which of its doors a process means.
+#[derive(Clone, Debug)]
+pub(crate) struct Name(pub Arc<str>);
+
+impl Name {
+    /// A connection that came through it, for the next process; `idle` if it has been answered before.
+    pub fn parcel(&self, (descriptor, from): (RawFd, SocketAddr), idle: bool, read: Vec<u8>) -> Parcel {
+        let (what, note) = (Self::connections(&self.0), format!("{from} {}", u8::from(idle)));
+        Parcel { what, note, bytes: read, descriptors: vec![descriptor] }
+    }
+
+    pub fn connections(name: &str) -> String {
+        format!("visit {name}")
+    }
+
+    /// Who that was, and whether it was idle.
+    pub fn read(note: &str) -> Option<(SocketAddr, bool)> {
+        let (from, idle) = note.split_once(' ')?;
+        Some((from.parse().ok()?, idle == "1"))
+    }
+}
+
 /// Serves a connection until it ends, its time is over, or it is told to close.
 pub(crate) async fn serve(
-    tcp: TcpStream,
-    from: SocketAddr,
-    place: Arc<Place>,
+    Visit { tcp, from, place, before, mut guest, door }: Visit,
     router: Router,
     patience: &Patience,
     stop: &CancellationToken,
 ) {
-    let (line, app) = (place.line.clone(), TowerToHyperService::new(router));
-    let stream = TokioIo::new(Stream { tcp, place: place.clone() });
+    let (line, app, descriptor) = (place.line.clone(), TowerToHyperService::new(router), Descriptor(tcp.as_raw_fd()));
+    let stream = TokioIo::new(Stream::new(tcp, place.clone(), before));
     let answers = service_fn(move |request| {
         let (place, app) = (place.clone(), app.clone());
-        async move { Ok::<_, Infallible>(answer(place, app, from, request).await) }
+        async move { Ok::<_, Infallible>(answer(place, app, (from, descriptor), request).await) }
     });
     let mut http = http1::Builder::new();
     http.max_header_size(HEAD_BYTES).max_buf_size(BUFFER_BYTES);
     let mut connection = pin!(http.serve_connection(stream, answers).with_upgrades());
-    let mut stopping = false;
+    let (mut stopping, mut closing, mut known) = (false, false, Handover::Open);
     loop {
+        // Once a handover has begun nothing is read any more that is not a part of what is under way.
+        let goes_on = poll_fn(|context| match line.rests().filter(|_| closing) {
+            Some(read) => Poll::Ready(Some(read)),
+            None => match connection.as_mut().poll(context) {
+                // Whatever ended it, nobody is left to be told.
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => line.rests().filter(|_| closing).map_or(Poll::Pending, |read| Poll::Ready(Some(read))),
+            },
+        });
         let soon = Instant::now() + LOOK_EVERY;
         let look_at = line.deadline(patience).map_or(soon, |at| at.min(soon));
         tokio::select! {
-            // Whatever ended it, nobody is left to be told.
-            _ = connection.as_mut() => return,
+            rests = goes_on => {
+                let Some(read) = rests else { return };
+                guest.pack(door.parcel((descriptor.0, from), line.phase() == Phase::Idle, read));
+                guest.report();
+                tokio::select! {
+                    () = guest.is_over() => (known, closing) = (Handover::Open, false),
+                    () = line.close.cancelled() => return,
+                    () = stop.cancelled() => return,
+                }
+            }
+            phase = guest.turns(known) => {
+                known = phase;
+                closing = phase != Handover::Open;
+                if closing && line.is_cut_off() {
+                    guest.report();
+                }
+            }
             () = line.close.cancelled() => return,
             () = stop.cancelled(), if !stopping => {
                 if line.phase() == Phase::Idle || line.is_unheard() {
@@ -81,9 +140,10 @@ pub(crate) async fn serve(
 async fn answer(
     place: Arc<Place>,
     app: TowerToHyperService<Router>,
-    from: SocketAddr,
+    (from, descriptor): (SocketAddr, Descriptor),
     request: Request<Incoming>,
 ) -> Response<Answer> {
+    place.line.has_head(request.body().is_end_stream());
     if !has_one_host(&request) {
         place.turn(Phase::Busy);
         let mut refused = Response::new(Answer { body: Body::from(ONE_HOST), place: Some(place) });
@@ -99,7 +159,11 @@ async fn answer(
         false => Body::new(Received { body, place: place.clone() }),
     });
     request.extensions_mut().insert(ConnectInfo(from));
+    request.extensions_mut().insert(descriptor);
     let Ok(response) = app.call(request).await;
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        place.line.has_no_end();
+    }
     // What becomes a websocket has bounds of its own, and stays.
     let place = (response.status() != StatusCode::SWITCHING_PROTOCOLS).then_some(place);
     response.map(|body| Answer { body, place })

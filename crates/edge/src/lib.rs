@@ -22,3 +22,4 @@ pub use figures::Figures;
 pub use line::Patience;
 pub use network::Network;
 pub use port::Port;
+pub use stream::Stream;

@@ -1,8 +1,9 @@
 //! What is known of one connection: what it does, since when, and whether it is to close.
-//! Invariant: reading it takes no lock; the crowd alone writes its phase.
+//! Invariant: reading its phase takes no lock; the crowd alone writes it.
 //! Next: `stream.rs`, which notes what goes over it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -58,6 +59,12 @@ pub(crate) struct Line {
     heard: AtomicU64,
     /// Since when the other side takes nothing, and one more; 0 if it does.
     stalled: AtomicU64,
+    /// What came of a request that is not there yet.
+    head: Mutex<Vec<u8>>,
+    /// Something came before it was its turn: a part of the next request is known to nobody but whoever reads requests.
+    ahead: AtomicBool,
+    /// What is answered has no end.
+    endless: AtomicBool,
 }
 
 impl Line {
@@ -70,6 +77,9 @@ impl Line {
             since: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             stalled: AtomicU64::new(0),
+            head: Mutex::default(),
+            ahead: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
         }
     }
 
@@ -98,12 +108,45 @@ impl Line {
     }
 
     /// Something came. The first byte after an answer begins the next request.
-    pub fn hears(&self) {
+    pub fn hears(&self, bytes: &[u8]) {
         self.heard.store(self.ms().max(1), Relaxed);
-        if self.phase() == Phase::Idle {
+        match self.phase() {
+            Phase::Head => {}
             // Both wait, so the crowd's counts stay as they are.
-            self.set_phase(Phase::Head);
+            Phase::Idle => self.set_phase(Phase::Head),
+            Phase::Sending => return,
+            Phase::Busy => return self.ahead.store(true, Relaxed),
         }
+        self.head().extend_from_slice(bytes);
+    }
+
+    /// A whole head has come; `alone` if its request has no body.
+    pub fn has_head(&self, alone: bool) {
+        let mut head = self.head();
+        let end = head.windows(4).position(|end| end == b"\r\n\r\n").map_or(head.len(), |at| at + 4);
+        if alone && end < head.len() {
+            self.ahead.store(true, Relaxed);
+        }
+        *head = Vec::new();
+    }
+
+    /// It cannot go on in another process, nor be waited for.
+    pub fn is_cut_off(&self) -> bool {
+        self.endless.load(Relaxed) || self.ahead.load(Relaxed)
+    }
+
+    pub fn has_no_end(&self) {
+        self.endless.store(true, Relaxed);
+    }
+
+    /// What has come of the next request, if that is all that is under way and nothing waits to be written.
+    pub fn rests(&self) -> Option<Vec<u8>> {
+        let rests = self.phase().is_waiting() && self.stalled.load(Relaxed) == 0 && !self.ahead.load(Relaxed);
+        rests.then(|| self.head().clone())
+    }
+
+    fn head(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.head.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The other side took something, or there is more than it takes.

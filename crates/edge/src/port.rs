@@ -3,13 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 
+use salon_handover::Unpacked;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// A port that is taken, but not open yet: who connects is refused.
-pub struct Port(TcpSocket);
+/// A port that is taken, but not open yet: who connects is refused, or waits where another process has opened it.
+pub struct Port(Taken);
+
+enum Taken {
+    Fresh(TcpSocket),
+    Handed(std::net::TcpListener),
+}
 
 impl Port {
     /// Takes a port. Port 0 takes any.
@@ -21,11 +27,32 @@ impl Port {
         // Connections of an earlier run may linger.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self(socket))
+        Ok(Self(Taken::Fresh(socket)))
+    }
+
+    /// What the port of this name is packed as, for another process.
+    pub fn packed_as(name: &str) -> String {
+        format!("port {name}")
+    }
+
+    /// One that another process has opened and packed, if it has, else as [`Port::take`].
+    ///
+    /// # Errors
+    /// As [`Port::take`].
+    pub fn handed(packed: Vec<Unpacked>, address: SocketAddr) -> io::Result<Self> {
+        let Some(descriptor) = packed.into_iter().flat_map(|packed| packed.descriptors).next() else {
+            return Self::take(address);
+        };
+        let listener = std::net::TcpListener::from(descriptor);
+        listener.set_nonblocking(true)?;
+        Ok(Self(Taken::Handed(listener)))
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        match &self.0 {
+            Taken::Fresh(socket) => socket.local_addr(),
+            Taken::Handed(listener) => listener.local_addr(),
+        }
     }
 
     /// Opens it.
@@ -33,6 +60,9 @@ impl Port {
     /// # Errors
     /// If another server has opened it meanwhile.
     pub fn open(self) -> io::Result<TcpListener> {
-        self.0.listen(BACKLOG)
+        match self.0 {
+            Taken::Fresh(socket) => socket.listen(BACKLOG),
+            Taken::Handed(listener) => TcpListener::from_std(listener),
+        }
     }
 }

@@ -243,8 +243,10 @@ impl Opener {
             owner_seen: row.owner_seen_at,
         };
         let flowing = self.node.outlets.media.flowing(&facts.meeting);
+        // Of another node's it may be something old.
+        let handed = self.node.handed.carried(&facts.meeting).filter(|_| row.owner_node == self.node.name);
         let seen = match let_go {
-            _ if !flowing.is_empty() => LastSeen::Now,
+            _ if !flowing.is_empty() || handed.is_some() => LastSeen::Now,
             Some(at) => LastSeen::At(at),
             None => LastSeen::WithOwner,
         };
@@ -278,7 +280,12 @@ impl Opener {
             tracing::warn!(session.id = %session, ahead_ms = goes_on.ahead_ms, "a session was recorded by a clock that was ahead; it goes on in that time");
         }
         let (limits, ahead_ms) = (self.node.limits.clone(), goes_on.ahead_ms);
-        let session = Session::recover(facts.clone(), limits, record, now.plus_ms(ahead_ms), goes_on.seen, &flowing);
+        let (facts, at) = (facts.clone(), now.plus_ms(ahead_ms));
+        let session = match handed {
+            Some(carried) => Session::go_on_with(facts, limits, record, at, carried, &flowing),
+            None => Session::recover(facts, limits, record, at, goes_on.seen, &flowing),
+        };
+        let facts = session.facts().clone();
         let handle = session_task::start(&self.node, &self.families, session, epoch, ahead_ms);
         self.node.fallen.is_readable(facts.meeting.as_str());
         self.node.fallen.remove(facts.meeting.as_str());

@@ -24,6 +24,13 @@ pub struct Clock {
     wall_at_start: Arc<AtomicI64>,
 }
 
+/// A moment by the node's clock and by the machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub since_boot: SinceBoot,
+}
+
 /// How this node's clock stands to the wall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drift {
@@ -38,6 +45,20 @@ impl Clock {
     /// Anchors at the present.
     pub fn start() -> Self {
         Self::at(wall())
+    }
+
+    /// Goes on with the clock of another process of this machine since it last started.
+    pub fn go_on(Moment { at, since_boot }: Moment) -> Self {
+        // A machine that slept meanwhile, or another: there is no telling.
+        match SinceBoot::now().0 - since_boot.0 {
+            passed @ 0..OUTAGE_MS => Self::at(at.0 + passed),
+            _ => Self::start(),
+        }
+    }
+
+    /// The present, for another process.
+    pub fn moment(&self) -> Moment {
+        Moment { at: self.now(), since_boot: SinceBoot::now() }
     }
 
     fn at(wall: i64) -> Self {
@@ -99,6 +120,16 @@ mod tests {
         assert_eq!(Drift::between(1_000_000, 1_002_001), Drift::Behind(2_001));
         assert_eq!(Drift::between(1_000_000, 1_000_000 - 60_000), Drift::None);
         assert_eq!(Drift::between(1_000_000, 1_000_000 - 60_001), Drift::Ahead(60_001));
+    }
+
+    #[test]
+    fn another_process_goes_on_with_the_clock_and_not_with_the_wall() {
+        let slow = Clock::at(wall() - 1_500);
+        let before = slow.now();
+        let after = Clock::go_on(slow.moment()).now();
+        assert!((0..1_000).contains(&after.since(before)), "{before:?} {after:?}");
+        let long_ago = Moment { at: Timestamp(5), since_boot: SinceBoot(SinceBoot::now().0 - 3_600_000) };
+        assert_eq!(Clock::go_on(long_ago).drift(), Drift::None);
     }
 
     /// A boot before the time is known: the year is wrong until it is, and right from then on, without a restart.

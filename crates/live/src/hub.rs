@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use salon_core::session::{ConnectedNews, ConnectedView, MeetingFacts};
-use salon_core::{AppId, MeetingId, SessionId, Timestamp};
+use salon_core::{AppId, MeetingId, Preset, SessionId, Timestamp};
 use salon_store::SessionRow;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::answer::{Reading, ToldOf};
 use crate::clock::{OUTAGE_MS, SinceBoot};
 use crate::fallen::Fallen;
 use crate::families::Families;
-use crate::inbox::{Handle, Unavailable};
+use crate::inbox::{Handle, Newcomer, Unavailable};
 use crate::keeper;
 use crate::lease::Lease;
 use crate::node::{Node, Parts};
@@ -80,6 +80,23 @@ impl Hub {
     /// Those of the store.
     pub async fn adopt_orphans(&self, within: Duration) -> salon_store::Result<usize> {
         self.opener.adopt_orphans(within, true).await
+    }
+
+    /// A connection of another process is attached again, and is where it was.
+    pub async fn take_up(&self, handle: &Handle, meeting: &MeetingId, who: &Newcomer, preset: Preset) {
+        let Some(standing) = self.node.handed.standing(meeting, &who.peer) else { return };
+        let Newcomer { peer, participant, .. } = who.clone();
+        // If the session is gone by now its socket is, too.
+        let _ = handle.call(move |session, now| session.take_up(now, &peer, &participant, preset, standing)).await;
+    }
+
+    /// All connections of another process are taken up that there are: others have broken.
+    pub async fn all_taken_up(&self) {
+        for meeting in self.node.handed.meetings() {
+            if let Some(handle) = self.find(meeting.as_str()) {
+                let _ = handle.call(|session, now| session.all_taken_up(now)).await;
+            }
+        }
     }
 
     /// The task of a meeting, if it has one here.

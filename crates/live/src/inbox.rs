@@ -101,7 +101,8 @@ impl Removed {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn raise(&self) {
+    /// It is put out.
+    pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use salon_core::limits::Limits;
 use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_handover::Passage;
 use salon_store::{RunId, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +15,7 @@ use crate::answer::ToldOf;
 use crate::clock::{Clock, SinceBoot};
 use crate::fallen::Fallen;
 use crate::figures::Figures;
+use crate::handed::AllHanded;
 use crate::inbox::Handle;
 use crate::lease::{Held, Lease};
 use crate::outlets::Outlets;
@@ -34,6 +36,9 @@ pub struct Parts {
     pub run: RunId,
     /// The lasting name of this node.
     pub name: String,
+    /// Through which sessions go to the next process, and what came through it from the one before.
+    pub passage: Passage,
+    pub handed: AllHanded,
     pub tasks: TaskTracker,
 }
 

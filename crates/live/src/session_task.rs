@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use salon_core::session::{MeetingFacts, Message, Output};
 use salon_core::{EventBody, ParticipantId, PeerId, Session, Summary, Timestamp};
+use salon_handover::{Guest, Parcel, Part, Phase};
 use salon_store::acting::{Act, Acting};
 use salon_store::{Append, PeerRow, SessionAppend};
 use tokio::sync::mpsc;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Live;
 use crate::families::Families;
+use crate::handed::{self, Handed, SESSION};
 use crate::inbox::{Handle, Input, Newcomer, Published, Push, Release, Removed};
 use crate::node::Node;
 use crate::places::{Bounds, Holder, place};
@@ -50,6 +52,7 @@ struct SessionTask {
     inputs: mpsc::Receiver<Input>,
     links: HashMap<PeerId, Link>,
     next_connection: u64,
+    guest: Guest,
 }
 
 /// Why a task ends.
@@ -124,6 +127,7 @@ pub(crate) fn start(node: &Arc<Node>, families: &Families, session: Session, epo
         inputs,
         links: HashMap::new(),
         next_connection: 1,
+        guest: node.passage.enter(Part::Session),
     };
     node.tasks.spawn(task.run());
     handle
@@ -256,8 +260,25 @@ impl SessionTask {
             biased;
             () = self.let_go.cancelled() => Err(End::LetGo),
             received = self.inputs.recv_many(&mut inputs, BATCH) => if received > 0 { Ok(inputs) } else { Err(End::Over) },
+            () = self.guest.reaches(Phase::Settling) => {
+                // All that was asked is done, and what is asked from now on is for the next process.
+                self.guest.pack(self.pack());
+                self.guest.report();
+                self.let_go.run_until_cancelled(self.guest.is_over()).await.map(|()| Vec::new()).ok_or(End::LetGo)
+            }
             () = tokio::time::sleep_until(wake.into()) => Ok(inputs),
         }
+    }
+
+    /// What the next process needs beside the record.
+    fn pack(&self) -> Parcel {
+        let standing = |peer: &PeerId| Some((peer.clone(), self.session.standing(peer)?));
+        let handed = Handed {
+            carried: self.session.summary().map(|_| self.session.carry()),
+            standings: self.links.keys().filter_map(standing).collect(),
+        };
+        let note = handed::note(&self.session.facts().meeting, &handed);
+        Parcel { what: SESSION.to_owned(), note, ..Parcel::default() }
     }
 
     fn handle(&mut self, input: Input, now: Timestamp) -> Option<Release> {

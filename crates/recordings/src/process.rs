@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit, setpriority_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, kill_process_group, prlimit, setpriority_process, waitpid};
 use salon_recorder::job::{Job, ORDERS, Order, PID, SAID, Saying};
 
 /// How often it is looked what was said.
@@ -152,7 +152,14 @@ impl Process {
     fn runs(&mut self) -> bool {
         match (&mut self.child, self.pid) {
             (Some(child), _) => matches!(child.try_wait(), Ok(None)),
-            (None, Some(pid)) => works_in(pid).is_some(),
+            (None, Some(pid)) => {
+                let runs = works_in(pid).is_some();
+                if !runs {
+                    // A child of the program that this process ran before, which nobody else waits for.
+                    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+                }
+                runs
+            }
             (None, None) => false,
         }
     }

@@ -13,17 +13,22 @@ mod erase;
 mod help;
 mod import;
 mod nodes;
+mod preflight;
 mod process;
 mod session;
 mod settings;
 mod shadow;
 mod token;
+mod upgrade;
 
+use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use salon_core::event::RecordingKind;
+use salon_handover::Received;
 
 use crate::config::{Config, ConfigErrors, DEV_ACCOUNT, DEV_APP, DEV_TOKEN, Mode, effective};
 use crate::private::keep_to_ourselves;
@@ -80,6 +85,12 @@ enum Command {
     /// Have a node begin no more sessions, and wait until it has none
     #[command(after_help = help::DRAIN)]
     Drain(DrainArgs),
+    /// Have a running server become the program that lies where it was started from, without ending a call
+    #[command(after_help = help::UPGRADE)]
+    Upgrade(upgrade::UpgradeArgs),
+    /// Try whether this program could go on with a running server, as that asks before it hands over
+    #[command(hide = true)]
+    Preflight(preflight::PreflightArgs),
     /// Make the tables of the database, or bring them up to date
     #[command(after_help = help::MIGRATE)]
     Migrate(SettingsArgs),
@@ -96,8 +107,20 @@ enum Command {
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
-    // Ends the process itself for mistakes and for --help.
-    match run(Cli::parse().command) {
+    let handed = match salon_handover::received() {
+        None => None,
+        Some(Ok(handed)) => Some(handed),
+        Some(Err(error)) => {
+            eprintln!("salon: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = match handed {
+        // Ends the process itself for mistakes and for --help.
+        None => run(Cli::parse().command),
+        Some(handed) => begin_again(handed),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => match err.downcast_ref::<ConfigErrors>() {
             Some(errors) => {
@@ -120,9 +143,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Dev(args) => {
             let config = Config::load(&args.sources())?;
             eprintln!("salon dev: account {DEV_ACCOUNT}, app {DEV_APP}, API token {DEV_TOKEN}; for this computer only");
-            serve(config)
+            serve(config, &mut None)
         }
-        Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?),
+        Command::Serve(args) => serve(Config::load(&args.sources(Mode::Serve))?, &mut None),
         Command::Token(command) => token::run(command),
         Command::App(command) => app::run(command),
         Command::Audit(command) => audit::run(command),
@@ -132,6 +155,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Shadow(args) => shadow::run(args),
         Command::Nodes(args) => nodes::run(args),
         Command::Drain(args) => drain::run(args),
+        Command::Upgrade(args) => upgrade::run(args),
+        Command::Preflight(args) => preflight::run(args, settings_of),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
             let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
@@ -152,11 +177,38 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+/// The settings of a server with these arguments.
+fn settings_of(arguments: Vec<OsString>) -> anyhow::Result<Config> {
+    let parsed = Cli::try_parse_from([OsString::from("salon")].into_iter().chain(arguments));
+    match parsed.map_err(|error| anyhow::anyhow!("it does not take the arguments: {error}"))?.command {
+        Command::Dev(args) => Ok(Config::load(&args.sources())?),
+        Command::Serve(args) => Ok(Config::load(&args.sources(Mode::Serve))?),
+        _ => anyhow::bail!("only `salon dev` and `salon serve` are handed over"),
+    }
+}
+
+/// Goes on with a server of another program, in whose process this is. If that cannot be, the other has it back.
+fn begin_again(handed: Received) -> anyhow::Result<()> {
+    let mut handed = Some(handed);
+    let begun = || serve(settings_of(std::env::args_os().skip(1).collect())?, &mut handed);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(begun));
+    let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("a bug ended it")));
+    match (outcome, handed) {
+        // Whoever came back has been tried already.
+        (Err(why), Some(handed)) if handed.came_back.is_none() => {
+            let error = handed.give_back(&format!("{why:#}"));
+            Err(why.context(format!("the program before cannot be executed: {error}")))
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Runs a server. `handed` is taken when it cannot be given back any more.
+fn serve(config: Config, handed: &mut Option<Received>) -> anyhow::Result<()> {
     crate::telemetry::init_logs(&config.log)?;
     keep_to_ourselves();
     let runtime = runtime()?;
-    let outcome = runtime.block_on(crate::start::run(config));
+    let outcome = runtime.block_on(crate::start::run(config, handed));
     // What still runs in the background has had its time to finish.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

@@ -11,13 +11,21 @@ mod joint;
 mod media;
 mod memory;
 mod nodes;
+pub mod notes;
+mod packed;
 pub mod retention;
 mod secret;
 mod signals;
+pub mod upgrade;
 mod warnings;
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -33,16 +41,20 @@ use salon_doors::tokens::Tokens;
 use salon_doors::{rest, signaling, webhook_payload};
 use salon_edge::{Door, Port, aside_only};
 use salon_files::Files;
-use salon_live::{Alive, Clock, Figures, Hub, Outlets, Parts};
+use salon_handover::{Passage, Program, Received};
+use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_quality::Quality;
 use salon_recordings::{Recordings, Stops};
 use salon_store::{OpenOptions, RunId, Store};
 use salon_transcripts::Transcripts;
 use salon_webhooks::{Guard, Webhooks};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::notes::Noted;
+use self::signals::{Signals, Told};
 use crate::config::{Config, Mode};
 use crate::private::make_folder;
 use crate::telemetry;
@@ -57,6 +69,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long open requests and sessions have to finish when the node is told to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
+/// By what the port for HTTP is handed over.
+const HTTP: &str = "http";
+
 /// A node that runs; tests start several in one process.
 pub struct Running {
     pub doors: Doors,
@@ -68,31 +83,68 @@ pub struct Running {
     talk: Option<nodes::Talk>,
 }
 
-/// Runs a node until it is told to stop by SIGINT or SIGTERM.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let node = config.node.name.clone();
-    let running = start(config).await?;
-    println!("salon ready http://{}", running.addr);
-    let hub = running.doors.hub.clone();
-    let taken = tokio::select! {
-        () = signals::told_to_stop() => false,
-        () = hub.taken() => true,
+/// Runs a node until it is told to stop by SIGINT or SIGTERM, or becomes another program by SIGUSR2. With what a program before
+/// handed over it goes on with that, and takes it when it cannot be given back any more.
+pub async fn run(config: Config, handed: &mut Option<Received>) -> anyhow::Result<()> {
+    let (program, fixed) = (Program::of_this_process(), upgrade::fixed(&config));
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    salon_handover::await_signals();
+    let (node, data) = (config.node.name.clone(), config.data.clone());
+    let came_back = handed.as_ref().and_then(|handed| handed.came_back.clone());
+    let running = {
+        let mut starting = pin!(start_with(config, handed.as_ref()));
+        loop {
+            tokio::select! {
+                running = &mut starting => break running?,
+                told = signals.next() => match told {
+                    Told::Stop => return Ok(()),
+                    Told::Upgrade => tracing::warn!("it was just started: the signal to upgrade is passed over"),
+                },
+            }
+        }
     };
+    let was_handed = handed.take().is_some();
+    let _noted = Noted::this_process(&data).inspect_err(|error| {
+        tracing::warn!(%error, "cannot note which process runs here: `salon upgrade` will not find it");
+    });
+    if was_handed {
+        note(&data, came_back.as_deref());
+    }
+    // Nobody may be left who reads it.
+    let _ = writeln!(io::stdout(), "salon ready http://{}", running.addr).and_then(|()| io::stdout().flush());
+    let taken = running.keep_on(signals, (program, fixed), &data).await;
     tracing::info!("stopping");
     running.stop().await?;
     anyhow::ensure!(!taken, "another Salon runs as node {node:?}: two that share a database need names of their own (node.name)");
     Ok(())
 }
 
+/// Notes what came of an upgrade, for whoever waits for it, and for the log.
+fn note(data: &Path, failed: Option<&str>) {
+    match failed {
+        None => tracing::info!(version = env!("CARGO_PKG_VERSION"), "upgraded: this program goes on"),
+        Some(why) => tracing::error!(why, "not upgraded: this program goes on as before"),
+    }
+    if let Err(error) = notes::note(data, failed) {
+        tracing::warn!(%error, "cannot note what came of the upgrade");
+    }
+}
+
 /// Starts a node and answers when it accepts requests.
-pub async fn start(mut config: Config) -> anyhow::Result<Running> {
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    start_with(config, None).await
+}
+
+/// The same with what a program before handed over, whose place this one takes.
+async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Result<Running> {
     make_folder(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut registry = telemetry::registry();
     let store = open_store(&config).await?;
     let (alive, last_beat) =
         Alive::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
-    let (alive, clock) = (Arc::new(alive), Clock::start());
+    let clock = packed::handed_moment(handed)?.map_or_else(Clock::start, Clock::go_on);
+    let (alive, passage) = (Arc::new(alive), Passage::default());
     if config.mode == Mode::Dev {
         dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
@@ -101,13 +153,13 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
 
     let listen = config.listen;
     let in_use = move || format!("cannot listen on {listen}; is another server using it?");
-    let http = Port::take(config.listen).with_context(in_use)?;
+    let http = Port::handed(packed::all(handed, &Port::packed_as(HTTP))?, config.listen).with_context(in_use)?;
     let addr = http.address()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %addr, store = config.database_shown(), "starting");
     warnings::tell(&config, &store).await?;
     descriptors::fit(&mut config);
-    let tcp = media::TcpPorts::take(&config, addr)?;
-    let (sfu, media_events, resumed) = media::start(&config, &secret, &tcp)?;
+    let tcp = media::TcpPorts::take(&config, addr, handed)?;
+    let (sfu, media_events, resumed) = media::start(&config, &secret, &tcp, packed::handed_media(handed)?)?;
     let (owners, media_news) = Owners::resume(sfu.clone(), resumed);
     let owners = Arc::new(owners);
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
@@ -131,6 +183,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         max_sockets_per_meeting: config.limits.sockets_per_meeting,
         run: run.clone(),
         name: config.node.name.clone(),
+        passage: passage.clone(),
+        handed: AllHanded::read(packed::all(handed, salon_live::SESSION)?.iter().map(|packed| packed.note.as_str())),
         tasks: tasks.clone(),
     };
     let hub = Hub::register(parts, last_beat).await?;
@@ -139,17 +193,20 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     if adopted > 0 {
         tracing::info!(sessions = adopted, "going on with live sessions");
     }
-    owners.keep(|meeting| hub.find(meeting.as_str()).is_some());
-
+    if handed.is_none() {
+        owners.keep(|meeting| hub.find(meeting.as_str()).is_some());
+    }
     let http = http.open().with_context(in_use)?;
     let aside = media::aside(sfu.clone());
-    for port in tcp.own {
+    for (number, port) in tcp.own.into_iter().enumerate() {
         let port = port.open().context("cannot open a port for media over TCP")?;
-        tasks.spawn(aside_only(port, aside.clone(), stop.clone()));
+        let passing = (passage.clone(), media::TcpPorts::name(number));
+        tasks.spawn(aside_only(port, aside.clone(), passing, stop.clone()));
     }
     let nodes = nodes::nodes(&store, &secret)?;
     let connections = salon_edge::Figures::registered(&mut registry);
     let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
+    let door = door.passing(&passage, HTTP, packed::all(handed, &Door::connections(HTTP))?);
     let key = salon_webhooks::Key::new(store.clone());
     let tokens = Tokens::new(secret.as_bytes(), config.limits.token_days);
     let recordings = Recordings::new(salon_recordings::Parts {
@@ -213,6 +270,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         clock,
         alive,
         files,
+        passage,
         stop: stop.clone(),
         tasks: tasks.clone(),
     };
@@ -246,16 +304,30 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
     }
     tasks.spawn(transcripts.sweep());
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
-    for address in &config.metrics.listen {
-        let taken = Port::take(*address).and_then(Port::open);
+    for (number, address) in config.metrics.listen.iter().enumerate() {
+        let name = format!("metrics {number}");
+        let taken = Port::handed(packed::all(handed, &Port::packed_as(&name))?, *address).and_then(Port::open);
         let port = taken.with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
         let door = Door::new(port, None, config.bounds(), config.patience(), &connections);
+        let door = door.passing(&doors.passage, &name, packed::all(handed, &Door::connections(&name))?);
         tasks.spawn(door.serve(scrapes.clone(), stop.clone()));
     }
-    let socket = signaling::door(&doors, config.signaling_settings());
+    let porch = signaling::porch(&doors, config.signaling_settings());
+    if handed.is_some() {
+        let seats = door.seats();
+        let seat = |descriptor: OwnedFd| {
+            let number = descriptor.as_raw_fd();
+            seats(descriptor).map(|seat| (number, Box::new(seat) as _))
+        };
+        let sockets = porch.take_up(packed::all(handed, signaling::SOCKET)?, seat).await;
+        doors.hub.all_taken_up().await;
+        doors.media.keep(|meeting| doors.hub.find(meeting.as_str()).is_some());
+        tracing::info!(sockets, "going on with websockets of the program before");
+    }
+    let socket = signaling::door(porch);
     let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
     if let Some(nodes) = &doors.nodes {
-        nodes::serve(&config, &doors, nodes, (&run, &connections), router.clone()).await?;
+        nodes::serve(&config, &doors, nodes, (&run, &connections), router.clone(), handed).await?;
     }
     let talk = line.map(|line| nodes::Talk::begin(line, hints, &doors));
     let server = tokio::spawn(door.serve(router, stop));
@@ -271,6 +343,68 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 impl Running {
+    /// Keeps on until it is told to stop, or another run has taken its name: then true. Whenever it is told to upgrade it becomes
+    /// the program that lies where this one was started from, or says why not.
+    async fn keep_on(&self, mut signals: Signals, (program, fixed): (io::Result<Program>, String), data: &Path) -> bool {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let mut trial: Option<JoinHandle<anyhow::Result<()>>> = None;
+        let why = loop {
+            let tried = async {
+                match &mut trial {
+                    Some(trial) => trial.await.map_err(anyhow::Error::from).and_then(|tried| tried),
+                    None => std::future::pending().await,
+                }
+            };
+            let tried = tokio::select! {
+                biased;
+                () = self.doors.hub.taken() => break true,
+                told = signals.next() => match (told, &program, &trial) {
+                    (Told::Stop, ..) => break false,
+                    (Told::Upgrade, _, Some(_)) => {
+                        tracing::warn!("an upgrade is under way: the signal to upgrade is passed over");
+                        continue;
+                    }
+                    (Told::Upgrade, Ok(program), None) => {
+                        tracing::info!(path = %program.path.display(), "told to upgrade");
+                        let (program, fixed, given_up) = (program.clone(), fixed.clone(), given_up.clone());
+                        trial = Some(tokio::task::spawn_blocking(move || upgrade::try_out(&program, &fixed, &given_up)));
+                        continue;
+                    }
+                    (Told::Upgrade, Err(error), None) => Err(anyhow::anyhow!("it is not known where this program lies: {error}")),
+                },
+                tried = tried => tried,
+            };
+            trial = None;
+            let failed = match (tried, &program) {
+                (Ok(()), Ok(program)) => {
+                    // What it is told meanwhile is heard when it comes to nothing, or just before.
+                    let stopped = AtomicBool::new(false);
+                    let mut handing_over =
+                        pin!(upgrade::hand_over(&self.doors, data, program, || stopped.load(Ordering::Relaxed)));
+                    let why = loop {
+                        tokio::select! {
+                            biased;
+                            told = signals.next() => match told {
+                                Told::Stop => stopped.store(true, Ordering::Relaxed),
+                                Told::Upgrade => tracing::warn!("an upgrade is under way: the signal to upgrade is passed over"),
+                            },
+                            why = &mut handing_over => break why,
+                        }
+                    };
+                    if stopped.load(Ordering::Relaxed) {
+                        break false;
+                    }
+                    why
+                }
+                (Err(error), _) => error,
+                (Ok(()), Err(error)) => anyhow::anyhow!("it is not known where this program lies: {error}"),
+            };
+            note(data, Some(&format!("{failed:#}")));
+        };
+        given_up.store(true, Ordering::Relaxed);
+        why
+    }
+
     /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Doors { store, hub, media, clock, alive, stop, tasks, .. } = self.doors;

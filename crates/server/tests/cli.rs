@@ -84,6 +84,7 @@ fn every_help_shows_examples() {
         "import",
         "import realtimekit",
         "shadow",
+        "upgrade",
         "migrate",
         "check-config",
     ];

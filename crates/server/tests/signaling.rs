@@ -81,6 +81,8 @@ mod selection;
 mod stage;
 #[path = "signaling/stores.rs"]
 mod stores;
+#[path = "signaling/upgrades.rs"]
+mod upgrades;
 #[path = "signaling/voices.rs"]
 mod voices;
 #[path = "signaling/waiting.rs"]

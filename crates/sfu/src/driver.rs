@@ -12,6 +12,7 @@ mod handle;
 mod health;
 mod memory;
 mod neighbours;
+mod packed;
 mod resume;
 mod seats;
 mod sent;
@@ -21,14 +22,15 @@ mod udp;
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 use self::clock::{now, wall};
 use self::command::Command;
@@ -52,6 +54,7 @@ use crate::{Certificate, CloseReason, Config, Event, Resumed, Secret, TransportI
 pub use self::addresses::addresses;
 pub use self::handle::Sfu;
 pub use self::health::Health;
+pub use self::packed::{Handed, HandedTcp, PACKED, Packed, PackedTcp};
 pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
@@ -97,6 +100,9 @@ const COMMANDS_PER_ROUND: usize = 4;
 /// Polls cannot wait for less; times below this are slept, and only those: a sleeper does not hear sound that comes.
 const POLL_WAITS: Duration = Duration::from_micros(300);
 
+/// Longer than any packet waits for others of its picture.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
+
 /// How soon to try again when the server does not fetch its events.
 const EVENTS_STUCK: Duration = Duration::from_millis(20);
 
@@ -108,15 +114,17 @@ const BUSY_OVER: Duration = Duration::from_secs(1);
 /// # Errors
 /// If a port cannot be bound, or the machine does not give what is needed.
 pub fn start(config: Config) -> Result<(Sfu, mpsc::Receiver<Event>), StartError> {
-    resume(config).map(|(sfu, events, _)| (sfu, events))
+    resume(config, None).map(|(sfu, events, _)| (sfu, events))
 }
 
-/// Starts the media threads, which go on with the connections of a run before, if there are any: the third is those.
+/// Starts the media threads, which go on with the connections of a run before, if there are any: the third is those. With what
+/// another process handed over there are as many threads as it had, on its sockets.
 ///
 /// # Errors
 /// As `start`.
-pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Resumed>), StartError> {
+pub fn resume(mut config: Config, handed: Option<Vec<Handed>>) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Resumed>), StartError> {
     let threads = match config.threads {
+        _ if handed.is_some() => handed.as_ref().map_or(0, Vec::len),
         0 => thread::available_parallelism().map_or(1, usize::from).min(THREADS_AT_MOST),
         asked if asked > THREADS_AT_MOST => return Err(StartError::Threads(asked)),
         asked => asked,
@@ -124,7 +132,19 @@ pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Res
     // What one thread gave out, another may have to recognise.
     config.secret = Some(config.secret.map_or_else(fresh_secret, Ok)?);
     config.certificate = Some(config.certificate.or_else(Certificate::fresh).ok_or(StartError::Certificate)?);
-    let sockets = sockets(&config, threads)?;
+    let (mut given, mut tcp_given) = (Vec::new(), VecDeque::new());
+    let sockets = match handed {
+        None => sockets(&config, threads)?,
+        Some(handed) => {
+            let mut sockets = Vec::new();
+            for Handed { udp, words, saved, tcp } in handed {
+                sockets.push(Udp::on(udp)?);
+                given.extend(words.map(|words| (words, saved)));
+                tcp_given.push_back(tcp);
+            }
+            sockets
+        }
+    };
     let polls = sockets.iter().map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let wakers = polls.iter().map(|poll| Ok(Arc::new(Waker::new(poll.registry(), COMMANDS)?)));
     let wakers = wakers.collect::<io::Result<Vec<_>>>()?;
@@ -132,7 +152,13 @@ pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Res
     let (events, outbox) = mpsc::channel(EVENT_QUEUE);
     let lobby = Arc::new(Lobby::new(config.limits.tcp_connections));
     let ports: Vec<u16> = sockets.iter().map(|udp| udp.local_addr().port()).collect();
-    let (mut memories, left) = resume::open(config.memory.as_deref(), &ports);
+    let (mut memories, left) = match given.len() {
+        all if all == ports.len() => resume::handed(config.memory.as_deref(), &ports, given, &tcp_given)?,
+        _ => resume::open(config.memory.as_deref(), &ports),
+    };
+    if memories.is_empty() && config.hand_over {
+        memories = resume::fresh(&ports);
+    }
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
     let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
     for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
@@ -181,6 +207,12 @@ pub fn resume(mut config: Config) -> Result<(Sfu, mpsc::Receiver<Event>, Vec<Res
     }
     let threads = shards.iter_mut().map(|shard| resume::Thread { engine: &mut shard.engine, neighbours: &shard.neighbours });
     let resumed = resume::go_on(&mut threads.collect::<Vec<_>>(), &left, &directory);
+    for (shard, tcp) in shards.iter_mut().zip(tcp_given) {
+        for stream in tcp {
+            // A client whose connection cannot be gone on with makes another.
+            let _ = shard.tcp.go_on(now(), stream);
+        }
+    }
     for shard in shards {
         thread::Builder::new().name(format!("media-{}", shard.recipe.me)).spawn(move || shard.run())?;
     }
@@ -450,6 +482,10 @@ impl Shard {
                     let _ = done.send(());
                     return Obeyed::Stop;
                 }
+                Ok(Command::Pack(packed, release)) => {
+                    self.pack(packed, &release);
+                    return Obeyed::More;
+                }
                 #[cfg(test)]
                 Ok(Command::Panic) => panic!("a bug"),
                 Ok(Command::Adopt(newcomer)) => self.tcp.adopt(now(), *newcomer, &mut self.engine),
@@ -469,6 +505,25 @@ impl Shard {
             self.flush();
         }
         Obeyed::More
+    }
+
+    /// Packs everything for another process, and then does nothing until it is known whether that goes on with it.
+    fn pack(&mut self, packed: oneshot::Sender<Packed>, release: &std::sync::mpsc::Receiver<()>) {
+        self.cross_over();
+        // What waits for others of its picture is sent while its number is known here.
+        let soon = now() + GATHERED_FOR;
+        let mut sent = SentCounts::default();
+        self.engine.flush(soon, &mut |outbox| send(&self.udp, &mut self.tcp, outbox, &mut sent));
+        sent.count(&mut self.engine.counters);
+        self.flush();
+        let words = self.memory.as_ref().map(|memory| memory.file_of_words().as_raw_fd());
+        let saved = if words.is_some() { self.engine.save_all(now()) } else { Vec::new() };
+        let saved = saved.iter().filter_map(|saved| serde_json::to_string(saved).ok()).collect();
+        let all = Packed { udp: self.udp.source().as_raw_fd(), words, saved, tcp: self.tcp.pack() };
+        if packed.send(all).is_ok() {
+            // It is dropped when this process goes on.
+            let _ = release.recv();
+        }
     }
 
     /// Sends what the engine wants sent.

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use cap::{Beyond, Cap};
 pub use certificate::Certificate;
 pub use counters::{DropReason, Snapshot, TcpEnd};
-pub use driver::{Health, Sfu, StartError, addresses, begins_media, resume, start};
+pub use driver::{Handed, HandedTcp, Health, PACKED, Packed, PackedTcp, Sfu, StartError, addresses, begins_media, resume, start};
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{
@@ -66,6 +66,8 @@ pub struct Config {
     /// was killed goes on with them, on the same ports, and their clients notice a pause. Their keys are there, so it must be
     /// closed to others. None: they end with the process.
     pub memory: Option<PathBuf>,
+    /// Whether they can be handed over to another process, which needs a little memory for each: see [`Sfu::pack`].
+    pub hand_over: bool,
 }
 
 /// What ICE passwords are made from. It does not show in logs.
@@ -92,6 +94,7 @@ impl Config {
             secret: None,
             certificate: None,
             memory: None,
+            hand_over: false,
         }
     }
 }

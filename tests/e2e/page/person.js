@@ -145,6 +145,11 @@ window.person = {
   },
 
   /** How connections have changed since this was asked last, as the browser calls it. */
+  /** All sockets that the client has opened to the server, whether they are open. */
+  socketsOpen() {
+    return sockets.map((socket) => socket.readyState === WebSocket.OPEN);
+  },
+
   iceChanges() {
     return iceChanges.splice(0);
   },

@@ -23,6 +23,7 @@ export class Salon {
   #data = mkdtempSync(join(tmpdir(), 'salon-e2e-'));
   #log;
   #process;
+  #lines;
   /** Where it serves, such as `http://127.0.0.1:40123`; the same after a restart. */
   origin;
 
@@ -65,6 +66,15 @@ export class Salon {
     this.#process.kill(name);
   }
 
+  /** Becomes the program that lies where it was started from; answers with how long it took in milliseconds. */
+  async upgrade() {
+    const from = performance.now();
+    const ready = this.#ready();
+    this.#process.kill('SIGUSR2');
+    if ((await ready) !== this.origin) throw new Error(`salon was not upgraded; see ${this.#log.path}`);
+    return Math.round(performance.now() - from);
+  }
+
   /** Starts again where it was, with what it had. */
   async startAgain() {
     await this.#run(new URL(this.origin).host);
@@ -81,19 +91,23 @@ export class Salon {
     for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
     this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     this.#process.stderr.pipe(this.#log, { end: false });
+    this.#lines = createInterface({ input: this.#process.stdout });
     const origin = await this.#ready();
     if (!origin) throw new Error(`salon did not start; see ${this.#log.path}`);
     this.origin = origin;
   }
 
   async #ready() {
-    const lines = createInterface({ input: this.#process.stdout });
-    const ready = (async () => {
-      for await (const line of lines) {
+    const lines = this.#lines;
+    const ready = new Promise((resolve) => {
+      const hear = (line) => {
         const found = /^salon ready (http:\/\/\S+)$/.exec(line);
-        if (found) return found[1];
-      }
-    })();
+        if (!found) return;
+        lines.off('line', hear);
+        resolve(found[1]);
+      };
+      lines.on('line', hear);
+    });
     const failed = once(this.#process, 'error').then(([error]) => Promise.reject(error));
     let timer;
     const late = new Promise((resolve) => {

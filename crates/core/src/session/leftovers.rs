@@ -15,6 +15,10 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
+    pub fn all(&self) -> impl Iterator<Item = (&PeerId, Timestamp, &BTreeSet<TrackId>)> {
+        self.of.iter().map(|(peer, (until, tracks))| (peer, *until, tracks))
+    }
+
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.of.values().map(|(until, _)| *until).min()
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::PeerId;
 use crate::limits::MAX_SPEAKERS;
+use crate::session::carried::Carried;
 use crate::time::Timestamp;
 
 /// The shortest time between two changes of the front, in milliseconds. Lower makes the picture jump at every cough,
@@ -42,6 +43,19 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// What another process goes on with.
+    pub fn carry(&self, carried: &mut Carried) {
+        carried.spoke = self.order.clone();
+        carried.former = self.former.iter().cloned().collect();
+        (carried.front_since, carried.changed_at) = (self.front_since, self.changed_at);
+        carried.front_heard = self.front_heard;
+    }
+
+    pub fn take_up(&mut self, carried: Carried) {
+        let Carried { spoke, former, front_since, changed_at, front_heard, .. } = carried;
+        *self = Self { order: spoke, former: former.into_iter().collect(), front_since, changed_at, front_heard };
+    }
+
     /// Takes out somebody who is gone; clients that are here do so by themselves (seen in web SDK 2.0.2).
     pub fn leave(&mut self, peer: &PeerId, compulsory: bool) {
         if self.take_out(peer) || compulsory {

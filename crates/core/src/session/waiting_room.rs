@@ -62,6 +62,17 @@ impl WaitingRoom {
         is_news
     }
 
+    /// How somebody waits, and in which place.
+    pub fn place_of(&self, peer: &PeerId) -> Option<(&WaitingView, Entry, u64)> {
+        self.people.get(peer).map(|waiting| (&waiting.view, waiting.entry, waiting.order))
+    }
+
+    /// Somebody who waited in another process goes on waiting in this place.
+    pub fn take_up(&mut self, order: u64, view: WaitingView, entry: Entry) {
+        self.next_order = self.next_order.max(order.saturating_add(1));
+        self.people.insert(view.peer.clone(), Waiting { view, entry, order });
+    }
+
     /// Those who wait for somebody who may let them in.
     pub fn for_a_host(&self) -> Vec<PeerId> {
         let waiting = self.people.values().filter(|waiting| waiting.entry == Entry::OnPrivilegedEntry);

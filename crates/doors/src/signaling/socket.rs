@@ -4,27 +4,34 @@
 //! Next: `dispatch.rs`.
 
 use std::net::IpAddr;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{FromRequestParts, Query, Request, State};
+use axum::extract::ws::close_code;
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_cluster::{ELSEWHERE, Nodes};
-use salon_core::{ParticipantId, PeerId};
+use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Timestamp};
+use salon_handover::{Descriptor, Guest, Parcel, Part, Passage, Phase, Unpacked};
 use salon_media::{Outlook, Owners};
 use salon_recordings::Recordings;
 use salon_store::Store;
 use salon_transcripts::Transcripts;
 use salon_wire::event_id;
 use salon_wire::signaling::message::v1::SocketMessage;
-use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +48,7 @@ use crate::signaling::caller::{Answer, Caller};
 use crate::signaling::dispatch::dispatch;
 use crate::signaling::to_wire::frame;
 use crate::signaling::trouble::Trouble;
+use crate::signaling::wire::{self, Connection, Socket};
 use crate::tokens::{Bearer, Tokens};
 use salon_live::Clock;
 use salon_live::{Handle, Hub, Newcomer, Place, Push, Removed, Unavailable};
@@ -78,9 +86,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest message id echoed; the SDK's have about 50 characters.
 const MAX_MESSAGE_ID: usize = 256;
 
-/// What a socket holds for reading and for writing, even while nothing happens. Messages may be longer; most are shorter.
-const BUFFER_BYTES: usize = 4 * 1024;
-
 /// What somebody hears for whom there is no place.
 const TOO_MANY: &str = "this server has as many sockets as it may";
 
@@ -115,6 +120,7 @@ pub struct Porch {
     /// The other nodes, and the sockets that are passed on to them.
     pub nodes: Option<Nodes>,
     pub pipes: Pipes,
+    pub passage: Passage,
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -168,22 +174,24 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     if let Some(at) = porch.media.back_at(&bearer.meeting, &peer_id) {
         tokio::time::sleep_until(at.into()).await;
     }
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+    let (becomes, response) = match wire::upgrade(&mut parts).await {
         Ok(upgrade) => upgrade,
-        Err(refused) => return refused.into_response(),
+        Err(refused) => return refused,
     };
     if !porch.metrics.socket_opens(porch.settings.sockets) {
         return refuse(&porch, StatusCode::SERVICE_UNAVAILABLE, TOO_MANY);
     }
-    let max = porch.settings.message_bytes;
-    let open = OpenSocket(porch.metrics.clone());
-    upgrade.max_message_size(max).max_frame_size(max).read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES).on_upgrade(
-        move |socket| async move {
-            let _open = open;
-            // Tracked, so that a node that stops records who was here before it closes its store.
-            porch.tasks.track_future(run(&porch, socket, admission, bearer, (peer_id, from))).await;
-        },
-    )
+    let (open, guest) = (OpenSocket(porch.metrics.clone()), porch.passage.enter(Part::Socket));
+    let descriptor = parts.extensions.get::<Descriptor>().copied();
+    tokio::spawn(async move {
+        let _open = open;
+        let Ok(connection) = becomes.await else { return };
+        let mut socket = wire::socket(TokioIo::new(connection), porch.settings.message_bytes, Vec::new()).await;
+        let visitor = Visitor { bearer, peer: peer_id, from, guest, descriptor, went_on: WentOn::default() };
+        // Tracked, so that a node that stops records who was here before it closes its store.
+        porch.tasks.track_future(run(&porch, &mut socket, admission, visitor, None)).await;
+    });
+    response
 }
 
 /// The answer of the node that has the meeting's session, if it is not this one; what becomes of it is a pipe. The token is
@@ -260,16 +268,128 @@ impl End {
     }
 }
 
+/// Who has a socket.
+struct Visitor {
+    bearer: Bearer,
+    peer: PeerId,
+    from: Option<IpAddr>,
+    guest: Guest,
+    /// What is handed over to the next process, if anything can be.
+    descriptor: Option<Descriptor>,
+    went_on: WentOn,
+}
+
+/// What another process knew of a socket.
+#[derive(Default)]
+struct WentOn {
+    /// It is to be found where that process left it.
+    came_along: bool,
+    joined: bool,
+    removed: bool,
+    hangup_in: Option<Duration>,
+}
+
+/// What sockets are packed as.
+pub const SOCKET: &str = "websocket";
+
+impl Porch {
+    /// Goes on with sockets of another process; each is packed with what can become its connection. Returns when all of them are
+    /// where they were.
+    pub async fn take_up(
+        self: &Arc<Self>,
+        packed: Vec<Unpacked>,
+        seat: impl Fn(OwnedFd) -> Option<(RawFd, Box<dyn Connection>)>,
+    ) -> usize {
+        let mut all = JoinSet::new();
+        for packed in packed {
+            let Some((visitor, connection, read)) = self.unpack(packed, &seat) else { continue };
+            let (porch, (there, is_there)) = (self.clone(), oneshot::channel());
+            let max = self.settings.message_bytes;
+            tokio::spawn(async move {
+                let open = porch.metrics.socket_opens(u64::MAX).then(|| OpenSocket(porch.metrics.clone()));
+                let mut socket = wire::socket(connection, max, read).await;
+                let taken = porch.tasks.track_future(porch.go_on(&mut socket, visitor, there)).await;
+                drop((open, taken));
+            });
+            all.spawn(async move { is_there.await.is_ok() });
+        }
+        let mut count = 0;
+        while let Some(done) = all.join_next().await {
+            count += usize::from(done.unwrap_or(false));
+        }
+        count
+    }
+
+    fn unpack(
+        &self,
+        packed: Unpacked,
+        seat: impl Fn(OwnedFd) -> Option<(RawFd, Box<dyn Connection>)>,
+    ) -> Option<(Visitor, Box<dyn Connection>, Vec<u8>)> {
+        let note: Note = serde_json::from_str(&packed.note).ok()?;
+        let bearer = Bearer {
+            app: AppId::parse(&note.app).ok()?,
+            meeting: MeetingId::parse(&note.meeting).ok()?,
+            participant: ParticipantId::parse(&note.participant).ok()?,
+            let_in_until: note.let_in_until.map(Timestamp),
+            recording: note.recording.and_then(|id| RecordingId::parse(&id).ok()),
+        };
+        let (descriptor, connection) = seat(packed.descriptors.into_iter().next()?)?;
+        let visitor = Visitor {
+            bearer,
+            peer: PeerId::parse(&note.peer).ok()?,
+            from: note.from,
+            guest: self.passage.enter(Part::Socket),
+            descriptor: Some(Descriptor(descriptor)),
+            went_on: WentOn {
+                came_along: true,
+                joined: note.joined,
+                removed: note.removed,
+                hangup_in: note.hangup_in_ms.map(Duration::from_millis),
+            },
+        };
+        Some((visitor, connection, packed.bytes))
+    }
+
+    async fn go_on(&self, socket: &mut Socket, visitor: Visitor, there: oneshot::Sender<()>) {
+        // One that was put out hears no more than that.
+        match robots::bearer_admission(&self.store, &visitor.bearer).await {
+            Ok(Some(admission)) => run(self, socket, admission, visitor, Some(there)).await,
+            Ok(None) => say_goodbye(socket, End::REMOVED.close).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look a participant up");
+                say_goodbye(socket, Some((close_code::AGAIN, "try again in a moment"))).await;
+            }
+        }
+    }
+}
+
+/// A socket as another process finds it.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    app: String,
+    meeting: String,
+    participant: String,
+    peer: String,
+    from: Option<IpAddr>,
+    let_in_until: Option<i64>,
+    recording: Option<String>,
+    joined: bool,
+    removed: bool,
+    hangup_in_ms: Option<u64>,
+}
+
 async fn run(
     porch: &Porch,
-    mut socket: WebSocket,
+    socket: &mut Socket,
     admission: salon_store::Admission,
-    bearer: Bearer,
-    (peer, from): (PeerId, Option<IpAddr>),
+    visitor: Visitor,
+    there: Option<oneshot::Sender<()>>,
 ) {
+    let Visitor { bearer, peer, from, guest, descriptor, went_on } = visitor;
     let Bearer { meeting, app, participant, let_in_until, recording } = bearer;
     // A preset that cannot be read lets nobody in, so it makes no host.
-    let is_host = presets::permissions(&admission.preset).is_ok_and(|preset| preset.is_host());
+    let preset = presets::permissions(&admission.preset);
+    let is_host = preset.as_ref().is_ok_and(|preset| preset.is_host());
     let newcomer = Newcomer { peer: peer.clone(), participant: participant.clone(), is_host };
     let (pushes, mut waiting) = mpsc::channel(PUSHES);
     let removed = Removed::default();
@@ -277,10 +397,21 @@ async fn run(
         Ok(Some(attached)) => attached,
         Ok(None) => {
             let why = "this peer id is taken, or the meeting has too many sockets";
-            return say_goodbye(&mut socket, Some((close_code::NORMAL, why))).await;
+            return say_goodbye(socket, Some((close_code::NORMAL, why))).await;
         }
-        Err(Unavailable) => return say_goodbye(&mut socket, Some((close_code::AGAIN, "try again in a moment"))).await,
+        Err(Unavailable) => return say_goodbye(socket, Some((close_code::AGAIN, "try again in a moment"))).await,
     };
+    if went_on.removed {
+        removed.raise();
+    }
+    if went_on.came_along
+        && let Ok(preset) = preset
+    {
+        porch.hub.take_up(&handle, &meeting, &newcomer, preset).await;
+    }
+    if let Some(there) = there {
+        let _ = there.send(());
+    }
     let caller = Caller {
         handle,
         meeting,
@@ -299,23 +430,26 @@ async fn run(
         recordings: porch.recordings.clone(),
         transcripts: porch.transcripts.clone(),
     };
+    let WentOn { joined, hangup_in, .. } = went_on;
     let line = Line {
-        socket: &mut socket,
+        socket,
         caller: &caller,
         porch,
         rate: Rate::new(&porch.settings),
         heard: Instant::now(),
-        hangup: None,
+        hangup: hangup_in.map(|after| tokio::time::Instant::now() + after),
         held_back: Vec::new(),
         answered: watch::Sender::new(tokio::time::Instant::now()),
-        joined: false,
-        look_at: None,
+        joined,
+        look_at: joined.then(tokio::time::Instant::now),
+        guest,
+        descriptor,
     };
     let end = line.serve(&mut waiting).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.
     drop((caller, waiting));
-    say_goodbye(&mut socket, end.close).await;
+    say_goodbye(socket, end.close).await;
 }
 
 /// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
@@ -338,13 +472,13 @@ async fn attach(
 
 /// The last frames of a socket: our close if we have one to send, and whatever its client still says. A close of the
 /// client's own is answered on the way: without that answer browsers report a broken connection instead of its code.
-async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>) {
+async fn say_goodbye(socket: &mut Socket, close: Option<(u16, &'static str)>) {
     let said = async {
         if let Some((code, why)) = close {
-            socket.send(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await?;
+            socket.send(Message::Close(Some(CloseFrame { code: code.into(), reason: why.into() }))).await?;
         }
-        while socket.recv().await.transpose()?.is_some() {}
-        Ok::<_, axum::Error>(())
+        while socket.next().await.transpose()?.is_some() {}
+        Ok::<_, tungstenite::Error>(())
     };
     let _ = tokio::time::timeout(CLOSE_WITHIN, said).await;
 }
@@ -395,7 +529,7 @@ fn decode(frame: Bytes) -> Option<SocketMessage> {
 
 /// One client's line.
 struct Line<'a> {
-    socket: &'a mut WebSocket,
+    socket: &'a mut Socket,
     caller: &'a Caller,
     porch: &'a Porch,
     rate: Rate,
@@ -411,12 +545,15 @@ struct Line<'a> {
     joined: bool,
     /// When to look after its media.
     look_at: Option<tokio::time::Instant>,
+    guest: Guest,
+    descriptor: Option<Descriptor>,
 }
 
 impl Line<'_> {
     async fn serve(mut self, waiting: &mut mpsc::Receiver<Push>) -> End {
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut phase = Phase::Open;
         loop {
             let never = tokio::time::Instant::now() + Duration::from_secs(3_600);
             let hangup_at = self.hangup.unwrap_or(never);
@@ -427,7 +564,12 @@ impl Line<'_> {
                     Some(push) => self.pass_on(push).await,
                     None => Some(End::because(close_code::ERROR, "try again in a moment")),
                 },
-                received = self.socket.recv() => match received {
+                turned = self.guest.turns(phase) => {
+                    phase = turned;
+                    self.hand_over(phase, waiting).await
+                }
+                // Once a handover has begun the next message is for the next process.
+                received = self.socket.next(), if phase == Phase::Open => match received {
                     Some(Ok(message)) => {
                         self.heard = Instant::now();
                         self.receive(message, waiting).await
@@ -456,12 +598,61 @@ impl Line<'_> {
         }
     }
 
+    /// Does what there is to do for the next process to go on with this socket.
+    async fn hand_over(&mut self, phase: Phase, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
+        if phase == Phase::Packing {
+            while let Ok(push) = waiting.try_recv() {
+                if let Some(end) = self.pass_on(push).await {
+                    return Some(end);
+                }
+            }
+            // Nobody knows there until when they were to wait; that they come early is allowed.
+            while !self.held_back.is_empty() {
+                if let Some(end) = self.say_first_held_back().await {
+                    return Some(end);
+                }
+            }
+        }
+        if phase != Phase::Open && !matches!(tokio::time::timeout(SEND_WITHIN, self.socket.flush()).await, Ok(Ok(()))) {
+            return Some(End::BROKEN);
+        }
+        if phase == Phase::Packing
+            && let Some(parcel) = self.pack()
+        {
+            self.guest.pack(parcel);
+        }
+        self.guest.report();
+        None
+    }
+
+    fn pack(&self) -> Option<Parcel> {
+        let (Caller { app, meeting, participant, peer, from, .. }, Descriptor(descriptor)) = (self.caller, self.descriptor?);
+        let note = Note {
+            app: app.to_string(),
+            meeting: meeting.to_string(),
+            participant: participant.to_string(),
+            peer: peer.to_string(),
+            from: *from,
+            let_in_until: self.caller.let_in_until.map(|until| until.0),
+            recording: self.caller.recording.as_ref().map(ToString::to_string),
+            joined: self.joined,
+            removed: self.caller.removed.is_raised(),
+            hangup_in_ms: self.hangup.map(|at| at.saturating_duration_since(tokio::time::Instant::now()).as_millis() as u64),
+        };
+        Some(Parcel {
+            what: SOCKET.to_owned(),
+            note: serde_json::to_string(&note).ok()?,
+            bytes: self.socket.get_ref().rest()?.to_vec(),
+            descriptors: vec![descriptor],
+        })
+    }
+
     /// Deals with one frame; answers with how the socket ends, if it does.
     async fn receive(&mut self, message: Message, waiting: &mut mpsc::Receiver<Push>) -> Option<End> {
         match message {
             // Goodbye, page closed, or closed without saying why.
             Message::Close(frame) => {
-                let code = frame.map_or(close_code::STATUS, |frame| frame.code);
+                let code = frame.map_or(close_code::STATUS, |frame| frame.code.into());
                 let on_purpose = matches!(code, close_code::NORMAL | close_code::AWAY | close_code::STATUS);
                 Some(if on_purpose { End::LEFT } else { End::BROKEN })
             }
@@ -494,7 +685,7 @@ impl Line<'_> {
                 self.porch.metrics.refused("text");
                 None
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => None,
         }
     }
 
@@ -545,7 +736,10 @@ impl Line<'_> {
             Ok(Answer::Then { payload, after, act }) => {
                 let end = self.send(Message::Binary(frame::envelope(event, id, payload))).await;
                 let (handle, answered) = (self.caller.handle.clone(), self.answered.subscribe());
+                // A handover waits for it.
+                let guest = self.porch.passage.enter(Part::Door);
                 tokio::spawn(async move {
+                    let _guest = guest;
                     quiet_for(after, answered).await;
                     // If the session is gone by now, so is what was to happen in it.
                     let _ = handle.call(act).await;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use salon_doors::keys::digest;
 use salon_edge::{Aside, Port};
-use salon_sfu::{Event, Resumed, Sfu};
+use salon_handover::Received;
+use salon_sfu::{Event, Handed, Resumed, Sfu};
 use tokio::sync::mpsc;
 
 use super::announced::announced;
-use super::{certificate, memory};
+use super::{certificate, memory, packed};
 use crate::config::{Config, Mode};
 
 /// Ports that take media over TCP.
@@ -25,16 +26,22 @@ pub struct TcpPorts {
 
 impl TcpPorts {
     /// Takes them; `http` is where the port for HTTP is.
-    pub fn take(config: &Config, http: SocketAddr) -> anyhow::Result<Self> {
+    pub fn take(config: &Config, http: SocketAddr, handed: Option<&Received>) -> anyhow::Result<Self> {
         let shares = config.media.tcp && config.media.tcp_listen.is_empty();
         let mut ports = Self { shares, own: Vec::new(), at: if shares { vec![http] } else { Vec::new() } };
         for address in &config.media.tcp_listen {
-            let taken = Port::take(*address).and_then(|port| Ok((port.address()?, port)));
+            let packed = packed::all(handed, &Port::packed_as(&Self::name(ports.own.len())))?;
+            let taken = Port::handed(packed, *address).and_then(|port| Ok((port.address()?, port)));
             let (at, port) = taken.with_context(|| format!("cannot listen on {address} (media.tcp_listen)"))?;
             ports.at.push(at);
             ports.own.push(port);
         }
         Ok(ports)
+    }
+
+    /// By what one of its own is handed over.
+    pub fn name(number: usize) -> String {
+        format!("media {number}")
     }
 }
 
@@ -51,7 +58,7 @@ pub fn aside(sfu: Sfu) -> Aside {
 pub type Started = (Sfu, mpsc::Receiver<Event>, Vec<Resumed>);
 
 /// The media server, on the configured port; for `salon dev` a default port that is taken gives way to a free one.
-pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<Started> {
+pub fn start(config: &Config, secret: &str, tcp: &TcpPorts, handed: Option<Vec<Handed>>) -> anyhow::Result<Started> {
     let tcp = announced(config, &tcp.at);
     let certificate = certificate::lasting(&config.data.join("media-certificate"))
         .with_context(|| format!("cannot keep the certificate for media in {}", config.data.display()))?;
@@ -66,12 +73,16 @@ pub fn start(config: &Config, secret: &str, tcp: &TcpPorts) -> anyhow::Result<St
         certificate: certificate.clone(),
         // Another port would be another server for clients.
         memory: (config.media.resume && port != 0).then(|| memory::folder(&config.data)),
+        hand_over: true,
         limits: config.media_limits(),
     };
-    match salon_sfu::resume(with(config.media.port)) {
+    if handed.is_some() {
+        return salon_sfu::resume(with(config.media.port), handed).context("cannot go on with media");
+    }
+    match salon_sfu::resume(with(config.media.port), None) {
         Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {
             tracing::warn!(port = config.media.port, %error, "the default media port is taken, using a free one");
-            salon_sfu::resume(with(0)).context("cannot open a media port")
+            salon_sfu::resume(with(0), None).context("cannot open a media port")
         }
         started => started.with_context(|| format!("cannot open the media port {}", config.media.port)),
     }

@@ -10,11 +10,16 @@ use salon_doors::doors::Doors;
 use salon_doors::keys::digest;
 use salon_doors::rest;
 use salon_edge::{Door, Port};
+use salon_handover::Received;
 use salon_store::{RunId, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::packed;
 use crate::config::Config;
+
+/// By what the port for nodes is handed over.
+const NODES: &str = "nodes";
 
 /// The way to other nodes, if the store has any; `secret` is the lasting one of all who share it.
 pub fn nodes(store: &Store, secret: &str) -> anyhow::Result<Option<Nodes>> {
@@ -73,12 +78,15 @@ pub async fn serve(
     nodes: &Nodes,
     (run, connections): (&RunId, &salon_edge::Figures),
     everything: Router,
+    handed: Option<&Received>,
 ) -> anyhow::Result<()> {
     doors.tasks.spawn(doors.pipes.clone().watch(doors.store.clone(), doors.clock.clone(), doors.hub.clone()));
     let Some(address) = config.cluster.listen.first() else { return Ok(()) };
-    let taken = Port::take(*address).and_then(|port| Ok((port.address()?, port.open()?)));
+    let packed = packed::all(handed, &Port::packed_as(NODES))?;
+    let taken = Port::handed(packed, *address).and_then(|port| Ok((port.address()?, port.open()?)));
     let (at, port) = taken.with_context(|| format!("cannot listen on {address} (cluster.listen)"))?;
     let door = Door::new(port, None, config.bounds_of_nodes(), config.patience(), connections);
+    let door = door.passing(&doors.passage, NODES, packed::all(handed, &Door::connections(NODES))?);
     doors.tasks.spawn(door.serve(rest::router_for_nodes(doors, nodes, everything), doors.stop.clone()));
     let advertised = if config.cluster.advertise.is_empty() { at.to_string() } else { config.cluster.advertise.clone() };
     doors.store.announce_node(run, &advertised).await.context("cannot tell other nodes where this one is")?;

@@ -39,15 +39,24 @@ impl Node {
 
     /// With these settings.
     pub fn with(data: &Path, settings: &[String]) -> Self {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_salon")), data, settings)
+    }
+
+    /// The same of another program.
+    pub fn of(program: &Path, data: &Path, settings: &[String]) -> Self {
         let log = match std::env::var_os("SALON_TEST_LOG") {
             Some(_) => Stdio::inherit(),
             None => Stdio::null(),
         };
-        Self::run(data, settings.iter().map(String::as_str), log)
+        Self::run_program(program, data, settings.iter().map(String::as_str), log)
     }
 
     fn run<'a>(data: &Path, settings: impl IntoIterator<Item = &'a str>, log: Stdio) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
+        Self::run_program(Path::new(env!("CARGO_BIN_EXE_salon")), data, settings, log)
+    }
+
+    fn run_program<'a>(program: &Path, data: &Path, settings: impl IntoIterator<Item = &'a str>, log: Stdio) -> Self {
+        let mut command = Command::new(program);
         command.args(["dev", "--listen=127.0.0.1:0", "--media-port=0", "--data"]).arg(data);
         command.args(settings.into_iter().map(|setting| format!("--set={setting}")));
         let mut process = command.env_clear().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -62,6 +71,17 @@ impl Node {
         let at = now();
         self.process.wait().unwrap();
         at
+    }
+
+    /// Tells it to become the program that lies where it was started from.
+    pub fn upgrade(&self) {
+        self.signal(Signal::USR2);
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub fn ends(mut self) -> std::process::ExitStatus {
+        self.signal(Signal::TERM);
+        self.process.wait().unwrap()
     }
 
     /// Has it stand still.
@@ -108,7 +128,7 @@ impl Node {
         self.add(meeting, name, "group_call_host").await
     }
 
-    async fn add(&self, meeting: &str, name: &str, preset: &str) -> Person {
+    pub async fn add(&self, meeting: &str, name: &str, preset: &str) -> Person {
         let body = json!({ "name": name, "preset_name": preset, "custom_participant_id": name });
         let added = self.data("POST", &format!("/meetings/{meeting}/participants"), body).await;
         let text = |key: &str| added[key].as_str().unwrap().to_owned();

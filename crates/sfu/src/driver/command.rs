@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::directory::Directory;
 use super::memory::Memory;
 use super::neighbours::Neighbours;
+use super::packed::Packed;
 use super::tcp::lobby::Newcomer;
 use crate::engine::{Engine, Gone};
 use crate::{Error, TransportId};
@@ -21,6 +22,8 @@ pub(super) enum Command {
     Do(Errand),
     /// For the thread itself: the engine knows datagrams only.
     Adopt(Box<Newcomer>),
+    /// To be handed over to another process; goes on when the other end is dropped.
+    Pack(oneshot::Sender<Packed>, std::sync::mpsc::Receiver<()>),
     Stop(oneshot::Sender<()>),
     /// A bug outside of what is guarded.
     #[cfg(test)]

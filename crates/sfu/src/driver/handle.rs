@@ -15,6 +15,7 @@ use super::clock::now;
 use super::command::{About, Answer, Command, Desk, Errand};
 use super::directory::{Directory, Place};
 use super::health::{Health, Pulse};
+use super::packed::Packed;
 use super::tcp::lobby::Lobby;
 use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::farewell::Mark;
@@ -294,6 +295,28 @@ impl Sfu {
         }
     }
 
+    /// Packs all threads for another process. They do nothing from then on until the second is dropped, as when this process
+    /// goes on after all.
+    ///
+    /// # Errors
+    /// `Stopped` if a thread has ended: what it had is not there any more.
+    pub async fn pack(&self) -> Result<(Vec<Packed>, impl Drop + Send + use<>), Error> {
+        let mut asked = Vec::new();
+        let mut releases = Releases(Vec::new());
+        for Line { commands, waker, .. } in self.threads.iter() {
+            let ((packed, told), (release, held)) = (oneshot::channel(), std::sync::mpsc::channel());
+            commands.send(Command::Pack(packed, held)).await.map_err(|_| Error::Stopped)?;
+            let _ = waker.wake();
+            releases.0.push(release);
+            asked.push(told);
+        }
+        let mut all = Vec::new();
+        for told in asked {
+            all.push(told.await.map_err(|_| Error::Stopped)?);
+        }
+        Ok((all, releases))
+    }
+
     /// Where a transport is.
     fn place(&self, transport: &TransportId) -> Result<Place, Error> {
         let stopped = || self.threads.iter().all(|thread| thread.commands.is_closed());
@@ -369,6 +392,15 @@ impl Sfu {
         } else if !commands.is_closed() {
             tracing::error!(thread, "media thread does not keep up, a command was lost");
         }
+    }
+}
+
+/// Holds media threads that are packed.
+struct Releases(Vec<std::sync::mpsc::Sender<()>>);
+
+impl Drop for Releases {
+    fn drop(&mut self) {
+        self.0.clear();
     }
 }
 

@@ -32,7 +32,8 @@ const RESUMED: usize = 2;
 const MAGIC: &str = "salon media connection";
 
 pub(super) struct Memory {
-    folder: PathBuf,
+    /// Where connections outlive a crash. Without one they are only handed over.
+    folder: Option<PathBuf>,
     /// Behind `MAGIC`: what must be the same for another run to go on.
     mark: String,
     words: File,
@@ -59,14 +60,24 @@ impl Memory {
         own(folder)?;
         let words = folder.join(format!("words-{thread}"));
         let words = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(words)?;
+        Self::with(Some(folder), words, thread, port)
+    }
+
+    /// For one whose words are nobody else's yet, or are what another process handed over.
+    pub(super) fn with(folder: Option<&Path>, words: File, thread: usize, port: u16) -> io::Result<Self> {
         let ready = (words.metadata()?.len() as usize / 8).min(WORDS);
         let mapped = map(&words)?;
         let mark = format!("{VERSION} {thread} {port} {}", boot());
-        let mut memory = Self { folder: folder.to_owned(), mark, words, mapped, ready, failed: false };
+        let mut memory = Self { folder: folder.map(Path::to_owned), mark, words, mapped, ready, failed: false };
         if memory.ready < FRONT + STEP {
             memory.grow()?;
         }
         Ok(memory)
+    }
+
+    /// The file of the words.
+    pub(super) fn file_of_words(&self) -> &File {
+        &self.words
     }
 
     /// Those behind the front.
@@ -104,6 +115,9 @@ impl Memory {
 
     /// Saves what has changed.
     pub(super) fn save(&mut self, now: Instant, engine: &mut Engine) {
+        if self.folder.is_none() {
+            engine.forget_saves();
+        }
         for save in engine.take_saves(now) {
             let written = save.what.map(|what| self.write(&save.transport, &what));
             if !matches!(written, Some(Ok(()))) {
@@ -122,29 +136,32 @@ impl Memory {
 
     /// What the run before left of this thread.
     pub(super) fn left(&self) -> Vec<Saved> {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = self.folder.iter().flat_map(fs::read_dir).flatten().flatten();
         files.filter(|file| is_connection(&file.path())).filter_map(|file| self.read(&file.path())).collect()
     }
 
     /// Forgets all connections, also those of other threads.
     pub(super) fn clear(&self) {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = self.folder.iter().flat_map(fs::read_dir).flatten().flatten();
         for file in files.filter(|file| is_connection(&file.path())) {
             let _ = fs::remove_file(file.path());
         }
     }
 
     pub(super) fn forget(&self, transport: &str) {
-        // What is not there is forgotten.
-        let _ = fs::remove_file(self.file(transport));
+        if let Some(file) = self.file(transport) {
+            // What is not there is forgotten.
+            let _ = fs::remove_file(file);
+        }
     }
 
     fn write(&self, transport: &TransportId, what: &Saved) -> io::Result<()> {
+        let (Some(folder), Some(place)) = (&self.folder, self.file(transport.as_str())) else { return Ok(()) };
         let body = serde_json::to_string(what)?;
-        let beside = self.folder.join("next").with_extension(self.mark.replace(' ', "-"));
+        let beside = folder.join("next").with_extension(self.mark.replace(' ', "-"));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         write!(file, "{MAGIC} {} {:08x}\n{body}", self.mark, crc32fast::hash(body.as_bytes()))?;
-        fs::rename(&beside, self.file(transport.as_str()))
+        fs::rename(&beside, place)
     }
 
     /// None of another run's that does not fit, or of one that is spoilt.
@@ -157,9 +174,9 @@ impl Memory {
     }
 
     /// Names of connections may be anything.
-    fn file(&self, transport: &str) -> PathBuf {
+    fn file(&self, transport: &str) -> Option<PathBuf> {
         let beginning = &transport.as_bytes()[..transport.len().min(100)];
-        self.folder.join(format!("connection-{}", hex::encode(beginning)))
+        Some(self.folder.as_ref()?.join(format!("connection-{}", hex::encode(beginning))))
     }
 
     /// Makes the file longer. Written rather than left empty: where memory is full this fails, and a touch of it would end
@@ -198,6 +215,18 @@ fn own(folder: &Path) -> io::Result<()> {
     let known = fs::symlink_metadata(folder)?;
     let ours = known.is_dir() && known.uid() == rustix::process::geteuid().as_raw() && known.mode() & 0o077 == 0;
     ours.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "it is not ours alone"))
+}
+
+/// Words that are in no folder, for those who hand over and do not outlive a crash.
+#[cfg(target_os = "linux")]
+pub(super) fn of_no_folder() -> io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    Ok(memfd_create("salon-words", MemfdFlags::CLOEXEC)?.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn of_no_folder() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// For the life of the process.
@@ -274,7 +303,7 @@ mod tests {
         let memory = Memory::open(&folder.0, 0, 5_000).expect("opened");
         let saved = crate::engine::saved::tests::sample();
         memory.write(&"t".into(), &saved).expect("written");
-        let file = memory.file("t");
+        let file = memory.file("t").expect("a folder");
         assert_eq!(memory.left().len(), 1);
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         for (thread, port) in [(1, 5_000), (0, 5_001)] {

@@ -2,15 +2,19 @@
 //! Invariant: all of them or none: media of one thread may go to another.
 //! Next: `memory.rs` has what is left of it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::{now, wall};
 use super::directory::Directory;
-use super::memory::Memory;
+use super::memory::{Memory, of_no_folder};
 use super::neighbours::Neighbours;
+use super::packed::HandedTcp;
 use crate::engine::Engine;
+use crate::engine::address::Address;
 use crate::engine::saved::Saved;
 use crate::{ProducerId, Resumed, TransportId};
 
@@ -32,7 +36,7 @@ pub(super) fn open(folder: Option<&Path>, ports: &[u16]) -> (VecDeque<Memory>, V
     let wall = wall();
     let judged = memories.iter().try_for_each(|memory| memory.judge(wall));
     let left: Vec<Vec<Saved>> = match judged {
-        Ok(()) => memories.iter().map(Memory::left).collect(),
+        Ok(()) => memories.iter().map(|memory| without_tcp(memory.left())).collect(),
         Err(why) => {
             tracing::info!(%why, "no media connections to go on with");
             Vec::new()
@@ -45,6 +49,48 @@ pub(super) fn open(folder: Option<&Path>, ports: &[u16]) -> (VecDeque<Memory>, V
     }
     memories.iter().for_each(|memory| memory.begin(wall, any));
     (memories, left)
+}
+
+fn without_tcp(mut left: Vec<Saved>) -> Vec<Saved> {
+    left.iter_mut().for_each(Saved::lose_tcp);
+    left
+}
+
+/// The same of what another process handed over: words and connections of each thread, ready to be gone on with.
+pub(super) fn handed(
+    folder: Option<&Path>,
+    ports: &[u16],
+    handed: Vec<(File, Vec<String>)>,
+    tcp: &VecDeque<Vec<HandedTcp>>,
+) -> io::Result<(VecDeque<Memory>, Vec<Vec<Saved>>)> {
+    let (mut memories, mut left) = (VecDeque::new(), Vec::new());
+    for (thread, ((words, saved), port)) in handed.into_iter().zip(ports).enumerate() {
+        memories.push_back(Memory::with(folder, words, thread, *port)?);
+        let came: HashSet<_> = tcp.get(thread).into_iter().flatten().filter_map(|tcp| tcp.from()).collect();
+        let mut connections: Vec<Saved> = saved.iter().filter_map(|saved| serde_json::from_str(saved).ok()).collect();
+        for saved in &mut connections {
+            if !matches!(saved.client, Some(Address::Tcp(client)) if came.contains(&client)) {
+                saved.lose_tcp();
+            }
+        }
+        left.push(connections);
+    }
+    // Each that is gone on with is written again. It is no loop if that was wanted.
+    memories.iter().take(1).for_each(Memory::clear);
+    memories.iter().for_each(|memory| memory.begin(wall(), false));
+    Ok((memories, left))
+}
+
+/// Memories for those who only hand over.
+pub(super) fn fresh(ports: &[u16]) -> VecDeque<Memory> {
+    let fresh = |(thread, port): (usize, &u16)| Memory::with(None, of_no_folder()?, thread, *port);
+    match ports.iter().enumerate().map(fresh).collect() {
+        Ok(memories) => memories,
+        Err(error) => {
+            tracing::warn!(%error, "media connections cannot be handed over to another process");
+            VecDeque::new()
+        }
+    }
 }
 
 /// A media thread that does not run yet.

@@ -10,6 +10,7 @@ pub(super) mod lobby;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use socket2::SockRef;
 
 use self::framing::PREFIX;
 use self::lobby::{Lobby, Newcomer, Place};
+use super::packed::{HandedTcp, PackedTcp};
 use super::sent::SentCounts;
 use crate::counters::TcpEnd;
 use crate::engine::address::Address;
@@ -120,6 +122,45 @@ impl Tcp {
         if let Err(end) = judged {
             self.close(token, end, engine);
         }
+    }
+
+    /// What another process needs to go on with those that have proven whose they are.
+    pub(super) fn pack(&self) -> Vec<PackedTcp> {
+        let proven = self.connections.values().filter(|connection| connection.place.is_none());
+        let pack = |connection: &Connection| PackedTcp {
+            stream: connection.stream.as_raw_fd(),
+            partial: connection.partial.clone(),
+            queue: connection.queue.iter().copied().collect(),
+        };
+        proven.map(pack).collect()
+    }
+
+    /// Goes on with a connection of another process, whose client is known to be there.
+    pub(super) fn go_on(&mut self, now: Instant, handed: HandedTcp) -> io::Result<()> {
+        let from = handed.from().ok_or(io::ErrorKind::NotConnected)?;
+        let HandedTcp { stream, partial, queue } = handed;
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        let token = Token(self.next);
+        self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        self.next += 1;
+        self.lobby.connected();
+        self.by_address.insert(from, token);
+        self.sweep_at.get_or_insert(now + TCP_SWEEP_EVERY);
+        let connection = Connection {
+            stream,
+            from,
+            place: None,
+            unproven: 0,
+            unknown_since: None,
+            // What came meanwhile is told of by the poll.
+            readable: false,
+            partial,
+            queue: queue.into(),
+            stalled_since: None,
+        };
+        self.connections.insert(token, connection);
+        Ok(())
     }
 
     /// The poll says that something can be done.

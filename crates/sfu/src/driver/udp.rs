@@ -54,7 +54,13 @@ impl Udp {
         let _ = shared;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let socket = UdpSocket::from_std(socket.into());
+        Self::on(socket.into())
+    }
+
+    /// On a socket that is bound.
+    pub(super) fn on(socket: std::net::UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(socket);
         let state = UdpSocketState::new((&socket).into())?;
         let local = socket.local_addr()?;
         let cuts = Cell::new(state.max_gso_segments() > 1);

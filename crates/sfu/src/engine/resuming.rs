@@ -9,7 +9,6 @@ use std::time::Instant;
 use str0m::media::{Mid, Rid};
 
 use super::Engine;
-use super::address::Address;
 use super::consumer::Consumer;
 use super::key::{Key, ProducerKey};
 use super::lines::Sending;
@@ -59,6 +58,21 @@ impl Engine {
             saves.extend(self.save(now, key));
         }
         saves
+    }
+
+    /// The same for those who keep nothing of it.
+    pub(crate) fn forget_saves(&mut self) {
+        if !self.unsaved.is_empty() || !self.unsaved_end.is_empty() {
+            self.unsaved.clear();
+            self.unsaved_end.clear();
+            self.words.settle();
+        }
+    }
+
+    /// All connections that another process can go on with, as they are now.
+    pub(crate) fn save_all(&mut self, now: Instant) -> Vec<Saved> {
+        let keys: Vec<Key> = self.transports.keys().into_iter().collect();
+        keys.into_iter().filter_map(|key| self.save(now, key)?.what).collect()
     }
 
     fn save(&mut self, now: Instant, key: Key) -> Option<Save> {
@@ -184,7 +198,7 @@ impl Engine {
             made.stream = saved.stream.clone();
             self.producers.add(producer, made);
         }
-        let client = saved.client.filter(|client| matches!(client, Address::Udp(_)));
+        let client = saved.client;
         if let Some(client) = client {
             self.learn_address(client, key, None);
         }

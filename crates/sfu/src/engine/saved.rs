@@ -77,6 +77,11 @@ pub(crate) struct SavedStream {
 }
 
 impl Saved {
+    /// Its client's connection over TCP has gone, and with it where media is to be sent: a check of the client's will say.
+    pub(crate) fn lose_tcp(&mut self) {
+        self.client = self.client.filter(|client| matches!(client, Address::Udp(_)));
+    }
+
     /// All words that it names.
     pub(crate) fn all_words(&self) -> impl Iterator<Item = u32> + '_ {
         let consumers = self.consumers.iter().flat_map(|consumer| consumer.words);

@@ -149,7 +149,7 @@ fn network(ip: IpAddr) -> IpAddr {
 }
 
 /// IPv4 as IPv4, also on a dual-stack socket.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(in crate::driver) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

@@ -187,7 +187,8 @@ impl Bench {
         self.run_ms(away_ms);
         self.is_down = false;
         let read = |text: &String| serde_json::from_str(text).expect("what was saved can be read");
-        let saved: Vec<Saved> = saved.values().map(read).collect();
+        let mut saved: Vec<Saved> = saved.values().map(read).collect();
+        saved.iter_mut().for_each(Saved::lose_tcp);
         self.engine = self.another_engine(&saved.iter().flat_map(Saved::all_words).collect());
         let now = self.now;
         let resumed: Vec<_> = saved.iter().filter(|saved| self.engine.resume_transport(now, saved)).collect();

@@ -62,7 +62,7 @@ impl Transport {
         })
     }
 
-    /// It goes on where its client was. Over TCP that is for the client to say, as its connection has gone.
+    /// It goes on where its client was.
     pub(crate) fn go_on_at(&mut self, now: Instant, from: Address, to: SocketAddr, happened: &mut Vec<Happened>) {
         self.connection.number_reports(self.line_words.reports);
         self.connection.choose_path(now, from, to, happened);
