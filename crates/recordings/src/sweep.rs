@@ -53,6 +53,29 @@ pub async fn once(parts: &Parts, now: Timestamp) -> salon_store::Result<usize> {
             break;
         }
     }
+    left += erased(parts).await?;
     parts.store.forget_recordings().await?;
     Ok(left)
+}
+
+/// Deletes the files of those who were erased.
+async fn erased(parts: &Parts) -> salon_store::Result<usize> {
+    let (mut left, mut after) = (0, None);
+    loop {
+        let files = parts.store.erased_files(after.as_ref(), BATCH).await?;
+        for file in &files {
+            let (id, name) = file;
+            match parts.files.delete(&format!("{}/{name}", folder_of(id))).await {
+                Ok(()) => parts.store.forget_erased_file(file).await?,
+                Err(error) => {
+                    tracing::debug!(recording.id = %id, %error, "a voice cannot be deleted");
+                    left += 1;
+                }
+            }
+        }
+        if files.len() < BATCH as usize {
+            return Ok(left);
+        }
+        after = files.into_iter().last();
+    }
 }

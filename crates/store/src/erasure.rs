@@ -24,6 +24,9 @@ use crate::transcripts;
 /// Events of a record that one transaction rewrites. More holds others up for longer.
 const EVENTS: usize = 500;
 
+/// What stands where an id of theirs was.
+pub(crate) const ERASED_ID: &str = ERASED;
+
 /// Deliveries looked through at once.
 const DELIVERIES: u32 = 1_000;
 
@@ -38,6 +41,8 @@ pub enum Erased {
     Live(MeetingId),
     /// Sessions of an earlier version are being indexed. Nothing was done.
     Indexing,
+    /// Voices of a session of this meeting are on their way to where they are kept. Nothing was done.
+    Storing(MeetingId),
 }
 
 /// What was taken out.
@@ -51,6 +56,8 @@ pub struct Receipt {
     pub messages: u64,
     /// Files of theirs in chats; the sweep deletes them.
     pub files: u64,
+    /// Recordings of their voice alone; the sweep deletes them.
+    pub voices: u64,
 }
 
 /// A session that says something of somebody.
@@ -64,7 +71,11 @@ struct SaidOf {
 fn is_them(person: &Person, id: &str) -> String {
     let theirs = match person {
         Person::Participant(_) => return format!("({id} = $2 or origin_id = $2)"),
-        Person::Custom(_) => "select id from participants where app_id = $1 and custom_participant_id = $2",
+        // With those whom a call found that was cut off: they may have been deleted since, or have another own id.
+        Person::Custom(_) => {
+            "select id from participants where app_id = $1 and custom_participant_id = $2 \
+             union select participant_id from erasing where app_id = $1 and custom_participant_id = $2"
+        }
     };
     format!("(custom_participant_id = $2 or {id} in ({theirs}) or origin_id in ({theirs}))")
 }
@@ -85,28 +96,44 @@ impl Store {
             return Ok(Erased::Nobody);
         }
         let participants = self.participants_who_are(app, person).await?;
-        let stays = self.stays_of(app, person).await?;
         let Some(sessions) = self.sessions_that_say(app, person).await? else { return Ok(Erased::Indexing) };
-        if participants.is_empty() && sessions.is_empty() {
+        if participants.is_empty() && sessions.is_empty() && !self.is_being_erased(app, person).await? {
             return Ok(Erased::Nobody);
         }
         if let Some(live) = sessions.iter().find(|said| said.is_live) {
             return Ok(Erased::Live(live.meeting.clone()));
         }
+        // From here on it is known whom it is about, also if this is cut off and they are deleted or get another own id.
+        self.begin_erasing(app, person).await?;
+        let participants = self.participants_who_are(app, person).await?;
+        let Some(sessions) = self.sessions_that_say(app, person).await? else { return Ok(Erased::Indexing) };
+        for said in &sessions {
+            if said.is_live {
+                return Ok(Erased::Live(said.meeting.clone()));
+            }
+            if let Some(meeting) = self.voices_under_way(&said.session).await? {
+                return Ok(Erased::Storing(meeting));
+            }
+        }
+        let stays = self.stays_of(app, person).await?;
         // Also those who were deleted before: what they said and sent may be there still.
         let mut who: HashSet<ParticipantId> = participants.iter().map(|(_, participant)| participant.clone()).collect();
         if let Person::Participant(id) = person {
             who.insert(id.clone());
         }
         let mut peers = HashSet::new();
-        for (session, peer, participant) in stays {
-            who.insert(participant);
-            peers.insert((session, peer));
+        for (session, peer, participant) in &stays {
+            who.insert(participant.clone());
+            peers.insert((session.clone(), peer.clone()));
         }
+        let custom = if let Person::Custom(custom) = person { Some(custom.as_str()) } else { None };
         self.erase_from_deliveries(app, &peers).await?;
         let files = self.erase_chat_files(&who, now).await?;
-        let mut messages = 0;
+        let (mut messages, mut voices) = (0, 0);
         for SaidOf { session, .. } in &sessions {
+            let here = stays.iter().filter(|(of, _, _)| of == session);
+            let here: Vec<_> = here.map(|(_, peer, participant)| (peer, participant)).collect();
+            voices += self.erase_voices(session, &who, custom, &here).await?;
             messages += self.erase_from_session(session, &who).await?;
         }
         for (meeting, participant) in &participants {
@@ -116,7 +143,33 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Erased::Done(Receipt { participants, sessions: sessions.len() as u64, messages, files }))
+        self.end_erasing(app, person).await?;
+        Ok(Erased::Done(Receipt { participants, sessions: sessions.len() as u64, messages, files, voices }))
+    }
+
+    /// Whether a call of before was cut off.
+    async fn is_being_erased(&self, app: &AppId, person: &Person) -> Result<bool> {
+        let Person::Custom(custom) = person else { return Ok(false) };
+        let sql = "select 1 as one from erasing where app_id = $1 and custom_participant_id = $2 limit 1";
+        Ok(self.db.one(sql, args![app, custom]).await?.is_some())
+    }
+
+    /// Writes down which participants somebody is or was. One by its own id stays known as it is.
+    async fn begin_erasing(&self, app: &AppId, person: &Person) -> Result<()> {
+        let Person::Custom(custom) = person else { return Ok(()) };
+        let sql = "insert into erasing (app_id, custom_participant_id, participant_id) \
+                   select $1, $2, id from participants where app_id = $1 and custom_participant_id = $2 \
+                   union select $1, $2, participant_id from session_peers where app_id = $1 and custom_participant_id = $2 \
+                   on conflict do nothing";
+        // Not yet the act that is asked for: that is noted with the first thing that goes.
+        self.db.run(sql, args![app, custom]).await.map(drop)
+    }
+
+    /// All of it is done.
+    async fn end_erasing(&self, app: &AppId, person: &Person) -> Result<()> {
+        let Person::Custom(custom) = person else { return Ok(()) };
+        let sql = "delete from erasing where app_id = $1 and custom_participant_id = $2";
+        self.db.run(sql, args![app, custom]).await.map(drop)
     }
 
     /// The participants of an app who are this person, each with its meeting.

@@ -17,6 +17,7 @@ mod day_sums;
 mod edits;
 mod end_session;
 mod engine;
+mod erased_files;
 mod erasure;
 mod error;
 mod list;

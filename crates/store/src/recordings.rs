@@ -106,11 +106,14 @@ const STATUSES: Words<RecordingStatus> = Words(&[
 const FILE_KINDS: Words<RecordingFileKind> =
     Words(&[(RecordingFileKind::Video, "video"), (RecordingFileKind::Audio, "audio"), (RecordingFileKind::Track, "track")]);
 
-const COLUMNS: &str = "id, app_id, meeting_id, session_id, kind, status, config, storage, name, invoked_ms, started_ms, \
+pub(crate) const COLUMNS: &str = "id, app_id, meeting_id, session_id, kind, status, config, storage, name, invoked_ms, started_ms, \
      stopped_ms, paused_ms, paused_since_ms, started_by, stopped_by, error, files, kept, expires_ms, node, version";
 
 /// Statuses of recordings that are not over.
 const ACTIVE: &str = "('INVOKED', 'RECORDING', 'PAUSED')";
+
+/// Statuses of recordings that are neither stored nor lost.
+pub(crate) const UNFINISHED: &str = "('INVOKED', 'RECORDING', 'PAUSED', 'UPLOADING')";
 
 impl Recording {
     /// Recorded milliseconds up to `now`, pauses left out.
@@ -261,7 +264,7 @@ impl Store {
     /// The recordings of a node that are neither stored nor lost, oldest first.
     pub async fn unfinished_recordings(&self, node: &str) -> Result<Vec<Recording>> {
         let sql = format!(
-            "select {COLUMNS} from recordings where node = $1 and status in ('INVOKED', 'RECORDING', 'PAUSED', 'UPLOADING') \
+            "select {COLUMNS} from recordings where node = $1 and status in {UNFINISHED} \
              order by invoked_ms, id"
         );
         self.db.all(built(sql), args![node]).await?.iter().map(read).collect()
@@ -344,12 +347,13 @@ fn report(recording: &Recording, now: Timestamp) -> RecordingReport {
     }
 }
 
+/// Files as they are kept.
+pub(crate) fn encode_files(files: &[RecordingFile]) -> Value {
+    let file = |file: &RecordingFile| json!({ "name": file.name, "bytes": file.bytes, "kind": FILE_KINDS.name(file.kind) });
+    files.iter().map(file).collect()
+}
+
 fn values(recording: &Recording) -> Vec<Arg> {
-    let files: Vec<_> = recording
-        .files
-        .iter()
-        .map(|file| json!({ "name": file.name, "bytes": file.bytes, "kind": FILE_KINDS.name(file.kind) }))
-        .collect();
     args![
         &recording.id,
         &recording.app,
@@ -368,7 +372,7 @@ fn values(recording: &Recording) -> Vec<Arg> {
         &encode_recorded_by(&recording.started_by),
         &recording.stopped_by.as_ref().map(encode_recording_end),
         &recording.error,
-        &Value::from(files),
+        &encode_files(&recording.files),
         recording.is_kept,
         recording.expires_at,
         recording.node.as_str(),
@@ -376,7 +380,7 @@ fn values(recording: &Recording) -> Vec<Arg> {
     ]
 }
 
-fn read(row: &Row) -> Result<Recording> {
+pub(crate) fn read(row: &Row) -> Result<Recording> {
     let files = row.json("files")?;
     let file = |file: &Value| {
         Some(RecordingFile {

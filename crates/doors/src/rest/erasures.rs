@@ -39,6 +39,10 @@ pub async fn create(
             let why = format!("meeting {meeting} is live and knows this person; end its session (kick-all) and try again");
             return Err(ApiError::conflict(why));
         }
+        Erased::Storing(meeting) => {
+            let why = format!("a recording of voices in meeting {meeting} is being stored; try again in a minute");
+            return Err(ApiError::conflict(why));
+        }
         Erased::Indexing => {
             return Err(ApiError::unavailable("sessions of an earlier version are being indexed; try again in a minute"));
         }
@@ -54,6 +58,7 @@ pub async fn create(
         sessions: receipt.sessions,
         messages: receipt.messages,
         files: receipt.files,
+        voices: receipt.voices,
     })
 }
 

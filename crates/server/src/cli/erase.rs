@@ -38,14 +38,18 @@ pub(super) fn run(args: EraseArgs) -> anyhow::Result<()> {
     })?;
     match erased {
         Erased::Done(done) => print(&format!(
-            "erased: {} participants, {} sessions, {} messages, {} files\n",
+            "erased: {} participants, {} sessions, {} messages, {} files, {} recordings of their voice\n",
             done.participants.len(),
             done.sessions,
             done.messages,
-            done.files
+            done.files,
+            done.voices
         )),
         Erased::Nobody => bail!("nobody is known under this id in app {}", args.app),
         Erased::Live(meeting) => bail!("meeting {meeting} is live and knows this person; end its session and try again"),
+        Erased::Storing(meeting) => {
+            bail!("a recording of voices in meeting {meeting} is being stored; have the server finish that and try again")
+        }
         Erased::Indexing => {
             bail!("sessions of an earlier version are not indexed yet; start the server and try again in a minute")
         }

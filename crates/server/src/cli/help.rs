@@ -65,8 +65,8 @@ Examples:
 Settings come from the same places as those of `salon serve`.";
 
 pub(super) const ERASE: &str = "\
-Takes names, pictures, your own ids, chat and its files, and what devices measured of a person out of all sessions of an app, and
-deletes their participants. Who was where for how long stays, so counts and minutes do. A session that is live and knows them
+Takes names, pictures, your own ids, chat and its files, recordings of their voice alone, and what devices measured of a
+person out of all sessions of an app, and deletes their participants. Who was where for how long stays, so counts and minutes do. A session that is live and knows them
 comes first: end it, then erase. docs/data.md says what stays. A running server does the same by `POST \u{2026}/erasures`.
 
 Examples:

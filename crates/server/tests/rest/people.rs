@@ -268,6 +268,8 @@ async fn everything_that_is_told_of_a_session_agrees() {
     app.get("/events").await.expect(200);
     let mut stream = watch(&app, &meeting, "?wait=1").await.expect("a stream");
     let (mut folded, mut random) = (Folded::default(), Random(7));
+    // What it should be, counted by the script itself.
+    let (mut most, mut came) = (0, 0);
     let mut ids = Vec::new();
     for name in ["ada", "bob", "eve", "zoe"] {
         ids.push(app.participant(&meeting, "group_call_participant", name).await["id"].text());
@@ -276,11 +278,14 @@ async fn everything_that_is_told_of_a_session_agrees() {
     for step in 0..60 {
         if inside.is_empty() || random.below(3) > 0 && inside.len() < 12 {
             inside.push(app.join(&ids[random.below(4)]).await);
+            came += 1;
         } else {
             let peer = inside.remove(random.below(inside.len()));
             app.leave(&meeting, &peer).await;
         }
         let live = app.get(&format!("/meetings/{meeting}/active-session")).await;
+        most = most.max(inside.len());
+        let board = app.get("/active-sessions").await.expect(200)["data"]["sessions"][0].clone();
         let listed = app.get("/sessions?status=LIVE").await.expect(200)["data"]["sessions"][0].clone();
         let found = people(&app, &meeting).await;
         let there = app.get(&format!("/sessions/{}/participants?per_page=1000", found["session_id"].text())).await.expect(200);
@@ -290,11 +295,16 @@ async fn everything_that_is_told_of_a_session_agrees() {
         let session = live.json()["data"].clone();
         assert_eq!(live.header("etag"), Some(format!("W/\"{}-{}\"", session["id"].text(), found["seq"]).as_str()));
         assert_eq!(Folded::of_record(&folded.now), Folded::of_record(&found), "step {step}");
-        for other in [&session, &listed] {
+        for other in [&session, &listed, &board] {
             for count in ["live_participants", "max_concurrent_participants"] {
                 assert_eq!(other[count], found[count], "step {step}");
             }
         }
+        for same in ["session_id", "seq", "total_participants", "settled_ms", "live_since_sum_ms"] {
+            assert_eq!(board[same], found[same], "step {step}");
+        }
+        let timeline = app.get(&format!("/sessions/{}/timeline?limit=1", found["session_id"].text())).await.expect(200);
+        assert_eq!(timeline["data"]["last_seq"], found["seq"], "step {step}");
         let here = |peer: &&Value| peer.get("left_at").is_none_or(Value::is_null);
         let mut there: Vec<_> =
             there["data"]["participants"].as_array().expect("a list").iter().filter(here).map(|peer| peer["id"].text()).collect();
@@ -302,11 +312,42 @@ async fn everything_that_is_told_of_a_session_agrees() {
         let ours: Vec<_> = found["people"].as_array().expect("a list").iter().map(|person| person["peer_id"].text()).collect();
         assert_eq!(there, ours, "step {step}");
         assert_eq!(found["live_participants"], inside.len());
+        assert_eq!((&found["max_concurrent_participants"], &found["total_participants"]), (&json!(most), &json!(came)));
     }
     app.call("POST", &format!("/meetings/{meeting}/active-session/kick-all")).send().await.expect(200);
     while !folded.now.is_null() {
         folded.take(&stream.next().await.expect("it goes on"));
     }
+    // What is kept of it adds up, by the session, its people, the stays of each of them, and the day.
+    let id = folded.told[0].data["session_id"].text();
+    let session = app.get(&format!("/sessions/{id}")).await.expect(200)["data"].clone();
+    let listed = app.get("/sessions").await.expect(200)["data"]["sessions"][0].clone();
+    let minutes = session["minutes_consumed"].as_f64().expect("a number");
+    let close = |told: f64| assert!((told - minutes).abs() < 1e-6, "{told} is not {minutes}");
+    close(listed["minutes_consumed"].as_f64().expect("a number"));
+    assert_eq!((&session["max_concurrent_participants"], &session["status"]), (&json!(most), &json!("ENDED")));
+    let told = folded.told.last().expect("its end").data.clone();
+    close(told["settled_ms"].as_f64().expect("a number") / 60_000.0);
+    assert_eq!((&told["max_concurrent_participants"], &told["total_participants"]), (&json!(most), &json!(came)));
+    let there = app.get(&format!("/sessions/{id}/participants?per_page=1000")).await.expect(200);
+    let there = there["data"]["participants"].as_array().expect("a list").clone();
+    assert_eq!(there.len(), came);
+    close(there.iter().map(|peer| peer["duration"].as_f64().expect("a number")).sum());
+    let mut stays = Vec::new();
+    for name in ["ada", "bob", "eve", "zoe"] {
+        let of_one = app.get(&format!("/peers?custom_participant_id={name}&per_page=1000")).await.expect(200);
+        stays.extend(of_one["data"]["peers"].as_array().expect("a list").iter().map(|stay| stay["id"].text()));
+    }
+    let mut peers: Vec<_> = there.iter().map(|peer| peer["id"].text()).collect();
+    stays.sort();
+    peers.sort();
+    assert_eq!(stays, peers);
+    let days = app.get("/analytics/daywise").await.expect(200)["data"]["session_stats"].clone();
+    assert_eq!(days["sessions_count"], 1);
+    close(days["sessions_minutes_consumed"].as_f64().expect("a number"));
+    let timeline = app.get(&format!("/sessions/{id}/timeline?limit=5000")).await.expect(200)["data"].clone();
+    let joined = timeline["events"].as_array().expect("a list").iter().filter(|event| event["kind"] == "peer_joined").count();
+    assert_eq!((joined, &timeline["last_seq"], &timeline["complete"]), (came, &told["seq"], &json!(true)));
     // What webhooks are told, in their order.
     let events = app.get("/events?limit=1000").await.expect(200)["data"]["events"].clone();
     let told: Vec<_> = events

@@ -1,9 +1,12 @@
 //! A person is taken out of what is stored, the same on both engines, and what is cut off is finished.
 
 use salon_core::EventBody;
-use salon_store::{Erased, Person, Receipt};
+use salon_core::notice::RecordingStatus;
+use salon_store::{Erased, Person, Receipt, Recording};
+use serde_json::json;
 
 use crate::bed::*;
+use crate::recordings::{file, recording};
 use crate::script::Script;
 
 /// Ann, who is `ann@example.org` for whoever made the app, and Bob.
@@ -48,5 +51,71 @@ on_both_engines! {
         assert_eq!((listed.name.as_str(), listed.custom_participant_id.as_str()), ("erased", ""));
         assert_eq!(store.erase(&id("a"), &by_own_id, NOON).await.unwrap(), Erased::Nobody, "once it is done");
         assert_eq!(store.erase(&id("a"), &Person::Participant(id("ann")), NOON).await.unwrap(), done, "by what stays: again, and nothing is left");
+    }
+}
+
+/// Voices of session `s1`, on their way to where they are kept.
+fn voices() -> Recording {
+    let tracks =
+        ["default_ann_ann_peer_audio_1.webm", "default_ann_ann_screenshare_audio_2.webm", "default_bob_bob_peer_audio_1.webm"];
+    Recording {
+        session: id("s1"),
+        meeting: id("m1"),
+        status: RecordingStatus::Uploading,
+        config: json!({ "name": "default", "user_ids": ["ann@example.org", "bob"] }),
+        files: tracks.into_iter().map(|name| file(name, 1)).collect(),
+        is_kept: true,
+        ..recording("r", NOON)
+    }
+}
+
+on_both_engines! {
+    async fn the_voice_of_whoever_is_erased_is_told_of_no_more_and_is_to_be_deleted(bed: Bed) {
+        let store = &bed.store;
+        bed.app().await;
+        let run = bed.run("node", "r1").await;
+        store.append(meet("s1", "m1").leave(30, "ann").end(40).append(&run)).await.unwrap();
+        store.create_recording(&voices()).await.unwrap();
+        let ann = Person::Custom("ann@example.org".to_owned());
+        let refused = store.erase(&id("a"), &ann, NOON).await.unwrap();
+        assert_eq!(refused, Erased::Storing(id("m1")), "what is on its way would come after");
+        let uploaded = |recording: &mut Recording| recording.status = RecordingStatus::Uploaded;
+        store.edit_recording(&id("r"), NOON, uploaded).await.unwrap();
+        let done = Receipt { sessions: 1, voices: 2, ..Receipt::default() };
+        assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Done(done));
+        let left = store.recording(&id("r")).await.unwrap().unwrap();
+        assert_eq!(left.files, [file("default_bob_bob_peer_audio_1.webm", 1)]);
+        assert_eq!(left.config["user_ids"], json!(["erased", "bob"]));
+        let files = store.erased_files(None, 10).await.unwrap();
+        let names: Vec<_> = files.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["default_ann_ann_peer_audio_1.webm", "default_ann_ann_screenshare_audio_2.webm"]);
+        assert_eq!(store.erased_files(Some(&files[0]), 10).await.unwrap(), files[1..]);
+        for file in &files {
+            store.forget_erased_file(file).await.unwrap();
+        }
+        assert_eq!(store.erased_files(None, 10).await.unwrap(), []);
+        assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Nobody);
+    }
+
+    async fn what_was_cut_off_is_finished_though_they_were_deleted_and_known_by_another_id(bed: Bed) {
+        let store = &bed.store;
+        bed.app().await;
+        let run = bed.run("node", "r1").await;
+        // In the session she was ann@example.org; since then she is ann@example.net.
+        store.append(meet("s1", "m1").leave(30, "ann").end(40).append(&run)).await.unwrap();
+        store.create_meeting(&meeting("m1", "a", None)).await.unwrap();
+        let mut row = participant("ann", "m1", "a", "host");
+        row.custom_participant_id = "ann@example.net".to_owned();
+        store.create_participant(&row).await.unwrap();
+        store.create_recording(&voices()).await.unwrap();
+        let ann = Person::Custom("ann@example.net".to_owned());
+        assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Storing(id("m1")), "it is cut off here");
+        store.delete_participant(&id("m1"), &id("ann")).await.unwrap();
+        store.edit_recording(&id("r"), NOON, |recording| recording.status = RecordingStatus::Uploaded).await.unwrap();
+        let done = Receipt { sessions: 1, voices: 2, ..Receipt::default() };
+        assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Done(done));
+        let record = store.record(&id("s1")).await.unwrap().unwrap();
+        assert_eq!(record.peers[&id::<salon_core::PeerId>("ann")].who.name, "erased");
+        assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Nobody, "and who it was is forgotten");
     }
 }

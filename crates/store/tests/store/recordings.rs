@@ -11,7 +11,7 @@ use crate::script::Script;
 
 const DAY: i64 = 86_400_000;
 
-fn recording(name: &str, invoked_at: Timestamp) -> Recording {
+pub fn recording(name: &str, invoked_at: Timestamp) -> Recording {
     Recording {
         id: id(name),
         app: id("a"),
@@ -42,7 +42,7 @@ fn begin(recording: &mut Recording, at: Timestamp) {
     (recording.status, recording.started_at) = (RecordingStatus::Recording, Some(at));
 }
 
-fn file(name: &str, bytes: u64) -> RecordingFile {
+pub fn file(name: &str, bytes: u64) -> RecordingFile {
     RecordingFile { name: name.to_owned(), bytes, kind: RecordingFileKind::Track }
 }
 

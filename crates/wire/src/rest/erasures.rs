@@ -31,4 +31,6 @@ pub struct Erasure {
     pub messages: u64,
     /// Files of theirs in chats. Their links end at once, their bytes are gone within minutes.
     pub files: u64,
+    /// Recordings of their voice alone. They are told of no more, and their bytes are gone within minutes.
+    pub voices: u64,
 }
