@@ -136,10 +136,10 @@ Examples:
 Settings come from the same places as those of `salon serve`.";
 
 pub(super) const UPGRADE: &str = "\
-Put the new program where the old one lies (move it there, do not write into the file), then run this: it sends SIGUSR2
+Put the new program where the old one lies (move it there, do not write into the file), then run this. It sends SIGUSR2
 to the server that runs on the folder for data, and waits. Calls, sockets and sessions go on, in the same process;
-people notice a pause of some tenths of a second. The server tries the new program first: one that cannot begin changes nothing,
-and this says why. docs/operations.md has what does not go along.
+people notice a pause of some tenths of a second. The server tries the new program first: one that cannot begin
+changes nothing, and this says why. docs/operations.md has what does not go along.
 
 Examples:
   salon upgrade --data /var/lib/salon
