@@ -328,6 +328,8 @@ pub enum RecordingKind {
     Composite,
     /// The sound of each, in a file of its own.
     Track,
+    /// One picture of everybody, with all sounds, for whoever watches meanwhile.
+    Livestream,
 }
 
 /// Who has something recorded, or no more.

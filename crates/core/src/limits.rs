@@ -81,6 +81,10 @@ pub const RECORDING_ACTS_PER_MINUTE: usize = 30;
 /// asked waits for one or the other (seen in web SDK 2.0.2).
 pub const RECORDING_BEGINS_WITHIN_MS: i64 = 30_000;
 
+/// How long a livestream may take until it can be watched, in milliseconds: it begins as a recording does, and then some seconds
+/// of it must be there.
+pub const LIVESTREAM_BEGINS_WITHIN_MS: i64 = 60_000;
+
 /// How long one may take to stop before people are told that it has, in milliseconds.
 pub const RECORDING_STOPS_WITHIN_MS: i64 = 30_000;
 

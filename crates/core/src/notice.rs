@@ -42,6 +42,8 @@ pub enum News {
     },
     /// A recording stands otherwise, which is no event of the session: it may be over by then.
     Recording(Box<RecordingReport>),
+    /// A livestream does.
+    Livestream(LivestreamReport),
     /// What was said in a session that is over is written down, and may be had for a while.
     Transcript(Written),
     /// And so is what it came to.
@@ -78,6 +80,26 @@ pub struct RecordingReport {
     pub expires_at: Option<Timestamp>,
 }
 
+/// How a livestream stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LivestreamReport {
+    pub livestream: RecordingId,
+    pub status: LivestreamStatus,
+    pub playback_url: String,
+}
+
+/// What has become of a livestream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LivestreamStatus {
+    /// Asked for; nothing can be watched yet.
+    Invoked,
+    Live,
+    /// It is over.
+    Idle,
+    /// It came to nothing, or to an end that nobody wanted.
+    Errored,
+}
+
 /// What has become of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingStatus {
@@ -107,6 +129,7 @@ impl Notice {
     pub fn subject(&self) -> &str {
         match &self.news {
             News::Recording(report) => report.recording.as_str(),
+            News::Livestream(report) => report.livestream.as_str(),
             _ => self.session.as_str(),
         }
     }
@@ -193,7 +216,9 @@ mod tests {
                     News::Left(visit, at) => format!("{seq} left {} at {}", who(visit), at.0),
                     News::Ended { at, .. } => format!("{seq} ended at {}", at.0),
                     News::ChatSynced { ended_at } => format!("{seq} chat of a session that ended at {}", ended_at.0),
-                    News::Recording(_) | News::Transcript(_) | News::Summary(_) => unreachable!("no event of a session"),
+                    News::Recording(_) | News::Livestream(_) | News::Transcript(_) | News::Summary(_) => {
+                        unreachable!("no event of a session")
+                    }
                 }
             }));
         }

@@ -148,6 +148,7 @@ impl Preset {
             Flag::AcceptProductionRequests => &mut self.accept_production_requests,
             Flag::EditDisplayName => &mut self.can_edit_display_name,
             Flag::Record => &mut self.can_record,
+            Flag::Livestream => &mut self.can_livestream,
             Flag::Spotlight => &mut self.can_spotlight,
             Flag::DisableAudio => &mut self.disable_audio,
             Flag::DisableVideo => &mut self.disable_video,
@@ -171,8 +172,8 @@ impl Preset {
             Flag::SwitchConnectedMeetings => &mut self.connected.can_switch,
             Flag::SwitchToParentMeeting => &mut self.connected.can_switch_to_parent,
             Flag::Transcription => &mut self.transcription,
-            // The list is the client's to show or not; nothing is streamed here.
-            Flag::ShowParticipantList | Flag::Livestream => return None,
+            // The list is the client's to show or not.
+            Flag::ShowParticipantList => return None,
         })
     }
 

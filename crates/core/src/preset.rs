@@ -151,6 +151,8 @@ pub struct Preset {
     pub can_record: bool,
     /// What they say is written down while they say it.
     pub transcription: bool,
+    /// Have the session streamed to whoever watches, and no more.
+    pub can_livestream: bool,
     /// Lead the view: show everyone the tab one looks at oneself.
     pub can_spotlight: bool,
     pub audio: CanProduce,
@@ -193,6 +195,7 @@ impl Preset {
             change_permissions: false,
             can_record: false,
             transcription: false,
+            can_livestream: false,
             can_spotlight: false,
             audio: CanProduce::Allowed,
             video: CanProduce::Allowed,

@@ -44,7 +44,7 @@ pub use chat::{ChatOnly, ChatPage, ChatTo};
 pub use connected::Move;
 pub use earlier_chat::EarlierChat;
 pub use entry::{Entered, Join};
-pub use message::{Broadcast, ChatNews, ConnectedNews, Message, RecordingNews, Spoken, StageNews, Ticket};
+pub use message::{Broadcast, ChatNews, ConnectedNews, LivestreamNews, Message, RecordingNews, Spoken, StageNews, Ticket};
 pub use moderation::Mute;
 pub use output::{Media, Output};
 pub use permissions::NewPermissions;

@@ -8,7 +8,7 @@ use salon_cluster::Nodes;
 use salon_files::Files;
 use salon_handover::Passage;
 use salon_media::Owners;
-use salon_recordings::Recordings;
+use salon_recordings::{Livestreams, Recordings};
 use salon_store::Store;
 use salon_transcripts::Transcripts;
 use salon_webhooks::Webhooks;
@@ -38,6 +38,7 @@ pub struct Doors {
     pub files: Files,
     pub recordings: Recordings,
     pub transcripts: Transcripts,
+    pub livestreams: Livestreams,
     pub quality: Quality,
     pub webhooks: Webhooks,
     /// The other nodes, if this one shares its store with any.

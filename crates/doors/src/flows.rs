@@ -7,6 +7,7 @@ pub mod failed;
 pub mod family;
 pub mod kick;
 pub mod live_task;
+pub mod livestreams;
 pub mod new_app;
 pub mod presets;
 pub mod recordings;

@@ -28,8 +28,8 @@ mod ice;
 mod internals;
 mod live;
 mod live_sessions;
+mod livestreams;
 mod meetings;
-mod missing;
 mod nodes;
 mod openapi;
 mod participants;
@@ -38,6 +38,7 @@ mod peer_quality;
 mod peer_report;
 mod peers;
 mod people;
+mod playlists;
 mod presets;
 mod quality;
 mod query;
@@ -64,7 +65,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
@@ -84,6 +85,7 @@ use crate::rest::door::Porter;
 use crate::rest::edits::Edits;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
+use crate::rest::livestreams::LivestreamDesk;
 use crate::rest::recordings::RecordingDesk;
 use crate::rest::rules::Table;
 use crate::rest::settings::{BodyBytes, FixedKey, PerPage, PublicUrl};
@@ -112,14 +114,16 @@ const HOLDER: &str = "/accounts/{account_id}";
 /// What the addresses of the API begin with.
 const PREFIXES: [&str; 3] = ["/client/", "/accounts/", "/v2/"];
 
-/// On the older host, clients in a livestream's view ask this after every push, and expect an answer.
-const ACTIVE_LIVESTREAM: &str = "/meetings/{meeting_id}/active-livestream";
-
 /// What was said so far, for clients that come later.
 const ACTIVE_TRANSCRIPT: &str = "/meetings/{meeting_id}/active-transcript";
 
-/// Where recordings are.
-const RECORDINGS: &str = "/recordings";
+/// What the client SDK asks for as well, on the older host and with a participant token.
+const ALSO_FOR_CLIENTS: [&str; 3] = [
+    "/recordings",
+    "/meetings/{meeting_id}/livestreams",
+    // In a livestream's view after every push.
+    "/meetings/{meeting_id}/active-livestream",
+];
 
 /// Where handlers get what they take. No handler sees it: each names the handles it uses.
 #[derive(Clone)]
@@ -138,6 +142,7 @@ struct Parts {
     public_url: PublicUrl,
     files: Arc<FileDesk>,
     recordings: RecordingDesk,
+    livestreams: LivestreamDesk,
     ice: Arc<Ice>,
     fixed_key: FixedKey,
 }
@@ -184,6 +189,7 @@ hands_out! {
     Files: doors.files;
     RecordingDesk: recordings;
     Transcripts: doors.transcripts;
+    LivestreamDesk: livestreams;
     Arc<Ice>: ice;
 }
 
@@ -224,6 +230,17 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(recordings::start_tracks),
     || routes!(recordings::active),
     || routes!(recordings::show, recordings::act),
+    || routes!(livestreams::list),
+    || routes!(livestreams::show),
+    || routes!(livestreams::active_session),
+    || routes!(livestreams::show_session),
+    || routes!(livestreams::start),
+    || routes!(livestreams::active),
+    || routes!(livestreams::stop),
+    || routes!(livestreams::of_meeting),
+    || routes!(livestreams::of_session),
+    || routes!(livestreams::overall),
+    || routes!(livestreams::daywise),
     || routes!(session_chat::show),
     || routes!(erasures::create),
     || routes!(transcripts::show),
@@ -257,18 +274,10 @@ const HOLDER_ROUTES: &[Described] = &[
 /// Resources of an app that Salon does not have yet.
 fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
-        ("/livestreams", any(missing::livestreams)),
-        ("/livestreams/{*rest}", any(missing::livestreams)),
-        ("/analytics/livestreams/{*rest}", any(missing::livestreams)),
-    ]
-}
-
-/// Those of them that the client SDK asks for as well, on the older host and with a participant token.
-fn not_yet_for_clients() -> Vec<(&'static str, MethodRouter<Rest>)> {
-    vec![
-        ("/meetings/{meeting_id}/livestreams", post(missing::livestreams)),
-        (ACTIVE_LIVESTREAM, get(missing::livestreams)),
-        ("/meetings/{meeting_id}/active-livestream/stop", post(missing::livestreams)),
+        ("/livestreams", post(livestreams::independent)),
+        ("/livestreams/{livestream_id}/reset-stream-key", post(livestreams::independent)),
+        ("/livestreams/{livestream_id}/enable", put(livestreams::independent)),
+        ("/livestreams/{livestream_id}/disable", put(livestreams::independent)),
     ]
 }
 
@@ -282,6 +291,7 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
         ("/v2/internals/rooms", Who::Guest, post(internals::room)),
         ("/v2/plugins/user", Who::Guest, get(internals::plugins)),
         ("/api/v1/identities/", Who::Anyone, post(internals::flags)),
+        ("/live/{secret}/{name}", Who::Anyone, get(playlists::serve)),
         ("/files/recordings/{recording_id}/{name}", Who::Anyone, get(recording_files::download)),
         ("/files/transcripts/{name}", Who::Anyone, get(transcripts::download)),
         ("/files/chat/{file_id}/{name}", Who::Anyone, get(chat_files::download).put(chat_files::upload)),
@@ -309,7 +319,7 @@ fn table() -> Table<Rest> {
         for (path, route) in &kit {
             table.add(&format!("{prefix}{KIT}{path}"), app, route.clone());
         }
-        for (path, route) in not_yet().into_iter().chain(not_yet_for_clients()) {
+        for (path, route) in not_yet() {
             table.add(&format!("{prefix}{KIT}{path}"), app, route);
         }
         table.add(&format!("{prefix}{KIT}{ACTIVE_TRANSCRIPT}"), app, get(transcripts::active));
@@ -323,8 +333,7 @@ fn table() -> Table<Rest> {
         table.close(&format!("{prefix}{HOLDER}"), owner);
     }
     for (path, route) in kit {
-        // The client SDK asks for these as well, with a participant token.
-        let rule = match path.starts_with(RECORDINGS) {
+        let rule = match ALSO_FOR_CLIENTS.iter().any(|also| path.starts_with(also)) {
             true => Rule::also_for_pages(Who::OldAppOrGuest),
             false => Rule::of(Who::OldApp),
         };
@@ -332,10 +341,6 @@ fn table() -> Table<Rest> {
     }
     for (path, route) in not_yet() {
         table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
-    }
-    for (path, route) in not_yet_for_clients() {
-        let route = if path == ACTIVE_LIVESTREAM { get(missing::active_livestream) } else { route };
-        table.add(&format!("/v2{path}"), Rule::also_for_pages(Who::OldAppOrGuest), route);
     }
     table.add(&format!("/v2{ACTIVE_TRANSCRIPT}"), Rule::also_for_pages(Who::OldAppOrGuest), get(transcripts::active));
     table.close("/v2", Rule::of(Who::OldApp));
@@ -432,6 +437,12 @@ pub fn router(doors: Doors, settings: Settings, page: page::Settings, beside: &[
             clock: doors.clock.clone(),
             tokens: doors.tokens.clone(),
             recordings: doors.recordings.clone(),
+        },
+        livestreams: LivestreamDesk {
+            store: doors.store.clone(),
+            hub: doors.hub.clone(),
+            clock: doors.clock.clone(),
+            livestreams: doors.livestreams.clone(),
         },
         ice: Arc::new(settings.ice),
         fixed_key: FixedKey(settings.dev_token.map(digest)),

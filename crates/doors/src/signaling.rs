@@ -11,6 +11,7 @@ mod dispatch;
 mod frames;
 mod from_wire;
 mod later;
+mod livestreams;
 mod media;
 mod polls;
 mod presets;
@@ -42,8 +43,23 @@ const OPENINGS_SPAN: Duration = Duration::from_secs(60);
 
 /// What takes websockets, those of another process too: see [`Porch::take_up`].
 pub fn porch(doors: &Doors, settings: Settings) -> Arc<Porch> {
-    let Doors { store, hub, media, clock, tokens, recordings, transcripts, metrics, nodes, pipes, passage, stop, tasks, .. } =
-        doors.clone();
+    let Doors {
+        store,
+        hub,
+        media,
+        clock,
+        tokens,
+        recordings,
+        livestreams,
+        transcripts,
+        metrics,
+        nodes,
+        pipes,
+        passage,
+        stop,
+        tasks,
+        ..
+    } = doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
     let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
     let porch = Porch {
@@ -56,6 +72,7 @@ pub fn porch(doors: &Doors, settings: Settings) -> Arc<Porch> {
         travel,
         recordings,
         transcripts,
+        livestreams,
         metrics,
         refused,
         openings,

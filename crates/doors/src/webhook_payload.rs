@@ -4,7 +4,9 @@
 
 use salon_core::Notice;
 use salon_core::event::EndReason;
-use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit, Written};
+use salon_core::notice::{
+    LivestreamReport, LivestreamStatus as Streamed, News, RecordingReport, RecordingStatus, Visit, Written,
+};
 use salon_core::{AppId, Timestamp};
 use salon_wire::rest::recordings::{DownloadUrl, LayerFiles, RecordingStatus as Status, TrackFile};
 use salon_wire::rest::sessions::{ChatFormat, TranscriptFormat};
@@ -30,6 +32,7 @@ pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookP
         meeting: Some(meeting(notice, app_name)),
         participant: None,
         recording: None,
+        livestream: None,
         reason: None,
         transcript_download_url: None,
         transcript_download_url_expiry: None,
@@ -57,6 +60,12 @@ pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookP
         News::Recording(report) => {
             wire::WebhookPayload { recording: Some(recording(notice, report, links)), ..payload(Event::RecordingStatus) }
         }
+        News::Livestream(report) => {
+            let mut meeting = meeting(notice, app_name);
+            (meeting.session_id, meeting.created_at, meeting.started_at) = (None, None, None);
+            let (meeting, livestream) = (Some(meeting), Some(livestream(report)));
+            wire::WebhookPayload { meeting, livestream, ..payload(Event::LivestreamingStatus) }
+        }
         News::Transcript(written) => {
             let (url, expiry) = document(Document::Transcript(TranscriptFormat::Csv), written);
             let payload = payload(Event::Transcript);
@@ -66,6 +75,21 @@ pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookP
             let (url, expiry) = document(Document::Summary, written);
             wire::WebhookPayload { summary_download_url: url, summary_download_url_expiry: expiry, ..payload(Event::Summary) }
         }
+    }
+}
+
+fn livestream(report: &LivestreamReport) -> wire::PayloadLivestream {
+    let status = match report.status {
+        Streamed::Invoked => "IDLE",
+        Streamed::Live => "LIVE",
+        // There is no word for one that failed.
+        Streamed::Idle | Streamed::Errored => "OFFLINE",
+    };
+    wire::PayloadLivestream {
+        stream_id: report.livestream.to_string(),
+        status: status.to_owned(),
+        manual_ingest: false,
+        playback_url: report.playback_url.clone(),
     }
 }
 
@@ -130,13 +154,13 @@ fn meeting(notice: &Notice, app_name: &str) -> wire::PayloadMeeting {
     };
     wire::PayloadMeeting {
         id: notice.meeting.to_string(),
-        session_id: notice.session.to_string(),
+        session_id: Some(notice.session.to_string()),
         title: notice.title.clone(),
         room_name: notice.meeting.to_string(),
         // Of every payload in the documentation, the end's too.
         status: "LIVE".to_owned(),
-        created_at: rfc3339(notice.created_at),
-        started_at: rfc3339(notice.started_at),
+        created_at: Some(rfc3339(notice.created_at)),
+        started_at: Some(rfc3339(notice.started_at)),
         ended_at,
         organized_by: app(&notice.app, app_name),
     }

@@ -1,5 +1,5 @@
 //! Where a fragmented MP4 may be cut while it grows: a file that ends there plays (ISO/IEC 14496-12 section 4.2). Pure.
-//! Next: `encoder.rs`, which writes what is whole.
+//! Next: `encoder.rs`, which writes what is whole; `timing.rs`, when what is in a fragment was.
 
 /// The longest box, in bytes: seconds of the best picture. More is no MP4.
 const LONGEST: u64 = 256 << 20;
@@ -14,16 +14,34 @@ pub struct Boxes {
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoBoxes;
 
+/// What can be written: it is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// What every fragment needs before it.
+    Head(Vec<u8>),
+    /// A `moof` with its `mdat`: one without the other plays nothing.
+    Fragment(Vec<u8>),
+    /// An index, and whatever else belongs to no fragment.
+    Other(Vec<u8>),
+}
+
+impl Piece {
+    pub fn bytes(&self) -> &[u8] {
+        let (Self::Head(bytes) | Self::Fragment(bytes) | Self::Other(bytes)) = self;
+        bytes
+    }
+}
+
 impl Boxes {
-    /// Takes the next piece; what can be written now: a head, or fragments that are whole.
+    /// Takes what comes next; what is whole by now.
     ///
     /// # Errors
     /// If this is no MP4.
-    pub fn take(&mut self, piece: &[u8]) -> Result<Vec<u8>, NoBoxes> {
-        self.waiting.extend_from_slice(piece);
-        let (mut at, mut whole) = (0, 0);
+    pub fn take(&mut self, came: &[u8]) -> Result<Vec<Piece>, NoBoxes> {
+        self.waiting.extend_from_slice(came);
+        let (mut at, mut whole, mut pieces) = (0, 0, Vec::new());
         while let Some(head) = self.waiting.get(at..at + 8) {
-            let name = &head[4..];
+            let name: [u8; 4] = [head[4], head[5], head[6], head[7]];
             let mut length = u64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
             if length == 1 {
                 let Some(long) = self.waiting.get(at + 8..).and_then(<[u8]>::first_chunk) else { break };
@@ -37,13 +55,18 @@ impl Boxes {
                 break;
             }
             at = end;
-            // A fragment is a `moof` with its `mdat`: one without the other plays nothing.
-            if name != b"moof" {
-                whole = at;
-            }
+            let piece: fn(Vec<u8>) -> Piece = match &name {
+                // Each of these begins what is whole with a later one.
+                b"ftyp" | b"styp" | b"sidx" | b"prft" | b"moof" => continue,
+                b"moov" => Piece::Head,
+                b"mdat" => Piece::Fragment,
+                _ => Piece::Other,
+            };
+            pieces.push(piece(self.waiting[whole..at].to_vec()));
+            whole = at;
         }
-        let rest = self.waiting.split_off(whole);
-        Ok(std::mem::replace(&mut self.waiting, rest))
+        self.waiting.drain(..whole);
+        Ok(pieces)
     }
 }
 
@@ -58,16 +81,22 @@ mod tests {
     #[test]
     fn what_is_written_ends_with_a_whole_fragment() {
         let long = [&[0, 0, 0, 1][..], b"mdat", &24u64.to_be_bytes(), &[9; 8]].concat();
-        let parts = [of("ftyp", 4), of("moov", 30), of("moof", 20), of("mdat", 50), of("moof", 20), long, of("mfra", 3)];
-        let all = parts.concat();
-        let ends: Vec<usize> = [1, 2, 4, 6, 7].iter().map(|n| parts[..*n].concat().len()).collect();
+        let expected = [
+            Piece::Head([of("ftyp", 4), of("moov", 30)].concat()),
+            Piece::Fragment([of("moof", 20), of("mdat", 50)].concat()),
+            Piece::Fragment([of("moof", 20), long].concat()),
+            Piece::Other(of("mfra", 3)),
+        ];
+        let all: Vec<u8> = expected.iter().flat_map(|piece| piece.bytes().to_vec()).collect();
         for step in [1, 7, 64, all.len()] {
-            let (mut boxes, mut written) = (Boxes::default(), Vec::new());
-            for piece in all.chunks(step) {
-                written.extend(boxes.take(piece).unwrap());
-                assert!(written.is_empty() || ends.contains(&written.len()), "{}", written.len());
-            }
-            assert_eq!(written, all);
+            let mut boxes = Boxes::default();
+            let pieces: Vec<Piece> = all.chunks(step).flat_map(|came| boxes.take(came).unwrap()).collect();
+            assert_eq!(pieces, expected, "{step} bytes at once");
+        }
+        // Wherever it breaks off, nothing is written that is not whole.
+        for end in 0..all.len() {
+            let pieces = Boxes::default().take(&all[..end]).unwrap();
+            assert_eq!(pieces, expected[..pieces.len()]);
         }
     }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use ruopus::OpusDecoder;
 
 use crate::clock::Clock;
-use crate::encoder::{Encoder, MOST_HASTE, Pictures, Plan};
+use crate::cuts::Cuts;
+use crate::encoder::{Encoder, MOST_HASTE, Outlet, Pictures, Plan};
 use crate::finish::{finish, read_mark};
 use crate::job::{Audio, File, Job, Order as Command};
 use crate::mixer::{Mixer, RATE};
@@ -88,6 +89,8 @@ pub struct Composite {
     streams: HashMap<Key, Stream>,
     encoder: Option<Encoder>,
     parts: Vec<PathBuf>,
+    /// Of a livestream, which has no files.
+    cuts: Option<Cuts>,
     /// Encoders that finish their part.
     finishing: Vec<JoinHandle<()>>,
     bytes_before: u64,
@@ -162,6 +165,7 @@ impl Composite {
             streams: HashMap::new(),
             encoder: None,
             parts: Vec::new(),
+            cuts: job.live.then(|| Cuts::new(job.folder.clone())),
             finishing: Vec::new(),
             bytes_before: 0,
             died_at: None,
@@ -182,9 +186,8 @@ impl Composite {
     /// # Errors
     /// If the encoder does not start.
     pub fn begin(&mut self, moment: i64) -> anyhow::Result<()> {
-        self.start_part()?;
         self.next = Some(samples(moment));
-        Ok(())
+        self.start_part()
     }
 
     /// Takes what happened, at `now` milliseconds of any clock, which is this moment.
@@ -282,8 +285,16 @@ impl Composite {
         self.watch()
     }
 
+    /// What is cut of it, if it is a livestream.
+    pub fn cuts(&self) -> Option<Cuts> {
+        self.cuts.clone()
+    }
+
     /// What is in files, in bytes.
     pub fn bytes(&self) -> u64 {
+        if let Some(cuts) = &self.cuts {
+            return cuts.bytes();
+        }
         self.bytes_before + self.encoder.as_ref().map_or(0, Encoder::bytes)
     }
 
@@ -303,6 +314,9 @@ impl Composite {
         self.end_part();
         for finishing in self.finishing.drain(..) {
             let _ = finishing.join();
+        }
+        if self.cuts.is_some() {
+            return Ok(Vec::new());
         }
         let sound = self.audio.as_ref().filter(|audio| audio.file).map(|audio| audio.codec);
         let duration_ms = (self.recorded * 1_000 / RATE) as u64;
@@ -382,7 +396,11 @@ impl Composite {
             n => format!("{}.part{}.{ending}", self.name, n + 1),
         };
         let path = self.folder.join(name);
-        self.encoder = Some(Encoder::start(&self.plan, &path)?);
+        let outlet = match &self.cuts {
+            None => Outlet::File(path.clone()),
+            Some(cuts) => Outlet::Cuts(cuts.cutter(self.next.map_or(0, microseconds))),
+        };
+        self.encoder = Some(Encoder::start(&self.plan, outlet)?);
         self.parts.push(path);
         self.watched = (Instant::now(), Duration::ZERO);
         Ok(())

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::boxes::Boxes;
+use crate::boxes::{Boxes, Piece};
+use crate::cuts::Cutter;
 use crate::job::{AudioCodec, Channel, VideoCodec};
 
 /// Pictures that wait for it at most: half a second.
@@ -118,6 +119,14 @@ impl Plan {
     }
 }
 
+/// Where its output goes.
+pub enum Outlet {
+    /// A new file there.
+    File(PathBuf),
+    /// Only an MP4 can be cut.
+    Cuts(Cutter),
+}
+
 /// An encoder that runs.
 pub struct Encoder {
     child: Child,
@@ -137,11 +146,11 @@ pub struct Encoder {
 pub struct Dead;
 
 impl Encoder {
-    /// Starts it, with its output in a new file.
+    /// Starts it.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(plan: &Plan, path: &Path) -> anyhow::Result<Self> {
+    pub fn start(plan: &Plan, outlet: Outlet) -> anyhow::Result<Self> {
         let pictures = plan.video.map(|_| pipe()).transpose()?;
         let sound = pipe()?;
         let passed: Vec<i32> = pictures.iter().chain([&sound]).map(|(reads, _)| reads.as_raw_fd()).collect();
@@ -165,9 +174,9 @@ impl Encoder {
         let program = plan.program.display();
         let mut child = command.spawn().map_err(|error| anyhow::anyhow!("cannot start {program}: {error}"))?;
         let output = child.stdout.take().ok_or_else(|| anyhow::anyhow!("{program} has no output"))?;
-        let (file, bytes, boxes) = (File::create_new(path)?, Arc::new(AtomicU64::new(0)), plan.is_mp4().then(Boxes::default));
-        let counted = bytes.clone();
-        let writer = thread::Builder::new().name("file".to_owned()).spawn(move || keep(output, file, boxes, &counted))?;
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (mut place, boxes) = (Place::open(outlet, bytes.clone())?, plan.is_mp4().then(Boxes::default));
+        let writer = thread::Builder::new().name("file".to_owned()).spawn(move || keep(output, &mut place, boxes))?;
         let (done, used) = sync_channel(PICTURES);
         let pictures = match pictures {
             None => None,
@@ -283,24 +292,57 @@ fn feed(pipe: OwnedFd, pieces: &Receiver<Vec<u8>>, used: Option<&SyncSender<Vec<
     }
 }
 
-/// Writes the encoder's output into a file, as far as it is whole.
-fn keep(mut output: impl Read, mut file: File, mut boxes: Option<Boxes>, bytes: &AtomicU64) -> io::Result<()> {
+/// An outlet that is open.
+enum Place {
+    File(File, Arc<AtomicU64>),
+    Cuts(Cutter),
+}
+
+impl Place {
+    fn open(outlet: Outlet, bytes: Arc<AtomicU64>) -> io::Result<Self> {
+        Ok(match outlet {
+            Outlet::File(path) => Self::File(File::create_new(path)?, bytes),
+            Outlet::Cuts(cutter) => Self::Cuts(cutter),
+        })
+    }
+
+    fn take(&mut self, piece: &Piece) -> io::Result<()> {
+        match self {
+            Self::File(file, bytes) => {
+                file.write_all(piece.bytes())?;
+                bytes.fetch_add(piece.bytes().len() as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            Self::Cuts(cutter) => cutter.take(piece),
+        }
+    }
+
+    fn close(&self) -> io::Result<()> {
+        match self {
+            Self::File(file, _) => file.sync_data(),
+            Self::Cuts(_) => Ok(()),
+        }
+    }
+}
+
+/// Puts the encoder's output where it goes, as far as it is whole.
+fn keep(mut output: impl Read, place: &mut Place, mut boxes: Option<Boxes>) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = match output.read(&mut buffer) {
-            Ok(0) => return file.sync_data(),
+            Ok(0) => return place.close(),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        let came = &buffer[..length];
         match &mut boxes {
-            None => file.write_all(&buffer[..length])?,
+            None => place.take(&Piece::Other(came.to_vec()))?,
             Some(boxes) => {
-                let whole = boxes.take(&buffer[..length]).map_err(|_| io::Error::other("the encoder writes no MP4"))?;
-                file.write_all(&whole)?;
+                let whole = boxes.take(came).map_err(|_| io::Error::other("the encoder writes no MP4"))?;
+                whole.iter().try_for_each(|piece| place.take(piece))?;
             }
         }
-        bytes.store(file.metadata()?.len(), Ordering::Relaxed);
     }
 }
 
@@ -325,10 +367,10 @@ mod tests {
     fn a_program_that_is_missing_or_dies_is_an_error_and_never_a_wait() {
         let path = std::env::temp_dir().join(format!("salon-encoder-{}", std::process::id()));
         let missing = Plan { program: "/no/such/program".into(), ..plan(Some(VideoCodec::H264), AudioCodec::Aac) };
-        let error = Encoder::start(&missing, &path).err().unwrap().to_string();
+        let error = Encoder::start(&missing, Outlet::File(path.clone())).err().unwrap().to_string();
         assert!(error.contains("cannot start /no/such/program"), "{error}");
         let dies = Plan { program: "false".into(), ..missing };
-        let mut encoder = Encoder::start(&dies, &path).unwrap();
+        let mut encoder = Encoder::start(&dies, Outlet::File(path.clone())).unwrap();
         let dead = (0..1_000).any(|_| encoder.picture(vec![0; 3_456]).is_err());
         assert!(dead);
         encoder.finish().unwrap();

@@ -37,6 +37,9 @@ pub struct Job {
     /// Of composites: how the sound is. Without it, it is as `Audio::default` says, and no file of sound alone is made.
     #[serde(default)]
     pub audio: Option<Audio>,
+    /// Of composites: it is watched while it is made. Segments are cut for that instead of files.
+    #[serde(default)]
+    pub live: bool,
     /// The program that encodes; tracks need none.
     #[serde(default = "ffmpeg")]
     pub ffmpeg: PathBuf,
@@ -183,6 +186,18 @@ pub enum Saying {
         /// Recorded milliseconds, without pauses.
         ms: u64,
     },
+    /// Of a job that is `live`: these two seconds can be watched.
+    Segment {
+        name: String,
+        /// The file that players need before it.
+        head: String,
+        /// What is in it, as RFC 6381 has it.
+        codecs: String,
+        /// When its first picture was made.
+        at_ms: u64,
+        /// How long it is.
+        ms: u64,
+    },
     /// The last thing said: these files are whole, and change no more.
     Finished {
         at_ms: u64,
@@ -256,6 +271,7 @@ mod tests {
                 }),
             }),
             audio: Some(Audio { codec: AudioCodec::Mp3, channel: Channel::Mono, file: true }),
+            live: true,
             ffmpeg: "/usr/bin/ffmpeg".into(),
         }
     }
@@ -272,7 +288,7 @@ mod tests {
                     "watermark": {"file": "mark.png", "position": "right top", "width": 64, "height": null},
                 },
                 "audio": {"codec": "MP3", "channel": "mono", "file": true},
-                "ffmpeg": "/usr/bin/ffmpeg",
+                "live": true, "ffmpeg": "/usr/bin/ffmpeg",
             }),
         );
     }
@@ -290,6 +306,7 @@ mod tests {
             user_ids: Some(vec!["u".into()]),
             video: None,
             audio: None,
+            live: false,
             ffmpeg: "ffmpeg".into(),
             ..job()
         };
@@ -307,6 +324,10 @@ mod tests {
         round(Saying::Paused { at_ms: 2 }, &json!({"said": "paused", "at_ms": 2}));
         round(Saying::Resumed { at_ms: 3 }, &json!({"said": "resumed", "at_ms": 3}));
         round(Saying::Progress { bytes: 4, ms: 5 }, &json!({"said": "progress", "bytes": 4, "ms": 5}));
+        round(
+            Saying::Segment { name: "1.m4s".into(), head: "1.mp4".into(), codecs: "avc1.64001f".into(), at_ms: 6, ms: 2_000 },
+            &json!({"said": "segment", "name": "1.m4s", "head": "1.mp4", "codecs": "avc1.64001f", "at_ms": 6, "ms": 2_000}),
+        );
         round(Saying::Failed { why: "no".into() }, &json!({"said": "failed", "why": "no"}));
         let track = File {
             name: "a.webm".into(),

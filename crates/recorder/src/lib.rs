@@ -1,13 +1,14 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
 //! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
-//! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with `cutter`, `composite` (one picture and
-//! sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder` and `finish`.
+//! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with
+//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder`, `finish` and `cuts`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
 mod boxes;
 mod canvas;
 mod clock;
 mod composite;
+mod cuts;
 mod cutter;
 mod encoder;
 mod finish;
@@ -23,6 +24,7 @@ mod robot;
 mod run;
 mod said;
 mod scene;
+mod timing;
 mod tracks;
 pub mod voices;
 mod vp8;

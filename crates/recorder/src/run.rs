@@ -12,7 +12,8 @@ use salon_peer::Ticket;
 use tokio::sync::oneshot;
 
 use crate::composite::Composite;
-use crate::job::{File, Job, Kind, Order, Saying};
+use crate::cuts::Cuts;
+use crate::job::{File, Job, Kind, Order, Saying, VideoCodec};
 use crate::news::{News, Over};
 use crate::robot::Robot;
 use crate::said::{Sayings, hear};
@@ -61,7 +62,8 @@ kind composite: one picture and one sound of everybody. It needs ffmpeg (5.1 or 
   which comes with it. \"video\": {\"codec\": \"H264\" (MP4 with AAC) or \"VP8\" (WebM with Vorbis), \"width\": 1280, \"height\": 720,
   \"layout\": \"grid\" or \"speaker\", \"watermark\": {\"file\": an image in the folder, \"position\": \"left top\", \"width\", \"height\"}}
   \"audio\": {\"codec\": \"AAC\" or \"MP3\", \"channel\": \"stereo\" or \"mono\", \"file\": whether a file of sound is made as well}
-  Without video a file of sound alone is made. A file that is not finished plays up to its last two seconds.
+  Without video a file of sound alone is made. With \"live\": true no files are made but segments to be watched meanwhile, each
+  told of: {\"said\": \"segment\", \"name\", \"head\", \"codecs\", \"at_ms\", \"ms\"}. A file that is not finished plays up to its last two seconds.
 
 Exit code 0: finished. 1: failed, nothing can be played. 2: the job cannot be read.";
 
@@ -110,7 +112,11 @@ fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
     let (recording, pictures) = match job.kind {
         Kind::Track => (Recording::Tracks(Tracks::new(&job.folder, &job.name)), false),
         Kind::Voices => (Recording::Voices(Voices::new(&job.folder)), false),
-        Kind::Composite => (Recording::Composite(Box::new(Composite::new(job, wishes.clone())?)), job.video.is_some()),
+        Kind::Composite => {
+            let in_h264 = job.video.as_ref().is_some_and(|video| video.codec == VideoCodec::H264);
+            anyhow::ensure!(!job.live || in_h264, "a livestream has pictures, in H264");
+            (Recording::Composite(Box::new(Composite::new(job, wishes.clone())?)), job.video.is_some())
+        }
     };
     if job.kind != Kind::Composite {
         wishes.only(job.user_ids.clone());
@@ -184,6 +190,13 @@ impl Recording {
         }
     }
 
+    fn cuts(&self) -> Option<Cuts> {
+        match self {
+            Self::Tracks(_) | Self::Voices(_) => None,
+            Self::Composite(composite) => composite.cuts(),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Tracks(tracks) => tracks.bytes(),
@@ -240,6 +253,7 @@ impl Going<'_> {
             if let Some(end) = over {
                 break end;
             }
+            self.say_cuts();
             let now = Instant::now();
             if let Err(error) = self.recording.look((now - start).as_millis() as u64, moment) {
                 break Some(format!("{error:#}"));
@@ -257,8 +271,10 @@ impl Going<'_> {
         }
         let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
         let has_files = !matches!(self.recording, Recording::Voices(_));
+        let cuts = self.recording.cuts();
         let files = self.recording.finish(start.elapsed().as_millis() as u64)?;
-        if has_files && files.is_empty() {
+        cuts.iter().flat_map(Cuts::unsaid).for_each(|cut| self.sayings.say(&cut));
+        if has_files && files.is_empty() && !cuts.is_some_and(|cuts| cuts.are_any()) {
             bail!(end.unwrap_or_else(|| "nobody was heard".to_owned()));
         }
         Ok(Saying::Finished { at_ms, duration_ms, files })
@@ -290,6 +306,11 @@ impl Going<'_> {
             news => self.recording.take(ms, news)?,
         }
         Ok(())
+    }
+
+    fn say_cuts(&mut self) {
+        let cuts = self.recording.cuts().map(|cuts| cuts.unsaid());
+        cuts.into_iter().flatten().for_each(|cut| self.sayings.say(&cut));
     }
 
     fn so_far(&self, now: Instant) -> Duration {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use salon_core::event::RecordingKind;
+use salon_core::{AppId, MeetingId, RecordingId};
 use salon_files::Files;
 use salon_live::{Clock, Hub};
-use salon_store::{Recording, Store};
+use salon_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,11 @@ pub struct Settings {
     pub storage_hosts: Vec<String>,
     /// How long a recorder may take to finish its files once it is told to.
     pub stops_within: Duration,
+    /// How much of a livestream can be watched back while it goes on, and how long it can be after its end, in milliseconds.
+    pub dvr_ms: u64,
+    pub kept_ms: i64,
+    /// Where those who watch find this node, such as `https://api.meet.example.org`, unless they ask elsewhere.
+    pub public: String,
     /// Where this node is reached by plain HTTP.
     pub server: String,
 }
@@ -46,7 +52,7 @@ pub struct Parts {
     pub settings: Settings,
     pub stops: Stops,
     /// The token with which the robot of a recording comes in, and nothing else.
-    pub pass: Box<dyn Fn(&Recording) -> String + Send + Sync>,
+    pub pass: Box<dyn Fn(&AppId, &MeetingId, &RecordingId) -> String + Send + Sync>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
 }
@@ -78,6 +84,10 @@ pub fn can(settings: &Settings, kind: RecordingKind) -> Result<(), &'static str>
         RecordingKind::Composite if !settings.has_vpx => {
             Err("This server cannot record pictures: libvpx is not installed. It can record tracks")
         }
-        RecordingKind::Composite => Ok(()),
+        RecordingKind::Livestream if settings.ffmpeg.is_none() => {
+            Err("This server cannot stream: ffmpeg is not installed, or not where recording.ffmpeg says")
+        }
+        RecordingKind::Livestream if !settings.has_vpx => Err("This server cannot stream: libvpx is not installed"),
+        RecordingKind::Composite | RecordingKind::Livestream => Ok(()),
     }
 }

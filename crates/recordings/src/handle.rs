@@ -127,6 +127,10 @@ impl Recordings {
         self.0.desk.parts.settings.storage_hosts.iter().any(|taken| taken.eq_ignore_ascii_case(host))
     }
 
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        self.0.desk.clone()
+    }
+
     pub fn node(&self) -> &str {
         self.0.desk.parts.hub.name()
     }

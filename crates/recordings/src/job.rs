@@ -39,7 +39,7 @@ pub enum From {
 }
 
 type Wishes = mpsc::Receiver<(Wish, oneshot::Sender<()>)>;
-type Stopped = watch::Receiver<Option<RecordingEnd>>;
+pub type Stopped = watch::Receiver<Option<RecordingEnd>>;
 
 /// The node stops, or there is nothing more to see to: what runs runs on, and is found again.
 struct NodeStops;
@@ -142,16 +142,17 @@ impl Job {
             id: self.recording.id.to_string(),
             server: settings.server.clone(),
             meeting_id: self.recording.meeting.to_string(),
-            token: (self.desk.parts.pass)(&self.recording),
+            token: (self.desk.parts.pass)(&self.recording.app, &self.recording.meeting, &self.recording.id),
             folder,
             name: config["name"].as_str().unwrap_or("recording").to_owned(),
             kind: match self.recording.kind {
-                RecordingKind::Composite => told::Kind::Composite,
+                RecordingKind::Composite | RecordingKind::Livestream => told::Kind::Composite,
                 RecordingKind::Track => told::Kind::Track,
             },
             user_ids: read("user_ids").map(serde_json::from_value).transpose()?,
             video: read("video").map(serde_json::from_value).transpose()?,
             audio: read("audio").map(serde_json::from_value).transpose()?,
+            live: false,
             ffmpeg: settings.ffmpeg.clone().unwrap_or_else(|| PathBuf::from("ffmpeg")),
         };
         Process::start(&settings.program, &job)
@@ -224,7 +225,7 @@ impl Job {
             }
             Saying::Paused { at_ms } => self.paused(true, at_ms).await?,
             Saying::Resumed { at_ms } => self.paused(false, at_ms).await?,
-            Saying::Progress { .. } => {}
+            Saying::Progress { .. } | Saying::Segment { .. } => {}
             Saying::Finished { at_ms, .. } => return Ok(Some(End::Finished { at: self.moment(at_ms) })),
             Saying::Failed { why } => return Ok(Some(End::Failed { why })),
         }
@@ -354,7 +355,7 @@ impl Job {
     }
 }
 
-async fn stop_wanted(stopped: &mut Stopped) -> RecordingEnd {
+pub async fn stop_wanted(stopped: &mut Stopped) -> RecordingEnd {
     let why = stopped.wait_for(Option::is_some).await.map(|why| why.clone());
     match why {
         Ok(why) => why.unwrap_or(RecordingEnd::Failed),
@@ -363,7 +364,7 @@ async fn stop_wanted(stopped: &mut Stopped) -> RecordingEnd {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
+pub async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -2,20 +2,28 @@
 //! Owns the jobs and their folders. What may be recorded the session decides; what is told of it the store keeps.
 //! Invariant: a process that dies, hangs or outlives the server costs a part of a recording at most: what is in the folder
 //! counts, whoever wrote it.
-//! Next: `job.rs`, one recording from start to end; `process.rs`, the edge to the process; `keep.rs`, where files go.
+//! Next: `job.rs`, one recording from start to end, and `livestream_job.rs`; `process.rs`, the edge to the process.
 
 mod desk;
 mod handle;
 mod job;
 mod keep;
+mod livestream_job;
+mod livestreams;
 mod parts;
 mod process;
+mod segments;
 mod stops;
+mod streams;
 mod sweep;
+mod viewers;
 
 pub use desk::{Parts, Settings, Wish, can};
 pub use handle::{Failed, Recordings};
 pub use keep::{folder_of, parts_of};
+pub use livestreams::Livestreams;
 pub use parts::again;
 pub use process::{Heard, Process, find_program, has_library};
+pub use segments::{Segment, Segments};
 pub use stops::Stops;
+pub use streams::{Stream, Streams};

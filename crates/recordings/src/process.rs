@@ -95,9 +95,14 @@ impl Process {
         Self { said: Said::of(folder), folder: folder.to_path_buf(), pid, child: None, orders: None }
     }
 
-    /// What it has said so far, without waiting: how it stands now, not how it came to.
+    /// All that it has said so far, without waiting.
+    pub fn said_so_far(&mut self) -> Vec<Saying> {
+        std::iter::from_fn(|| self.said.next()).collect()
+    }
+
+    /// The same, as far as it says how it stands now, not how it came to.
     pub fn heard_so_far(&mut self) -> Vec<Saying> {
-        let all: Vec<Saying> = std::iter::from_fn(|| self.said.next()).collect();
+        let all = self.said_so_far();
         let last = |wanted: fn(&Saying) -> bool| all.iter().rfind(|saying| wanted(saying)).cloned();
         let began = all.iter().find(|saying| matches!(saying, Saying::Began { .. })).cloned();
         let paused = last(|saying| matches!(saying, Saying::Paused { .. } | Saying::Resumed { .. }));

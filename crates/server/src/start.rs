@@ -45,7 +45,7 @@ use salon_handover::{Passage, Program, Received};
 use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_quality::Quality;
-use salon_recordings::{Recordings, Stops};
+use salon_recordings::{Livestreams, Recordings, Stops};
 use salon_store::{OpenOptions, RunId, Store};
 use salon_transcripts::Transcripts;
 use salon_webhooks::{Guard, Webhooks};
@@ -218,7 +218,7 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         stops,
         pass: {
             let (tokens, clock) = (tokens.clone(), clock.clone());
-            Box::new(move |recording| tickets::of_robot(&tokens, recording, clock.now()))
+            Box::new(move |app, meeting, recording| tickets::of_robot(&tokens, (app, meeting, recording), clock.now()))
         },
         tasks: tasks.clone(),
         stop: stop.clone(),
@@ -236,6 +236,7 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         tasks: tasks.clone(),
         stop: stop.clone(),
     });
+    let livestreams = Livestreams::beside(&recordings);
     let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
     let tell = salon_webhooks::Parts {
         store: store.clone(),
@@ -258,6 +259,7 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         tokens,
         recordings: recordings.clone(),
         transcripts: transcripts.clone(),
+        livestreams: livestreams.clone(),
         metrics: Arc::new(Metrics::registered(&mut registry)),
         pipes: Pipes::registered(&mut registry, stop.clone()),
         scrape: telemetry::scrape(registry, hub.clone(), sfu),
@@ -303,6 +305,11 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         tracing::info!(transcripts = unfinished, "going on with transcripts");
     }
     tasks.spawn(transcripts.sweep());
+    let streamed = livestreams.adopt().await.context("cannot go on with the livestreams of the last run")?;
+    if streamed > 0 {
+        tracing::info!(livestreams = streamed, "going on with livestreams");
+    }
+    tasks.spawn(livestreams.sweep());
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for (number, address) in config.metrics.listen.iter().enumerate() {
         let name = format!("metrics {number}");

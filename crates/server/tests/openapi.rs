@@ -69,6 +69,18 @@ const OWN: &[(&str, &str)] = &[
     ("get", "/peers"),
     ("get", "/sessions/{session_id}/timeline"),
     ("get", "/sessions/{session_id}/between"),
+    // What the SDKs ask of livestreams, which the file has no facts of: `tests/conformance` does.
+    ("get", "/livestreams"),
+    ("get", "/livestreams/{livestream_id}"),
+    ("get", "/livestreams/{livestream_id}/active-livestream-session"),
+    ("get", "/livestreams/sessions/{livestream_session_id}"),
+    ("post", "/meetings/{meeting_id}/livestreams"),
+    ("get", "/meetings/{meeting_id}/active-livestream"),
+    ("post", "/meetings/{meeting_id}/active-livestream/stop"),
+    ("get", "/meetings/{meeting_id}/livestream"),
+    ("get", "/sessions/{session_id}/livestream-sessions"),
+    ("get", "/analytics/livestreams/overall"),
+    ("get", "/analytics/livestreams/daywise"),
 ];
 
 /// The same beside the apps of an account.

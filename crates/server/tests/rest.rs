@@ -35,6 +35,8 @@ mod lists;
 mod live;
 #[path = "rest/live_sessions.rs"]
 mod live_sessions;
+#[path = "rest/livestreams.rs"]
+mod livestreams;
 #[path = "rest/page.rs"]
 mod page;
 #[path = "rest/people.rs"]

@@ -3,7 +3,7 @@
 //! What cannot be read is `None`, never a panic and never a guess.
 
 use salon_core::event::EndReason;
-use salon_core::notice::{News, RecordingReport, RecordingStatus, Visit, Written};
+use salon_core::notice::{LivestreamReport, LivestreamStatus, News, RecordingReport, RecordingStatus, Visit, Written};
 use salon_core::{AppId, MeetingId, Notice, PeerId, RecordingId, SessionId, Timestamp};
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ const CHAT: &str = "meeting.chatSynced";
 const RECORDING: &str = "recording.statusUpdate";
 const TRANSCRIPT: &str = "meeting.transcript";
 const SUMMARY: &str = "meeting.summary";
+const LIVESTREAM: &str = "livestreaming.statusUpdate";
 
 const STATUSES: Words<RecordingStatus> = Words(&[
     (RecordingStatus::Invoked, "invoked"),
@@ -25,6 +26,13 @@ const STATUSES: Words<RecordingStatus> = Words(&[
     (RecordingStatus::Uploading, "uploading"),
     (RecordingStatus::Uploaded, "uploaded"),
     (RecordingStatus::Errored, "errored"),
+]);
+
+const STREAMS: Words<LivestreamStatus> = Words(&[
+    (LivestreamStatus::Invoked, "invoked"),
+    (LivestreamStatus::Live, "live"),
+    (LivestreamStatus::Idle, "idle"),
+    (LivestreamStatus::Errored, "errored"),
 ]);
 
 /// The event's name, by which webhooks ask for it.
@@ -38,6 +46,7 @@ pub(crate) fn name(notice: &Notice) -> &'static str {
         News::Recording(_) => RECORDING,
         News::Transcript(_) => TRANSCRIPT,
         News::Summary(_) => SUMMARY,
+        News::Livestream(_) => LIVESTREAM,
     }
 }
 
@@ -67,6 +76,11 @@ pub(crate) fn encode(notice: &Notice) -> String {
         News::Transcript(written) | News::Summary(written) => {
             json["ended_ms"] = written.ended_at.0.into();
             json["expires_ms"] = written.expires_at.0.into();
+        }
+        News::Livestream(report) => {
+            json["livestream"] = json!({
+                "id": report.livestream.as_str(), "status": STREAMS.name(report.status), "playback_url": report.playback_url,
+            });
         }
     }
     json.to_string()
@@ -129,6 +143,14 @@ pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
         RECORDING => News::Recording(Box::new(decode_report(&json["recording"])?)),
         TRANSCRIPT => News::Transcript(written()?),
         SUMMARY => News::Summary(written()?),
+        LIVESTREAM => {
+            let report = &json["livestream"];
+            News::Livestream(LivestreamReport {
+                livestream: RecordingId::parse(report["id"].as_str()?).ok()?,
+                status: STREAMS.value(report["status"].as_str()?)?,
+                playback_url: report["playback_url"].as_str()?.to_owned(),
+            })
+        }
         _ => return None,
     };
     Some(Notice {
@@ -196,6 +218,13 @@ mod tests {
                 expires_at: known.then_some(Timestamp(7)),
             }))
         };
+        let stream = |status| {
+            News::Livestream(LivestreamReport {
+                livestream: RecordingId::parse("l").expect("an id"),
+                status,
+                playback_url: "https://x/live/0".to_owned(),
+            })
+        };
         for news in [
             report(RecordingStatus::Invoked, false),
             report(RecordingStatus::Recording, false),
@@ -203,6 +232,10 @@ mod tests {
             report(RecordingStatus::Uploading, true),
             report(RecordingStatus::Uploaded, true),
             report(RecordingStatus::Errored, true),
+            stream(LivestreamStatus::Invoked),
+            stream(LivestreamStatus::Live),
+            stream(LivestreamStatus::Idle),
+            stream(LivestreamStatus::Errored),
             News::Started,
             News::Joined(visit()),
             News::Left(visit(), Timestamp(8)),

@@ -503,7 +503,7 @@ const LEAVE_REASONS: Words<LeaveReason> = Words(&[
 ]);
 const END_REASONS: Words<EndReason> = Words(&[(EndReason::AllLeft, "all_left"), (EndReason::Closed, "closed")]);
 pub(crate) const RECORDING_KINDS: Words<RecordingKind> =
-    Words(&[(RecordingKind::Composite, "composite"), (RecordingKind::Track, "track")]);
+    Words(&[(RecordingKind::Composite, "composite"), (RecordingKind::Track, "track"), (RecordingKind::Livestream, "livestream")]);
 const STAGE_WISHES: Words<StageWish> = Words(&[(StageWish::Asks, "asks"), (StageWish::CalledUp, "called_up")]);
 const TRACK_KINDS: Words<TrackKind> = Words(&[(TrackKind::Audio, "audio"), (TrackKind::Video, "video")]);
 const CHAT_KINDS: Words<ChatKind> =

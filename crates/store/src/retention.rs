@@ -108,6 +108,8 @@ impl Store {
             // Those whose files are there still go when these do.
             let sql = "delete from recordings where session_id = $1 and kept = $2 and status in ('UPLOADED', 'ERRORED')";
             tx.run(sql, args![session, false]).await?;
+            let sql = "delete from livestreams where session_id = $1 and kept = $2 and status in ('IDLE', 'ERRORED')";
+            tx.run(sql, args![session, false]).await?;
             tx.run("delete from buried_sessions where session_id = $1", args![session]).await?;
             Ok(true)
         })

@@ -178,6 +178,7 @@ impl Job {
             user_ids: self.heard.clone(),
             video: None,
             audio: None,
+            live: false,
             ffmpeg: PathBuf::from("ffmpeg"),
         };
         Process::start(&settings.program, &job)

@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod erasures;
 pub mod internals;
 pub mod live_sessions;
+pub mod livestreams;
 pub mod meetings;
 pub mod nodes;
 pub mod number;

@@ -393,6 +393,47 @@ class Conformance:
             except cloudflare.APIStatusError as error:
                 assert error.status_code in (404, 409, 422) and error.errors[0].message, error
 
+    async def check_livestreams_are_started_found_and_stopped(self):
+        livestreams = self.kit.livestreams
+        meeting = await self.meeting()
+        assert (await done(livestreams.get_meeting_active_livestreams(meeting.id, **HERE))).data.id is None
+        await done(livestreams.stop_livestreaming_a_meeting(meeting.id, **HERE))
+        start = {"name": "Town-hall_1", "video_config": {"width": 640, "height": 360}}
+        await refused(cloudflare.NotFoundError, lambda: livestreams.start_livestreaming_a_meeting(meeting.id, **HERE, **start))
+        _, peer = await self.enter(meeting.id)
+        started = (await done(livestreams.start_livestreaming_a_meeting(meeting.id, **HERE, **start))).data
+        assert started.status == "INVOKED" and started.playback_url.endswith("/index.m3u8"), started
+        await refused(cloudflare.ConflictError, lambda: livestreams.start_livestreaming_a_meeting(meeting.id, **HERE))
+        active = (await done(livestreams.get_meeting_active_livestreams(meeting.id, **HERE))).data
+        assert (active.id, active.meeting_id, active.name) == (started.id, meeting.id, "Town-hall_1"), active
+        session = (await done(livestreams.get_active_livestreams_for_livestream_id(started.id, **HERE))).data.session
+        assert session.livestream_id == started.id, session
+        found = (await done(livestreams.get_livestream_session_for_livestream_id(started.id, **HERE, page_no=1, per_page=5))).data
+        assert (found.livestream.id, found.session.id, found.paging.total_count) == (started.id, session.id, 1), found
+        alone = (await done(livestreams.get_livestream_session_details_for_session_id(session.id, **HERE))).data
+        assert alone.livestream_id == started.id, alone
+        listed = await done(
+            livestreams.get_all_livestreams(
+                APP,
+                account_id=ACCOUNT,
+                exclude_meetings=False,
+                sort_order="DSC",
+                page_no=1,
+                per_page=10,
+                start_time=datetime.now(timezone.utc) - timedelta(hours=1),
+                end_time=datetime.now(timezone.utc) + timedelta(hours=1),
+            )
+        )
+        assert listed.data.id == started.id and listed.data.paging.total_count >= 1, listed
+        span = {"start_time": 1, "end_time": 4_000_000_000}
+        overall = (await done(livestreams.get_livestream_analytics_complete(APP, account_id=ACCOUNT, **span))).data
+        days = (await done(livestreams.get_livestream_analytics_daywise(APP, account_id=ACCOUNT, **span))).data
+        assert overall.count >= 1 and sum(day.count for day in days) == overall.count, (overall, days)
+        stopped = (await done(livestreams.stop_livestreaming_a_meeting(meeting.id, **HERE))).data
+        assert stopped.message == "livestream stopped", stopped
+        await refused(cloudflare.NotFoundError, lambda: livestreams.get_livestream_session_details_for_session_id(UNKNOWN, **HERE))
+        await asyncio.to_thread(peer.leave)
+
     async def check_an_inactive_meeting_lets_nobody_in(self):
         meeting = await self.meeting()
         await done(self.kit.meetings.update_meeting_by_id(meeting.id, **HERE, status="INACTIVE"))

@@ -325,6 +325,37 @@ const checks = {
     await refused(Cloudflare.NotFoundError, () => kit.webhooks.getWebhookByID(id, here));
   },
 
+  async 'livestreams are started, found and stopped'() {
+    const { livestreams } = kit;
+    const { id } = await meeting();
+    assert.equal((await livestreams.getMeetingActiveLivestreams(id, here)).data.id, undefined);
+    await livestreams.stopLivestreamingAMeeting(id, here);
+    const start = { ...here, name: 'Town-hall_1', video_config: { width: 640, height: 360 } };
+    await refused(Cloudflare.NotFoundError, () => livestreams.startLivestreamingAMeeting(id, start));
+    const { peer } = await enter(id);
+    const started = (await livestreams.startLivestreamingAMeeting(id, start)).data;
+    assert.match(started.id, UUID);
+    assert.equal(started.status, 'INVOKED');
+    await refused(Cloudflare.ConflictError, () => livestreams.startLivestreamingAMeeting(id, here));
+    assert.equal((await livestreams.getMeetingActiveLivestreams(id, here)).data.id, started.id);
+    const { session } = (await livestreams.getActiveLivestreamsForLivestreamID(started.id, here)).data;
+    assert.equal(session.livestream_id, started.id);
+    const found = (await livestreams.getLivestreamSessionForLivestreamID(started.id, { ...here, page_no: 1, per_page: 5 })).data;
+    assert.deepEqual([found.livestream.id, found.session.id, found.paging.total_count], [started.id, session.id, 1]);
+    assert.equal((await livestreams.getLivestreamSessionDetailsForSessionID(session.id, here)).data.livestream_id, started.id);
+    const asked = { account_id: ACCOUNT, exclude_meetings: false, sort_order: 'DSC', page_no: 1, per_page: 10, ...around() };
+    const listed = (await livestreams.getAllLivestreams(APP, asked)).data;
+    assert.equal(listed.id, started.id);
+    assert.ok(listed.paging.total_count >= 1);
+    const span = { account_id: ACCOUNT, start_time: 1, end_time: 4_000_000_000 };
+    const overall = (await livestreams.getLivestreamAnalyticsComplete(APP, span)).data;
+    const days = (await livestreams.getLivestreamAnalyticsDaywise(APP, span)).data;
+    assert.equal(days.reduce((sum, day) => sum + day.count, 0), overall.count);
+    assert.equal((await livestreams.stopLivestreamingAMeeting(id, here)).data.message, 'livestream stopped');
+    await refused(Cloudflare.NotFoundError, () => livestreams.getLivestreamSessionDetailsForSessionID(UNKNOWN, here));
+    peer.leave();
+  },
+
   async 'recordings are started, found and stopped'() {
     const { recordings } = kit;
     const { id } = await meeting();

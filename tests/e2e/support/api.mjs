@@ -111,13 +111,20 @@ export class Api {
     }
   }
 
-  /** Asks for what Salon does not have: livestreams, each call of the SDK that begins or ends one. */
-  beyondMeans(meeting) {
-    const { livestreams } = this.#kit;
-    return {
-      startLivestream: () => livestreams.startLivestreamingAMeeting(meeting, IN_APP),
-      stopLivestream: () => livestreams.stopLivestreamingAMeeting(meeting, IN_APP),
-    };
+  async stopLivestream(meeting) {
+    await this.#kit.livestreams.stopLivestreamingAMeeting(meeting, IN_APP);
+  }
+
+  /** The livestreams of a meeting, newest first. Not in this version of the SDK, but in the API it speaks. */
+  async livestreams(meeting) {
+    const { data } = await this.#client.get(`${this.#path(meeting)}/livestream`);
+    return data.livestreams;
+  }
+
+  /** One of them: `{ livestream, session }`. */
+  async livestream(id) {
+    const { data } = await this.#kit.livestreams.getLivestreamSessionForLivestreamID(id, IN_APP);
+    return data;
   }
 
   /** The sessions of a meeting, newest first. */

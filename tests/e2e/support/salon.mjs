@@ -34,6 +34,11 @@ export class Salon {
     process.once('exit', () => this.#process?.kill('SIGKILL'));
   }
 
+  /** Where it has its data. */
+  get data() {
+    return this.#data;
+  }
+
   /** Starts a server with `settings` such as `{ 'session.grace_secs': 5 }`; its log goes to `out/<name>.salon.log`. */
   static async start(name, settings = {}) {
     const salon = new Salon(name, settings);

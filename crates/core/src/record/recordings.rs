@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{RecordedBy, RecordingEnd, RecordingInvoked};
+use crate::event::{RecordedBy, RecordingEnd, RecordingInvoked, RecordingKind};
 use crate::ids::RecordingId;
 use crate::time::Timestamp;
 
@@ -12,8 +12,10 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recordings {
     active: BTreeMap<RecordingId, Recording>,
-    /// The meeting had its recording from the start on, if it wants one: it does not begin another.
-    begun_by_meeting: bool,
+    /// The meeting had this from the start on, if it wants it: it does not begin another.
+    recorded_by_meeting: bool,
+    streamed_by_meeting: bool,
+    was_streamed: bool,
 }
 
 /// One of them.
@@ -59,13 +61,26 @@ impl Recordings {
         self.active.is_empty()
     }
 
-    /// Whether the meeting had itself recorded in this session, whatever became of that.
-    pub fn begun_by_meeting(&self) -> bool {
-        self.begun_by_meeting
+    /// Whether the meeting had itself recorded, or streamed, in this session, whatever became of that.
+    pub fn begun_by_meeting(&self, kind: RecordingKind) -> bool {
+        match kind {
+            RecordingKind::Livestream => self.streamed_by_meeting,
+            RecordingKind::Composite | RecordingKind::Track => self.recorded_by_meeting,
+        }
+    }
+
+    /// Whether there is a livestream, or was.
+    pub fn was_streamed(&self) -> bool {
+        self.was_streamed
     }
 
     pub(super) fn invoke(&mut self, asked: &RecordingInvoked, at: Timestamp) {
-        self.begun_by_meeting |= asked.by == RecordedBy::Meeting;
+        self.was_streamed |= asked.kind == RecordingKind::Livestream;
+        let begun = match asked.kind {
+            RecordingKind::Livestream => &mut self.streamed_by_meeting,
+            RecordingKind::Composite | RecordingKind::Track => &mut self.recorded_by_meeting,
+        };
+        *begun |= asked.by == RecordedBy::Meeting;
         let new = Recording { asked: asked.clone(), state: RecordingState::Starting { since: at } };
         self.active.insert(asked.recording.clone(), new);
     }

@@ -210,6 +210,7 @@ impl Session {
         self.rename_on_return(&join);
         self.add_again(&join.peer, join.preset, self.now);
         self.tell_earlier_changes(&join.peer);
+        self.tell_missed_livestream(&join.participant);
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(self.view(&join.peer))
     }
@@ -233,6 +234,7 @@ impl Session {
         // a second announcement for a leave and a join (seen in web SDK 2.0.2), which only a new name is worth.
         let view = if renamed { self.announce(&join.peer) } else { self.view(&join.peer) };
         self.tell_earlier_changes(&join.peer);
+        self.tell_missed_livestream(&join.participant);
         self.admit_those_waiting_for_a_host(&join.peer);
         Entered::Joined(view)
     }

@@ -69,6 +69,7 @@ pub enum Message {
     },
     /// Somebody said this.
     Transcript(Arc<Spoken>),
+    Livestream(LivestreamNews),
     /// What this participant, whose peer is told, may do from now on.
     PermissionsChanged {
         participant: ParticipantId,
@@ -115,6 +116,19 @@ pub enum RecordingNews {
     Stopped {
         error: Option<String>,
     },
+}
+
+/// What peers are told of a livestream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LivestreamNews {
+    /// It can be watched, there.
+    Live { livestream: RecordingId, playback_url: String },
+    /// It is over; none of those who have not heard of one.
+    Stopped { livestream: Option<RecordingId> },
+    /// It came to nothing, or to an end that nobody wanted.
+    Failed { livestream: RecordingId, error: String },
+    /// So many watch.
+    Viewers(u64),
 }
 
 /// What peers are told about chat.

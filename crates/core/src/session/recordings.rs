@@ -1,15 +1,17 @@
-//! Recordings of the session: who may have one, one at a time, and when it is over.
+//! Recordings and livestreams of the session: who may have one, one at a time, and when it is over.
 //! Invariant: what people are told runs does run: whoever records says so first. One that never begins, or is not heard to
 //! have stopped, is over after a while all the same, and all are over with the session.
 //! What is recorded, and where it goes, is somebody else's.
 //! Next: `record/recordings.rs`.
 
 use crate::event::{EventBody, RecordedBy, RecordingEnd, RecordingInvoked, RecordingKind};
-use crate::ids::RecordingId;
-use crate::limits::{MAX_RECORDING_ERROR_CHARS, MAX_RECORDINGS, RECORDING_BEGINS_WITHIN_MS, RECORDING_STOPS_WITHIN_MS};
+use crate::ids::{ParticipantId, RecordingId};
+use crate::limits::{
+    LIVESTREAM_BEGINS_WITHIN_MS, MAX_RECORDING_ERROR_CHARS, MAX_RECORDINGS, RECORDING_BEGINS_WITHIN_MS, RECORDING_STOPS_WITHIN_MS,
+};
 use crate::record::{Record, Recording, RecordingState};
 use crate::session::rate::Act;
-use crate::session::{Message, Output, RecordingNews, Refusal, Session};
+use crate::session::{LivestreamNews, Message, Output, RecordingNews, Refusal, Session};
 use crate::time::Timestamp;
 
 /// What is to be recorded.
@@ -27,14 +29,17 @@ impl Session {
     /// Has the session recorded. It is starting until [`Session::recording_began`].
     ///
     /// # Errors
-    /// `NoSession`, `NotJoined` for a participant who is not in, `NotAllowed` without leave to record, `AlreadyRecording`,
-    /// `Full`, `TooOften`, `RecordFull`.
+    /// `NoSession`, `NotJoined` for a participant who is not in, `NotAllowed` without leave to record or to stream,
+    /// `AlreadyRecording`, `AlreadyStreaming`, `Full`, `TooOften`, `RecordFull`.
     pub fn start_recording(&mut self, now: Timestamp, by: &RecordedBy, new: NewRecording) -> Result<(), Refusal> {
         self.tick(now);
-        self.may_record(by)?;
+        self.may_record(by, new.kind)?;
         let recordings = &self.live().ok_or(Refusal::NoSession)?.recordings;
         if !new.beside_others && recordings.iter().any(|other| other.asked.kind == new.kind) {
-            return Err(Refusal::AlreadyRecording);
+            return Err(match new.kind {
+                RecordingKind::Livestream => Refusal::AlreadyStreaming,
+                RecordingKind::Composite | RecordingKind::Track => Refusal::AlreadyRecording,
+            });
         }
         if recordings.len() >= MAX_RECORDINGS {
             return Err(Refusal::Full);
@@ -57,8 +62,8 @@ impl Session {
         pause: bool,
     ) -> Result<bool, Refusal> {
         self.tick(now);
-        self.may_record(by)?;
-        let is_paused = match self.recording(id).ok_or(Refusal::UnknownRecording)?.state {
+        self.may_record(by, RecordingKind::Composite)?;
+        let is_paused = match self.takes(id).ok_or(Refusal::UnknownRecording)?.state {
             RecordingState::Running { .. } => false,
             RecordingState::Paused { .. } => true,
             RecordingState::Starting { .. } | RecordingState::Stopping { .. } => return Err(Refusal::NotRecording),
@@ -73,7 +78,8 @@ impl Session {
     /// `NoSession`, `NotJoined`, `NotAllowed`, `UnknownRecording`. A full record is no reason against it.
     pub fn stop_recording(&mut self, now: Timestamp, by: &RecordedBy, id: &RecordingId) -> Result<(), Refusal> {
         self.tick(now);
-        self.may_record(by)?;
+        let kind = self.recording(id).map_or(RecordingKind::Composite, |found| found.asked.kind);
+        self.may_record(by, kind)?;
         let found = self.recording(id).ok_or(Refusal::UnknownRecording)?;
         if !matches!(found.state, RecordingState::Stopping { .. }) {
             self.have_stop(id.clone(), RecordingEnd::Asked(by.clone()));
@@ -81,10 +87,77 @@ impl Session {
         Ok(())
     }
 
+    /// Has the livestream stop. Where none is, whoever asks is told so: their client waits to hear that it is over. The one that
+    /// stops, if there is one.
+    ///
+    /// # Errors
+    /// `NoSession`, `NotJoined`, `NotAllowed`.
+    pub fn stop_livestream(&mut self, now: Timestamp, by: &RecordedBy) -> Result<Option<RecordingId>, Refusal> {
+        self.tick(now);
+        self.may_record(by, RecordingKind::Livestream)?;
+        let found = self.livestream().map(|found| (found.asked.recording.clone(), found.state.clone()));
+        match (found, by) {
+            (Some((id, RecordingState::Stopping { .. })), _) => Ok(Some(id)),
+            (Some((id, _)), _) => {
+                self.have_stop(id.clone(), RecordingEnd::Asked(by.clone()));
+                Ok(Some(id))
+            }
+            (None, RecordedBy::Participant(participant)) => {
+                self.take_recording_rate(by)?;
+                self.tell_no_livestream(participant);
+                Ok(None)
+            }
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// It can be watched, there. Nothing happens if it does not start any more.
+    pub fn livestream_began(&mut self, now: Timestamp, id: &RecordingId, playback_url: &str) {
+        self.tick(now);
+        if self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Starting { .. })) {
+            self.emit(EventBody::RecordingBegan { recording: id.clone() });
+            let news = LivestreamNews::Live { livestream: id.clone(), playback_url: playback_url.to_owned() };
+            self.send_all(None, &Message::Livestream(news));
+        }
+    }
+
+    /// So many watch the livestream, which runs.
+    pub fn livestream_watched(&mut self, now: Timestamp, id: &RecordingId, viewers: u64) {
+        self.tick(now);
+        if self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Running { .. })) {
+            self.send_all(None, &Message::Livestream(LivestreamNews::Viewers(viewers)));
+        }
+    }
+
+    /// Whether somebody is in, who may know then where the livestream is watched.
+    pub fn may_watch(&self, participant: &ParticipantId) -> bool {
+        self.live().is_some_and(|record| record.present().any(|peer| peer.who.participant == *participant))
+    }
+
+    /// The livestream that is not over.
+    pub fn livestream(&self) -> Option<&Recording> {
+        self.live()?.recordings.iter().find(|found| found.asked.kind == RecordingKind::Livestream)
+    }
+
+    /// A client that was away may have missed that the livestream is over.
+    pub(super) fn tell_missed_livestream(&mut self, participant: &ParticipantId) {
+        if self.live().is_some_and(|record| record.recordings.was_streamed()) && self.livestream().is_none() {
+            self.tell_no_livestream(participant);
+        }
+    }
+
+    fn tell_no_livestream(&mut self, participant: &ParticipantId) {
+        let here = self.live().into_iter().flat_map(Record::present);
+        let peers: Vec<_> = here.filter(|peer| peer.who.participant == *participant).map(|peer| peer.who.peer.clone()).collect();
+        for peer in peers {
+            self.send(peer, Message::Livestream(LivestreamNews::Stopped { livestream: None }));
+        }
+    }
+
     /// It runs. Nothing happens if it does not start any more.
     pub fn recording_began(&mut self, now: Timestamp, id: &RecordingId) {
         self.tick(now);
-        if self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Starting { .. })) {
+        if self.takes(id).is_some_and(|found| matches!(found.state, RecordingState::Starting { .. })) {
             self.emit(EventBody::RecordingBegan { recording: id.clone() });
             self.tell_recording(id, RecordingNews::Running);
         }
@@ -94,7 +167,7 @@ impl Session {
     pub fn recording_paused(&mut self, now: Timestamp, id: &RecordingId, paused: bool) {
         self.tick(now);
         let recording = id.clone();
-        match self.recording(id).map(|found| &found.state) {
+        match self.takes(id).map(|found| &found.state) {
             Some(RecordingState::Running { .. }) if paused => {
                 self.emit(EventBody::RecordingPaused { recording });
                 self.tell_recording(id, RecordingNews::Paused);
@@ -120,7 +193,12 @@ impl Session {
 
     /// What is being recorded, for those who come in.
     pub fn recordings(&self) -> Vec<Recording> {
-        self.live().into_iter().flat_map(|record| record.recordings.iter()).cloned().collect()
+        self.recordings_where(|found| found.asked.kind != RecordingKind::Livestream)
+    }
+
+    /// The same, unless it is a livestream, which does not pause and of which other things are told.
+    fn takes(&self, id: &RecordingId) -> Option<&Recording> {
+        self.recording(id).filter(|found| found.asked.kind != RecordingKind::Livestream)
     }
 
     /// A recording that is not over.
@@ -128,16 +206,20 @@ impl Session {
         self.live()?.recordings.get(id)
     }
 
-    /// Whether a meeting that wants to be recorded from its start on has yet to be.
-    pub fn is_yet_to_be_recorded(&self) -> bool {
-        self.live().is_some_and(|record| !record.recordings.begun_by_meeting())
+    /// Whether a meeting that wants to be recorded so from its start on has yet to be.
+    pub fn is_yet_to_be_recorded(&self, kind: RecordingKind) -> bool {
+        self.live().is_some_and(|record| !record.recordings.begun_by_meeting(kind))
     }
 
-    fn may_record(&self, by: &RecordedBy) -> Result<(), Refusal> {
+    fn may_record(&self, by: &RecordedBy, kind: RecordingKind) -> Result<(), Refusal> {
         let RecordedBy::Participant(participant) = by else { return Ok(()) };
         let record = self.live().ok_or(Refusal::NoSession)?;
         let here = record.present().filter(|peer| peer.who.participant == *participant);
-        let leaves = here.filter_map(|peer| self.roster.get(&peer.who.peer)).map(|member| member.preset.can_record);
+        let members = here.filter_map(|peer| self.roster.get(&peer.who.peer));
+        let leaves = members.map(|member| match kind {
+            RecordingKind::Livestream => member.preset.can_livestream,
+            RecordingKind::Composite | RecordingKind::Track => member.preset.can_record,
+        });
         // With leave on one of their devices.
         match leaves.max() {
             None => Err(Refusal::NotJoined),
@@ -169,7 +251,16 @@ impl Session {
         let error = error.map(|error| error.chars().take(MAX_RECORDING_ERROR_CHARS).collect::<String>());
         let Some(kind) = self.recording(&recording).map(|found| found.asked.kind) else { return };
         self.emit(EventBody::RecordingStopped { recording: recording.clone(), why, error: error.clone() });
-        self.send_all(None, &Message::Recording { recording, kind, news: RecordingNews::Stopped { error } });
+        let told = match (kind, error) {
+            (RecordingKind::Composite | RecordingKind::Track, error) => {
+                Message::Recording { recording, kind, news: RecordingNews::Stopped { error } }
+            }
+            (RecordingKind::Livestream, None) => Message::Livestream(LivestreamNews::Stopped { livestream: Some(recording) }),
+            (RecordingKind::Livestream, Some(error)) => {
+                Message::Livestream(LivestreamNews::Failed { livestream: recording, error })
+            }
+        };
+        self.send_all(None, &told);
     }
 
     pub(super) fn recordings_wake_at(&self) -> Option<Timestamp> {
@@ -219,6 +310,9 @@ impl Session {
 /// When something about a recording is overdue.
 fn overdue_at(recording: &Recording) -> Timestamp {
     match recording.state {
+        RecordingState::Starting { since } if recording.asked.kind == RecordingKind::Livestream => {
+            since.plus_ms(LIVESTREAM_BEGINS_WITHIN_MS)
+        }
         RecordingState::Starting { since } => since.plus_ms(RECORDING_BEGINS_WITHIN_MS),
         RecordingState::Running { since } | RecordingState::Paused { since } => since.plus_ms(recording.asked.max_ms),
         RecordingState::Stopping { since, .. } => since.plus_ms(RECORDING_STOPS_WITHIN_MS),

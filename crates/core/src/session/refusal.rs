@@ -52,6 +52,7 @@ pub enum Refusal {
     OnTheWay,
     /// One recording of a kind at a time, unless others were asked for.
     AlreadyRecording,
+    AlreadyStreaming,
     /// What does not run can neither be paused nor go on.
     NotRecording,
     /// The session's record holds as much as it may.
@@ -89,6 +90,7 @@ impl fmt::Display for Refusal {
             Refusal::Untitled => "a connected meeting needs a title",
             Refusal::OnTheWay => "they are on the way to another meeting",
             Refusal::AlreadyRecording => "the meeting is being recorded already",
+            Refusal::AlreadyStreaming => "the meeting is being streamed already",
             Refusal::NotRecording => "the recording has not begun yet, or is about to stop",
             Refusal::AlreadyVoted => "you have voted in this poll",
             Refusal::RecordFull => "so much has happened in this session that nothing more can be kept; you may still leave, remove people and end it",

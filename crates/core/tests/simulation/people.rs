@@ -284,14 +284,20 @@ impl World {
     /// Somebody has the session recorded, or no more; or whoever records has something to say.
     fn record(&mut self, now: Timestamp, other: usize) -> bool {
         let by = self.dice.pick(&[RecordedBy::Api, RecordedBy::Meeting, RecordedBy::Participant(person(other))]);
-        let known: Vec<RecordingId> = self.session.recordings().into_iter().map(|found| found.asked.recording).collect();
+        let known: Vec<RecordingId> = self
+            .session
+            .recordings()
+            .iter()
+            .chain(self.session.livestream())
+            .map(|found| found.asked.recording.clone())
+            .collect();
         let (yes, error) = (self.dice.one_in(2), self.dice.one_in(3).then_some("it broke"));
         let old = RecordingId::parse(&format!("r{}", self.recordings.saturating_sub(self.dice.roll(3)))).unwrap();
         let id = if known.is_empty() || self.dice.one_in(8) { old } else { self.dice.pick(&known) };
-        match self.dice.roll(10) {
+        match self.dice.roll(13) {
             0..=2 => {
                 self.recordings += 1;
-                let kind = self.dice.pick(&[RecordingKind::Composite, RecordingKind::Track]);
+                let kind = self.dice.pick(&[RecordingKind::Composite, RecordingKind::Track, RecordingKind::Livestream]);
                 let id = RecordingId::parse(&format!("r{}", self.recordings)).unwrap();
                 let max_ms = self.dice.pick(&[60_000, 600_000, 86_400_000]);
                 // Of composites never two.
@@ -311,6 +317,15 @@ impl World {
                 self.session.recording_ended(now, &id, error);
                 true
             }
+            10 => {
+                self.session.livestream_began(now, &id, "https://example.org/live");
+                true
+            }
+            11 => {
+                self.session.livestream_watched(now, &id, u64::from(yes));
+                true
+            }
+            12 => self.session.stop_livestream(now, &by).is_ok(),
             _ => self.session.stop_recording(now, &by, &id).is_ok(),
         }
     }
@@ -455,6 +470,7 @@ impl World {
             private_chat: PrivateChat { can_send: true, can_receive: peer != 6, text: true, files: true },
             pin_participant: host,
             can_record: host,
+            can_livestream: host,
             change_permissions: host,
             connected: ConnectedPermissions { can_alter: host, can_switch: peer == 1, can_switch_to_parent: peer == 2 },
             accept_stage_requests: host,

@@ -420,7 +420,9 @@ impl World {
         let recordings = self.session.recordings();
         let composites = recordings.iter().filter(|found| found.asked.kind == RecordingKind::Composite);
         assert!(composites.count() <= 1, "{recordings:?}");
-        assert!(recordings.len() <= MAX_RECORDINGS && (record.is_some() || recordings.is_empty()), "{recordings:?}");
+        let streams = record.map_or(0, |record| record.recordings.len()) - recordings.len();
+        assert!(streams <= 1, "one livestream at a time");
+        assert!(recordings.len() + streams <= MAX_RECORDINGS && (record.is_some() || recordings.is_empty()), "{recordings:?}");
         assert!(self.session.wake_at().is_none_or(|at| at > now), "nothing that is due is left undone");
         if self.dice.one_in(16) {
             self.check_asked(&connected);
@@ -564,7 +566,7 @@ impl World {
                     None
                 }
                 Message::Connected(_) => None,
-                Message::Recording { .. } | Message::Transcript(_) => None,
+                Message::Recording { .. } | Message::Livestream(_) | Message::Transcript(_) => None,
                 Message::Broadcast(_) | Message::Store { .. } | Message::Stage(_) => None,
                 Message::Chat(ChatNews::Said(message) | ChatNews::Edited(message) | ChatNews::Pinned(message)) => {
                     let record = self.session.record();

@@ -101,7 +101,7 @@ pub fn tracks(
 /// Begins the recording that a meeting wants to begin with, unless it had it: the person who came first is in, whatever
 /// comes of this.
 pub async fn begin_with_meeting(recordings: &Recordings, handle: &Handle, meeting: &Meeting, clock: &Clock) {
-    if !handle.call(|session, _| session.is_yet_to_be_recorded()).await.unwrap_or(false) {
+    if !handle.call(|session, _| session.is_yet_to_be_recorded(RecordingKind::Composite)).await.unwrap_or(false) {
         return;
     }
     let config = meeting.recording_config.clone().map(serde_json::from_value::<RecordingConfigBody>).transpose();

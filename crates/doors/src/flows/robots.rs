@@ -7,6 +7,7 @@ use salon_core::preset::Recorder;
 use salon_core::{ParticipantId, PresetId, RecordingId};
 use salon_store::{Admission, Listening, ListeningState, Participant, Preset, Recording, Store};
 use salon_wire::rest::default_presets::robot_preset;
+use salon_wire::rest::presets::RecorderType;
 use serde_json::Value;
 
 use crate::flows::presets;
@@ -33,17 +34,22 @@ pub async fn admission(
         matches!(recording.status, Invoked | Recording | Paused) && names(id).0 == *participant
     };
     let listens = |listening: &Listening| listening.state == ListeningState::Listening && listener(id).0 == *participant;
-    let (meeting, (participant, preset), at) = match store.recording(id).await?.filter(runs) {
-        Some(recording) => (recording.meeting, names(id), recording.invoked_at),
-        None => match store.listening(id).await?.filter(listens) {
-            Some(listening) => (listening.meeting, listener(id), listening.began_at),
-            None => return Ok(None),
-        },
+    let is_its = names(id).0 == *participant;
+    let (meeting, (participant, preset), at, kind) = if let Some(recording) = store.recording(id).await?.filter(runs) {
+        (recording.meeting, names(id), recording.invoked_at, RecorderType::Recorder)
+    } else if let Some(streamed) = store.livestream(id).await?.filter(|streamed| streamed.is_active() && is_its) {
+        (streamed.meeting, names(id), streamed.created_at, RecorderType::Livestreamer)
+    } else if let Some(listening) = store.listening(id).await?.filter(listens) {
+        (listening.meeting, listener(id), listening.began_at, RecorderType::Recorder)
+    } else {
+        return Ok(None);
     };
     let Some(mut meeting) = store.meeting_of(&meeting).await? else { return Ok(None) };
     // Closed to people it may be; what is going on in it is heard to its end.
     meeting.active = true;
-    let mut body = serde_json::to_value(robot_preset()).expect("a preset is plain data");
+    let mut of_robots = robot_preset();
+    of_robots.permissions.recorder_type = kind;
+    let mut body = serde_json::to_value(of_robots).expect("a preset is plain data");
     if let Value::Object(parts) = &mut body {
         parts.remove("name");
     }

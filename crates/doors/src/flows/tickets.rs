@@ -2,7 +2,7 @@
 //! Next: `tokens.rs`, what is in one.
 
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, RecordingId, Timestamp};
-use salon_store::{Listening, Participant, Recording};
+use salon_store::{Listening, Participant};
 
 use crate::flows::robots;
 use crate::tokens::{Bearer, Tokens};
@@ -19,10 +19,9 @@ pub fn sign(tokens: &Tokens, participant: &Participant, let_in_until: Option<Tim
     tokens.sign(&bearer, &participant.preset, now)
 }
 
-/// A token for the robot of a recording.
-pub fn of_robot(tokens: &Tokens, recording: &Recording, now: Timestamp) -> String {
-    let whose = (&recording.app, &recording.meeting);
-    robot(tokens, whose, &recording.id, robots::names(&recording.id), now)
+/// A token for the robot of a recording or livestream.
+pub fn of_robot(tokens: &Tokens, (app, meeting, recording): (&AppId, &MeetingId, &RecordingId), now: Timestamp) -> String {
+    robot(tokens, (app, meeting), recording, robots::names(recording), now)
 }
 
 /// A token for the robot of a transcript.

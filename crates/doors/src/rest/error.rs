@@ -250,7 +250,7 @@ impl From<Refusal> for ApiError {
                 Self::not_found(refusal.to_string())
             }
             Refusal::UnknownRecording => Self::not_found(refusal.to_string()),
-            Refusal::AlreadyRecording | Refusal::NotRecording => Self::conflict(refusal.to_string()),
+            Refusal::AlreadyRecording | Refusal::AlreadyStreaming | Refusal::NotRecording => Self::conflict(refusal.to_string()),
             Refusal::TooOften => Self::too_many_requests(1),
             Refusal::NotAllowed => Self::not_allowed(refusal.to_string()),
             other => Self::unprocessable(other.to_string()),

@@ -59,6 +59,28 @@ impl PathId for PeerOrParticipant {
     }
 }
 
+/// In `livestreams/{livestream_id}`.
+#[derive(Debug, Clone)]
+pub struct LivestreamAt(pub RecordingId);
+
+impl PathId for LivestreamAt {
+    const NAME: &'static str = "livestream_id";
+    fn read(text: &str) -> Option<Self> {
+        RecordingId::read(text).map(Self)
+    }
+}
+
+/// In `livestreams/sessions/{livestream_session_id}`.
+#[derive(Debug, Clone)]
+pub struct LivestreamSessionAt(pub String);
+
+impl PathId for LivestreamSessionAt {
+    const NAME: &'static str = "livestream_session_id";
+    fn read(text: &str) -> Option<Self> {
+        uuid(text, |text| Some(Self(text.to_owned())))
+    }
+}
+
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for At<T> {
     type Rejection = ApiError;
 

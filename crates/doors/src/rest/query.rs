@@ -100,13 +100,17 @@ impl Asked {
 
     /// The part of a list that is asked for, newest first unless `sort_order` says otherwise.
     pub fn page(&self) -> Result<Page, ApiError> {
+        self.page_in(self.one_of::<SortOrder>("sort_order")?)
+    }
+
+    /// The same of a list that has words of its own for its order.
+    pub fn page_in(&self, order: Option<SortOrder>) -> Result<Page, ApiError> {
         let number = self.count("page_no")?.unwrap_or(1.0);
         let size = self.count("per_page")?.unwrap_or(f64::from(PER_PAGE)).min(f64::from(self.most.0));
         let search = self.text("search")?;
         if search.is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARS) {
             return Err(ApiError::invalid("search", format_args!("must not be longer than {MAX_SEARCH_CHARS} characters")));
         }
-        let order = self.one_of::<SortOrder>("sort_order")?;
         Ok(Page {
             offset: ((number - 1.0) * size).min(MAX_OFFSET) as u64,
             limit: size as u32,

@@ -331,7 +331,7 @@ impl Asker {
         }
     }
 
-    fn by(&self) -> RecordedBy {
+    pub fn by(&self) -> RecordedBy {
         match self {
             Self::Key(_) => RecordedBy::Api,
             Self::Guest(guest) => RecordedBy::Participant(guest.0.participant.id.clone()),

@@ -258,6 +258,7 @@ fn words(body: &EventBody, with_text: bool) -> (&'static str, Option<&PeerId>, O
             let kind = match asked.kind {
                 RecordingKind::Composite => "composite",
                 RecordingKind::Track => "track",
+                RecordingKind::Livestream => "livestream",
             };
             let more = json!({ "recording_id": asked.recording.as_str(), "recording_type": kind });
             ("recording_invoked", None, Some(recorded_by(&asked.by)), more)

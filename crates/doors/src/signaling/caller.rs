@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use prost::bytes::Bytes;
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Session, Timestamp};
 use salon_media::Owners;
-use salon_recordings::Recordings;
+use salon_recordings::{Livestreams, Recordings};
 use salon_store::Store;
 use salon_store::acting::{self, Acting, By, Outcome};
 use salon_transcripts::Transcripts;
@@ -42,6 +42,7 @@ pub struct Caller {
     pub travel: Travel,
     pub recordings: Recordings,
     pub transcripts: Transcripts,
+    pub livestreams: Livestreams,
 }
 
 impl Caller {

@@ -44,7 +44,8 @@ pub fn active(recording: &Recording) -> room::ActiveRecording {
 
 fn kind_to_wire(kind: RecordingKind) -> RecordingType {
     match kind {
-        RecordingKind::Composite => RecordingType::Composite,
+        // Of livestreams other things are told.
+        RecordingKind::Composite | RecordingKind::Livestream => RecordingType::Composite,
         RecordingKind::Track => RecordingType::Track,
     }
 }

@@ -12,7 +12,7 @@ use salon_wire::signaling::socket::room as wire;
 
 use crate::flows::facts::facts;
 use crate::flows::kick::end_others;
-use crate::flows::{recordings as recorded, robots, travel};
+use crate::flows::{livestreams as streamed, recordings as recorded, robots, travel};
 use crate::ids::random_id;
 use crate::signaling::caller::{Answer, Caller, answer};
 use crate::signaling::connected;
@@ -32,7 +32,7 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
     let admission = admission.ok_or(Trouble::Gone)?;
     let facts = beside(caller, facts(&admission.meeting)).await?;
     let deleted = admission.meeting.deleted_at.is_some();
-    let records = admission.meeting.record_on_start && caller.recording.is_none();
+    let begins = caller.recording.is_none() && (admission.meeting.record_on_start || admission.meeting.live_stream_on_start);
     let participant = admission.participant;
     let join = Join {
         peer: caller.peer.clone(),
@@ -85,8 +85,14 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         // Sessions came and went as fast as they were looked up.
         Entered::NeedsEarlierChat => Err(Trouble::Unavailable(Unavailable)),
         Entered::Waiting(peer) => answer(&people::peer_info(&peer)),
-        Entered::Joined(peer) if records => {
-            recorded::begin_with_meeting(&caller.recordings, &caller.handle, &admission.meeting, &caller.clock).await;
+        Entered::Joined(peer) if begins => {
+            let meeting = &admission.meeting;
+            if meeting.record_on_start {
+                recorded::begin_with_meeting(&caller.recordings, &caller.handle, meeting, &caller.clock).await;
+            }
+            if meeting.live_stream_on_start {
+                streamed::begin_with_meeting(&caller.livestreams, &caller.handle, meeting, &caller.clock).await;
+            }
             Ok(joined(caller, &peer))
         }
         Entered::Joined(peer) => Ok(joined(caller, &peer)),

@@ -21,7 +21,7 @@ use salon_cluster::{ELSEWHERE, Nodes};
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Timestamp};
 use salon_handover::{Descriptor, Guest, Parcel, Part, Passage, Phase, Unpacked};
 use salon_media::{Outlook, Owners};
-use salon_recordings::Recordings;
+use salon_recordings::{Livestreams, Recordings};
 use salon_store::Store;
 use salon_transcripts::Transcripts;
 use salon_wire::event_id;
@@ -113,6 +113,7 @@ pub struct Porch {
     pub travel: Travel,
     pub recordings: Recordings,
     pub transcripts: Transcripts,
+    pub livestreams: Livestreams,
     pub metrics: Arc<Metrics>,
     pub refused: Refused,
     /// How often one participant may open a socket.
@@ -429,6 +430,7 @@ async fn run(
         travel: porch.travel.clone(),
         recordings: porch.recordings.clone(),
         transcripts: porch.transcripts.clone(),
+        livestreams: porch.livestreams.clone(),
     };
     let WentOn { joined, hangup_in, .. } = went_on;
     let line = Line {

@@ -178,6 +178,9 @@ impl Config {
             max_jobs: if settings.max_jobs == 0 { cores * 2 } else { settings.max_jobs },
             keep_days: self.retention.recordings_days,
             storage_hosts: settings.storage_hosts.clone(),
+            dvr_ms: u64::from(self.livestreams.dvr_minutes) * 60_000,
+            kept_ms: i64::from(self.livestreams.kept_minutes) * 60_000,
+            public: self.public_address(addr),
             stops_within: Duration::from_millis(settings.stops_within_ms),
             server: local_address(addr),
         }

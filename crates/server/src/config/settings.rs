@@ -301,6 +301,15 @@ table::settings! {
         model: String = String::new();
     }
 
+    /// Livestreams: meetings that are watched by many (docs/livestreams.md).
+    livestreams: Livestreams {
+        /// Minutes that can be watched back while one goes on. Each takes some 20 MB of `recording.folder`, and a few hundred
+        /// bytes each time that somebody's player looks what is new.
+        dvr_minutes: u32 = 30, within(1, 1_440);
+        /// Minutes for which the same can be watched after its end.
+        kept_minutes: u32 = 30, within(1, 10_080);
+    }
+
     /// Who is told over HTTP what happens in an app (docs/webhooks.md).
     webhooks: Webhooks {
         /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can

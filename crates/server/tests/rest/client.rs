@@ -186,6 +186,5 @@ async fn what_clients_look_for_and_is_not_there() {
         assert_eq!(none.expect(200), json!({"success": true, "data": {}}));
         ask("GET", &format!("/v2/recordings/active-recording/{meeting}")).send().await.refused(404);
         ask("GET", &format!("/v2/meetings/{meeting}/active-transcript")).send().await.refused(404);
-        ask("POST", &format!("/v2/meetings/{meeting}/livestreams")).json(&json!({})).send().await.refused(422);
     }
 }

@@ -14,7 +14,7 @@ use crate::watcher::Stream;
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 12] = [
+const FOR_ANYBODY: [&str; 13] = [
     // The key that signatures are checked with.
     "/.well-known/webhooks.json",
     "/api/v1/identities/",
@@ -24,6 +24,7 @@ const FOR_ANYBODY: [&str; 12] = [
     "/files/recordings/{recording_id}/{name}",
     "/files/transcripts/{name}",
     "/health",
+    "/live/{secret}/{name}",
     "/location",
     "/openapi.json",
     "/otel/logs",
@@ -31,13 +32,14 @@ const FOR_ANYBODY: [&str; 12] = [
 ];
 
 /// What web pages of any origin may ask: what the client SDK asks.
-const FOR_PAGES: [&str; 21] = [
+const FOR_PAGES: [&str; 22] = [
     "/api/v1/identities/",
     "/api/v1/message",
     "/files/chat/{file_id}/{name}",
     "/files/recordings/{recording_id}/{name}",
     "/files/transcripts/{name}",
     "/iceservers",
+    "/live/{secret}/{name}",
     "/location",
     "/otel/logs",
     "/v1/meetings/genPreSignedUploadUrl",

@@ -143,20 +143,6 @@ async fn addresses_of_every_wrong_kind() {
 }
 
 #[tokio::test]
-async fn what_salon_does_not_have_yet_says_so() {
-    let app = TestApp::dev().await;
-    for (method, path) in [
-        ("GET", "/livestreams"),
-        ("POST", "/meetings/x/livestreams"),
-        ("POST", "/meetings/x/active-livestream/stop"),
-        ("GET", "/analytics/livestreams/daywise"),
-    ] {
-        let said = app.call(method, path).send().await;
-        assert!(said.refused(422).starts_with("NOT_IMPLEMENTED: this server does not have "), "{method} {path}");
-    }
-}
-
-#[tokio::test]
 async fn a_node_whose_store_is_gone_says_so() {
     let app = TestApp::dev().await;
     assert_eq!(app.bare("GET", "/health").send().await.expect(200)["media"], "ok");

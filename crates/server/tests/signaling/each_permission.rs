@@ -252,7 +252,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("hidden_participant", "permissions.rs and chat.rs: it is about being seen; nobody is hidden or shown in a call"),
     ("show_participant_list", "the client's: whoever is in a call must know the others to hear them"),
     ("can_record", "recordings.rs of the REST tests: recordings are started over REST"),
-    ("can_livestream", "there are no livestreams: missing.rs of the REST tests"),
+    ("can_livestream", "livestreams.rs of the REST tests: livestreams are started over REST"),
     ("transcription_enabled", "recorder/transcripts.rs: it is about being heard by a robot"),
     ("plugins.can_edit_config", "plugins are configured by the client alone"),
     ("plugins.config", "plugins are configured by the client alone"),

@@ -7,6 +7,7 @@ use salon_core::MeetingId;
 use salon_server::config::Config;
 use salon_wire::event_id::room;
 use salon_wire::signaling::common::RecordingType;
+use salon_wire::signaling::socket::livestreaming::LiveStreamingEvent;
 use salon_wire::signaling::socket::recording::RecordingEvent;
 use salon_wire::signaling::socket::room as wire;
 use serde_json::{Value, json};
@@ -156,4 +157,37 @@ async fn a_meeting_is_recorded_from_its_start_once() {
     let _: RecordingEvent = host.hear(room::RECORDING_STOPPED).await;
     let _second = house.guest(&meeting, "Bob").await.join().await;
     assert_eq!(host.heard(room::RECORDING_STARTED).await, 0, "who stopped it does not want it back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_told_of_a_livestream_that_a_meeting_begins_with() {
+    let house = House::with(|config| {
+        recorder(config, "streams");
+        // Something that is there.
+        config.recording.ffmpeg = "/bin/sh".to_owned();
+    })
+    .await;
+    let meeting = house.meeting().await;
+    let stream = |meeting| Ok::<_, salon_store::Error>(salon_store::Meeting { live_stream_on_start: true, ..meeting });
+    house.doors.store.edit_meeting(&crate::house::dev(), &meeting, stream).await.unwrap();
+    let (hana, bob) = (house.host(&meeting, "Hana").await, house.guest(&meeting, "Bob").await);
+    let mut host = hana.join().await;
+    let told: LiveStreamingEvent = host.hear(room::STARTED_LIVESTREAM).await;
+    assert!(told.playback_url.contains("/live/") && told.playback_url.ends_with("/index.m3u8"), "{told:?}");
+    let mut late = bob.join().await;
+    assert_eq!(found(&mut late).await, [], "a livestream is no recording");
+    let stop = async || {
+        let path = format!("/v2/meetings/{}/active-livestream/stop", meeting.as_str());
+        let call = Call::new(house.address.parse().unwrap(), "POST", &path);
+        call.header("authorization", &format!("Bearer {}", hana.token)).send().await.expect(200);
+    };
+    stop().await;
+    for client in [&mut host, &mut late] {
+        let over: LiveStreamingEvent = client.hear(room::STOPPED_LIVESTREAM).await;
+        assert_eq!((over.livestream_id.as_str(), over.err_message.as_str()), (told.livestream_id.as_str(), ""));
+    }
+    // Whoever stops it once more waits for the same word.
+    stop().await;
+    let over: LiveStreamingEvent = host.hear(room::STOPPED_LIVESTREAM).await;
+    assert_eq!(over.livestream_id, "");
 }

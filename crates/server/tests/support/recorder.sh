@@ -12,8 +12,19 @@ case $way in
     fails) say '{"said":"failed","why":"no such meeting"}'; exit 1 ;;
 esac
 printf 'sound of part %s' "$part" > "$file"
+segments=0
+segment() {
+    segments=$((segments + 1))
+    printf 'segment %s of part %s' "$segments" "$part" > "$segments.m4s"
+    say "{\"said\":\"segment\",\"name\":\"$segments.m4s\",\"head\":\"1.mp4\",\"codecs\":\"avc1.64001f,mp4a.40.2\",\"at_ms\":$(now),\"ms\":2000}"
+}
 say "{\"said\":\"began\",\"at_ms\":$(now)}"
 if [[ $way == dies && $part == 1 || $way == dies-always ]]; then sleep 0.2; kill -9 $$; fi
+if [[ $way == streams* ]]; then
+    printf 'head of part %s' "$part" > 1.mp4
+    for _ in 1 2 3; do segment; done
+    if [[ $way == streams-dies && $part == 1 ]]; then sleep 0.2; kill -9 $$; fi
+fi
 heard=0
 while true; do
     # One that was given up on goes by what is appended.
@@ -28,5 +39,10 @@ while true; do
         *stop*) [[ $way == hangs ]] || break ;;
     esac
 done
+if [[ $way == streams* ]]; then
+    segment
+    say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[]}"
+    exit
+fi
 bytes=$(stat -c %s "$file")
 say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[{\"name\":\"$file\",\"bytes\":$bytes,\"kind\":\"track\",\"user_id\":\"u\",\"peer_id\":\"p\",\"duration_ms\":1}]}"

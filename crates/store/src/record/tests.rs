@@ -150,6 +150,11 @@ fn kept() -> Vec<(EventBody, &'static str, &'static str)> {
             r#"{"by":"api","kind":"composite","max_ms":60000,"recording":"r1"}"#,
         ),
         (
+            invoked(RecordingKind::Livestream, RecordedBy::Api),
+            "recording_invoked",
+            r#"{"by":"api","kind":"livestream","max_ms":60000,"recording":"r1"}"#,
+        ),
+        (
             invoked(RecordingKind::Track, RecordedBy::Meeting),
             "recording_invoked",
             r#"{"by":"meeting","kind":"track","max_ms":60000,"recording":"r1"}"#,

@@ -139,6 +139,9 @@ pub struct WebhookPayload {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub recording: Option<PayloadRecording>,
+    /// Of a livestream.
+    #[serde(flatten)]
+    pub livestream: Option<PayloadLivestream>,
     /// Of an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -190,6 +193,20 @@ pub struct PayloadChat {
     pub ended_at: String,
     /// The app.
     pub organized_by: PayloadApp,
+}
+
+/// How a livestream stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadLivestream {
+    /// Its id.
+    pub stream_id: String,
+    /// `IDLE` until it can be watched, then `LIVE`, at last `OFFLINE`.
+    pub status: String,
+    /// Whether what is streamed comes from elsewhere.
+    pub manual_ingest: bool,
+    /// An HLS playlist.
+    pub playback_url: String,
 }
 
 /// How a recording stands.
@@ -255,8 +272,10 @@ pub enum PayloadReason {
 pub struct PayloadMeeting {
     /// The meeting's id.
     pub id: String,
-    /// The session's id.
-    pub session_id: String,
+    /// The session's id. Not of livestreams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub session_id: Option<String>,
     /// The meeting's title when the session began; empty if it has none.
     pub title: String,
     /// The meeting's id once more.
@@ -264,11 +283,13 @@ pub struct PayloadMeeting {
     /// Always `LIVE`, after the end too.
     pub status: String,
     /// When the session's record was made.
-    #[schema(format = "date-time")]
-    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub created_at: Option<String>,
     /// When the session began.
-    #[schema(format = "date-time")]
-    pub started_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    pub started_at: Option<String>,
     /// When it ended, once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time", nullable = false)]

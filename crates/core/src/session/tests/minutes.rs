@@ -44,6 +44,7 @@ pub fn host() -> Preset {
         disable_screenshare: true,
         pin_participant: true,
         can_record: true,
+        can_livestream: true,
         change_permissions: true,
         can_spotlight: true,
         ..Preset::named(PresetId::parse("host").unwrap(), "host")
@@ -411,6 +412,7 @@ fn tell(message: &Message) -> String {
             });
             selected.collect::<Vec<_>>().join(", ")
         }
+        Message::Livestream(news) => format!("livestream: {news:?}"),
         Message::Recording { recording, kind, news } => format!("{kind:?} recording {recording}: {news:?}"),
         Message::Transcript(spoken) => {
             let word = if spoken.is_partial { "is saying" } else { "said" };

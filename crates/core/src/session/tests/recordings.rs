@@ -240,15 +240,15 @@ fn a_participant_records_so_often_and_may_always_stop() {
 #[test]
 fn a_meeting_begins_its_recording_once_in_a_session() {
     let mut meeting = Minutes::new();
-    assert!(!meeting.session.is_yet_to_be_recorded());
+    assert!(!meeting.session.is_yet_to_be_recorded(RecordingKind::Composite));
     meeting.joins(0, "hana", &host());
-    assert!(meeting.session.is_yet_to_be_recorded());
+    assert!(meeting.session.is_yet_to_be_recorded(RecordingKind::Composite));
     starts(&mut meeting, 0, &RecordedBy::Api, new("r")).unwrap();
     ended(&mut meeting, 0, "r", None);
-    assert!(meeting.session.is_yet_to_be_recorded());
+    assert!(meeting.session.is_yet_to_be_recorded(RecordingKind::Composite));
     starts(&mut meeting, 1, &RecordedBy::Meeting, new("r2")).unwrap();
     ended(&mut meeting, 2, "r2", None);
-    assert!(!meeting.session.is_yet_to_be_recorded(), "who stopped it does not want it back");
+    assert!(!meeting.session.is_yet_to_be_recorded(RecordingKind::Composite), "who stopped it does not want it back");
 }
 
 #[test]
@@ -268,4 +268,118 @@ fn it_goes_on_over_a_crash_and_its_time_runs_on() {
     assert_eq!((found.len(), &found[0].asked), (1, &asked));
     assert_eq!(found[0].state, RecordingState::Paused { since: at(1) });
     assert_eq!(recovered(3_000), [], "the session ended meanwhile, and it with it");
+}
+
+fn streams(meeting: &mut Minutes, second: i64, who: &RecordedBy, name: &str) -> Result<(), Refusal> {
+    let new = NewRecording { kind: RecordingKind::Livestream, ..new(name) };
+    meeting.act(second, &format!("{name} is to be streamed"), |session, now| session.start_recording(now, who, new))
+}
+
+fn stops_streaming(meeting: &mut Minutes, second: i64, who: &RecordedBy) -> Result<Option<RecordingId>, Refusal> {
+    meeting.act(second, "no more streaming", |session, now| session.stop_livestream(now, who))
+}
+
+fn is_live(meeting: &mut Minutes, second: i64, name: &str) {
+    let of = recording(name);
+    meeting.does(second, &format!("{name} is live"), |session, now| session.livestream_began(now, &of, "https://x/live"));
+}
+
+#[test]
+fn everybody_is_told_of_a_livestream_and_nobody_waits_for_ever() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    assert_eq!(streams(&mut meeting, 1, &by("bo"), "l"), Err(Refusal::NotAllowed));
+    streams(&mut meeting, 1, &by("hana"), "l").unwrap();
+    assert_eq!(streams(&mut meeting, 1, &RecordedBy::Api, "m"), Err(Refusal::AlreadyStreaming));
+    // A recording may run beside it, and has nothing to do with it.
+    starts(&mut meeting, 1, &by("hana"), new("r")).unwrap();
+    is_live(&mut meeting, 2, "l");
+    is_live(&mut meeting, 2, "l");
+    began(&mut meeting, 2, "l");
+    paused(&mut meeting, 2, "l", true);
+    assert_eq!(meeting.session.recordings().len(), 1, "those who come find the recording; the livestream they ask for");
+    meeting.does(3, "two watch", |session, now| session.livestream_watched(now, &recording("l"), 2));
+    assert_eq!(stops_streaming(&mut meeting, 4, &by("bo")), Err(Refusal::NotAllowed));
+    assert_eq!(stops_streaming(&mut meeting, 4, &by("hana")), Ok(Some(recording("l"))));
+    assert_eq!(stops_streaming(&mut meeting, 4, &RecordedBy::Api), Ok(Some(recording("l"))));
+    ended(&mut meeting, 5, "l", None);
+    // Whoever asks again is told what it waits for.
+    assert_eq!(stops_streaming(&mut meeting, 6, &by("hana")), Ok(None));
+    streams(&mut meeting, 7, &RecordedBy::Api, "n").unwrap();
+    ended(&mut meeting, 8, "n", Some("it broke"));
+    assert_snapshot!(meeting.text(), @r#"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    0:00 bo joins
+         to hana: bo is here
+         = s1: 2 live, 2 at most, 0.00 min
+    0:01 l is to be streamed: NotAllowed
+         = s1: 2 live, 2 at most, 0.03 min
+    0:01 l is to be streamed
+         = s1: 2 live, 2 at most, 0.03 min
+    0:01 m is to be streamed: AlreadyStreaming
+         = s1: 2 live, 2 at most, 0.03 min
+    0:01 r is to be recorded
+         = s1: 2 live, 2 at most, 0.03 min
+    0:02 l is live
+         to bo, hana: livestream: Live { livestream: l, playback_url: "https://x/live" }
+         = s1: 2 live, 2 at most, 0.07 min
+    0:02 l is live
+         = s1: 2 live, 2 at most, 0.07 min
+    0:02 l runs
+         = s1: 2 live, 2 at most, 0.07 min
+    0:02 l pauses
+         = s1: 2 live, 2 at most, 0.07 min
+    0:03 two watch
+         to bo, hana: livestream: Viewers(2)
+         = s1: 2 live, 2 at most, 0.10 min
+    0:04 no more streaming: NotAllowed
+         = s1: 2 live, 2 at most, 0.13 min
+    0:04 no more streaming
+         stop recording l
+         = s1: 2 live, 2 at most, 0.13 min
+    0:04 no more streaming
+         = s1: 2 live, 2 at most, 0.13 min
+    0:05 l is over
+         to bo, hana: livestream: Stopped { livestream: Some(l) }
+         = s1: 2 live, 2 at most, 0.17 min
+    0:06 no more streaming
+         to hana: livestream: Stopped { livestream: None }
+         = s1: 2 live, 2 at most, 0.20 min
+    0:07 n is to be streamed
+         = s1: 2 live, 2 at most, 0.23 min
+    0:08 n is over
+         to bo, hana: livestream: Failed { livestream: n, error: "it broke" }
+         = s1: 2 live, 2 at most, 0.27 min
+    "#);
+}
+
+#[test]
+fn a_livestream_that_does_not_begin_is_told_and_who_missed_its_end_hears_of_it() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    streams(&mut meeting, 1, &by("hana"), "l").unwrap();
+    meeting.drops(59, "bo");
+    meeting.time_passes(61);
+    meeting.joins(63, "bo", &guest());
+    assert_snapshot!(meeting.text(), @r#"
+    0:00 hana joins
+         = s1: 1 live, 1 at most, 0.00 min
+    0:00 bo joins
+         to hana: bo is here
+         = s1: 2 live, 2 at most, 0.00 min
+    0:01 l is to be streamed
+         = s1: 2 live, 2 at most, 0.03 min
+    0:59 bo's socket breaks
+         = s1: 1 live, 2 at most, 1.97 min
+    1:01 time passes
+         stop recording l
+         to hana: livestream: Failed { livestream: l, error: "it did not begin in time; the server may be recording as much as it can" }
+         = s1: 1 live, 2 at most, 2.00 min
+    1:03 bo joins
+         to bo: livestream: Stopped { livestream: None }
+         = s1: 2 live, 2 at most, 2.10 min
+    "#);
 }

@@ -10,7 +10,7 @@ use salon_wire::signaling::media::edge;
 
 use crate::signaling::to_wire::frame::envelope;
 use crate::signaling::to_wire::people::{self, media_participant, peer_info, producer_state, waiting_list};
-use crate::signaling::{chat, connected, polls, presets, recordings, stage, stores, transcripts};
+use crate::signaling::{chat, connected, livestreams, polls, presets, recordings, stage, stores, transcripts};
 
 /// The push that tells a peer something.
 pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
@@ -76,6 +76,7 @@ pub fn frame(message: &Message, facts: &MeetingFacts) -> Bytes {
         }
         Message::Recording { recording, kind, news } => recordings::push(recording, *kind, news),
         Message::Transcript(spoken) => transcripts::push(spoken, facts),
+        Message::Livestream(news) => livestreams::push(news, facts),
         Message::PermissionsChanged { participant, changes } => {
             (event_id::presets::UPDATE_USER_PRESET, presets::push(participant, changes).encode_to_vec())
         }

@@ -1,0 +1,151 @@
+//! The livestreams of a node, as its doors and its start know them. They are made as recordings are, and share their turns.
+//! Invariant: a session says first that it may be streamed; whoever asked is answered when that is written down.
+//! Next: `livestream_job.rs`, what becomes of one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use salon_core::Timestamp;
+use salon_core::event::{RecordedBy, RecordingKind};
+use salon_core::session::{NewRecording, Refusal};
+use salon_live::Handle;
+use salon_store::Livestream;
+
+use crate::desk::{Desk, can};
+use crate::handle::{Failed, Recordings};
+use crate::job::From;
+use crate::livestream_job as job;
+use crate::streams::Streams;
+
+/// How long one may go on: a day.
+const MAX_MS: i64 = 86_400_000;
+
+/// How often it is looked what is over.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// The livestreams of a node. Clones share everything.
+#[derive(Clone)]
+pub struct Livestreams {
+    desk: Arc<Desk>,
+    streams: Streams,
+}
+
+impl Livestreams {
+    /// Beside these recordings.
+    pub fn beside(recordings: &Recordings) -> Self {
+        Self { desk: recordings.desk(), streams: Streams::default() }
+    }
+
+    /// What can be watched here.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    pub fn node(&self) -> &str {
+        self.desk.parts.hub.name()
+    }
+
+    /// Where those who are told of it find this node, unless they are known to find it elsewhere.
+    pub fn public(&self) -> &str {
+        &self.desk.parts.settings.public
+    }
+
+    /// Whether there can be any here.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn can(&self) -> Result<(), &'static str> {
+        can(&self.desk.parts.settings, RecordingKind::Livestream)
+    }
+
+    /// Has a session streamed. `livestream` is asked for now; its session is filled in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn start(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
+        let parts = &self.desk.parts;
+        let new =
+            NewRecording { id: livestream.id.clone(), kind: RecordingKind::Livestream, max_ms: MAX_MS, beside_others: false };
+        let by = livestream.started_by.clone();
+        let begun = handle.call(move |session, now| {
+            session.start_recording(now, &by, new)?;
+            session.record().map(|record| record.started.session.clone()).ok_or(Refusal::NoSession)
+        });
+        livestream.session = begun.await??;
+        if let Err(error) = parts.store.create_livestream(&livestream).await {
+            let id = livestream.id.clone();
+            let why = "the server cannot note it right now";
+            let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
+            return Err(error.into());
+        }
+        self.take(livestream.clone(), From::Start);
+        Ok(livestream)
+    }
+
+    /// Has the livestream of a session stop; it is no mistake if there is none.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn stop(&self, handle: &Handle, by: RecordedBy) -> Result<(), Failed> {
+        handle.call(move |session, now| session.stop_livestream(now, &by)).await??;
+        Ok(())
+    }
+
+    /// Goes on with what this node has: livestreams that run on, and those that can be watched still.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn adopt(&self) -> salon_store::Result<usize> {
+        let all = self.desk.parts.store.livestreams_of_node(self.node()).await?;
+        let mut active = 0;
+        for livestream in all {
+            if livestream.is_active() {
+                active += 1;
+                self.take(livestream, From::Before);
+            } else {
+                let parts = crate::keep::parts_of(&job::folder(&self.desk, &livestream));
+                job::open(&self.desk, &self.streams, &livestream, parts).end();
+            }
+        }
+        Ok(active)
+    }
+
+    /// Deletes what cannot be watched any more, until the node stops.
+    pub async fn sweep(self) {
+        let (stop, clock) = (self.desk.parts.stop.clone(), self.desk.parts.clock.clone());
+        let mut every = tokio::time::interval(SWEEP_EVERY);
+        while stop.run_until_cancelled(every.tick()).await.is_some() {
+            if let Some(Err(error)) = stop.run_until_cancelled(self.sweep_once(clock.now())).await {
+                tracing::warn!(%error, "livestreams that are over cannot be looked for right now");
+            }
+        }
+    }
+
+    /// The same once.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn sweep_once(&self, now: Timestamp) -> salon_store::Result<()> {
+        let store = &self.desk.parts.store;
+        for livestream in store.livestreams_of_node(self.node()).await? {
+            if livestream.is_active() || livestream.expires_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            self.streams.close(&livestream.secret);
+            crate::keep::clear(&job::folder(&self.desk, &livestream)).await;
+            store.edit_livestream(&livestream.id, now, |livestream| livestream.is_kept = false).await?;
+        }
+        store.forget_livestreams().await.map(drop)
+    }
+
+    /// Sees to a livestream in a task of its own.
+    fn take(&self, livestream: Livestream, from: From) {
+        let (desk, streams) = (self.desk.clone(), self.streams.clone());
+        let stopped = desk.parts.stops.register(&livestream.id);
+        desk.parts.tasks.clone().spawn(async move {
+            let id = livestream.id.clone();
+            job::run(&desk, &streams, livestream, from, stopped).await;
+            desk.parts.stops.forget(&id);
+        });
+    }
+}
