@@ -52,6 +52,7 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 /// What the contract does not have: Salon's own, under addresses beside those of the contract.
 const OWN: &[(&str, &str)] = &[
     ("get", "/meetings/{meeting_id}/active-session/quality"),
+    ("get", "/meetings/{meeting_id}/active-session/between"),
     ("get", "/meetings/{meeting_id}/active-session/people"),
     ("get", "/meetings/{meeting_id}/active-session/people/stream"),
     ("get", "/sessions/{session_id}/peers/{peer_id}/quality"),

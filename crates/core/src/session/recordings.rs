@@ -146,9 +146,10 @@ impl Session {
         }
     }
 
+    /// Tells those of their devices that are connected: who is away hears it on return.
     fn tell_no_livestream(&mut self, participant: &ParticipantId) {
-        let here = self.live().into_iter().flat_map(Record::present);
-        let peers: Vec<_> = here.filter(|peer| peer.who.participant == *participant).map(|peer| peer.who.peer.clone()).collect();
+        let here = self.live().into_iter().flat_map(Record::present).filter(|peer| peer.who.participant == *participant);
+        let peers: Vec<_> = here.map(|peer| peer.who.peer.clone()).filter(|peer| self.roster.get(peer).is_some()).collect();
         for peer in peers {
             self.send(peer, Message::Livestream(LivestreamNews::Stopped { livestream: None }));
         }
