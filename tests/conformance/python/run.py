@@ -498,6 +498,8 @@ def clients():
 BEYOND = {
     "recordings": {"type", "meeting_id", "err_message", "start_reason", "storage_config"},
     "sessions": {"paging"},
+    # The web SDK reads the first; an answer has the whole livestream where the types have some of it, and lists have all.
+    "livestreams": {"manual_ingest", "created_at", "updated_at", "invoked_time", "meeting_id", "name", "livestreams"},
 }
 
 
