@@ -17,29 +17,38 @@ const SECONDS = {
   'breakout.test.mjs': 80,
   'broken-lines.test.mjs': 90,
   'codecs.test.mjs': 150,
+  'crash-resumes.test.mjs': 95,
   'cut.test.mjs': 50,
   'doors.test.mjs': 90,
+  'livestream.test.mjs': 200,
   'outage.test.mjs': 135,
   'panels.test.mjs': 80,
   'permissions.test.mjs': 70,
   'pictures.test.mjs': 80,
   'quality.test.mjs': 130,
+  'recordings.test.mjs': 85,
   'server-restarts.test.mjs': 70,
   'sizes.test.mjs': 60,
   'threads.test.mjs': 120,
+  'transcripts.test.mjs': 60,
+  'upgrade.test.mjs': 90,
 };
 const ORDINARY = 35;
+
+/** These make large pictures, or judge how well they come: two beside each other are more than two cores have time for. */
+const HEAVY = ['livestream', 'panels', 'pictures', 'quality', 'recordings', 'sizes'].map((name) => `${name}.test.mjs`);
 
 const options = process.argv.slice(2);
 const asked = options.filter((option) => option.endsWith('.test.mjs')).map((path) => basename(path));
 const files = asked.length > 0 ? asked : readdirSync(E2E).filter((file) => file.endsWith('.test.mjs'));
 
-/** The longest first, each into the lane that would be done first. */
+/** Those that are heavy one after the other; of the rest the longest first, each into the lane that would be done first. */
 function shareOut(names) {
   const seconds = (name) => SECONDS[name] ?? ORDINARY;
   const lanes = Array.from({ length: Math.min(LANES, names.length) }, () => ({ names: [], seconds: 0 }));
-  for (const name of [...names].sort((one, other) => seconds(other) - seconds(one))) {
-    const lane = lanes.reduce((least, next) => (next.seconds < least.seconds ? next : least));
+  const order = (name) => (HEAVY.includes(name) ? Infinity : seconds(name));
+  for (const name of [...names].sort((one, other) => order(other) - order(one) || 0)) {
+    const lane = HEAVY.includes(name) ? lanes[0] : lanes.reduce((least, next) => (next.seconds < least.seconds ? next : least));
     lane.names.push(name);
     lane.seconds += seconds(name);
   }
