@@ -57,7 +57,7 @@ pub use view::{
     WaitingView, people_of,
 };
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{Actor, EndReason, Event, EventBody, LeaveReason, Parent};
@@ -159,13 +159,7 @@ impl Session {
         };
         let patience_ms = session.limits.grace_ms.max(record.started.keep_alive_ms);
         session.record = Some(record);
-        for peer in session.peers_where(|_| true) {
-            let tracks = session.present(&peer).into_iter().flat_map(|found| found.tracks.keys());
-            let gone: Vec<TrackId> = tracks.filter(|track| !flowing.contains(track)).cloned().collect();
-            for track in gone {
-                session.drop_track(&peer, &track);
-            }
-        }
+        session.keep_flowing(flowing);
         for peer in session.peers_where(|peer| peer.is_connected()) {
             session.emit(EventBody::PeerDisconnected { peer, seen });
         }
@@ -180,12 +174,7 @@ impl Session {
         if let Some(over_at) = session.over_at().filter(|at| *at <= session.now) {
             session.end(over_at.max(not_over_before), session.end_reason());
         }
-        // Whoever kept connections does not know it.
-        for participant in
-            session.live().into_iter().flat_map(Record::present).map(|peer| peer.who.participant.clone()).collect::<Vec<_>>()
-        {
-            session.outputs.push(Output::Media(Media::Inside { participant, inside: true }));
-        }
+        session.tell_who_is_inside();
         session
     }
 
@@ -307,6 +296,24 @@ impl Session {
     fn peers_where(&self, wanted: impl Fn(&record::Peer) -> bool) -> Vec<PeerId> {
         let present = self.live().into_iter().flat_map(Record::present);
         present.filter(|peer| wanted(peer)).map(|peer| peer.who.peer.clone()).collect()
+    }
+
+    /// Drops the tracks of an earlier process that do not flow any more.
+    fn keep_flowing(&mut self, flowing: &[TrackId]) {
+        for peer in self.peers_where(|_| true) {
+            let tracks = self.present(&peer).into_iter().flat_map(|found| found.tracks.keys());
+            let gone: Vec<TrackId> = tracks.filter(|track| !flowing.contains(track)).cloned().collect();
+            for track in gone {
+                self.drop_track(&peer, &track);
+            }
+        }
+    }
+
+    /// Has media know whose connections are of people who are in: whoever kept them from an earlier process does not.
+    fn tell_who_is_inside(&mut self) {
+        let present = self.live().into_iter().flat_map(Record::present);
+        let inside: BTreeSet<ParticipantId> = present.map(|peer| peer.who.participant.clone()).collect();
+        self.outputs.extend(inside.into_iter().map(|participant| Output::Media(Media::Inside { participant, inside: true })));
     }
 
     /// The session is over: everyone still here leaves with it.

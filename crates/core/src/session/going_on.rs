@@ -2,7 +2,7 @@
 //! Invariant: whoever does not come along is as if its connection had broken at that moment.
 //! Next: `roster.rs`, `waiting_room.rs`, `selection.rs`, whose state this is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::event::EventBody;
 use crate::ids::{ParticipantId, PeerId, TrackId};
@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
 use crate::session::roster::Member;
-use crate::session::{Carried, Media, MeetingFacts, Output, Session, Standing};
+use crate::session::{Carried, MeetingFacts, Session, Standing};
 use crate::time::Timestamp;
 
 impl Session {
@@ -46,13 +46,7 @@ impl Session {
         let mut session = Self::new(facts, limits);
         session.now = now.max(record.updated_at);
         session.record = Some(record);
-        for peer in session.peers_where(|_| true) {
-            let tracks = session.present(&peer).into_iter().flat_map(|found| found.tracks.keys());
-            let gone: Vec<TrackId> = tracks.filter(|track| !flowing.contains(track)).cloned().collect();
-            for track in gone {
-                session.drop_track(&peer, &track);
-            }
-        }
+        session.keep_flowing(flowing);
         let grace: BTreeMap<PeerId, Timestamp> = carried.grace.iter().cloned().collect();
         let deadline = session.now.plus_ms(session.limits.grace_ms);
         for peer in session.peers_where(|peer| !peer.is_connected()) {
@@ -63,9 +57,7 @@ impl Session {
             session.leftovers.leave(peer, *until, tracks.iter().filter(|track| flowing.contains(track)).cloned().collect());
         }
         session.selection.take_up(carried);
-        let present = session.live().into_iter().flat_map(Record::present);
-        let inside: BTreeSet<ParticipantId> = present.map(|peer| peer.who.participant.clone()).collect();
-        session.outputs.extend(inside.into_iter().map(|participant| Output::Media(Media::Inside { participant, inside: true })));
+        session.tell_who_is_inside();
         session
     }
 
