@@ -17,6 +17,7 @@ pub mod brought;
 mod chat_files;
 mod check;
 mod client_reports;
+mod documents;
 mod door;
 mod edits;
 mod erasures;

@@ -495,24 +495,8 @@ mod tests {
     use super::*;
 
     fn meeting(recording_config: Value) -> Meeting {
-        Meeting {
-            id: MeetingId::parse("m").unwrap(),
-            app: AppId::parse("a").unwrap(),
-            parent: None,
-            title: None,
-            active: true,
-            record_on_start: false,
-            live_stream_on_start: false,
-            persist_chat: false,
-            transcribe_on_end: false,
-            summarize_on_end: false,
-            keep_alive_secs: 60,
-            recording_config: Some(recording_config),
-            ai_config: None,
-            created_at: Timestamp(1),
-            updated_at: Timestamp(1),
-            deleted_at: None,
-        }
+        let blank = Meeting::blank(MeetingId::parse("m").unwrap(), AppId::parse("a").unwrap(), Timestamp(1));
+        Meeting { keep_alive_secs: 60, recording_config: Some(recording_config), ..blank }
     }
 
     #[test]

@@ -35,19 +35,6 @@ pub struct Person {
     pub updated_at: Timestamp,
 }
 
-/// What a meeting can be told of, but for its status.
-const MEETING: [&str; 9] = [
-    "title",
-    "record_on_start",
-    "live_stream_on_start",
-    "persist_chat",
-    "transcribe_on_end",
-    "summarize_on_end",
-    "session_keep_alive_time_in_secs",
-    "recording_config",
-    "ai_config",
-];
-
 /// # Errors
 /// It cannot be had here, and why.
 pub fn preset(app: &AppId, told: &Value, now: Timestamp) -> Result<Told<Preset>, String> {
@@ -83,37 +70,21 @@ pub fn meeting(app: &AppId, told: &Value, keep_alive: &KeepAlive, now: Timestamp
     let id = MeetingId::parse(text(told, "id")).map_err(|why| format!("its id cannot be kept: {why}"))?;
     let (created_at, updated_at) = times(told, now);
     let whole = told.as_object().ok_or("the service told nothing of it")?;
-    let mut remarks = not_known(whole, |key| MEETING.contains(&key) || key == "status");
+    let mut remarks = not_known(whole, |key| brought::MEETING.contains(&key));
     let mut body = Map::new();
-    for key in MEETING {
+    for key in brought::MEETING.into_iter().filter(|key| *key != "status") {
         let mut value = whole.get(key).cloned().unwrap_or_default();
         strip_nulls(&mut value);
         if !value.is_null() {
             body.insert(key.to_owned(), value);
         }
     }
-    let blank = Meeting {
-        id,
-        app: app.clone(),
-        parent: None,
-        title: None,
-        active: match whole.get("status").and_then(Value::as_str) {
-            Some("INACTIVE") => false,
-            Some("ACTIVE") | None => true,
-            Some(other) => return Err(format!("its status is {}, which is not known here", quoted(other))),
-        },
-        record_on_start: false,
-        live_stream_on_start: false,
-        persist_chat: false,
-        transcribe_on_end: false,
-        summarize_on_end: false,
-        keep_alive_secs: 0,
-        recording_config: None,
-        ai_config: None,
-        created_at,
-        updated_at,
-        deleted_at: None,
+    let active = match whole.get("status").and_then(Value::as_str) {
+        Some("INACTIVE") => false,
+        Some("ACTIVE") | None => true,
+        Some(other) => return Err(format!("its status is {}, which is not known here", quoted(other))),
     };
+    let blank = Meeting { active, created_at, updated_at, ..Meeting::blank(id, app.clone(), created_at) };
     if let Err(why) = brought::title(body.get("title").and_then(Value::as_str).map(str::to_owned)) {
         body.remove("title");
         remarks.push(format!("its title was not kept: {why}"));

@@ -35,6 +35,30 @@ pub struct Meeting {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Meeting {
+    /// An active one of which nothing was said yet; its keep-alive time has to be.
+    pub fn blank(id: MeetingId, app: AppId, at: Timestamp) -> Self {
+        Self {
+            id,
+            app,
+            parent: None,
+            title: None,
+            active: true,
+            record_on_start: false,
+            live_stream_on_start: false,
+            persist_chat: false,
+            transcribe_on_end: false,
+            summarize_on_end: false,
+            keep_alive_secs: 0,
+            recording_config: None,
+            ai_config: None,
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+        }
+    }
+}
+
 /// Which meetings of an app to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeetingFilter {

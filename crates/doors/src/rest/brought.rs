@@ -12,6 +12,7 @@ use crate::flows::presets::stored;
 use crate::rest::body::read;
 use crate::rest::check::{MAX_CUSTOM_ID_CHARS, text};
 use crate::rest::error::ApiError;
+pub use crate::rest::meetings::FIELDS as MEETING;
 use crate::rest::meetings::{checked_title, filled, to_wire};
 use crate::rest::participants::{checked_name, checked_picture};
 use crate::rest::presets::checked;

@@ -64,25 +64,7 @@ pub async fn create(
     caller: Caller,
     Body(body): Body<wire::MeetingBody>,
 ) -> Answer<wire::Meeting> {
-    let now = clock.now();
-    let blank = Meeting {
-        id: fresh_id(),
-        app: caller.app,
-        parent: None,
-        title: None,
-        active: true,
-        record_on_start: false,
-        live_stream_on_start: false,
-        persist_chat: false,
-        transcribe_on_end: false,
-        summarize_on_end: false,
-        keep_alive_secs: 0,
-        recording_config: None,
-        ai_config: None,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    };
+    let blank = Meeting::blank(fresh_id(), caller.app, clock.now());
     let meeting = filled(blank, body, &keep_alive)?;
     acting::about("meeting", meeting.id.as_str());
     store.create_meeting(&meeting).await?;
@@ -223,7 +205,7 @@ pub async fn find(store: &Store, caller: &Caller, id: &MeetingId) -> Result<Meet
 }
 
 /// What a meeting can be told.
-const FIELDS: [&str; 10] = [
+pub const FIELDS: [&str; 10] = [
     "title",
     "status",
     "record_on_start",

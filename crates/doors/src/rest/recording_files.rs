@@ -13,6 +13,7 @@ use salon_recordings::folder_of;
 use salon_store::Store;
 
 use crate::recording_links;
+use crate::rest::documents::gone;
 use crate::rest::error::ApiError;
 use crate::rest::handing_out::{About, hand_out};
 use crate::rest::query::Asked;
@@ -28,7 +29,6 @@ pub async fn download(
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::not_found("This link is not valid, or not any more");
     let id = RecordingId::parse(&id).map_err(|_| gone())?;
     let expires: i64 = asked.text("expires")?.and_then(|text| text.parse().ok()).ok_or_else(gone)?;
     let signature = asked.text("signature")?.unwrap_or_default();

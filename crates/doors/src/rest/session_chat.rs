@@ -3,17 +3,17 @@
 //! Next: `docs/api.md`, the columns.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use salon_core::event::ChatKind;
 use salon_core::record::ChatMessage;
-use salon_core::{Record, SessionId, Timestamp};
+use salon_core::{Record, SessionId};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::sessions as wire;
 use salon_wire::rest::sessions::ChatFormat;
 use serde_json::{Map, Value, json};
 
 use crate::rest::auth::Caller;
+use crate::rest::documents::{gone, linked, saved};
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
 use crate::rest::path::At;
@@ -63,26 +63,14 @@ pub async fn download(
     Path(file): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::not_found("This link is not valid, or not any more");
-    let (document, id) = Document::of("downloads/chat", &file).ok_or_else(gone)?;
+    let (document, id) = linked(("downloads/chat", &file), &asked, &tokens, clock.now())?;
     let Document::Chat(format) = document else { return Err(gone()) };
-    let expires = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
-    let signature = asked.text("signature")?.unwrap_or_default();
-    if expires <= clock.now() || !document.verify(&tokens, &id, expires, signature) {
-        return Err(gone());
-    }
     let record = store.record(&id).await?.ok_or_else(gone)?;
     let (content_type, text) = match format {
         ChatFormat::Csv => ("text/csv; charset=utf-8", csv(&record)),
         ChatFormat::Json => ("application/json", json_text(&record)),
     };
-    let headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"chat-{file}\"")),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::CACHE_CONTROL, "private, no-store".to_owned()),
-    ];
-    Ok((StatusCode::OK, headers, text).into_response())
+    Ok(saved(content_type, &format!("chat-{file}"), text))
 }
 
 /// RFC 4180, and nothing that a spreadsheet runs. The JSON has what people wrote to the letter.

@@ -3,10 +3,9 @@
 //! Next: `transcript_forms.rs`, the files; `salon_transcripts`, who writes them.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use salon_core::preset::Entry;
-use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_core::{MeetingId, SessionId};
 use salon_live::Clock;
 use salon_store::{Store, SummaryState, Transcript};
 use salon_transcripts::Transcripts;
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use crate::flows::presets;
 use crate::rest::auth::{Asker, Caller};
+use crate::rest::documents::{gone, linked, saved};
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
 use crate::rest::path::At;
@@ -147,14 +147,8 @@ pub async fn download(
     Path(file): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::not_found("This link is not valid, or not any more");
-    let (document, id) = Document::of(PLACE, &file).ok_or_else(gone)?;
-    let expires = asked.text("expires")?.and_then(|text| text.parse().ok()).map(Timestamp).ok_or_else(gone)?;
-    let signature = asked.text("signature")?.unwrap_or_default();
     let now = clock.now();
-    if expires <= now || !document.verify(&tokens, &id, expires, signature) {
-        return Err(gone());
-    }
+    let (document, id) = linked((PLACE, &file), &asked, &tokens, now)?;
     let (kind, text) = match document {
         Document::Transcript(format) => {
             store.transcript(&id, now).await?.ok_or_else(gone)?;
@@ -170,13 +164,7 @@ pub async fn download(
     if text.is_empty() {
         return Err(gone());
     }
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"transcript-{file}\"")),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::CACHE_CONTROL, "private, no-store".to_owned()),
-    ];
-    Ok((StatusCode::OK, headers, text).into_response())
+    Ok(saved(kind, &format!("transcript-{file}"), text))
 }
 
 async fn whole(store: &Store, id: &SessionId, format: TranscriptFormat) -> Result<Option<(&'static str, String)>, ApiError> {

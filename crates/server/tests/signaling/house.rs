@@ -89,25 +89,8 @@ impl House {
     }
 
     pub async fn meeting_kept_alive_for(&self, seconds: i64) -> MeetingId {
-        let now = self.doors.clock.now();
-        let meeting = Meeting {
-            id: MeetingId::parse(&fresh()).unwrap(),
-            app: dev(),
-            parent: None,
-            title: Some("Stand-up".to_owned()),
-            active: true,
-            record_on_start: false,
-            live_stream_on_start: false,
-            persist_chat: false,
-            transcribe_on_end: false,
-            summarize_on_end: false,
-            keep_alive_secs: seconds,
-            recording_config: None,
-            ai_config: None,
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        };
+        let blank = Meeting::blank(MeetingId::parse(&fresh()).unwrap(), dev(), self.doors.clock.now());
+        let meeting = Meeting { title: Some("Stand-up".to_owned()), keep_alive_secs: seconds, ..blank };
         self.doors.store.create_meeting(&meeting).await.unwrap();
         meeting.id
     }
