@@ -2,17 +2,16 @@
 // left waiting. Times are printed, not judged.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventually, eventuallyEqual } from './support/eventually.mjs';
+import { ffmpegs, probed, soundOf, strength } from './support/sound.mjs';
 import { CAST, Stage } from './support/stage.mjs';
 import { Visitor } from './support/visitor.mjs';
 
 const LIMIT = { timeout: 300_000 };
 const PATIENT = { within: 90_000 };
-const RATE = 8_000;
 /** Clients of other views know of no livestream (seen in web SDK 2.0.2). */
 const HOST = { preset: 'livestream_host' };
 
@@ -25,7 +24,6 @@ after(() => stage?.close());
 
 const state = (person) => person.asks(({ livestream }) => livestream.state);
 const address = (person) => person.asks(({ livestream }) => livestream.playbackUrl);
-const run = (program, ...args) => execFileSync(program, ['-v', 'error', ...args], { maxBuffer: 1 << 28 });
 
 /** Everybody's client says so. */
 async function all(people, wanted) {
@@ -60,22 +58,10 @@ async function playlist(url) {
 
 const segments = (text) => text.split('\n').filter((line) => line.endsWith('.m4s'));
 
-/** How strong a tone is in a stretch of sound. */
-function strength(samples, hz) {
-  let [re, im] = [0, 0];
-  for (let at = 0; at < samples.length; at++) {
-    const turn = (2 * Math.PI * hz * at) / RATE;
-    re += samples[at] * Math.cos(turn);
-    im += samples[at] * Math.sin(turn);
-  }
-  return Math.hypot(re, im) / samples.length;
-}
-
 /** What a player hears and sees in four seconds of it: the tones, and how much of the last picture is of whose colour. */
 function watched(url) {
-  const pcm = run('ffmpeg', '-i', url, '-t', '4', '-f', 's16le', '-ac', '1', '-ar', String(RATE), '-');
-  const samples = new Int16Array(pcm.buffer.slice(pcm.byteOffset, pcm.byteOffset + pcm.length));
-  const pixels = run('ffmpeg', '-i', url, '-t', '4', '-vf', 'scale=64:36', '-pix_fmt', 'rgb24', '-f', 'rawvideo', '-').subarray(-64 * 36 * 3);
+  const { samples } = soundOf(url, '-t', '4');
+  const pixels = ffmpegs('ffmpeg', '-i', url, '-t', '4', '-vf', 'scale=64:36', '-pix_fmt', 'rgb24', '-f', 'rawvideo', '-').subarray(-64 * 36 * 3);
   const share = { red: 0, green: 0, blue: 0 };
   for (let at = 0; at < pixels.length; at += 3) {
     const [red, green, blue] = pixels.subarray(at, at + 3);
@@ -165,9 +151,9 @@ test('a host streams the meeting with the client, and it is seen, heard and coun
   assert.ok(session.ingest_seconds > length - 3 && session.ingest_seconds <= length, JSON.stringify([session, length]));
   assert.ok(session.viewer_seconds >= 8, 'ffmpeg and the player did');
   // All of it can be watched still, and is sound.
-  const { streams } = JSON.parse(run('ffprobe', '-show_streams', '-of', 'json', url));
+  const { streams } = probed(url);
   assert.deepEqual(streams.map((stream) => stream.codec_name).sort(), ['aac', 'h264']);
-  run('ffmpeg', '-xerror', '-i', url, '-f', 'null', '-');
+  ffmpegs('ffmpeg', '-xerror', '-i', url, '-f', 'null', '-');
 });
 
 test('it goes on when what makes it dies, and people notice nothing', LIMIT, async () => {
@@ -193,7 +179,7 @@ test('it goes on when what makes it dies, and people notice nothing', LIMIT, asy
   assert.equal(processes().recorder, second, 'it is the same process');
   await goesOn('the server died');
   assert.ok((await playlist(url)).split('#EXT-X-DISCONTINUITY\n').length >= 3, 'players are told to begin anew');
-  run('ffmpeg', '-i', url, '-t', '8', '-f', 'null', '-');
+  ffmpegs('ffmpeg', '-i', url, '-t', '8', '-f', 'null', '-');
   await ada.does(({ livestream }) => livestream.stop());
   await all([ada, bob], 'IDLE');
   await eventually('nothing is left of it', () => assert.deepEqual(processes(), {}), PATIENT);

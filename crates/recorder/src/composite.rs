@@ -256,7 +256,7 @@ impl Composite {
             News::Read(until) => (self.read, self.read_at) = (until, moment),
             News::Order(Command::Pause) => self.until = Some(samples(moment)),
             News::Order(Command::Resume) => {
-                self.run_to_the_end(now)?;
+                self.run_to_the_end(now, moment)?;
                 self.next = Some(samples(moment));
             }
             _ => {}
@@ -307,7 +307,7 @@ impl Composite {
             self.until = Some(self.until.unwrap_or(i64::MAX).min(samples(moment)));
         }
         // Without an encoder what there was is in its part.
-        let ran = self.run_to_the_end(now);
+        let ran = self.run_to_the_end(now, moment);
         if let Err(error) = ran {
             eprintln!("salon recorder: {error:#}");
         }
@@ -323,14 +323,14 @@ impl Composite {
         finish(&self.plan, &self.folder, &self.name, &self.parts, duration_ms, sound)
     }
 
-    /// The ticks that are left before a pause or the end, at once.
-    fn run_to_the_end(&mut self, now: u64) -> anyhow::Result<()> {
+    /// The ticks that are left before a pause or the end, at once: as well as they can be had by now, where they are late.
+    fn run_to_the_end(&mut self, now: u64, moment: i64) -> anyhow::Result<()> {
         let Some(until) = self.until.take() else { return Ok(()) };
         for (key, stream) in &mut self.streams {
             stream.drain(now.max(u64::MAX / 2), *key, &mut self.mixer);
         }
         while let Some(at) = self.next.filter(|at| *at < until) {
-            self.tick(at, 0)?;
+            self.tick(at, (moment - microseconds(at) - DELAY).max(0))?;
             self.next = Some(at + self.samples_of_a_tick());
         }
         self.next = None;

@@ -32,7 +32,7 @@ pub struct Settings {
     pub keep_days: u32,
     /// Servers of the S3 kind, by host, that recordings may be stored on besides those of known providers.
     pub storage_hosts: Vec<String>,
-    /// How long a recorder may take to finish its files once it is told to.
+    /// How long a recorder that was told to stop may do nothing for its files.
     pub stops_within: Duration,
     /// How much of a livestream can be watched back while it goes on, and how long it can be after its end, in milliseconds.
     pub dvr_ms: u64,

@@ -13,6 +13,7 @@ use salon_live::{Handle, Unavailable};
 use salon_store::Recording;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::course::From;
 use crate::desk::{Desk, Parts, Wish, can};
 use crate::{job, sweep};
 
@@ -72,7 +73,7 @@ impl Recordings {
             let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
             return Err(error.into());
         }
-        self.0.clone().take(recording.clone(), job::From::Start);
+        self.0.clone().take(recording.clone(), From::Start);
         Ok(recording)
     }
 
@@ -96,7 +97,7 @@ impl Recordings {
         let unfinished = parts.store.unfinished_recordings(parts.hub.name()).await?;
         let count = unfinished.len();
         for recording in unfinished {
-            self.0.clone().take(recording, job::From::Before);
+            self.0.clone().take(recording, From::Before);
         }
         Ok(count)
     }
@@ -138,7 +139,7 @@ impl Recordings {
 
 impl Here {
     /// Sees to a recording in a task of its own.
-    fn take(self: Arc<Self>, recording: Recording, from: job::From) {
+    fn take(self: Arc<Self>, recording: Recording, from: From) {
         let (wishes, wished) = mpsc::channel(WISHES);
         self.wishes().insert(recording.id.clone(), wishes);
         let stopped = self.desk.parts.stops.register(&recording.id);

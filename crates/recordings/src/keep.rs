@@ -123,6 +123,12 @@ fn there(folder: &Path) -> Vec<(String, RecordingFileKind)> {
 }
 
 /// Whether a name is one of a file and nothing else.
+/// What lies in a folder, in bytes.
+pub fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
 fn is_plain(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     !name.starts_with('.') && name.len() <= 255 && name.chars().all(plain)

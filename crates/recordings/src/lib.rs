@@ -2,8 +2,9 @@
 //! Owns the jobs and their folders. What may be recorded the session decides; what is told of it the store keeps.
 //! Invariant: a process that dies, hangs or outlives the server costs a part of a recording at most: what is in the folder
 //! counts, whoever wrote it.
-//! Next: `job.rs`, one recording from start to end, and `livestream_job.rs`; `process.rs`, the edge to the process.
+//! Next: `course.rs`, a job from start to end, with `job.rs` and `livestream_job.rs`; `process.rs`, the edge to the process.
 
+mod course;
 mod desk;
 mod handle;
 mod job;

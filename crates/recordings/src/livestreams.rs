@@ -11,9 +11,9 @@ use salon_core::session::{NewRecording, Refusal};
 use salon_live::Handle;
 use salon_store::Livestream;
 
+use crate::course::From;
 use crate::desk::{Desk, can};
 use crate::handle::{Failed, Recordings};
-use crate::job::From;
 use crate::livestream_job as job;
 use crate::streams::Streams;
 
@@ -103,7 +103,7 @@ impl Livestreams {
                 active += 1;
                 self.take(livestream, From::Before);
             } else {
-                let parts = crate::keep::parts_of(&job::folder(&self.desk, &livestream));
+                let parts = crate::keep::parts_of(&self.desk.folder(&livestream.id));
                 job::open(&self.desk, &self.streams, &livestream, parts).end();
             }
         }
@@ -132,7 +132,7 @@ impl Livestreams {
                 continue;
             }
             self.streams.close(&livestream.secret);
-            crate::keep::clear(&job::folder(&self.desk, &livestream)).await;
+            crate::keep::clear(&self.desk.folder(&livestream.id)).await;
             store.edit_livestream(&livestream.id, now, |livestream| livestream.is_kept = false).await?;
         }
         store.forget_livestreams().await.map(drop)

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 
 import { CAST } from './cast.mjs';
+import { strength } from './sound.mjs';
 
 const RATE = 16_000;
 const FRAME = RATE / 50;
@@ -13,21 +14,12 @@ const wav = readFileSync(0);
 if (wav.toString('latin1', 0, 4) !== 'RIFF' || wav.readUInt32LE(24) !== RATE) throw new Error('it is no WAV of 16 kHz');
 if (wav.readUInt32LE(40) !== wav.length - 44) throw new Error('it is not whole');
 
-/** How strong a tone is in a frame: one bin of a discrete Fourier transform. */
-function strength(frame, hz) {
-  let [re, im] = [0, 0];
-  for (let at = 0; at < FRAME; at++) {
-    const sample = wav.readInt16LE(44 + 2 * (frame * FRAME + at));
-    const turn = (2 * Math.PI * hz * at) / RATE;
-    re += sample * Math.cos(turn);
-    im += sample * Math.sin(turn);
-  }
-  return Math.hypot(re, im) / FRAME;
-}
+const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + wav.length));
 
 const heard = [];
-for (let frame = 0; (frame + 1) * FRAME * 2 <= wav.length - 44; frame++) {
-  const [[loudest, hz]] = TONES.map((tone) => [strength(frame, tone), tone]).sort(([one], [other]) => other - one);
+for (let frame = 0; (frame + 1) * FRAME <= samples.length; frame++) {
+  const said = samples.subarray(frame * FRAME, (frame + 1) * FRAME);
+  const [[loudest, hz]] = TONES.map((tone) => [strength(said, tone, RATE), tone]).sort(([one], [other]) => other - one);
   if (loudest < 300) continue;
   const last = heard.at(-1);
   // Beeps with short pauses between them are one thing said.

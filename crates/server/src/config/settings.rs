@@ -265,8 +265,8 @@ table::settings! {
         + {
             /// What is started for each recording; this program if empty.
             program: Vec<OsString> = Vec::new();
-            /// How long one may take to finish its files once it is told to, in milliseconds.
-            stops_within_ms: u64 = 20_000;
+            /// How long one that was told to stop may do nothing for its files, in milliseconds. An encoder has half a minute.
+            stops_within_ms: u64 = 40_000;
         }
     }
 

@@ -438,6 +438,18 @@ async fn one_that_hangs_is_ended_and_keeps_what_it_has() {
     }
 }
 
+/// A long one is written anew at last, which takes longer than a hanging one is waited for.
+#[tokio::test]
+async fn one_that_is_slow_to_finish_is_waited_for() {
+    let app = app("slow").await;
+    let meeting = busy(&app).await;
+    let id = record(&app, &meeting).await;
+    until_status(&app, &id, "RECORDING").await;
+    put(&app, &id, "stop").await.expect(200);
+    let done = until_status(&app, &id, "UPLOADED").await;
+    assert_eq!(done["file_size"], "sound of part 1..........".len(), "{done:#}");
+}
+
 #[tokio::test]
 async fn it_is_over_with_its_session() {
     let app = app("good").await;

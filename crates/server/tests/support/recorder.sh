@@ -39,6 +39,9 @@ while true; do
         *stop*) [[ $way == hangs ]] || break ;;
     esac
 done
+if [[ $way == slow ]]; then
+    for _ in {1..10}; do sleep 0.3; printf '.' >> "$file"; done
+fi
 if [[ $way == streams* ]]; then
     segment
     say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[]}"
