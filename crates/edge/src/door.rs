@@ -300,6 +300,8 @@ mod tests {
         silent.write_all(REQUEST).await.unwrap();
         assert!(hears(&mut silent).await.ends_with("the web"));
         let mut silent = TcpStream::connect(at).await.unwrap();
+        // They are taken one after the other: whoever is answered came after one that was taken.
+        assert!(hears(&mut says(at, REQUEST).await).await.ends_with("the web"));
         stop.cancel();
         serving.await.unwrap();
         assert_eq!(hears(&mut silent).await, "");
