@@ -75,7 +75,7 @@ pub use run_id::RunId;
 pub use session_days::SessionDay;
 pub use session_peers::{PeerSort, Person};
 pub use sessions::{LiveFilter, MAX_EVENTS, SessionFilter, SessionRow, SessionSort};
-pub use transcripts::{Listening, ListeningState, Summary, SummaryState, Transcript, TranscriptLine, WrittenPiece};
+pub use transcripts::{Listening, ListeningState, Summary, SummaryState, Terms, Transcript, TranscriptLine, WrittenPiece};
 pub use webhooks::{Secret, Webhook};
 
 /// The database. Clones share its connections and its one writer of sessions.

@@ -3,6 +3,8 @@
 //! it may be had, and never of an empty one. The sound itself is in no table.
 //! Next: `erasure.rs` and `retention.rs`, how it goes.
 
+use std::collections::HashSet;
+
 use salon_core::erasure::ERASED;
 use salon_core::notice::{News, Notice, Written};
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, SessionId, Timestamp, WebhookId};
@@ -12,6 +14,7 @@ use crate::Store;
 use crate::engine::{Db, Row, Tx, args, built, transaction as quiet};
 use crate::error::{Error, Result};
 use crate::outbox::entries::announce;
+use crate::ownership::NODE_DEAD_MS;
 use crate::record::Words;
 
 /// Lines of one transcript that are read at most: a day of ten people who talk.
@@ -53,10 +56,18 @@ pub struct WrittenPiece {
     pub at: Timestamp,
     /// From when to when what was said.
     pub lines: Vec<(Timestamp, Timestamp, String)>,
-    /// The speaker's preset has it written down at once.
-    pub is_enabled: bool,
     /// Everybody in the session is told at once.
     pub is_told: bool,
+}
+
+/// On what terms a node has transcripts published.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub node: String,
+    /// It sums up those whose meeting wants it.
+    pub sums_up: bool,
+    /// How long one may be had, in milliseconds.
+    pub keep_ms: i64,
 }
 
 /// Something that somebody said.
@@ -112,6 +123,10 @@ const LISTENING: &str = "id, app_id, meeting_id, session_id, node, state, began_
 const TRANSCRIPT: &str = "session_id, app_id, meeting_id, expires_ms, summary_state, summary_version, summary_config, \
      coalesce(summary, '') as summary, summary_error";
 
+/// A summary is asked of node `$2`, to be as `$3` says.
+const ASKED: &str = "summary_state = 'asked', summary_version = summary_version + 1, summary_node = $2, \
+     summary_config = $3, summary_error = null";
+
 impl Store {
     /// Notes that a node listens to a session; false if it does, or did.
     pub async fn begin_listening(&self, new: &Listening) -> Result<bool> {
@@ -146,8 +161,8 @@ impl Store {
     }
 
     /// Keeps what was said in a piece of sound, in place of what was kept of it before; answers with it, and nothing of
-    /// somebody who is not known in the session or was erased.
-    pub async fn keep_piece(&self, piece: &WrittenPiece) -> Result<Vec<TranscriptLine>> {
+    /// somebody who is not known in the session or was erased. `enabled` are those whose presets have it written down.
+    pub async fn keep_piece(&self, piece: &WrittenPiece, enabled: &HashSet<ParticipantId>) -> Result<Vec<TranscriptLine>> {
         let WrittenPiece { session, peer, at, .. } = piece;
         quiet!(self.db, |tx| {
             let sql = format!(
@@ -186,7 +201,7 @@ impl Store {
                     line.start_at,
                     line.end_at,
                     &line.text,
-                    piece.is_enabled,
+                    enabled.contains(&line.participant),
                     piece.is_told
                 ];
                 tx.run(sql, row).await?;
@@ -206,43 +221,30 @@ impl Store {
         self.db.all(built(sql), args![session, true]).await?.iter().map(read_line).collect()
     }
 
-    /// Everything that a node has heard is written down, but for what `error` says. Without `keeps_all`, what was said by those
-    /// goes whose presets do not have it written down. If nobody else has anything left to write, the transcript may be had for
-    /// so many milliseconds from now on, and webhooks are told: true. False if there is none, as nothing was said.
+    /// Everything that a node has heard is written down, but for what `error` says. If nobody else has anything left to write,
+    /// the transcript is published: true. False also if there is none, as nothing was said.
     pub async fn finish_listening(
         &self,
         listening: &Listening,
-        (keeps_all, error): (bool, Option<String>),
-        keep_ms: i64,
+        error: Option<String>,
+        terms: &Terms,
         now: Timestamp,
     ) -> Result<bool> {
         let living = self.living_nodes(now).await?;
         let mut woken = Vec::new();
         let session = &listening.session;
         let outcome = quiet!(self.db, |tx| {
+            let others = others(tx, session, listening.id.as_str()).await?;
             let sql = "update listenings set state = 'done', error = $2 where id = $1";
             tx.run(sql, args![&listening.id, &error]).await?;
-            if !keeps_all {
-                let sql = "delete from transcript_lines where session_id = $1 and enabled = $2";
-                tx.run(sql, args![session, false]).await?;
-            }
-            let sql = "select node from listenings where session_id = $1 and state <> 'done'";
-            for row in tx.all(sql, args![session]).await? {
-                if living.contains(&row.text("node")?) {
-                    return Ok(false);
-                }
-            }
-            let sql = "select 1 as one from transcript_lines where session_id = $1 limit 1";
-            if tx.one(sql, args![session]).await?.is_none() {
+            if others.iter().any(|node| living.contains(node)) {
                 return Ok(false);
             }
-            let expires_at = now.plus_ms(keep_ms);
-            let sql = "insert into transcripts (session_id, app_id, meeting_id, ready_ms, expires_ms) values ($1, $2, $3, $4, $5) \
-                       on conflict (session_id) do update set ready_ms = excluded.ready_ms, expires_ms = excluded.expires_ms";
-            tx.run(sql, args![session, &listening.app, &listening.meeting, now, expires_at]).await?;
             let of = (session, &listening.meeting, &listening.app);
-            woken = tell(&self.db, tx, of, (TRANSCRIPT_PLACE, expires_at), News::Transcript, now).await?;
-            Ok(true)
+            let told = publish(&self.db, tx, of, terms, now).await?;
+            let is_there = told.is_some();
+            woken = told.unwrap_or_default();
+            Ok(is_there)
         });
         if outcome.is_ok() {
             self.bell.wake(woken);
@@ -259,12 +261,30 @@ impl Store {
         self.db.one(built(sql), args![session, now]).await?.as_ref().map(read_transcript).transpose()
     }
 
-    /// Asks for a summary of a transcript, unless it is being made already.
-    pub async fn ask_summary(&self, session: &SessionId, config: &Value, node: &str) -> Result<bool> {
-        let sql = "update transcripts set summary_state = 'asked', summary_version = summary_version + 1, summary_node = $3, \
-                   summary_config = $2, summary_error = null \
-                   where session_id = $1 and (summary_state is null or summary_state <> 'asked')";
-        Ok(self.db.run(sql, args![session, config, node]).await? == 1)
+    /// Asks `node` for a summary of a transcript, unless it is being made already: by a node that lives, or by this one, which
+    /// `makes_it` then.
+    pub async fn ask_summary(
+        &self,
+        session: &SessionId,
+        config: &Value,
+        (node, makes_it): (&str, bool),
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = format!(
+            "update transcripts set {ASKED} where session_id = $1 and (summary_state is null or summary_state <> 'asked' \
+             or (summary_node = $2 and $4 = false) or (summary_node <> $2 and not {}))",
+            lives(&self.db, "summary_node", "$5")
+        );
+        Ok(self.db.run(built(sql), args![session, node, config, makes_it, now]).await? == 1)
+    }
+
+    /// The summaries that nodes were asked for which do not live are a node's from now on.
+    pub async fn inherit_summaries(&self, node: &str, now: Timestamp) -> Result<()> {
+        let sql = format!(
+            "update transcripts set summary_node = $1 where summary_state = 'asked' and summary_node <> $1 and not {}",
+            lives(&self.db, "summary_node", "$2")
+        );
+        self.db.run(built(sql), args![node, now]).await.map(drop)
     }
 
     /// The summaries that a node is to make.
@@ -307,15 +327,104 @@ impl Store {
         outcome
     }
 
-    /// Deletes the transcripts whose time is over, with all that was said.
-    pub async fn sweep_transcripts(&self, now: Timestamp) -> Result<()> {
+    /// Deletes the transcripts whose time is over, with all that was said. Publishes those of sessions that are over which
+    /// nobody will, as the nodes that have something left to write do not live; or deletes what was said, if the session ended
+    /// so long ago that its transcript would be gone.
+    pub async fn sweep_transcripts(&self, terms: &Terms, now: Timestamp) -> Result<()> {
         let sql = "select session_id from transcripts where expires_ms <= $1 order by expires_ms limit 1000";
         for row in self.db.all(sql, args![now]).await? {
             let session = row.text("session_id")?;
             quiet!(self.db, |tx| { forget(tx, &session).await })?;
         }
+        let sql = format!(
+            "select distinct g.session_id, g.meeting_id, g.app_id, s.ended_ms from listenings g \
+             join sessions s on s.id = g.session_id where s.ended_ms is not null \
+             and not exists (select 1 from transcripts t where t.session_id = g.session_id) \
+             and exists (select 1 from transcript_lines l where l.session_id = g.session_id) \
+             and not exists (select 1 from listenings o where o.session_id = g.session_id and o.state <> 'done' \
+                             and (o.node = $1 or {})) order by s.ended_ms, g.session_id limit 1000",
+            lives(&self.db, "o.node", "$2")
+        );
+        for row in self.db.all(built(sql), args![terms.node.as_str(), now]).await? {
+            let (session, meeting, app): (SessionId, MeetingId, AppId) =
+                (row.id("session_id")?, row.id("meeting_id")?, row.id("app_id")?);
+            let is_too_late = row.time("ended_ms")?.plus_ms(terms.keep_ms) <= now;
+            let mut woken = Vec::new();
+            quiet!(self.db, |tx| {
+                // Another node may be at it, or was.
+                others(tx, &session, "").await?;
+                let sql = "select 1 as one from transcripts where session_id = $1";
+                if tx.one(sql, args![&session]).await?.is_some() {
+                    return Ok(());
+                }
+                if is_too_late {
+                    return forget(tx, session.as_str()).await;
+                }
+                woken = publish(&self.db, tx, (&session, &meeting, &app), terms, now).await?.unwrap_or_default();
+                Ok(())
+            })?;
+            self.bell.wake(woken);
+        }
         Ok(())
     }
+}
+
+/// Whether the node whose name is in `column` lives, at the moment in parameter `now` where the database has no clock.
+fn lives(db: &Db, column: &'static str, now: &'static str) -> String {
+    format!("{column} in (select name from nodes where {now} = {now} and seen_ms >= {} - {NODE_DEAD_MS})", db.clock(now))
+}
+
+/// The nodes that have something left to write of a session, but for one listening. Until the transaction ends nobody else
+/// finds out: of those who finish at once one is the last.
+async fn others(tx: &mut Tx, session: &SessionId, but: &str) -> Result<Vec<String>> {
+    let sql = tx.held("select id, node, state from listenings where session_id = $1 order by id");
+    let mut nodes = Vec::new();
+    for row in tx.all(sql, args![session]).await? {
+        if row.text("id")? != but && row.text("state")? != LISTENING_STATES.name(ListeningState::Done) {
+            nodes.push(row.text("node")?);
+        }
+    }
+    Ok(nodes)
+}
+
+/// The transcript of a session may be had from now on, in it what its meeting has written down by now; webhooks are told, and
+/// a summary is asked for if the meeting wants one. Answers with who is to be woken; `None`, and nothing is left, if nothing was
+/// said.
+async fn publish(
+    db: &Db,
+    tx: &mut Tx,
+    (session, meeting, app): (&SessionId, &MeetingId, &AppId),
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Option<Vec<WebhookId>>> {
+    let sql = "select transcribe_on_end, summarize_on_end, ai_config from meetings where id = $1";
+    let (keeps_all, sum_up) = match tx.one(sql, args![meeting]).await? {
+        Some(row) => {
+            let config = row.json_or_null("ai_config")?.map_or(Value::Null, |config| config["summarization"].clone());
+            let wants = terms.sums_up && row.flag("summarize_on_end")?;
+            (row.flag("transcribe_on_end")?, wants.then_some(config))
+        }
+        None => (false, None),
+    };
+    if !keeps_all {
+        let sql = "delete from transcript_lines where session_id = $1 and enabled = $2";
+        tx.run(sql, args![session, false]).await?;
+    }
+    let sql = "select 1 as one from transcript_lines where session_id = $1 limit 1";
+    if tx.one(sql, args![session]).await?.is_none() {
+        forget(tx, session.as_str()).await?;
+        return Ok(None);
+    }
+    let expires_at = now.plus_ms(terms.keep_ms);
+    let sql = "insert into transcripts (session_id, app_id, meeting_id, ready_ms, expires_ms) values ($1, $2, $3, $4, $5) \
+               on conflict (session_id) do update set ready_ms = excluded.ready_ms, expires_ms = excluded.expires_ms";
+    tx.run(sql, args![session, app, meeting, now, expires_at]).await?;
+    if let Some(config) = sum_up {
+        // One that is being made is of less than this.
+        let sql = format!("update transcripts set {ASKED} where session_id = $1");
+        tx.run(built(sql), args![session, terms.node.as_str(), &config]).await?;
+    }
+    tell(db, tx, (session, meeting, app), (TRANSCRIPT_PLACE, expires_at), News::Transcript, now).await.map(Some)
 }
 
 /// Deletes what was said in a session.

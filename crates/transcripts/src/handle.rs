@@ -25,13 +25,13 @@ struct Here {
     looks: Mutex<HashMap<SessionId, Arc<Notify>>>,
 }
 
-/// How often what is over is deleted.
+/// How often it is looked for what is over, or was left by others.
 const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
 
 impl Transcripts {
     pub fn new(parts: Parts) -> Self {
         let turns = Semaphore::new(parts.settings.at_once.max(1));
-        Self(Arc::new(Here { desk: Arc::new(Desk { parts, turns }), looks: Mutex::default() }))
+        Self(Arc::new(Here { desk: Arc::new(Desk { parts, turns, summing_up: Mutex::default() }), looks: Mutex::default() }))
     }
 
     /// Whether anything is written down here at all.
@@ -70,9 +70,7 @@ impl Transcripts {
         for listening in unfinished {
             self.0.clone().take(listening);
         }
-        for session in parts.store.asked_summaries(node).await? {
-            summaries::make(self.0.desk.clone(), session);
-        }
+        summaries::take_up(&self.0.desk).await?;
         Ok(count)
     }
 
@@ -84,13 +82,13 @@ impl Transcripts {
         summaries::ask(&self.0.desk, session, config).await
     }
 
-    /// Deletes what is over, until the node stops.
+    /// Publishes what nobody else will, and deletes what is over, until the node stops.
     pub async fn sweep(self) {
         let parts = &self.0.desk.parts;
         let mut every = tokio::time::interval(SWEEP_EVERY);
         while parts.stop.run_until_cancelled(every.tick()).await.is_some() {
             if let Err(error) = self.sweep_once(parts.clock.now()).await {
-                tracing::warn!(%error, "transcripts that are over cannot be deleted right now");
+                tracing::warn!(%error, "transcripts that are over cannot be seen to right now");
             }
         }
     }
@@ -100,7 +98,9 @@ impl Transcripts {
     /// # Errors
     /// Those of the store.
     pub async fn sweep_once(&self, now: Timestamp) -> salon_store::Result<()> {
-        self.0.desk.parts.store.sweep_transcripts(now).await
+        let desk = &self.0.desk;
+        desk.parts.store.sweep_transcripts(&desk.terms(), now).await?;
+        summaries::take_up(desk).await
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod command;
 mod desk;
+mod enabled;
 mod engine;
 mod figures;
 mod handle;

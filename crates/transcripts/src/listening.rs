@@ -1,14 +1,14 @@
 //! One session that is listened to: its robot, whom it hears, what becomes of the pieces it cuts, and the transcript at the end.
 //! Invariant: a piece is deleted when it is written down and not before, and everybody is told after that; the end is told when
-//! nothing is left.
-//! Next: `pieces.rs`, which piece is next.
+//! nothing is left. What nobody can say right now is asked again, and never taken for a no.
+//! Next: `pieces.rs`, which piece is next; `enabled.rs`, who is written down.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use salon_core::{PeerId, Timestamp};
+use salon_core::{ParticipantId, PeerId, Timestamp};
 use salon_recorder::job::{Job as Told, Kind, Order, Saying};
 use salon_recorder::voices::{PART, rescue};
 use salon_recordings::{Heard, Process, again, parts_of};
@@ -17,7 +17,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, NodeStops};
+use crate::enabled::Enabled;
 use crate::pieces::{Piece, list, plan};
 use crate::sound::{How, Said, Sound};
 use crate::summaries;
@@ -35,6 +36,9 @@ const AT_ONCE: usize = 8;
 /// Pauses between tries of one piece, in seconds; then it is lost.
 const AGAIN_SECS: [u64; 5] = [1, 5, 20, 60, 300];
 
+/// How long a piece waits that was written and could not be kept.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
+
 /// Failures in a row after which the engine is left alone for a while, and for how long at most, in seconds.
 const REST_SECS: u64 = 60;
 
@@ -44,11 +48,6 @@ const PARTIAL_EVERY: Duration = Duration::from_millis(500);
 /// What an engine may be writing that waits to be told.
 const PARTIALS: usize = 64;
 
-const DAY_MS: i64 = 86_400_000;
-
-/// The node stops: what runs runs on, and is found again.
-struct NodeStops;
-
 struct Job {
     desk: Arc<Desk>,
     listening: Listening,
@@ -56,10 +55,14 @@ struct Job {
     look: Arc<Notify>,
     /// As it was when it was last looked at.
     meeting: Option<Meeting>,
-    /// Of whom everybody is told at once what they say, also those who have left.
-    enabled: HashSet<String>,
+    /// Whose words are written down also where the meeting does not want everybody's.
+    enabled: Enabled,
+    /// Of whom everybody is told at once what they say: peers who were here since this run of the node began.
+    told_at_once: HashSet<String>,
     /// Whom the robot hears: participants, or everybody.
     heard: Option<Vec<String>>,
+    /// Whom it hears it is yet to be told, or nobody could say.
+    is_due: bool,
     pieces: Vec<Piece>,
     busy: HashSet<String>,
     late: HashSet<PathBuf>,
@@ -90,14 +93,23 @@ struct Written {
 
 /// Sees to one until its transcript may be had, or the node stops.
 pub async fn run(desk: &Arc<Desk>, listening: Listening, look: Arc<Notify>) {
+    // What is not done then is found again.
+    let _ = see_to(desk, listening, look).await;
+}
+
+async fn see_to(desk: &Arc<Desk>, listening: Listening, look: Arc<Notify>) -> Result<(), NodeStops> {
     let folder = desk.parts.settings.folder.join(listening.id.as_str());
+    let enabled = desk.patiently(|| Enabled::of(&folder)).await?;
+    let meeting = desk.patiently(|| desk.parts.store.meeting_of(&listening.meeting)).await?;
     let mut job = Job {
         desk: desk.clone(),
         folder,
         look,
-        meeting: None,
-        enabled: HashSet::new(),
-        heard: None,
+        meeting,
+        enabled,
+        told_at_once: HashSet::new(),
+        heard: Some(Vec::new()),
+        is_due: true,
         pieces: Vec::new(),
         busy: HashSet::new(),
         late: HashSet::new(),
@@ -112,20 +124,17 @@ pub async fn run(desk: &Arc<Desk>, listening: Listening, look: Arc<Notify>) {
         is_over: false,
         listening,
     };
-    let heard = match job.listening.state {
-        ListeningState::Listening => job.listen().await,
-        _ => Ok(()),
-    };
-    if heard.is_ok() {
-        let _ = job.write_the_rest().await;
+    job.look_around().await;
+    if job.listening.state == ListeningState::Listening {
+        job.listen().await?;
     }
+    job.write_the_rest().await
 }
 
 impl Job {
     /// Hears until the session is over, or robots die too often.
     async fn listen(&mut self) -> Result<(), NodeStops> {
         let mut part = parts_of(&self.folder);
-        self.look_around().await;
         // One of an earlier run may be at it still.
         let mut process = if part > 0 { Ok(Process::found(&self.folder.join(part.to_string()))) } else { self.start(&mut part) };
         let mut began = self.desk.parts.clock.now();
@@ -151,13 +160,14 @@ impl Job {
                 tracing::warn!(listening.id = %id, "robots that listen die: nothing more of this session is heard");
                 break;
             }
+            if !self.look_around().await {
+                // Another node may have the session, and hears it.
+                self.heard = Some(Vec::new());
+            }
             began = now;
             process = self.start(&mut part);
         }
-        while let Err(error) = self.desk.parts.store.end_listening(&self.listening.id).await {
-            self.wait_for_store(&error).await?;
-        }
-        Ok(())
+        self.desk.patiently(|| self.desk.parts.store.end_listening(&self.listening.id)).await
     }
 
     /// Starts a robot for the next part.
@@ -189,23 +199,26 @@ impl Job {
         let stop = self.desk.parts.stop.clone();
         let (mut look, mut ask) = (tokio::time::interval(LOOK_EVERY), tokio::time::interval(ASK_EVERY));
         let notified = self.look.clone();
-        let mut is_first = true;
+        // What one of an earlier run was told last is not known.
+        self.is_due = true;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(NodeStops),
-                () = notified.notified() => self.turn(process, false).await,
+                () = notified.notified() => self.turn(process).await,
                 heard = process.hear() => match heard {
                     Heard::Said(Saying::Finished { .. } | Saying::Failed { .. }) | Heard::Ended => return Ok(()),
-                    Heard::Said(_) => {
-                        // What one of an earlier run was told last is not known.
-                        self.turn(process, std::mem::take(&mut is_first)).await;
-                    }
+                    Heard::Said(_) => self.turn(process).await,
                 },
                 Some(written) = self.running.join_next() => if let Ok(written) = written { self.take(written).await; },
                 Some(partial) = self.partials.1.recv() => self.tell_partial(partial).await,
-                _ = look.tick() => self.write_next().await,
+                _ = look.tick() => {
+                    self.write_next().await;
+                }
                 _ = ask.tick() => {
+                    if self.is_due {
+                        self.turn(process).await;
+                    }
                     self.ask_whether_over().await;
                     match *stops_at {
                         None if self.is_over => {
@@ -221,27 +234,40 @@ impl Job {
     }
 
     /// Has the robot hear those whom it is to hear by now.
-    async fn turn(&mut self, process: &mut Process, is_sure: bool) {
+    async fn turn(&mut self, process: &mut Process) {
         let before = self.heard.clone();
-        self.look_around().await;
-        if before != self.heard || is_sure {
+        let is_known = self.look_around().await;
+        if before != self.heard || (self.is_due && is_known) {
             process.order(Order::Of { user_ids: self.heard.clone() });
         }
+        self.is_due = !is_known;
     }
 
-    /// Finds out who is to be heard.
-    async fn look_around(&mut self) {
-        if let Ok(Some(meeting)) = self.desk.parts.store.meeting_of(&self.listening.meeting).await {
+    /// Finds out who is to be heard, as far as anybody can say. Whoever is not noted is not heard yet. False if it is to be
+    /// looked again.
+    async fn look_around(&mut self) -> bool {
+        let Some(handle) = self.desk.parts.hub.find(self.listening.meeting.as_str()) else { return false };
+        let session = self.listening.session.clone();
+        let asked = handle.call(move |live, _| {
+            let is_it = live.record().is_some_and(|record| record.started.session == session);
+            is_it.then(|| live.transcribed())
+        });
+        let Ok(Some(here)) = asked.await else { return false };
+        let (peers, participants): (Vec<PeerId>, BTreeSet<ParticipantId>) = here.into_iter().unzip();
+        let noted = self.enabled.add(&participants).await;
+        if let Err(error) = &noted {
+            tracing::warn!(session.id = %self.listening.session, %error, "whose words are to be written down cannot be noted");
+        }
+        let read = self.desk.parts.store.meeting_of(&self.listening.meeting).await;
+        let is_known = noted.is_ok() && read.is_ok();
+        if let Ok(Some(meeting)) = read {
             self.meeting = Some(meeting);
         }
+        self.told_at_once.extend(peers.iter().map(PeerId::to_string));
         let hears_all = self.meeting.as_ref().is_some_and(|meeting| meeting.transcribe_on_end);
-        let Some(handle) = self.desk.parts.hub.find(self.listening.meeting.as_str()) else { return };
-        let Ok(enabled) = handle.call(|session, _| session.transcribed()).await else { return };
-        self.enabled.extend(enabled.iter().map(|(peer, _)| peer.to_string()));
-        let mut of: Vec<String> = enabled.into_iter().map(|(_, participant)| participant.to_string()).collect();
-        of.sort();
-        of.dedup();
-        self.heard = if hears_all { None } else { Some(of) };
+        let noted = participants.iter().filter(|participant| self.enabled.who().contains(*participant));
+        self.heard = (!hears_all).then(|| noted.map(ParticipantId::to_string).collect());
+        is_known
     }
 
     /// Pieces that a robot left growing are as whole as they will be.
@@ -274,12 +300,12 @@ impl Job {
                 Some(written) = self.running.join_next() => if let Ok(written) = written { self.take(written).await; },
                 Some(partial) = self.partials.1.recv() => self.tell_partial(partial).await,
                 _ = look.tick() => {
-                    self.write_next().await;
+                    let is_known = self.write_next().await;
                     if !self.is_over && asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
                         asked = Some(Instant::now());
                         self.ask_whether_over().await;
                     }
-                    if self.is_over && self.pieces.is_empty() && self.running.is_empty() {
+                    if is_known && self.is_over && self.pieces.is_empty() && self.running.is_empty() {
                         break;
                     }
                 }
@@ -289,42 +315,34 @@ impl Job {
     }
 
     async fn finish(&mut self) -> Result<(), NodeStops> {
-        self.look_around().await;
-        // As the meeting has it now: whoever switched it off meanwhile wants none.
-        let keeps_all = self.meeting.as_ref().is_some_and(|meeting| meeting.transcribe_on_end);
         let error = (self.lost > 0).then(|| format!("{} pieces of speech are lost: {}", self.lost, self.why));
-        let keep_ms = i64::from(self.desk.parts.settings.keep_days) * DAY_MS;
-        let is_there = loop {
-            let (store, now) = (&self.desk.parts.store, self.desk.parts.clock.now());
-            match store.finish_listening(&self.listening, (keeps_all, error.clone()), keep_ms, now).await {
-                Ok(is_there) => break is_there,
-                Err(error) => self.wait_for_store(&error).await?,
-            }
-        };
+        let (desk, terms) = (&self.desk, self.desk.terms());
+        let (store, clock) = (&desk.parts.store, &desk.parts.clock);
+        desk.patiently(|| store.finish_listening(&self.listening, error.clone(), &terms, clock.now())).await?;
         let _ = tokio::fs::remove_dir_all(&self.folder).await;
-        let meeting = self.meeting.as_ref().filter(|meeting| meeting.summarize_on_end && is_there);
-        if let Some(meeting) = meeting {
-            let config = meeting.ai_config.as_ref().map_or(Value::Null, |config| config["summarization"].clone());
-            if let Err(error) = summaries::ask(&self.desk, &self.listening.session, &config).await {
-                tracing::warn!(session.id = %self.listening.session, %error, "a summary cannot be asked for");
-            }
-        }
-        Ok(())
+        desk.patiently(|| summaries::take_up(desk)).await
     }
 
-    /// Gives the engine what is next, as much as it may have.
-    async fn write_next(&mut self) {
+    /// Gives the engine what is next, as much as it may have. False if what waits cannot be found out.
+    async fn write_next(&mut self) -> bool {
         let folder = self.folder.clone();
-        self.pieces = tokio::task::spawn_blocking(move || list(&folder)).await.unwrap_or_default();
+        self.pieces = match tokio::task::spawn_blocking(move || list(&folder)).await {
+            Ok(Ok(pieces)) => pieces,
+            Ok(Err(error)) => {
+                tracing::warn!(session.id = %self.listening.session, %error, "what waits to be written down cannot be read");
+                return false;
+            }
+            Err(_) => return false,
+        };
         if self.rests_until.is_some_and(|until| until > Instant::now()) {
-            return;
+            return true;
         }
         while self.running.len() < AT_ONCE {
             let now = Instant::now();
             let resting: HashSet<PathBuf> =
                 self.tries.iter().filter(|(_, (_, after))| *after > now).map(|(path, _)| path.clone()).collect();
             let is_live = !self.is_over;
-            let is_told = |peer: &str| is_live && self.enabled.contains(peer);
+            let is_told = |peer: &str| is_live && self.told_at_once.contains(peer);
             let plan = plan(&self.pieces, self.desk.parts.clock.now().0, is_told, &self.busy, &self.late, &resting);
             if !plan.late.is_empty() {
                 tracing::warn!(session.id = %self.listening.session, pieces = plan.late.len(),
@@ -337,7 +355,7 @@ impl Job {
             for path in plan.lost {
                 self.lose(&path, "too much waits for the engine");
             }
-            let Some((piece, is_told)) = plan.next else { return };
+            let Some((piece, is_told)) = plan.next else { return true };
             self.busy.insert(piece.peer.clone());
             let (desk, sound, partials) = (self.desk.clone(), self.sound(&piece), self.partials.0.clone());
             self.running.spawn(async move {
@@ -356,6 +374,7 @@ impl Job {
                 Written { piece, is_told, said }
             });
         }
+        true
     }
 
     fn sound(&self, piece: &Piece) -> Sound {
@@ -406,13 +425,17 @@ impl Job {
             peer: peer.clone(),
             at: at(0),
             lines: said.into_iter().map(|said| (at(said.start_ms), at(said.end_ms), said.text)).collect(),
-            is_enabled: self.enabled.contains(&piece.peer) || self.heard.is_some(),
             is_told: is_live,
         };
-        let lines = match self.desk.parts.store.keep_piece(&written).await {
+        let lines = match self.desk.parts.store.keep_piece(&written, self.enabled.who()).await {
             Ok(lines) => lines,
-            // The piece is still there.
-            Err(error) => return tracing::warn!(%error, "what was said cannot be kept right now"),
+            Err(error) => {
+                tracing::warn!(%error, "what was said cannot be kept right now");
+                // The piece is still there.
+                let tries = self.tries.get(&piece.path).map_or(0, |(tries, _)| *tries);
+                self.tries.insert(piece.path, (tries, Instant::now() + KEEP_AGAIN));
+                return;
+            }
         };
         self.forget(&piece.path);
         if !is_live {
@@ -487,12 +510,5 @@ impl Job {
         if let Ok(row) = store.live_session_of(&self.listening.meeting).await {
             self.is_over = row.is_none_or(|row| row.summary.session != session);
         }
-    }
-
-    /// It is asked again in a moment.
-    async fn wait_for_store(&self, error: &salon_store::Error) -> Result<(), NodeStops> {
-        tracing::warn!(%error, "how far a transcript is cannot be noted right now");
-        let pause = tokio::time::sleep(Duration::from_secs(1));
-        self.desk.parts.stop.run_until_cancelled(pause).await.ok_or(NodeStops)
     }
 }

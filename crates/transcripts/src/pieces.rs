@@ -3,8 +3,8 @@
 //! Next: `salon_recorder::voices`, who makes them.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// A piece that waits longer than this for its turn is told to nobody any more: people speak of something else. In milliseconds.
 const LATE_MS: i64 = 30_000;
@@ -41,19 +41,25 @@ impl Piece {
 }
 
 /// What is in a folder and the folders in it, oldest first.
-pub fn list(folder: &Path) -> Vec<Piece> {
+///
+/// # Errors
+/// A folder cannot be read: there may be more.
+pub fn list(folder: &Path) -> io::Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     for part in 1..=salon_recordings::parts_of(folder) {
-        let entries = fs::read_dir(folder.join(part.to_string())).into_iter().flatten().flatten();
-        pieces.extend(entries.filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let (at, peer) = name.strip_suffix(".wav")?.split_once('_')?;
-            let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-            Some(Piece { path: entry.path(), at_ms: at.parse().ok()?, peer: peer.to_owned(), bytes: about.len() })
-        }));
+        for entry in fs::read_dir(folder.join(part.to_string()))? {
+            pieces.extend(piece(&entry?));
+        }
     }
     pieces.sort_by(|one, other| (one.at_ms, &one.peer).cmp(&(other.at_ms, &other.peer)));
-    pieces
+    Ok(pieces)
+}
+
+fn piece(entry: &fs::DirEntry) -> Option<Piece> {
+    let name = entry.file_name().into_string().ok()?;
+    let (at, peer) = name.strip_suffix(".wav")?.split_once('_')?;
+    let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+    Some(Piece { path: entry.path(), at_ms: at.parse().ok()?, peer: peer.to_owned(), bytes: about.len() })
 }
 
 /// What is to be done with pieces that wait, oldest first.
@@ -170,7 +176,11 @@ mod tests {
             fs::create_dir_all(folder.join(part)).expect("a folder");
             fs::write(folder.join(part).join(name), [0; 32_044]).expect("a file");
         }
-        let found: Vec<_> = list(&folder).into_iter().map(|piece| (piece.at_ms, piece.length_ms(), piece.peer)).collect();
+        let found: Vec<_> = list(&folder)
+            .expect("it can be read")
+            .into_iter()
+            .map(|piece| (piece.at_ms, piece.length_ms(), piece.peer))
+            .collect();
         assert_eq!(found, [(10, 1_000, "a_1".to_owned()), (20, 1_000, "b-1".to_owned())]);
         fs::remove_dir_all(&folder).expect("removed");
     }

@@ -1,15 +1,17 @@
 //! What a transcript comes to: a service of the operator's is asked, a few times if it must be, and how it went is kept.
-//! Invariant: one that was asked for ends as made or failed, whoever dies meanwhile.
+//! Invariant: one that was asked for ends as made or failed, whoever dies meanwhile and however long the store is away.
 //! Next: `http.rs`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use salon_core::SessionId;
 use salon_store::{SummaryState, TranscriptLine};
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, NodeStops, Parts};
 
 /// Pauses between tries, in seconds; then it failed.
 const AGAIN_SECS: [u64; 4] = [2, 8, 30, 120];
@@ -44,30 +46,61 @@ pub async fn ask(desk: &Arc<Desk>, session: &SessionId, config: &Value) -> salon
     if parts.settings.summaries.is_none() {
         return Ok(false);
     }
-    let is_new = parts.store.ask_summary(session, config, parts.hub.name()).await?;
+    let makes_it = summing_up(desk).contains_key(session);
+    let is_new = parts.store.ask_summary(session, config, (parts.hub.name(), makes_it), parts.clock.now()).await?;
     if is_new {
-        make(desk.clone(), session.clone());
+        make(desk, session.clone());
     }
     Ok(is_new)
 }
 
-/// Makes one that was asked for, in a task of its own.
-pub fn make(desk: Arc<Desk>, session: SessionId) {
-    let parts = &desk.parts;
-    parts.tasks.clone().spawn(async move {
-        let stop = desk.parts.stop.clone();
+/// Makes those that this node was asked for, and those that nodes were asked for which do not live.
+pub async fn take_up(desk: &Arc<Desk>) -> salon_store::Result<()> {
+    let Parts { store, hub, clock, settings, .. } = &desk.parts;
+    if settings.summaries.is_some() {
+        store.inherit_summaries(hub.name(), clock.now()).await?;
+    }
+    for session in store.asked_summaries(hub.name()).await? {
+        make(desk, session);
+    }
+    Ok(())
+}
+
+/// Makes one that was asked for, in a task of its own; one for each session.
+fn make(desk: &Arc<Desk>, session: SessionId) {
+    match summing_up(desk).entry(session.clone()) {
+        Entry::Occupied(mut again) => {
+            again.insert(true);
+            return;
+        }
+        Entry::Vacant(free) => free.insert(false),
+    };
+    let (desk, stop) = (desk.clone(), desk.parts.stop.clone());
+    desk.parts.tasks.clone().spawn(async move {
         // One that is cut off is found again.
-        if let Some(Err(error)) = stop.run_until_cancelled(see_to(&desk, &session)).await {
-            tracing::warn!(session.id = %session, %error, "a summary cannot be noted");
+        while let Some(Ok(())) = stop.run_until_cancelled(see_to(&desk, &session)).await {
+            let mut all = summing_up(&desk);
+            match all.get_mut(&session) {
+                Some(again) if *again => *again = false,
+                _ => {
+                    all.remove(&session);
+                    return;
+                }
+            }
         }
     });
 }
 
-async fn see_to(desk: &Desk, session: &SessionId) -> salon_store::Result<()> {
+fn summing_up(desk: &Desk) -> MutexGuard<'_, HashMap<SessionId, bool>> {
+    desk.summing_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+async fn see_to(desk: &Desk, session: &SessionId) -> Result<(), NodeStops> {
     let parts = &desk.parts;
-    let Some(transcript) = parts.store.transcript(session, parts.clock.now()).await? else { return Ok(()) };
-    let Some(summary) = transcript.summary.filter(|summary| summary.state == SummaryState::Asked) else { return Ok(()) };
-    let lines = parts.store.transcript_lines(session, false).await?;
+    let found = desk.patiently(|| parts.store.transcript(session, parts.clock.now())).await?;
+    let summary = found.and_then(|found| found.summary).filter(|summary| summary.state == SummaryState::Asked);
+    let Some(summary) = summary else { return Ok(()) };
+    let lines = desk.patiently(|| parts.store.transcript_lines(session, false)).await?;
     let (role, said) = (role(&summary.config), talk(&lines));
     let mut tries = AGAIN_SECS.into_iter();
     let made = loop {
@@ -85,7 +118,7 @@ async fn see_to(desk: &Desk, session: &SessionId) -> salon_store::Result<()> {
     };
     parts.figures.summary(if made.is_ok() { "made" } else { "given_up" });
     let made = made.as_deref().map_err(String::as_str);
-    parts.store.end_summary(session, summary.version, made, parts.clock.now()).await
+    desk.patiently(|| parts.store.end_summary(session, summary.version, made, parts.clock.now())).await
 }
 
 /// What the service is told to be.

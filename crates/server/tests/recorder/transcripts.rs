@@ -1,15 +1,19 @@
 //! What people say is written down: by whom it is heard, when everybody is told, and what there is afterwards.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use salon_peer::{Peer, Ticket};
 use salon_server::config::{Config, Secret, TranscriptionEngine};
+use salon_store::ListeningState;
 use salon_wire::event_id::room;
 use salon_wire::signaling::message::v1::SocketMessage;
 use salon_wire::signaling::socket::ai::MeetingTranscript;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio::sync::mpsc;
 
 use crate::people::{Device, Person};
@@ -319,4 +323,139 @@ async fn a_robot_that_is_killed_is_missed_for_a_moment_only() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(told_whole(&mut pushes).await.contains("400 hertz"), "and is heard");
+}
+
+/// The folder of a node that is started again.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("salon-{name}-{}", std::process::id())))
+    }
+
+    /// Starts the node, whose engine and summaries are these services.
+    async fn start(&self, services: &Services) -> TestApp {
+        let address = services.address.clone();
+        TestApp::with(|config| {
+            written_down(config);
+            config.data = self.0.clone();
+            config.transcription.engine = TranscriptionEngine::Http;
+            config.transcription.url = format!("{address}/v1/audio/transcriptions");
+            config.summary.url = format!("{address}/v1/chat/completions");
+        })
+        .await
+    }
+
+    /// Runs a statement behind the node's back.
+    async fn raw(&self, sql: &'static str) {
+        let mut connection = SqliteConnectOptions::new().filename(self.0.join("salon.db")).connect().await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Whose speech waits for the engine, and is whole.
+    fn waiting(&self) -> String {
+        let folders = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files =
+            folders(self.0.join("recordings/transcripts")).flat_map(folders).filter(|part| part.is_dir()).flat_map(folders);
+        files
+            .filter(|file| file.extension().is_some_and(|ending| ending == "wav"))
+            .map(|file| file.display().to_string())
+            .collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_so().await {
+        assert!(Instant::now() < until, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The node is started anew between the end of a session and the day on which the engine works again, when it was as far as
+/// this. Only Ana has leave, and by its end the meeting does not want the others.
+async fn what_waits_is_written_after_a_restart(state: ListeningState) {
+    let folder = Folder::new(&format!("restart-{state:?}"));
+    let services = Services::start().await;
+    *services.fails.lock().unwrap() = usize::MAX;
+    let app = folder.start(&services).await;
+    let how = json!({"transcribe_on_end": true, "ai_config": {"transcription": {"language": "nl"}}});
+    let meeting = meeting(&app, how).await;
+    let ana = sings(&app, &meeting, "ana", 400.0, true).await;
+    let bo = sings(&app, &meeting, "bo", 700.0, false).await;
+    until("both are heard", async || folder.waiting().contains(ana.id()) && folder.waiting().contains(bo.id())).await;
+    let session = session(&app, &meeting).await;
+    let patch = app.call("PATCH", &format!("/meetings/{meeting}")).json(&json!({"transcribe_on_end": false}));
+    patch.send().await.expect(200);
+    ends(&app, &meeting).await;
+    let doors = &app.running.doors;
+    let is_so_far = async || doors.store.unfinished_listenings(doors.hub.name()).await.unwrap()[0].state == state;
+    until("it is as far", is_so_far).await;
+    app.stop().await;
+    let asked = services.asked().len();
+
+    let app = folder.start(&services).await;
+    // Its meeting cannot be read when everything is written.
+    folder.raw("alter table meetings rename to away").await;
+    *services.fails.lock().unwrap() = 0;
+    until("everything is written", async || folder.waiting().is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    folder.raw("alter table away rename to meetings").await;
+    let found = until_there(&app, &format!("/sessions/{session}/transcript")).await.expect(200)["data"].clone();
+    let csv = text(&app, &found["transcript_download_url"].text()).await;
+    let names: BTreeSet<String> = rows(&csv).into_iter().map(|row| row[4].clone()).collect();
+    assert_eq!(names, BTreeSet::from(["ana".to_owned()]), "{csv}");
+    let languages = services.asked()[asked..].iter().all(|(.., form)| form.contains("name=\"language\"\r\n\r\nnl\r\n"));
+    assert!(languages, "as the meeting says");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_over_at_a_restart_is_written_down_after_it() {
+    what_waits_is_written_after_a_restart(ListeningState::Listening).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speech_that_waits_for_the_engine_at_a_restart_is_written_down_after_it() {
+    what_waits_is_written_after_a_restart(ListeningState::Writing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_that_cannot_be_noted_right_now_is_noted_later() {
+    let folder = Folder::new("summary");
+    let services = Services::start().await;
+    let app = folder.start(&services).await;
+    let meeting = meeting(&app, json!({"transcribe_on_end": true})).await;
+    let (_reader, mut pushes, _) = reads(&app, &meeting).await;
+    let _ana = sings(&app, &meeting, "ana", 400.0, true).await;
+    told_whole(&mut pushes).await;
+    let session = session(&app, &meeting).await;
+    ends(&app, &meeting).await;
+    until_there(&app, &format!("/sessions/{session}/transcript")).await;
+    let asked = || services.asked().iter().filter(|(path, ..)| path == "/v1/chat/completions").count();
+    // The first try comes to nothing, and before the second the store goes away.
+    *services.fails.lock().unwrap() = 2;
+    let path = format!("/sessions/{session}/summary");
+    app.post(&path, json!({})).await.expect(200);
+    until("it is asked", async || asked() == 1).await;
+    folder.raw("alter table transcripts rename to away").await;
+    until("it is asked again", async || asked() == 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    folder.raw("alter table away rename to transcripts").await;
+    let found = until_there(&app, &path).await.expect(200)["data"].clone();
+    assert!(text(&app, &found["summaryDownloadUrl"].text()).await.contains("ana said"));
+
+    // As a run leaves it that is killed before it begins.
+    folder.raw("update transcripts set summary_state = 'asked', summary = null").await;
+    app.get(&path).await.refused(404);
+    app.post(&path, json!({})).await.expect(200);
+    until_there(&app, &path).await;
+    app.stop().await;
 }
