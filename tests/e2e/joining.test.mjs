@@ -21,6 +21,7 @@ test('two people see and hear each other, a third who comes late sees and hears 
   const [ada, bob] = await Promise.all([stage.invites('Ada', meeting), stage.invites('Bob', meeting)]);
   assert.equal(await watch.now(), null, 'somebody in front of the setup screen is not in the meeting');
 
+  await watch.eventuallyHas(null);
   await ada.joins();
   const alone = await watch.now();
   assert.equal(alone.live_participants, 1);
@@ -29,6 +30,7 @@ test('two people see and hear each other, a third who comes late sees and hears 
   assert.equal(alone.meeting_display_name, 'Planning call');
   assert.equal(alone.associated_id, meeting);
 
+  await watch.eventuallyHas(1);
   await bob.joins();
   const both = await watch.now();
   assert.equal(both.id, alone.id);

@@ -76,6 +76,11 @@ export class Watch {
     return counts.filter((count, index) => index === 0 || count !== counts[index - 1]);
   }
 
+  /** Waits until it has been answered this as well, `null` where no session is live. */
+  async eventuallyHas(live) {
+    await eventually(`the watch was answered ${live}`, async () => assert.equal(this.counts().at(-1), live));
+  }
+
   /** Stops watching, and fails if anything was wrong meanwhile. */
   async stop() {
     this.#stopped = true;

@@ -125,7 +125,7 @@ pub async fn active(
     // Clients ask before they are in. Who would have to wait to be let in hears nothing before that.
     if let Asker::Guest(guest) = &asker
         && presets::permissions(&guest.0.preset).map_err(ApiError::internal)?.entry != Entry::Skip
-        && !store.session_peer(&session, guest.0.participant.id.as_str()).await?.is_some_and(|peer| peer.since.is_some())
+        && store.session_peer(&session, guest.0.participant.id.as_str()).await?.is_none_or(|peer| peer.since.is_none())
     {
         return Err(none());
     }

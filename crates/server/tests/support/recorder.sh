@@ -6,9 +6,10 @@ printf '%s\n' "$job" > job.json
 say() { printf '%s\n' "$1" >> said.jsonl; }
 now() { date +%s%3N; }
 part=${PWD##*/}
-file=default_u_p${part}_peer_audio_1760000000000.webm
+file=default_u_p${part}_peer_audio_1760000000000.webm kind=track
+if [[ $job == *'"kind":"composite"'* ]]; then file=film.mp4 kind=video; fi
 case $way in
-    never) trap '' TERM; sleep 600 ;;
+    never) trap '' TERM; while [[ -e job.json ]]; do sleep 0.2; done ;;
     fails) say '{"said":"failed","why":"no such meeting"}'; exit 1 ;;
 esac
 printf 'sound of part %s' "$part" > "$file"
@@ -26,7 +27,8 @@ if [[ $way == streams* ]]; then
     if [[ $way == streams-dies && $part == 1 ]]; then sleep 0.2; kill -9 $$; fi
 fi
 heard=0
-while true; do
+# Until the test is over, and its folder gone.
+while [[ -e job.json ]]; do
     # One that was given up on goes by what is appended.
     if ! read -r -t 0.05 order; then
         order=
@@ -39,6 +41,7 @@ while true; do
         *stop*) [[ $way == hangs ]] || break ;;
     esac
 done
+[[ -e job.json ]] || exit
 if [[ $way == slow ]]; then
     for _ in {1..10}; do sleep 0.3; printf '.' >> "$file"; done
 fi
@@ -48,4 +51,4 @@ if [[ $way == streams* ]]; then
     exit
 fi
 bytes=$(stat -c %s "$file")
-say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[{\"name\":\"$file\",\"bytes\":$bytes,\"kind\":\"track\",\"user_id\":\"u\",\"peer_id\":\"p\",\"duration_ms\":1}]}"
+say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[{\"name\":\"$file\",\"bytes\":$bytes,\"kind\":\"$kind\",\"user_id\":\"u\",\"peer_id\":\"p\",\"duration_ms\":1}]}"
