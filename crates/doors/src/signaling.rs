@@ -1,7 +1,7 @@
 //! The websocket door: what clients say becomes calls of a session or of the media server, and answers go back.
 //! Invariant: every message is judged by the session or by ownership on the server; what a client claims about itself
 //! counts for nothing. Malformed, unknown and oversize messages are answered or dropped, and counted.
-//! Next: `signaling/socket.rs` has the loop, `signaling/dispatch.rs` all messages, `signaling/to_wire.rs` the pushes.
+//! Next: `signaling/socket/line.rs` has the loop, `signaling/dispatch.rs` all messages, `signaling/to_wire.rs` the pushes.
 
 mod caller;
 mod chat;

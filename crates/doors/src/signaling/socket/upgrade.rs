@@ -1,0 +1,133 @@
+//! From a request to a socket: whose token it is, at which node, and whether there is a place.
+//! Invariant: whoever may not come in hears why in the answer to their request.
+//! Next: `visit.rs`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::TokioIo;
+use salon_cluster::{ELSEWHERE, Nodes};
+use salon_core::PeerId;
+use salon_handover::{Descriptor, Part};
+use salon_live::Place;
+use serde::Deserialize;
+
+use crate::elsewhere::{AGAIN_AFTER, is_in_time, peer, was_passed_on};
+use crate::flows::facts::facts;
+use crate::flows::robots;
+use crate::signaling::socket::porch::Porch;
+use crate::signaling::socket::visit::{Visitor, WentOn, visit};
+use crate::signaling::wire;
+use crate::tokens::Bearer;
+
+/// What somebody hears for whom there is no place.
+const TOO_MANY: &str = "this server has as many sockets as it may";
+
+/// The address of a socket, as the web SDK writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    #[serde(rename = "roomID", default)]
+    room_id: String,
+    #[serde(rename = "peerID", default)]
+    peer_id: String,
+    #[serde(default)]
+    auth_token: String,
+}
+
+/// Takes a socket in, if its token speaks for a participant of that meeting.
+pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Address>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let from = peer(&parts).map(|from| from.ip().to_canonical());
+    let Some((bearer, expires)) = porch.tokens.read(&address.auth_token) else {
+        porch.refused.tell(Some("/ws"), 401);
+        return porch.refuse(StatusCode::UNAUTHORIZED, "the token is not valid");
+    };
+    if bearer.meeting.as_str() != address.room_id {
+        return porch.refuse(StatusCode::FORBIDDEN, "the token is for another meeting");
+    }
+    let Ok(peer_id) = PeerId::parse(&address.peer_id) else {
+        return porch.refuse(StatusCode::BAD_REQUEST, "peerID is not an id");
+    };
+    if !was_passed_on(&parts) && porch.openings.take(&bearer.participant).await.is_err() {
+        return porch.refuse(StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
+    }
+    let admission = match robots::bearer_admission(&porch.store, &bearer).await {
+        Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
+        Ok(_) => return porch.refuse(StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot look a participant up");
+            return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
+        }
+    };
+    if let Some(nodes) = &porch.nodes
+        && let Some(answer) = passed_on(&porch, nodes, &admission, &mut parts).await
+    {
+        return answer;
+    }
+    if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer_id).await {
+        porch.refused.tell(Some("/ws"), 401);
+        return porch.refuse(StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
+    }
+    if let Some(at) = porch.media.back_at(&bearer.meeting, &peer_id) {
+        tokio::time::sleep_until(at.into()).await;
+    }
+    let (becomes, response) = match wire::upgrade(&mut parts).await {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused,
+    };
+    let Some(open) = porch.opens() else { return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY) };
+    let guest = porch.passage.enter(Part::Socket);
+    let descriptor = parts.extensions.get::<Descriptor>().copied();
+    tokio::spawn(async move {
+        let _open = open;
+        let Ok(connection) = becomes.await else { return };
+        let mut socket = wire::socket(TokioIo::new(connection), porch.settings.message_bytes, Vec::new()).await;
+        let visitor = Visitor { bearer, peer: peer_id, from, guest, descriptor, went_on: WentOn::default() };
+        // Tracked, so that a node that stops records who was here before it closes its store.
+        porch.tasks.track_future(visit(&porch, &mut socket, admission, visitor, None)).await;
+    });
+    response
+}
+
+/// The answer of the node that has the meeting's session, if it is not this one; what becomes of it is a pipe. The token is
+/// judged there once more. A session whose node died is waited for until it goes on, here or elsewhere.
+async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admission, parts: &mut Parts) -> Option<Response> {
+    let (began, facts) = (Instant::now(), facts(&admission.meeting));
+    loop {
+        // One that cannot be opened is told of on the socket.
+        let Ok(Place::There(remote)) = porch.hub.open(&facts).await else { return None };
+        if was_passed_on(parts) {
+            return Some((StatusCode::SERVICE_UNAVAILABLE, [(ELSEWHERE, "1")], "it is on another node").into_response());
+        }
+        let Some(open) = porch.opens() else { return Some(porch.refuse(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY)) };
+        let why = match &remote.address {
+            None => "it has no cluster.listen".to_owned(),
+            Some(address) => {
+                let (cut, pipe) = porch.pipes.open(&remote.node);
+                match nodes.pipe(address, parts, peer(parts), cut, (open, pipe)).await {
+                    Ok(answer) if answer.headers().contains_key(ELSEWHERE) => "it does not have the session".to_owned(),
+                    Ok(answer) => return Some(answer.map(axum::body::Body::new)),
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        if !is_in_time(began) {
+            tracing::warn!(node = remote.node, error = why, "a socket cannot be passed on");
+            return Some(porch.refuse(StatusCode::SERVICE_UNAVAILABLE, "try again in a moment"));
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Whether this connection is in the meeting, or within its grace. A client has one token for a whole call, and goes on
+/// with it when its socket breaks after the token has expired (seen in web SDK 2.0.2).
+async fn is_still_in(porch: &Porch, bearer: &Bearer, peer: &PeerId) -> bool {
+    let Some(handle) = porch.hub.find(bearer.meeting.as_str()) else { return false };
+    let (peer, participant) = (peer.clone(), bearer.participant.clone());
+    handle.call(move |session, _| session.is_in(&peer, &participant)).await.unwrap_or(false)
+}
