@@ -2,6 +2,7 @@
 //! Signals that come in between wait: their handlers are gone with the old program and not yet there in the new one.
 //! Invariant: every descriptor that is not packed is closed by the system when the new program begins.
 
+use std::cell::Cell;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -10,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -163,9 +165,23 @@ impl Received {
     }
 }
 
+/// Whether there is somebody to hear signals.
+static AWAITED: AtomicBool = AtomicBool::new(false);
+
 /// From now on signals come that were held back.
 pub fn await_signals() {
+    AWAITED.store(true, Ordering::Relaxed);
     set_mask(libc::SIG_UNBLOCK);
+}
+
+/// The same for a thread that was there before, and so for the programs that it starts: they inherit what their thread holds
+/// back. To be called whenever it wakes up.
+pub fn thread_awaits_signals() {
+    thread_local!(static AWAITS: Cell<bool> = const { Cell::new(false) });
+    if !AWAITS.get() && AWAITED.load(Ordering::Relaxed) {
+        AWAITS.set(true);
+        set_mask(libc::SIG_UNBLOCK);
+    }
 }
 
 fn set_mask(how: i32) {

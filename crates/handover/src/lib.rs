@@ -10,6 +10,6 @@ mod parcel;
 mod passage;
 
 pub use bundle::{Broken, FORM};
-pub use exec::{Program, Received, await_signals, received};
+pub use exec::{Program, Received, await_signals, received, thread_awaits_signals};
 pub use parcel::{Descriptor, Parcel, Unpacked};
 pub use passage::{Guest, Part, Passage, Phase};

@@ -172,7 +172,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Recorder(args) => salon_recorder::record(&args),
+        Command::Recorder(args) => {
+            // Whatever the server that started it holds back.
+            salon_handover::await_signals();
+            salon_recorder::record(&args)
+        }
         Command::Bench(args) => print(&runtime()?.block_on(salon_bench::bench(*args))?),
     }
 }

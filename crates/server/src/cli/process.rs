@@ -13,6 +13,8 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(MAX_WORKERS))
         .thread_name("salon")
+        .on_thread_start(salon_handover::thread_awaits_signals)
+        .on_thread_unpark(salon_handover::thread_awaits_signals)
         .enable_all()
         .build()
         .context("the threads cannot be started")

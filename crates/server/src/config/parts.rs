@@ -229,9 +229,12 @@ impl Config {
 
     /// What is started to hear and see what goes on in a session.
     fn recorder(&self) -> Vec<OsString> {
-        let this_program = || std::env::current_exe().into_iter().map(Into::into).chain(["recorder".into()]).collect();
-        let set = &self.recording.program;
-        if set.is_empty() { this_program() } else { set.clone() }
+        if !self.recording.program.is_empty() {
+            return self.recording.program.clone();
+        }
+        // One that came back after a failed upgrade has no path any more.
+        let path = std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into());
+        vec![path.into(), "recorder".into()]
     }
 
     /// Where those who are told of it find what this node hands out, by default.

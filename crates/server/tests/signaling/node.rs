@@ -73,6 +73,18 @@ impl Node {
         at
     }
 
+    /// The processes that it has started and that run, each with the signals that it holds back, as a bit each.
+    pub fn children(&self) -> Vec<u64> {
+        let value = |status: &str, name: &str| Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned());
+        let own = |entry: std::io::Result<std::fs::DirEntry>| {
+            let status = std::fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
+            let runs = !value(&status, "State:")?.starts_with('Z');
+            let is_ours = value(&status, "PPid:")? == self.process.id().to_string();
+            (runs && is_ours).then(|| u64::from_str_radix(&value(&status, "SigBlk:")?, 16).ok())?
+        };
+        std::fs::read_dir("/proc").unwrap().filter_map(own).collect()
+    }
+
     /// Tells it to become the program that lies where it was started from.
     pub fn upgrade(&self) {
         self.signal(Signal::USR2);

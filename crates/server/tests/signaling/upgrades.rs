@@ -10,7 +10,7 @@ use salon_server::config::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
 use salon_server::start::notes::{self, Outcome};
 use salon_wire::event_id::room;
 use salon_wire::signaling::socket::room as wire;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -61,6 +61,13 @@ impl Stage {
         std::fs::rename(beside, self.folder.join("salon")).unwrap();
     }
 }
+
+/// A program that says it can begin, and then does not.
+const COMES_TO_NOTHING: &str = concat!(
+    "#!/bin/sh\nif [ \"$1\" = preflight ]; then exit 0; fi\nexec ",
+    env!("CARGO_BIN_EXE_salon"),
+    " \"$@\" --set=no.such=1\n"
+);
 
 /// The program under test, by another name.
 fn link(at: &Path) {
@@ -248,9 +255,7 @@ async fn a_program_that_cannot_begin_changes_nothing() {
     assert!(stage.upgrade().await.unwrap_err().contains("cannot be started"));
 
     // One that can, and then does not, gives everything back to the one that ran.
-    let real = env!("CARGO_BIN_EXE_salon");
-    let asked = "if [ \"$1\" = preflight ]; then exit 0; fi";
-    stage.replace(&format!("#!/bin/sh\n{asked}\nexec {real} \"$@\" --set=no.such=1\n"));
+    stage.replace(COMES_TO_NOTHING);
     let why = stage.upgrade().await.unwrap_err();
     assert!(why.contains("no.such"), "{why}");
     ann.catch_up().await;
@@ -264,6 +269,38 @@ async fn a_program_that_cannot_begin_changes_nothing() {
     ann.catch_up().await;
     let after = stage.node.live(&meeting).await.unwrap();
     assert_eq!((&after["id"], &after["live_participants"]), (&before["id"], &1.into()));
+}
+
+/// A program is executed with signals held back, and has none of its path left if it comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorders_of_a_program_that_took_over_or_came_back_run_and_hear_signals() {
+    let stage = Stage::open();
+    let node = &stage.node;
+    let meeting = node.meeting(60).await;
+    let _ann = node.guest(&meeting, "Ann").await.join().await;
+    let records = async || {
+        let started = node.data("POST", "/recordings/track", json!({ "meeting_id": meeting })).await;
+        let path = format!("/recordings/{}", started["recording"]["id"].as_str().unwrap());
+        let begun = async {
+            while node.data("GET", &path, Value::Null).await["status"] != "RECORDING" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, begun).await.expect("it is recorded");
+        assert_eq!(node.children(), [0]);
+        node.data("PUT", &path, json!({ "action": "stop" })).await;
+        let ended = async {
+            while !node.children().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the recorder ends");
+    };
+    assert_eq!(stage.upgrade().await, Ok(()));
+    records().await;
+    stage.replace(COMES_TO_NOTHING);
+    assert!(stage.upgrade().await.unwrap_err().contains("no.such"));
+    records().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
