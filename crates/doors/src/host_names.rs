@@ -19,6 +19,10 @@ impl HostNames {
     /// Whether a request may call the server by this name: the value of a `Host` header, with or without a port.
     pub fn accept(&self, host: &str) -> bool {
         let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
+        // Anything else would be part of another name, or of a path, in the links that are made of it.
+        if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte)) {
+            return false;
+        }
         self.are_any()
             || (self.of_this_machine && is_of_this_machine(host))
             || self.names.iter().any(|known| {
@@ -93,6 +97,10 @@ mod tests {
         let names = HostNames { names: vec!["Meet.example.org".to_owned()], of_this_machine: false };
         for host in ["meet.example.org", "MEET.example.org:8787", "api.meet.example.org.", "meet.example.org:"] {
             assert!(names.accept(host), "{host}");
+        }
+        for host in ["evil/.meet.example.org", "evil#.meet.example.org", "evil?.meet.example.org", "evil@.meet.example.org"] {
+            assert!(!names.accept(host), "{host}");
+            assert!(!HostNames { names: Vec::new(), of_this_machine: false }.accept(host), "{host}");
         }
         for host in ["example.org", "evilmeet.example.org", "meet.example.org.evil", "[::1]:8787", "meet.example.org@evil", ""] {
             assert!(!names.accept(host), "{host}");
