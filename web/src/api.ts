@@ -33,7 +33,8 @@ export interface PageConfig {
 export interface Meeting {
   id: string;
   title: string;
-  keepAliveSecs: number;
+  /** How long a session stays open that nobody is in; null if that is not known. */
+  keepAliveSecs: number | null;
   /** Whether it lets people in. */
   open: boolean;
 }
@@ -195,7 +196,7 @@ function meetingFromWire(wire: WireMeeting): Meeting {
   return {
     id: wire.id,
     title: wire.title ?? '',
-    keepAliveSecs: wire.session_keep_alive_time_in_secs ?? 60,
+    keepAliveSecs: wire.session_keep_alive_time_in_secs ?? null,
     open: wire.status !== 'INACTIVE',
   };
 }

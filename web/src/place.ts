@@ -199,7 +199,7 @@ async function lookUp(meetingId: string): Promise<api.Meeting | null> {
 }
 
 function watch(id: string, known: api.Meeting | null, title: string): void {
-  if (config.value?.keys) meeting.value = known ?? { id, title, keepAliveSecs: 60, open: true };
+  if (config.value?.keys) meeting.value = known ?? { id, title, keepAliveSecs: null, open: true };
 }
 
 function ticketOf(token: string): Ticket {

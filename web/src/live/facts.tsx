@@ -2,17 +2,17 @@
 
 import type { ActiveSession } from '../api';
 import { CopyButton } from '../parts/copy-button';
-import { keepAliveLeftSecs, minutesWords, sinceWords } from './mood';
+import { minutesWords, sinceWords, staysOpenWords } from './mood';
 
-export function Facts({ session, keepAliveSecs }: { session: ActiveSession; keepAliveSecs: number }) {
+export function Facts({ session, keepAliveSecs }: { session: ActiveSession; keepAliveSecs: number | null }) {
   const now = Date.now();
   return (
     <>
       {session.live === 0 && (
         <p class="note">
-          Nobody is in. The session stays open for{' '}
-          <strong class="number">{keepAliveLeftSecs(now, session, keepAliveSecs)} s</strong> more; who
-          joins until then continues it.
+          Nobody is in. The session stays open{' '}
+          <strong class="number">{staysOpenWords(now, session, keepAliveSecs)}</strong>; who joins until
+          then continues it.
         </p>
       )}
       <dl class="figures">

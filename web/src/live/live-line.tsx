@@ -2,7 +2,7 @@
 
 import type { Meeting } from '../api';
 import { config } from '../place';
-import { keepAliveLeftSecs, moodOf, summary } from './mood';
+import { staysOpenWords, moodOf, summary } from './mood';
 import { useWatch } from './use-watch';
 
 export function LiveLine({ meeting }: { meeting: Meeting }) {
@@ -17,7 +17,7 @@ export function LiveLine({ meeting }: { meeting: Meeting }) {
       <span role="status">{summary(watched)}</span>
       {mood === 'waiting' && session && (
         <span class="live-line-more">
-          session stays open {keepAliveLeftSecs(Date.now(), session, meeting.keepAliveSecs)} s
+          session stays open {staysOpenWords(Date.now(), session, meeting.keepAliveSecs)}
         </span>
       )}
     </p>

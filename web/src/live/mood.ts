@@ -41,10 +41,11 @@ export function people(count: number): string {
   return count === 1 ? '1 person' : `${count} people`;
 }
 
-/** How long an empty session still stays open. The server bumps `updatedAt` when the last person leaves. */
-export function keepAliveLeftSecs(now: number, session: ActiveSession, keepAliveSecs: number): number {
+/** How long an empty session still stays open, if that is known. The server bumps `updatedAt` when the last person leaves. */
+export function staysOpenWords(now: number, session: ActiveSession, keepAliveSecs: number | null): string {
+  if (keepAliveSecs === null) return 'for a while';
   const left = keepAliveSecs - (now - session.updatedAt.getTime()) / 1000;
-  return Math.round(Math.min(Math.max(left, 0), keepAliveSecs));
+  return `for ${Math.round(Math.min(Math.max(left, 0), keepAliveSecs))} s`;
 }
 
 export function sinceWords(now: number, then: Date): string {
