@@ -8,6 +8,7 @@ use salon_core::notice::{
     LivestreamReport, LivestreamStatus as Streamed, News, RecordingReport, RecordingStatus, Visit, Written,
 };
 use salon_core::{AppId, Timestamp};
+use salon_store::DAY_MS;
 use salon_wire::rest::recordings::{DownloadUrl, LayerFiles, RecordingStatus as Status, TrackFile};
 use salon_wire::rest::sessions::{ChatFormat, TranscriptFormat};
 use salon_wire::rest::webhooks as wire;
@@ -17,7 +18,7 @@ use crate::rfc3339::rfc3339;
 use crate::session_links::{Document, whole_seconds};
 
 /// How long a link to a chat is good.
-const CHAT_LINK_MS: i64 = 7 * 86_400_000;
+const CHAT_LINK_MS: i64 = 7 * DAY_MS;
 
 /// The body of the request that tells `notice`.
 pub fn body(notice: &Notice, app_name: &str, links: &Links) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use salon_core::Timestamp;
-use salon_store::Store;
+use salon_store::{DAY_MS, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::objects::{Files, folder_of};
@@ -37,8 +37,7 @@ pub async fn sweep(files: Files, store: Store, now: impl Fn() -> Timestamp, stop
 /// # Errors
 /// The store does not answer.
 pub async fn once(files: &Files, store: &Store, now: Timestamp) -> anyhow::Result<usize> {
-    let day_ms = 86_400_000;
-    let kept_since = Some(i64::from(files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * day_ms));
+    let kept_since = Some(i64::from(files.keep_days)).filter(|days| *days > 0).map(|days| now.plus_ms(-days * DAY_MS));
     let given_up = now.plus_ms(-(GIVEN_UP_AFTER.as_millis() as i64));
     let (mut left, mut after) = (0, None);
     loop {

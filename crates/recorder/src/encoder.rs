@@ -19,6 +19,16 @@ use crate::boxes::{Boxes, Piece};
 use crate::cuts::Cutter;
 use crate::job::{AudioCodec, Channel, VideoCodec};
 
+/// What is written at a time and can be cut there, in seconds.
+pub const SEGMENT_SECS: u64 = 2;
+
+/// Kilobits a second of pictures at most, and of each channel of sound.
+const PICTURE_KBITS: u32 = 2_500;
+const CHANNEL_KBITS: u32 = 96;
+
+/// Bits a second of a livestream at most, with what its containers add.
+pub const BITS_PER_SECOND: u32 = (PICTURE_KBITS + 2 * CHANNEL_KBITS) * 1_000 * 108 / 100;
+
 /// Pictures that wait for it at most: half a second.
 const PICTURES: usize = 15;
 /// Pieces of sound that wait for it at most: some seconds.
@@ -87,25 +97,26 @@ impl Plan {
         let channels = if self.channel == Channel::Mono { 1 } else { 2 };
         match (&self.video, self.audio) {
             (Some(Pictures { codec: VideoCodec::H264, rate, .. }), _) => {
-                let (preset, group) = (PRESETS[self.haste.min(MOST_HASTE)], rate * 2);
-                // Bounded, or a moving picture would cost a third more; fragments of exactly two seconds.
+                let (preset, group) = (PRESETS[self.haste.min(MOST_HASTE)], u64::from(*rate) * SEGMENT_SECS);
+                // Bounded, or a moving picture would cost a third more; fragments of exactly one segment.
                 add(&format!(
-                    "-c:v libx264 -preset {preset} -crf 24 -maxrate 2500k -bufsize 5000k -bf 0 -g {group} \
-                     -keyint_min {group} -sc_threshold 0 -pix_fmt yuv420p"
+                    "-c:v libx264 -preset {preset} -crf 24 -maxrate {PICTURE_KBITS}k -bufsize {}k -bf 0 -g {group} \
+                     -keyint_min {group} -sc_threshold 0 -pix_fmt yuv420p",
+                    2 * PICTURE_KBITS
                 ));
-                add(&format!("-c:a aac -b:a {}k -ac {channels}", 96 * channels));
+                add(&format!("-c:a aac -b:a {}k -ac {channels}", CHANNEL_KBITS * channels));
             }
             (Some(Pictures { codec: VideoCodec::VP8, rate, .. }), _) => {
                 let speed = 8 + 4 * self.haste;
                 add(&format!(
-                    "-c:v libvpx -deadline realtime -cpu-used {} -b:v 1500k -maxrate 2500k -bufsize 5000k -g {} -pix_fmt yuv420p",
+                    "-c:v libvpx -deadline realtime -cpu-used {} -b:v 1500k -maxrate {PICTURE_KBITS}k -bufsize 5000k -g {} -pix_fmt yuv420p",
                     speed.min(16),
                     rate * 2
                 ));
                 add(&format!("-c:a libvorbis -b:a {}k -ac {channels}", 64 * channels));
             }
-            (None, AudioCodec::Aac) => add(&format!("-c:a aac -b:a {}k -ac {channels}", 96 * channels)),
-            (None, AudioCodec::Mp3) => add(&format!("-c:a libmp3lame -b:a {}k -ac {channels}", 96 * channels)),
+            (None, AudioCodec::Aac) => add(&format!("-c:a aac -b:a {}k -ac {channels}", CHANNEL_KBITS * channels)),
+            (None, AudioCodec::Mp3) => add(&format!("-c:a libmp3lame -b:a {}k -ac {channels}", CHANNEL_KBITS * channels)),
         }
         // No empty head: only with the first fragment is it known by how much sound begins before pictures.
         match self.ending() {

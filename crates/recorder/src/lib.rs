@@ -32,4 +32,5 @@ mod vpx;
 mod webm;
 mod wishes;
 
+pub use encoder::{BITS_PER_SECOND, SEGMENT_SECS};
 pub use run::{HELP, Mistake, RecorderArgs, record};

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use salon_core::event::RecordingEnd;
+use salon_core::event::{EventBody, RecordingEnd};
 use salon_core::record::RecordingState;
 use salon_core::{AppId, MeetingId, RecordingId, Session, SessionId, Timestamp};
 use salon_recorder::job as told;
 use salon_recorder::job::{Order, Saying};
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::desk::Desk;
 use crate::process::{Heard, Process};
@@ -19,6 +20,15 @@ use crate::{keep, parts};
 
 /// How long the store is waited for before it is asked anew.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it is to stop: the session may have gone to a node from which no word comes.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// How long the store may take for that; then it is asked the next time.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Events of a record that are read at a time.
+const EVENTS: u32 = 1_000;
 
 /// Whatever headway it makes with its files, a recorder is ended so long after it was told to stop.
 const STOPS_AT_LAST: Duration = Duration::from_secs(1_800);
@@ -61,6 +71,8 @@ pub struct Course {
     stopped: Stopped,
     /// Why it is to stop, once it is.
     pub why: Option<RecordingEnd>,
+    /// The last event of the session's record that was read, while the session goes on elsewhere.
+    read: u64,
 }
 
 /// What is made of it.
@@ -68,11 +80,11 @@ pub trait Work: Send {
     /// What there is to do beside hearing a recorder.
     type Errand: Send;
 
-    /// What the next recorder is to do.
+    /// What the next recorder is to do, in a folder that is there.
     ///
     /// # Errors
     /// What was asked for cannot be read.
-    fn wanted(&self, job: told::Job) -> anyhow::Result<told::Job>;
+    fn wanted(&mut self, course: &Course, job: told::Job) -> impl Future<Output = anyhow::Result<told::Job>> + Send;
 
     /// What recorders said before they were followed, as far as it is to be heard again at once.
     fn said_before(&self, process: &mut Process) -> Vec<Saying>;
@@ -113,7 +125,7 @@ impl Course {
         stopped: Stopped,
     ) -> Self {
         let (app, meeting, session) = (app.clone(), meeting.clone(), session.clone());
-        Self { desk: desk.clone(), id: id.clone(), app, meeting, session, stopped, why: None }
+        Self { desk: desk.clone(), id: id.clone(), app, meeting, session, stopped, why: None, read: 0 }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -149,7 +161,7 @@ impl Course {
         };
         let mut process = match (from, part) {
             (From::Before, 1..) => Ok(Process::found(&folder.join(part.to_string()))),
-            _ => self.start(work, &mut part),
+            _ => self.start(work, &mut part).await,
         };
         loop {
             let began = self.now();
@@ -175,12 +187,12 @@ impl Course {
             if !parts::again(part, began.0, now.0) {
                 return work.over(self, Some("the recorder died more than once".to_owned()), now).await;
             }
-            process = self.start(work, &mut part);
+            process = self.start(work, &mut part).await;
         }
     }
 
     /// Starts a process for the next part.
-    fn start(&self, work: &impl Work, part: &mut u32) -> anyhow::Result<Process> {
+    async fn start(&self, work: &mut impl Work, part: &mut u32) -> anyhow::Result<Process> {
         *part += 1;
         let folder = self.folder().join(part.to_string());
         std::fs::create_dir_all(&folder)?;
@@ -200,12 +212,14 @@ impl Course {
             live: false,
             ffmpeg: settings.ffmpeg.clone().unwrap_or_else(|| PathBuf::from("ffmpeg")),
         };
-        Process::start(&settings.program, &work.wanted(job)?)
+        Process::start(&settings.program, &work.wanted(self, job).await?)
     }
 
     /// Hears what a process says until it says no more; none if it died.
     async fn follow(&mut self, work: &mut impl Work, process: &mut Process, part: u32) -> Result<Option<End>, NodeStops> {
         let stop = self.desk.parts.stop.clone();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut patience = self.why.is_some().then(|| self.has_stop(process, part));
         for saying in work.said_before(process) {
             if let Some(end) = work.heard(self, saying, process, part).await? {
@@ -221,6 +235,10 @@ impl Course {
                     patience = Some(self.has_stop(process, part));
                 }
                 errand = work.errand() => work.run(self, errand, process).await?,
+                _ = look.tick(), if self.why.is_none() => {
+                    self.look_why().await;
+                    patience = self.why.is_some().then(|| self.has_stop(process, part));
+                }
                 () = sleep_until(patience.as_ref().map(|patience| patience.until)), if patience.is_some() => {
                     patience = patience.and_then(|patience| self.waits_on(patience, part));
                     if patience.is_none() {
@@ -273,8 +291,8 @@ impl Course {
     }
 
     /// Why it is to stop, if its session says so or is over.
-    async fn is_to_stop(&self) -> Option<RecordingEnd> {
-        let (hub, store) = (&self.desk.parts.hub, &self.desk.parts.store);
+    async fn is_to_stop(&mut self) -> Option<RecordingEnd> {
+        let hub = &self.desk.parts.hub;
         let id = self.id.clone();
         if let Some(handle) = hub.find(self.meeting.as_str())
             && let Ok(found) = handle.call(move |session, _| session.recording(&id).cloned()).await
@@ -285,10 +303,30 @@ impl Course {
                 None => Some(RecordingEnd::SessionOver),
             };
         }
-        // It may have yet to be gone on with.
-        match store.live_session_of(&self.meeting).await {
-            Ok(row) if row.as_ref().is_none_or(|row| row.summary.session != self.session) => Some(RecordingEnd::SessionOver),
-            _ => None,
+        // It may have yet to be gone on with, here or elsewhere.
+        timeout(ANSWERS_WITHIN, self.is_to_stop_elsewhere()).await.ok()?.ok()?
+    }
+
+    /// The same by what is written down of its session.
+    async fn is_to_stop_elsewhere(&mut self) -> salon_store::Result<Option<RecordingEnd>> {
+        let store = &self.desk.parts.store;
+        let row = store.live_session_of(&self.meeting).await?;
+        if row.is_none_or(|row| row.summary.session != self.session) {
+            return Ok(Some(RecordingEnd::SessionOver));
+        }
+        loop {
+            let events = store.events(&self.session, self.read, EVENTS).await?;
+            let Some(last) = events.last() else { return Ok(None) };
+            let why = events.iter().find_map(|event| match &event.body {
+                EventBody::RecordingStopping { recording, why } | EventBody::RecordingStopped { recording, why, .. } => {
+                    (*recording == self.id).then(|| why.clone())
+                }
+                _ => None,
+            });
+            if why.is_some() {
+                return Ok(why);
+            }
+            self.read = last.seq;
         }
     }
 

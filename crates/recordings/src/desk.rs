@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use salon_core::event::RecordingKind;
@@ -43,6 +44,15 @@ pub struct Settings {
     pub server: String,
 }
 
+/// The bytes of something, or why they cannot be had.
+pub type Fetched = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
+
+/// Makes the token with which the robot of a recording comes in, and nothing else.
+pub type Pass = Box<dyn Fn(&AppId, &MeetingId, &RecordingId) -> String + Send + Sync>;
+
+/// What fetches what somebody named by an address, up to so many bytes.
+pub type Fetch = Box<dyn Fn(String, usize) -> Fetched + Send + Sync>;
+
 /// What jobs are done with.
 pub struct Parts {
     pub store: Store,
@@ -51,8 +61,8 @@ pub struct Parts {
     pub files: Files,
     pub settings: Settings,
     pub stops: Stops,
-    /// The token with which the robot of a recording comes in, and nothing else.
-    pub pass: Box<dyn Fn(&AppId, &MeetingId, &RecordingId) -> String + Send + Sync>,
+    pub pass: Pass,
+    pub fetch: Fetch,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
 }

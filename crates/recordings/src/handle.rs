@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use salon_core::event::RecordingKind;
+use salon_core::event::{RecordingEnd, RecordingKind};
 use salon_core::notice::RecordingStatus;
 use salon_core::session::{NewRecording, Refusal};
 use salon_core::{RecordingId, Timestamp};
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::course::From;
 use crate::desk::{Desk, Parts, Wish, can};
+use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::{job, sweep};
 
 /// The recordings of a node. Clones share everything.
@@ -40,6 +42,9 @@ pub enum Failed {
     Store(#[from] salon_store::Error),
 }
 
+/// How often it is looked what nobody sees to and what is over. Rarer keeps files longer; their links are over all the same.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
 /// Wishes of one recording that wait to be heard.
 const WISHES: usize = 8;
 
@@ -53,7 +58,14 @@ impl Recordings {
     ///
     /// # Errors
     /// Why not.
-    pub async fn start(
+    pub async fn start(&self, handle: &Handle, recording: Recording, bounds: (i64, bool)) -> Result<Recording, Failed> {
+        let (all, handle) = (self.clone(), handle.clone());
+        // Whoever asked may hang up meanwhile.
+        let begun = self.0.desk.parts.tasks.spawn(async move { all.begin(&handle, recording, bounds).await });
+        begun.await.unwrap_or(Err(Failed::Unavailable(Unavailable)))
+    }
+
+    async fn begin(
         &self,
         handle: &Handle,
         mut recording: Recording,
@@ -110,9 +122,19 @@ impl Recordings {
         can(&self.0.desk.parts.settings, RecordingKind::Composite)
     }
 
-    /// Deletes files whose time is over, until the node stops.
+    /// Sees to what nobody sees to, and deletes files whose time is over, until the node stops.
     pub async fn sweep(self) {
-        sweep::sweep(&self.0.desk.parts).await;
+        let parts = &self.0.desk.parts;
+        let mut every = tokio::time::interval(SWEEP_EVERY);
+        while parts.stop.run_until_cancelled(every.tick()).await.is_some() {
+            match parts.stop.run_until_cancelled(self.sweep_once(parts.clock.now())).await {
+                None | Some(Ok(0)) => {}
+                Some(Ok(left)) => {
+                    tracing::warn!(recordings = left, "recordings that are over cannot be deleted; it is tried again later");
+                }
+                Some(Err(error)) => tracing::warn!(%error, "recordings that are over cannot be looked for right now"),
+            }
+        }
     }
 
     /// The same once; answers with how many could not be deleted.
@@ -120,7 +142,38 @@ impl Recordings {
     /// # Errors
     /// Those of the store.
     pub async fn sweep_once(&self, now: Timestamp) -> salon_store::Result<usize> {
-        sweep::once(&self.0.desk.parts, now).await
+        let parts = &self.0.desk.parts;
+        for recording in parts.store.stranded_recordings(self.node(), now).await? {
+            self.see_to_stranded(recording, now).await?;
+        }
+        for recording in parts.store.unfinished_recordings(self.node()).await? {
+            // Its begin was cut off between the row and the job.
+            if is_stranded(now, recording.invoked_at) && !parts.stops.knows(&recording.id) {
+                self.0.clone().take(recording, From::Before);
+            }
+        }
+        sweep::once(parts, now).await
+    }
+
+    /// One of a node that does not live.
+    async fn see_to_stranded(&self, recording: Recording, now: Timestamp) -> salon_store::Result<()> {
+        let store = &self.0.desk.parts.store;
+        if self.0.desk.folder(&recording.id).is_dir() {
+            let node = self.node().to_owned();
+            let ours = store.edit_recording(&recording.id, now, |recording| recording.node.clone_from(&node)).await?;
+            self.0.clone().take(ours, From::Before);
+        } else if is_given_up(now, recording.stopped_at.unwrap_or(recording.invoked_at)) {
+            let given_up = |recording: &mut Recording| {
+                if recording.is_unfinished() {
+                    let began = recording.started_at.unwrap_or(recording.invoked_at);
+                    recording.stop(RecordingEnd::Failed, recording.stopped_at.unwrap_or(began));
+                    (recording.status, recording.storage) = (RecordingStatus::Errored, None);
+                    recording.error = Some(GIVEN_UP.to_owned());
+                }
+            };
+            store.edit_recording(&recording.id, now, given_up).await?;
+        }
+        Ok(())
     }
 
     /// Whether a recording may be stored on a server of the S3 kind at this host.

@@ -3,6 +3,7 @@
 //! a restart of the server is heard again after it, and changes nothing twice.
 //! Next: `keep.rs`, where the files go.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use salon_core::notice::RecordingStatus;
 use salon_recorder::job as told;
 use salon_recorder::job::{Order, Saying};
 use salon_store::Recording;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
@@ -24,6 +26,10 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Orders that a recorder may leave unanswered: one that does not answer is told no more.
 const UNANSWERED: usize = 64;
+
+/// The name of a watermark in a job's folder, and its size at most.
+const MARK: &str = "watermark";
+const MARK_BYTES: usize = 4 << 20;
 
 /// What somebody wants, and whom to tell that it has come about.
 type Asked = (Wish, oneshot::Sender<()>);
@@ -51,12 +57,26 @@ pub async fn run(
     }
 }
 
+/// An image of a kind that recorders read, by how it begins.
+fn image(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    const KINDS: [&[u8]; 4] = [b"\x89PNG\r\n", b"\xff\xd8\xff", b"RIFF", b"GIF8"];
+    match KINDS.iter().any(|begins| bytes.starts_with(begins)) {
+        true => Ok(bytes),
+        false => Err("it is no PNG, JPEG, WebP or GIF".to_owned()),
+    }
+}
+
 impl Work for Job {
     type Errand = Asked;
 
-    fn wanted(&self, job: told::Job) -> anyhow::Result<told::Job> {
+    async fn wanted(&mut self, course: &Course, job: told::Job) -> anyhow::Result<told::Job> {
+        let watermark = self.watermark(course, &job.folder).await?;
         let config = &self.recording.config;
         let read = |name: &str| config.get(name).filter(|value| !value.is_null()).cloned();
+        let mut video = read("video");
+        if let Some(video) = video.as_mut().and_then(Value::as_object_mut) {
+            video.insert("watermark".to_owned(), watermark);
+        }
         Ok(told::Job {
             name: config["name"].as_str().unwrap_or("recording").to_owned(),
             kind: match self.recording.kind {
@@ -64,7 +84,7 @@ impl Work for Job {
                 RecordingKind::Track => told::Kind::Track,
             },
             user_ids: read("user_ids").map(serde_json::from_value).transpose()?,
-            video: read("video").map(serde_json::from_value).transpose()?,
+            video: video.map(serde_json::from_value).transpose()?,
             audio: read("audio").map(serde_json::from_value).transpose()?,
             ..job
         })
@@ -140,7 +160,7 @@ impl Work for Job {
         self.edit(course, move |recording| {
             recording.stop(why.clone(), at.max(recording.invoked_at).min(now.max(at)));
             recording.files.clone_from(&files);
-            recording.error.clone_from(&shown);
+            recording.error = shown.clone().or(recording.error.take());
             if failed {
                 (recording.status, recording.storage) = (RecordingStatus::Errored, None);
             }
@@ -161,6 +181,30 @@ impl Work for Job {
 }
 
 impl Job {
+    /// The watermark, which lies in the folder of the part then; null if there is to be none, or it cannot be had: that is told,
+    /// and the meeting is recorded without.
+    async fn watermark(&mut self, course: &Course, part: &Path) -> anyhow::Result<Value> {
+        let Some(asked) = self.recording.config["video"]["watermark"].as_object().cloned() else { return Ok(Value::Null) };
+        let (kept, there) = (course.folder().join(MARK), part.join(MARK));
+        if !kept.exists() {
+            let url = asked["url"].as_str().unwrap_or_default().to_owned();
+            match (course.desk.parts.fetch)(url, MARK_BYTES).await.and_then(image) {
+                Ok(image) => std::fs::write(&kept, image)?,
+                Err(why) => {
+                    tracing::warn!(recording.id = %course.id, why, "a watermark cannot be fetched");
+                    let without = format!("recorded without its watermark: {why}");
+                    let noted = self.edit(course, |recording| recording.error = Some(without.clone())).await;
+                    anyhow::ensure!(noted.is_ok(), "it is gone");
+                    return Ok(Value::Null);
+                }
+            }
+        }
+        std::fs::copy(kept, there)?;
+        Ok(json!({
+            "file": MARK, "position": asked["position"], "width": asked["width"], "height": asked["height"],
+        }))
+    }
+
     async fn paused(&mut self, course: &Course, paused: bool, at_ms: u64) -> Result<(), NodeStops> {
         let (id, at) = (self.recording.id.clone(), self.moment(course, at_ms));
         self.edit(course, move |recording| recording.pause(paused, at)).await?;

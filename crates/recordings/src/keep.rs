@@ -9,7 +9,7 @@ use salon_core::notice::RecordingStatus;
 use salon_core::{RecordingId, Timestamp};
 use salon_files::{Bucket, put_elsewhere};
 use salon_recorder::job::{FileKind, SAID, Saying};
-use salon_store::{Recording, RecordingFile, RecordingFileKind};
+use salon_store::{DAY_MS, Recording, RecordingFile, RecordingFileKind};
 use serde::Deserialize;
 
 use crate::desk::Parts;
@@ -24,8 +24,6 @@ const ENDINGS: [(&str, RecordingFileKind); 4] = [
     ("m4a", RecordingFileKind::Audio),
     ("mp3", RecordingFileKind::Audio),
 ];
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Storage of the caller's own, of the S3 kind.
 #[derive(Deserialize)]
@@ -122,13 +120,13 @@ fn there(folder: &Path) -> Vec<(String, RecordingFileKind)> {
     names.into_iter().filter_map(|name| kind(&name).map(|kind| (name, kind))).collect()
 }
 
-/// Whether a name is one of a file and nothing else.
 /// What lies in a folder, in bytes.
 pub fn bytes_in(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
+/// Whether a name is one of a file and nothing else.
 fn is_plain(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     !name.starts_with('.') && name.len() <= 255 && name.chars().all(plain)

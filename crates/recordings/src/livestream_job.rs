@@ -12,7 +12,7 @@ use salon_core::notice::LivestreamStatus;
 use salon_recorder::job as told;
 use salon_recorder::job::Saying;
 use salon_store::Livestream;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
 use crate::desk::Desk;
@@ -23,6 +23,9 @@ use crate::streams::{Stream, Streams};
 
 /// How often it is looked how many watch, and noted what was watched.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the store may take for that: what can be watched waits meanwhile.
+const NOTED_WITHIN: Duration = Duration::from_millis(500);
 
 struct Job {
     livestream: Livestream,
@@ -69,7 +72,7 @@ fn segment(saying: Saying, part: u32) -> Option<Segment> {
 impl Work for Job {
     type Errand = ();
 
-    fn wanted(&self, job: told::Job) -> anyhow::Result<told::Job> {
+    async fn wanted(&mut self, _course: &Course, job: told::Job) -> anyhow::Result<told::Job> {
         let video = serde_json::from_value(self.livestream.config["video"].clone())?;
         Ok(told::Job { name: "live".to_owned(), video: Some(video), live: true, ..job })
     }
@@ -93,7 +96,14 @@ impl Work for Job {
         }
         let (ingest_ms, viewer_ms) = self.stream.sums();
         if (ingest_ms, viewer_ms) > (self.livestream.ingest_ms, self.livestream.viewer_ms) {
-            self.edit(course, |livestream| sums(livestream, ingest_ms, viewer_ms)).await?;
+            let store = &course.desk.parts.store;
+            let noted = store.edit_livestream(&course.id, course.now(), |livestream| sums(livestream, ingest_ms, viewer_ms));
+            match timeout(NOTED_WITHIN, noted).await {
+                Ok(Ok(livestream)) => self.livestream = livestream,
+                Ok(Err(salon_store::Error::NotFound)) => return Err(NodeStops),
+                // Sums only grow: the next look notes them.
+                Ok(Err(_)) | Err(_) => {}
+            }
         }
         Ok(())
     }
@@ -175,7 +185,7 @@ impl Job {
 }
 
 /// What could be watched and what was: never less than was told.
-fn sums(livestream: &mut Livestream, ingest_ms: u64, viewer_ms: u64) {
+pub fn sums(livestream: &mut Livestream, ingest_ms: u64, viewer_ms: u64) {
     livestream.ingest_ms = livestream.ingest_ms.max(ingest_ms);
     livestream.viewer_ms = livestream.viewer_ms.max(viewer_ms);
 }

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use salon_core::Timestamp;
-use salon_core::event::{RecordedBy, RecordingKind};
+use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
+use salon_core::notice::LivestreamStatus;
 use salon_core::session::{NewRecording, Refusal};
-use salon_live::Handle;
-use salon_store::Livestream;
+use salon_live::{Handle, Unavailable};
+use salon_store::{DAY_MS, Livestream};
 
 use crate::course::From;
 use crate::desk::{Desk, can};
 use crate::handle::{Failed, Recordings};
 use crate::livestream_job as job;
+use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::streams::Streams;
 
 /// How long one may go on: a day.
-const MAX_MS: i64 = 86_400_000;
+const MAX_MS: i64 = DAY_MS;
 
 /// How often it is looked what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -62,7 +64,14 @@ impl Livestreams {
     ///
     /// # Errors
     /// Why not.
-    pub async fn start(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
+    pub async fn start(&self, handle: &Handle, livestream: Livestream) -> Result<Livestream, Failed> {
+        let (all, handle) = (self.clone(), handle.clone());
+        // Whoever asked may hang up meanwhile.
+        let begun = self.desk.parts.tasks.spawn(async move { all.begin(&handle, livestream).await });
+        begun.await.unwrap_or(Err(Failed::Unavailable(Unavailable)))
+    }
+
+    async fn begin(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
         let parts = &self.desk.parts;
         let new =
             NewRecording { id: livestream.id.clone(), kind: RecordingKind::Livestream, max_ms: MAX_MS, beside_others: false };
@@ -127,8 +136,24 @@ impl Livestreams {
     /// Those of the store.
     pub async fn sweep_once(&self, now: Timestamp) -> salon_store::Result<()> {
         let store = &self.desk.parts.store;
+        for livestream in store.stranded_livestreams(self.node(), now).await? {
+            self.see_to_stranded(livestream, now).await?;
+        }
         for livestream in store.livestreams_of_node(self.node()).await? {
-            if livestream.is_active() || livestream.expires_at.is_none_or(|at| at > now) {
+            if livestream.is_active() {
+                // Its begin was cut off between the row and the job.
+                if is_stranded(now, livestream.created_at) && !self.desk.parts.stops.knows(&livestream.id) {
+                    self.take(livestream, From::Before);
+                }
+                continue;
+            }
+            // It is watched after its end as well.
+            if let Some((ingest_ms, viewer_ms)) = self.streams.get(&livestream.secret).map(|stream| stream.sums())
+                && viewer_ms > livestream.viewer_ms
+            {
+                store.edit_livestream(&livestream.id, now, |livestream| job::sums(livestream, ingest_ms, viewer_ms)).await?;
+            }
+            if livestream.expires_at.is_none_or(|at| at > now) {
                 continue;
             }
             self.streams.close(&livestream.secret);
@@ -136,6 +161,27 @@ impl Livestreams {
             store.edit_livestream(&livestream.id, now, |livestream| livestream.is_kept = false).await?;
         }
         store.forget_livestreams().await.map(drop)
+    }
+
+    /// One of a node that does not live.
+    async fn see_to_stranded(&self, livestream: Livestream, now: Timestamp) -> salon_store::Result<()> {
+        let store = &self.desk.parts.store;
+        if self.desk.folder(&livestream.id).is_dir() {
+            let node = self.node().to_owned();
+            let ours = store.edit_livestream(&livestream.id, now, |livestream| livestream.node.clone_from(&node)).await?;
+            self.take(ours, From::Before);
+        } else if is_given_up(now, livestream.created_at) {
+            let given_up = |livestream: &mut Livestream| {
+                if livestream.is_active() {
+                    livestream.status = LivestreamStatus::Errored;
+                    livestream.stopped_at = livestream.started_at;
+                    livestream.stopped_by = Some(RecordingEnd::Failed);
+                    livestream.error = Some(GIVEN_UP.to_owned());
+                }
+            };
+            store.edit_livestream(&livestream.id, now, given_up).await?;
+        }
+        Ok(())
     }
 
     /// Sees to a livestream in a task of its own.

@@ -20,6 +20,11 @@ impl Stops {
         }
     }
 
+    /// Whether there is a job of it here.
+    pub(crate) fn knows(&self, id: &RecordingId) -> bool {
+        self.jobs().contains_key(id)
+    }
+
     pub(crate) fn register(&self, id: &RecordingId) -> watch::Receiver<Option<RecordingEnd>> {
         self.jobs().entry(id.clone()).or_default().subscribe()
     }

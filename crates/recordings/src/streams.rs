@@ -21,12 +21,25 @@ pub struct Stream {
     state: Mutex<State>,
 }
 
+/// What is in a file.
+pub enum Content {
+    Shared(Arc<[u8]>),
+    /// Read bit by bit, as fast as it is taken.
+    File {
+        file: tokio::fs::File,
+        bytes: u64,
+    },
+}
+
+/// Segments that those who watch live are sent: what is in memory. Others are read as slowly as whoever looks back takes them.
+const LATEST: usize = 5;
+
 #[derive(Default)]
 struct State {
     segments: Segments,
     viewers: Viewers,
     viewer_ms: u64,
-    /// Files that are being sent, by their paths: however many are sent one, it is in memory once.
+    /// The latest files that are being sent, by their paths: however many are sent one, it is in memory once.
     sent: HashMap<PathBuf, Weak<[u8]>>,
     /// As it was written last, and of how many segments.
     playlist: Option<(u64, bool, Arc<str>)>,
@@ -96,7 +109,26 @@ impl Stream {
     ///
     /// # Errors
     /// It is there no more.
-    pub async fn read(&self, path: &Path) -> io::Result<Arc<[u8]>> {
+    pub async fn read(&self, path: &Path) -> io::Result<Content> {
+        if self.is_latest(path) {
+            return self.share(path).await.map(Content::Shared);
+        }
+        let file = tokio::fs::File::open(path).await?;
+        let bytes = file.metadata().await?.len();
+        Ok(Content::File { file, bytes })
+    }
+
+    /// Whether those who watch live are sent this.
+    fn is_latest(&self, path: &Path) -> bool {
+        let state = self.state();
+        let mut latest = state.segments.there.iter().rev().take(LATEST);
+        latest.any(|segment| {
+            let folder = self.folder.join(segment.part.to_string());
+            path.strip_prefix(folder).is_ok_and(|file| file == Path::new(&segment.name) || file == Path::new(&segment.head))
+        })
+    }
+
+    async fn share(&self, path: &Path) -> io::Result<Arc<[u8]>> {
         let sent = self.state().sent.get(path).and_then(Weak::upgrade);
         if let Some(sent) = sent {
             return Ok(sent);
@@ -149,19 +181,15 @@ impl Stream {
 mod tests {
     use super::*;
 
+    fn segment(part: u32, name: &str) -> Segment {
+        Segment { part, name: name.to_owned(), head: "1.mp4".to_owned(), codecs: String::new(), at_ms: 0, ms: 2_000 }
+    }
+
     #[test]
     fn only_what_was_told_of_is_handed_out() {
         let (streams, folder) = (Streams::default(), Path::new("/jobs/l"));
         let stream = streams.open("s", folder, 60_000, 500);
         assert!(stream.playlist("v", 0, |_| unreachable!("there is nothing")).is_none());
-        let segment = |part, name: &str| Segment {
-            part,
-            name: name.to_owned(),
-            head: "1.mp4".to_owned(),
-            codecs: String::new(),
-            at_ms: 0,
-            ms: 2_000,
-        };
         stream.push(segment(1, "1.m4s"));
         stream.push(segment(2, "1.m4s"));
         assert_eq!(stream.file("2-1.m4s"), Some(folder.join("2/1.m4s")));
@@ -181,17 +209,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_many_are_sent_is_in_memory_once() {
+    async fn what_those_who_watch_live_are_sent_is_in_memory_once_and_nothing_else() {
         let folder = std::env::temp_dir().join(format!("salon-streams-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join("1.m4s");
+        std::fs::create_dir_all(folder.join("1")).expect("a folder");
+        let path = folder.join("1/1.m4s");
         std::fs::write(&path, b"two seconds").expect("written");
         let stream = Streams::default().open("s", &folder, 60_000, 0);
-        let (one, other) = (stream.read(&path).await.expect("there"), stream.read(&path).await.expect("there"));
+        let made = |n: usize| stream.push(segment(1, &format!("{n}.m4s")));
+        let shared = async || match stream.read(&path).await {
+            Ok(Content::Shared(bytes)) => bytes,
+            Ok(Content::File { .. }) => panic!("it is the latest"),
+            Err(error) => panic!("{error}"),
+        };
+        made(1);
+        let (one, other) = (shared().await, shared().await);
         assert!(Arc::ptr_eq(&one, &other) && one.as_ref() == b"two seconds");
+        (2..=LATEST + 1).for_each(made);
+        assert!(matches!(stream.read(&path).await, Ok(Content::File { bytes: 11, .. })), "who looks back reads the file");
         std::fs::remove_dir_all(&folder).expect("removed");
-        assert!(stream.read(&path).await.is_ok(), "who began to read it goes on");
-        drop((one, other));
         assert!(stream.read(&path).await.is_err());
     }
 }

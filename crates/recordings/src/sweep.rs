@@ -1,32 +1,13 @@
 //! Deletes the files of recordings whose time is over.
 //! Invariant: the bytes go before the row says so, so a sweep that is cut off is finished by the next.
 
-use std::time::Duration;
-
 use salon_core::Timestamp;
 
 use crate::desk::Parts;
 use crate::keep::folder_of;
 
-/// How often it is looked. Rarer keeps files longer; their links are over all the same.
-const EVERY: Duration = Duration::from_secs(600);
-
 /// Recordings looked up in one go.
 const BATCH: u32 = 100;
-
-/// Sweeps until the node stops.
-pub async fn sweep(parts: &Parts) {
-    let mut every = tokio::time::interval(EVERY);
-    while parts.stop.run_until_cancelled(every.tick()).await.is_some() {
-        match parts.stop.run_until_cancelled(once(parts, parts.clock.now())).await {
-            None | Some(Ok(0)) => {}
-            Some(Ok(left)) => {
-                tracing::warn!(recordings = left, "recordings that are over cannot be deleted; it is tried again later");
-            }
-            Some(Err(error)) => tracing::warn!(%error, "recordings that are over cannot be looked for right now"),
-        }
-    }
-}
 
 /// Deletes the files of all that are over at `now`; answers with how many could not be deleted.
 ///

@@ -18,20 +18,18 @@ mod secret;
 mod signals;
 pub mod upgrade;
 mod warnings;
+mod work;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use salon_cluster::Hint;
 use salon_doors::doors::Doors;
-use salon_doors::flows::tickets;
 use salon_doors::keys::Keys;
 use salon_doors::metrics::Metrics;
 use salon_doors::pipes::Pipes;
@@ -45,16 +43,16 @@ use salon_handover::{Passage, Program, Received};
 use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Outlets, Parts};
 use salon_media::Owners;
 use salon_quality::Quality;
-use salon_recordings::{Livestreams, Recordings, Stops};
+use salon_recordings::{Livestreams, Stops};
 use salon_store::{OpenOptions, RunId, Store};
-use salon_transcripts::Transcripts;
-use salon_webhooks::{Guard, Webhooks};
+use salon_webhooks::{Fetch, Guard, Webhooks};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::notes::Noted;
-use self::signals::{Signals, Told};
+use self::signals::{Signals, Wanted};
+use self::work::Hands;
 use crate::config::{Config, Mode};
 use crate::private::make_folder;
 use crate::telemetry;
@@ -77,7 +75,7 @@ pub struct Running {
     pub doors: Doors,
     /// Where it accepts requests.
     pub addr: SocketAddr,
-    server: tokio::task::JoinHandle<()>,
+    server: JoinHandle<()>,
     /// Its name among nodes, and what it tells them.
     name: String,
     talk: Option<nodes::Talk>,
@@ -97,8 +95,8 @@ pub async fn run(config: Config, handed: &mut Option<Received>) -> anyhow::Resul
             tokio::select! {
                 running = &mut starting => break running?,
                 told = signals.next() => match told {
-                    Told::Stop => return Ok(()),
-                    Told::Upgrade => tracing::warn!("it was just started: the signal to upgrade is passed over"),
+                    Wanted::Stop => return Ok(()),
+                    Wanted::Upgrade => tracing::warn!("it was just started: the signal to upgrade is passed over"),
                 },
             }
         }
@@ -108,26 +106,15 @@ pub async fn run(config: Config, handed: &mut Option<Received>) -> anyhow::Resul
         tracing::warn!(%error, "cannot note which process runs here: `salon upgrade` will not find it");
     });
     if was_handed {
-        note(&data, came_back.as_deref());
+        upgrade::note(&data, came_back.as_deref());
     }
     // Nobody may be left who reads it.
     let _ = writeln!(io::stdout(), "salon ready http://{}", running.addr).and_then(|()| io::stdout().flush());
-    let taken = running.keep_on(signals, (program, fixed), &data).await;
+    let taken = upgrade::keep_on(&running.doors, signals, (program, fixed), &data).await;
     tracing::info!("stopping");
     running.stop().await?;
     anyhow::ensure!(!taken, "another Salon runs as node {node:?}: two that share a database need names of their own (node.name)");
     Ok(())
-}
-
-/// Notes what came of an upgrade, for whoever waits for it, and for the log.
-fn note(data: &Path, failed: Option<&str>) {
-    match failed {
-        None => tracing::info!(version = env!("CARGO_PKG_VERSION"), "upgraded: this program goes on"),
-        Some(why) => tracing::error!(why, "not upgraded: this program goes on as before"),
-    }
-    if let Err(error) = notes::note(data, failed) {
-        tracing::warn!(%error, "cannot note what came of the upgrade");
-    }
 }
 
 /// Starts a node and answers when it accepts requests.
@@ -209,35 +196,21 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     let door = door.passing(&passage, HTTP, packed::all(handed, &Door::connections(HTTP))?);
     let key = salon_webhooks::Key::new(store.clone());
     let tokens = Tokens::new(secret.as_bytes(), config.limits.token_days);
-    let recordings = Recordings::new(salon_recordings::Parts {
+    let guard = Arc::new(Guard::new(config.open_networks()));
+    let hands = Hands {
         store: store.clone(),
         hub: hub.clone(),
         clock: clock.clone(),
-        files: files.clone(),
-        settings: config.recordings_settings(addr),
-        stops,
-        pass: {
-            let (tokens, clock) = (tokens.clone(), clock.clone());
-            Box::new(move |app, meeting, recording| tickets::of_robot(&tokens, (app, meeting, recording), clock.now()))
-        },
+        tokens: tokens.clone(),
         tasks: tasks.clone(),
         stop: stop.clone(),
-    });
-    let transcripts = Transcripts::new(salon_transcripts::Parts {
-        store: store.clone(),
-        hub: hub.clone(),
-        clock: clock.clone(),
-        settings: config.transcripts_settings(addr)?,
-        figures: salon_transcripts::Figures::registered(&mut registry),
-        pass: {
-            let (tokens, clock) = (tokens.clone(), clock.clone());
-            Box::new(move |listening| tickets::of_listener(&tokens, listening, clock.now()))
-        },
-        tasks: tasks.clone(),
-        stop: stop.clone(),
-    });
+        fetch: Fetch::new(guard.clone())?,
+    };
+    let recordings = hands.recordings(config.recordings_settings(addr), files.clone(), stops);
+    let figures = salon_transcripts::Figures::registered(&mut registry);
+    let transcripts = hands.transcripts(config.transcripts_settings(addr)?, figures);
     let livestreams = Livestreams::beside(&recordings);
-    let webhooks = Webhooks { guard: Arc::new(Guard::new(config.open_networks())), key };
+    let webhooks = Webhooks { guard, key };
     let tell = salon_webhooks::Parts {
         store: store.clone(),
         guard: webhooks.guard.clone(),
@@ -289,27 +262,10 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     });
     tasks.spawn(retention::sweep(store.clone(), days, now, stop.clone()));
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
-    if let Err(why) = recordings.composites() {
-        tracing::info!("{why}");
-    }
-    let unfinished = recordings.adopt().await.context("cannot go on with the recordings of the last run")?;
-    if unfinished > 0 {
-        tracing::info!(recordings = unfinished, "going on with recordings");
-    }
-    tasks.spawn(recordings.sweep());
     if let Some(why) = config.missing_engine() {
         tracing::warn!("{why}");
     }
-    let unfinished = transcripts.adopt().await.context("cannot go on with the transcripts of the last run")?;
-    if unfinished > 0 {
-        tracing::info!(transcripts = unfinished, "going on with transcripts");
-    }
-    tasks.spawn(transcripts.sweep());
-    let streamed = livestreams.adopt().await.context("cannot go on with the livestreams of the last run")?;
-    if streamed > 0 {
-        tracing::info!(livestreams = streamed, "going on with livestreams");
-    }
-    tasks.spawn(livestreams.sweep());
+    work::go_on(recordings, transcripts, livestreams, &tasks).await?;
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for (number, address) in config.metrics.listen.iter().enumerate() {
         let name = format!("metrics {number}");
@@ -350,68 +306,6 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 impl Running {
-    /// Keeps on until it is told to stop, or another run has taken its name: then true. Whenever it is told to upgrade it becomes
-    /// the program that lies where this one was started from, or says why not.
-    async fn keep_on(&self, mut signals: Signals, (program, fixed): (io::Result<Program>, String), data: &Path) -> bool {
-        let given_up = Arc::new(AtomicBool::new(false));
-        let mut trial: Option<JoinHandle<anyhow::Result<()>>> = None;
-        let why = loop {
-            let tried = async {
-                match &mut trial {
-                    Some(trial) => trial.await.map_err(anyhow::Error::from).and_then(|tried| tried),
-                    None => std::future::pending().await,
-                }
-            };
-            let tried = tokio::select! {
-                biased;
-                () = self.doors.hub.taken() => break true,
-                told = signals.next() => match (told, &program, &trial) {
-                    (Told::Stop, ..) => break false,
-                    (Told::Upgrade, _, Some(_)) => {
-                        tracing::warn!("an upgrade is under way: the signal to upgrade is passed over");
-                        continue;
-                    }
-                    (Told::Upgrade, Ok(program), None) => {
-                        tracing::info!(path = %program.path.display(), "told to upgrade");
-                        let (program, fixed, given_up) = (program.clone(), fixed.clone(), given_up.clone());
-                        trial = Some(tokio::task::spawn_blocking(move || upgrade::try_out(&program, &fixed, &given_up)));
-                        continue;
-                    }
-                    (Told::Upgrade, Err(error), None) => Err(anyhow::anyhow!("it is not known where this program lies: {error}")),
-                },
-                tried = tried => tried,
-            };
-            trial = None;
-            let failed = match (tried, &program) {
-                (Ok(()), Ok(program)) => {
-                    // What it is told meanwhile is heard when it comes to nothing, or just before.
-                    let stopped = AtomicBool::new(false);
-                    let mut handing_over =
-                        pin!(upgrade::hand_over(&self.doors, data, program, || stopped.load(Ordering::Relaxed)));
-                    let why = loop {
-                        tokio::select! {
-                            biased;
-                            told = signals.next() => match told {
-                                Told::Stop => stopped.store(true, Ordering::Relaxed),
-                                Told::Upgrade => tracing::warn!("an upgrade is under way: the signal to upgrade is passed over"),
-                            },
-                            why = &mut handing_over => break why,
-                        }
-                    };
-                    if stopped.load(Ordering::Relaxed) {
-                        break false;
-                    }
-                    why
-                }
-                (Err(error), _) => error,
-                (Ok(()), Err(error)) => anyhow::anyhow!("it is not known where this program lies: {error}"),
-            };
-            note(data, Some(&format!("{failed:#}")));
-        };
-        given_up.store(true, Ordering::Relaxed);
-        why
-    }
-
     /// Stops accepting, lets sockets go so that their clients come back, and closes the store.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Doors { store, hub, media, clock, alive, stop, tasks, .. } = self.doors;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::list::{Filter, Listing, Page, by_creation};
 use crate::outbox::entries::announce;
 use crate::record::{Words, decode_recorded_by, decode_recording_end, encode_recorded_by, encode_recording_end};
+use crate::recordings::STRANDED;
 use crate::transact::transaction;
 
 /// One livestream of a meeting. Its secret lets whoever knows it watch.
@@ -198,6 +199,16 @@ impl Store {
              order by created_ms, id"
         );
         self.db.all(built(sql), args![node, true]).await?.iter().map(read).collect()
+    }
+
+    /// Livestreams that go on, of other nodes that do not live: some of them, oldest first.
+    pub async fn stranded_livestreams(&self, node: &str, now: Timestamp) -> Result<Vec<Livestream>> {
+        let sql = format!(
+            "select {COLUMNS} from livestreams where node <> $1 and status in ('INVOKED', 'LIVE') and node not in ({}) \
+             order by created_ms, id limit {STRANDED}",
+            self.living("$2")
+        );
+        self.db.all(built(sql), args![node, now]).await?.iter().map(read).collect()
     }
 
     /// Forgets livestreams that cannot be watched any more and whose session is gone.

@@ -81,8 +81,12 @@ impl Store {
 
     /// The names of the nodes that live.
     pub async fn living_nodes(&self, now: Timestamp) -> Result<HashSet<String>> {
-        let sql = format!("select name from nodes where $1 = $1 and seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock("$1"));
-        self.db.all(built(sql), args![now]).await?.iter().map(|row| row.text("name")).collect()
+        self.db.all(built(self.living("$1")), args![now]).await?.iter().map(|row| row.text("name")).collect()
+    }
+
+    /// What asks for their names, by the moment in this parameter where the database has no clock.
+    pub(crate) fn living(&self, now: &'static str) -> String {
+        format!("select name from nodes where {now} = {now} and seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock(now))
     }
 
     /// The living node that has a live session of another meeting of this one's family, that of its parent before others.

@@ -115,7 +115,15 @@ const ACTIVE: &str = "('INVOKED', 'RECORDING', 'PAUSED')";
 /// Statuses of recordings that are neither stored nor lost.
 pub(crate) const UNFINISHED: &str = "('INVOKED', 'RECORDING', 'PAUSED', 'UPLOADING')";
 
+/// What nodes that do not live have left is looked at by so many at a time.
+pub(crate) const STRANDED: u32 = 1_000;
+
 impl Recording {
+    /// Neither stored nor lost.
+    pub fn is_unfinished(&self) -> bool {
+        !matches!(self.status, RecordingStatus::Uploaded | RecordingStatus::Errored)
+    }
+
     /// Recorded milliseconds up to `now`, pauses left out.
     pub fn recorded_ms(&self, now: Timestamp) -> i64 {
         let Some(started) = self.started_at else { return 0 };
@@ -268,6 +276,16 @@ impl Store {
              order by invoked_ms, id"
         );
         self.db.all(built(sql), args![node]).await?.iter().map(read).collect()
+    }
+
+    /// Recordings that are neither stored nor lost, of other nodes that do not live: some of them, oldest first.
+    pub async fn stranded_recordings(&self, node: &str, now: Timestamp) -> Result<Vec<Recording>> {
+        let sql = format!(
+            "select {COLUMNS} from recordings where node <> $1 and status in {UNFINISHED} and node not in ({}) \
+             order by invoked_ms, id limit {STRANDED}",
+            self.living("$2")
+        );
+        self.db.all(built(sql), args![node, now]).await?.iter().map(read).collect()
     }
 
     /// Recordings whose files are to go, at most `limit` of those after the one given.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use salon_core::{Notice, Timestamp, WebhookId};
-use salon_store::{Claimed, Delivery, LANE_HELD_MS, Lane, Next, RunId, Standing, Store, Tried, Wanted, Webhook};
+use salon_store::{Claimed, DAY_MS, Delivery, LANE_HELD_MS, Lane, Next, RunId, Standing, Store, Tried, Wanted, Webhook};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -229,7 +229,7 @@ impl Desk {
     async fn sweep(&mut self) {
         let (store, now) = (&self.parts.store, (self.parts.now)());
         let given_up = store.give_up_deliveries(now.plus_ms(-GIVEN_UP_AFTER_MS)).await;
-        let swept = store.sweep_deliveries(now.plus_ms(-i64::from(self.parts.keep_days) * 86_400_000)).await;
+        let swept = store.sweep_deliveries(now.plus_ms(-i64::from(self.parts.keep_days) * DAY_MS)).await;
         self.heed("old deliveries cannot be forgotten", given_up.and(swept).map_err(Into::into));
     }
 

@@ -57,19 +57,23 @@ impl Resolve for Resolver {
     }
 }
 
+/// What connects to where the guard lets it, and follows nobody.
+pub fn client(guard: Arc<Guard>) -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder()
+        .user_agent(concat!("Salon/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(Arc::new(Resolver(guard)))
+        .redirect(Policy::none())
+        .no_proxy()
+        .http1_only()
+        .timeout(WITHIN)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(8);
+    Ok(client.build()?)
+}
+
 impl Post {
     pub fn new(guard: Arc<Guard>) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("Salon/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver(guard.clone())))
-            .redirect(Policy::none())
-            .no_proxy()
-            .http1_only()
-            .timeout(WITHIN)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(8)
-            .build()?;
-        Ok(Self { client, guard })
+        Ok(Self { client: client(guard.clone())?, guard })
     }
 
     /// Tells a webhook what `body` says.
@@ -123,7 +127,7 @@ async fn read(mut answer: reqwest::Response) -> String {
 }
 
 /// Why there is no answer, without the address: that may hold a secret of the receiver's.
-fn explain(error: &reqwest::Error) -> String {
+pub fn explain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", WITHIN.as_secs());
     }

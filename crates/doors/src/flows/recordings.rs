@@ -11,7 +11,7 @@ use salon_recordings::Recordings;
 use salon_store::{Meeting, Recording};
 use salon_wire::rest::recording_config::{
     AudioChannel, AudioCodec, AudioConfig, RecordingConfigBody, StorageConfig, StorageConfigBody, StorageType, VideoCodec,
-    VideoConfig,
+    VideoConfig, Watermark, WatermarkPosition,
 };
 use serde_json::{Value, json};
 
@@ -163,9 +163,6 @@ fn wanted(recordings: &Recordings, meeting: &Meeting, kind: RecordingKind, (by, 
 }
 
 fn video(config: &VideoConfig) -> Result<Value, Impossible> {
-    if config.watermark.as_ref().is_some_and(|mark| mark.url.is_some()) {
-        return impossible("this server puts no watermark on recordings yet; leave it out");
-    }
     let codec = match config.codec.unwrap_or(VideoCodec::H264) {
         VideoCodec::H264 => "H264",
         VideoCodec::Vp8 => "VP8",
@@ -175,7 +172,16 @@ fn video(config: &VideoConfig) -> Result<Value, Impossible> {
     let even = |side: Option<u32>, usual: u32| (side.unwrap_or(usual) / 2 * 2).max(2);
     Ok(json!({
         "codec": codec, "width": even(config.width, WIDTH), "height": even(config.height, HEIGHT), "layout": "grid",
+        "watermark": config.watermark.as_ref().and_then(watermark),
     }))
+}
+
+/// Nothing where there is no image.
+fn watermark(mark: &Watermark) -> Option<Value> {
+    let (url, size) = (mark.url.as_ref()?, mark.size.as_ref());
+    let position = mark.position.unwrap_or(WatermarkPosition::LeftTop);
+    let (width, height) = (size.and_then(|size| size.width), size.and_then(|size| size.height));
+    Some(json!({ "url": url, "position": position, "width": width, "height": height }))
 }
 
 fn audio(config: &AudioConfig) -> Value {

@@ -11,7 +11,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use salon_core::Timestamp;
 use salon_live::Remote;
-use salon_recordings::{Segment, Segments};
+use salon_recordings::{BITS_PER_SECOND, Content, SEGMENT_SECS, Segment, Segments};
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use crate::rest::error::ApiError;
@@ -23,12 +24,6 @@ const INDEX: &str = "index.m3u8";
 
 /// Digits of what a player's own playlist is called by.
 const VIEWER_DIGITS: usize = 32;
-
-/// The longest segment, in seconds: what the encoder is told.
-const TARGET_SECS: u64 = 2;
-
-/// Bits a second at most, for players that ask their line: what the encoder is told, and the sound.
-const BANDWIDTH: u32 = 2_900_000;
 
 /// Playlists change every two seconds; segments never do.
 const PLAYLIST_KEPT: &str = "no-cache";
@@ -56,9 +51,16 @@ pub async fn serve(
     }
     let path = stream.file(&name).ok_or_else(gone)?;
     // It may have become too old meanwhile.
-    let bytes = Bytes::from_owner(stream.read(&path).await.map_err(|_| gone())?);
+    let content = stream.read(&path).await.map_err(|_| gone())?;
     let kind = if name.ends_with(".mp4") { "video/mp4" } else { "video/iso.segment" };
-    Ok(answer(bytes.into(), kind, SEGMENT_KEPT))
+    Ok(match content {
+        Content::Shared(bytes) => answer(Bytes::from_owner(bytes).into(), kind, SEGMENT_KEPT),
+        Content::File { file, bytes } => {
+            let mut response = answer(Body::from_stream(ReaderStream::new(file)), kind, SEGMENT_KEPT);
+            response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
+            response
+        }
+    })
 }
 
 impl LivestreamDesk {
@@ -88,7 +90,7 @@ fn answer(body: Body, kind: &'static str, kept: &'static str) -> Response {
 fn index(latest: &Segment, viewer: &str) -> String {
     format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-STREAM-INF:BANDWIDTH={BANDWIDTH},CODECS=\"{}\"\n{viewer}.m3u8\n",
+         #EXT-X-STREAM-INF:BANDWIDTH={BITS_PER_SECOND},CODECS=\"{}\"\n{viewer}.m3u8\n",
         latest.codecs
     )
 }
@@ -99,7 +101,7 @@ fn playlist(segments: &Segments) -> String {
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{}\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n",
-        longest.max(TARGET_SECS),
+        longest.max(SEGMENT_SECS),
         segments.gone,
         segments.breaks_gone
     );

@@ -186,6 +186,8 @@ pub async fn act(
     let by = asker.by();
     let is_over = matches!(recording.status, RecordingStatus::Uploading | RecordingStatus::Uploaded | RecordingStatus::Errored);
     if is_over {
+        // What is told of it now has its files in it.
+        asker.may_have_files()?;
         return match body.action {
             wire::RecordingAction::Stop => data(desk.detail(&recording, here).await?),
             _ => Err(ApiError::conflict("The recording is over")),

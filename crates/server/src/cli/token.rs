@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use salon_core::{AccountId, AppId, Reach, Scope, Timestamp};
-use salon_store::{ApiKey, Error, Store};
+use salon_store::{ApiKey, DAY_MS, Error, Store};
 
 use super::account::account;
 use super::audit::by_operator;
@@ -19,9 +19,6 @@ use salon_doors::rfc3339::rfc3339;
 
 /// Letters of the SHA-256 that `list` shows: enough to tell the tokens of an account apart.
 const SHOWN: usize = 12;
-
-/// A day, in milliseconds.
-const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {

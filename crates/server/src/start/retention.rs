@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use salon_core::Timestamp;
 use salon_store::acting::{Act, Acting, By, Outcome};
-use salon_store::{OldSession, Store};
+use salon_store::{DAY_MS, OldSession, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -18,8 +18,6 @@ const EVERY: Duration = Duration::from_secs(600);
 
 /// Sessions looked up in one go.
 const BATCH: u32 = 100;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// For how many days what is kept; 0: for good.
 #[derive(Debug, Clone, Copy, Default)]

@@ -19,19 +19,19 @@ impl Signals {
     }
 
     /// The next thing it is told.
-    pub async fn next(&mut self) -> Told {
+    pub async fn next(&mut self) -> Wanted {
         let Self { stops, upgrade } = self;
         let stop = futures_util::future::select_all(stops.iter_mut().map(|stop| Box::pin(stop.recv())));
         tokio::select! {
             biased;
-            _ = stop => Told::Stop,
-            _ = upgrade.recv() => Told::Upgrade,
+            _ = stop => Wanted::Stop,
+            _ = upgrade.recv() => Wanted::Upgrade,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Wanted {
     /// SIGTERM or SIGINT.
     Stop,
     /// SIGUSR2.

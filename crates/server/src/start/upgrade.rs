@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use salon_doors::doors::Doors;
 use salon_handover::{FORM, Parcel, Phase, Program};
+use tokio::task::JoinHandle;
 
-use super::packed;
+use super::signals::{Signals, Wanted};
+use super::{notes, packed};
 use crate::config::Config;
 
 /// How long the new program may take to say that it could begin.
@@ -36,6 +39,78 @@ const ROOM_BYTES: usize = 1 << 20;
 
 /// Most that is kept of what the new program says.
 const WORDS: u64 = 4_096;
+
+/// Waits until the node is told to stop, or another run has taken its name: then true. Whenever it is told to upgrade it becomes
+/// the program that lies where this one was started from, or says why not.
+pub async fn keep_on(doors: &Doors, mut signals: Signals, (program, fixed): (io::Result<Program>, String), data: &Path) -> bool {
+    let given_up = Arc::new(AtomicBool::new(false));
+    let mut trial: Option<JoinHandle<anyhow::Result<()>>> = None;
+    let why = loop {
+        let tried = async {
+            match &mut trial {
+                Some(trial) => trial.await.map_err(anyhow::Error::from).and_then(|tried| tried),
+                None => std::future::pending().await,
+            }
+        };
+        let tried = tokio::select! {
+            biased;
+            () = doors.hub.taken() => break true,
+            told = signals.next() => match (told, &program, &trial) {
+                (Wanted::Stop, ..) => break false,
+                (Wanted::Upgrade, _, Some(_)) => {
+                    tracing::warn!("an upgrade is under way: the signal to upgrade is passed over");
+                    continue;
+                }
+                (Wanted::Upgrade, Ok(program), None) => {
+                    tracing::info!(path = %program.path.display(), "told to upgrade");
+                    let (program, fixed, given_up) = (program.clone(), fixed.clone(), given_up.clone());
+                    trial = Some(tokio::task::spawn_blocking(move || try_out(&program, &fixed, &given_up)));
+                    continue;
+                }
+                (Wanted::Upgrade, Err(error), None) => Err(anyhow::anyhow!("it is not known where this program lies: {error}")),
+            },
+            tried = tried => tried,
+        };
+        trial = None;
+        let failed = match (tried, &program) {
+            (Ok(()), Ok(program)) => {
+                // What it is told meanwhile is heard when it comes to nothing, or just before.
+                let stopped = AtomicBool::new(false);
+                let mut handing_over = pin!(hand_over(doors, data, program, || stopped.load(Ordering::Relaxed)));
+                let why = loop {
+                    tokio::select! {
+                        biased;
+                        told = signals.next() => match told {
+                            Wanted::Stop => stopped.store(true, Ordering::Relaxed),
+                            Wanted::Upgrade => tracing::warn!("an upgrade is under way: the signal to upgrade is passed over"),
+                        },
+                        why = &mut handing_over => break why,
+                    }
+                };
+                if stopped.load(Ordering::Relaxed) {
+                    break false;
+                }
+                why
+            }
+            (Err(error), _) => error,
+            (Ok(()), Err(error)) => anyhow::anyhow!("it is not known where this program lies: {error}"),
+        };
+        note(data, Some(&format!("{failed:#}")));
+    };
+    given_up.store(true, Ordering::Relaxed);
+    why
+}
+
+/// Notes what came of an upgrade, for whoever waits for it, and for the log.
+pub fn note(data: &Path, failed: Option<&str>) {
+    match failed {
+        None => tracing::info!(version = env!("CARGO_PKG_VERSION"), "upgraded: this program goes on"),
+        Some(why) => tracing::error!(why, "not upgraded: this program goes on as before"),
+    }
+    if let Err(error) = notes::note(data, failed) {
+        tracing::warn!(%error, "cannot note what came of the upgrade");
+    }
+}
 
 /// Of what is handed over, which both programs must mean alike.
 pub fn form() -> String {

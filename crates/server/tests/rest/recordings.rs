@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use salon_core::RecordingId;
 use salon_server::config::{Config, Mode};
 use salon_server::start::start;
+use salon_store::Recording;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::receiver::{Mood, Receiver};
 use crate::support::contract::agrees;
@@ -276,6 +279,38 @@ async fn pictures_need_their_programs_and_storage_one_that_is_known() {
     assert_eq!((&job["video"]["width"], &job["audio"]), (&json!(720), &json!({"codec": "MP3", "channel": "mono", "file": true})));
 }
 
+/// A node that was called otherwise left its folder, another has gone for good, and a begin was cut off after the row.
+#[tokio::test]
+async fn what_nobody_sees_to_is_taken_up_or_given_up() {
+    let app = app("good").await;
+    let meeting = busy(&app).await;
+    let made = record(&app, &meeting).await;
+    until_status(&app, &made, "RECORDING").await;
+    let (doors, now) = (&app.running.doors, app.running.doors.clock.now());
+    let row = doors.store.recording(&RecordingId::parse(&made).expect("an id")).await.expect("a store").expect("there");
+    put(&app, &made, "stop").await.expect(200);
+    app.post(&format!("/meetings/{meeting}/active-session/kick-all"), json!({})).await.expect(200);
+    let left = async |id: &str, node: &str| {
+        let id = RecordingId::parse(id).expect("an id");
+        let recording = Recording { id, node: node.to_owned(), invoked_at: now.plus_ms(-61_000), ..row.clone() };
+        doors.store.create_recording(&recording).await.expect("a store");
+    };
+    let [here, gone, cut] = [1, 2, 3].map(|n| UNKNOWN.replace("00000000-", &format!("0000000{n}-")));
+    left(&here, "as it was called before").await;
+    left(&gone, "gone for good").await;
+    left(&cut, &row.node).await;
+    let part = app.data.join("recordings").join(&here).join("1");
+    std::fs::create_dir_all(&part).expect("a folder");
+    std::fs::write(part.join("default_u_p_peer_audio_1.webm"), "left").expect("written");
+    doors.recordings.sweep_once(now).await.expect("a store");
+    assert_eq!(until_status(&app, &here, "UPLOADED").await["file_size"], 4);
+    until_status(&app, &cut, "ERRORED").await;
+    assert_eq!(app.get(&format!("/recordings/{gone}")).await.expect(200)["data"]["status"], "RECORDING", "it may come back");
+    doors.recordings.sweep_once(now.plus_ms(2 * 86_400_000)).await.expect("a store");
+    let gone = until_status(&app, &gone, "ERRORED").await;
+    assert_eq!((&gone["err_message"], &gone["recording_duration"]), (&json!("its node has not come back"), &json!(0)));
+}
+
 #[tokio::test]
 async fn another_app_has_none_of_it_and_lists_find_what_is_asked_for() {
     let app = app("good").await;
@@ -343,6 +378,8 @@ async fn participants_record_what_their_session_lets_them() {
     until_status(&app, &id, "RECORDING").await;
     stop(&host, &id).await.expect(200);
     let done = until_status(&app, &id, "UPLOADED").await;
+    stop(&guest, &id).await.refused(403);
+    assert_eq!(stop(&host, &id).await.expect(200)["data"]["status"], "UPLOADED");
     let caller = json!({"type": "USER", "user_Id": host["id"], "name": "hana"});
     assert_eq!((&done["start_reason"]["caller"], &done["stop_reason"]["caller"]), (&caller, &caller));
 }
@@ -411,6 +448,46 @@ async fn one_that_dies_again_is_given_up_with_what_there_is() {
     assert_eq!((done["stop_reason"]["reason"].text().as_str(), files(&done).len()), ("INTERNAL_ERROR", 2));
     assert!(done["err_message"].text().contains("died"));
     record(&app, &meeting).await;
+}
+
+/// A server that has this to give.
+async fn gives(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/mark.png", listener.local_addr().expect("it has one"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1_024]).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_watermark_is_fetched_for_the_recorder_or_it_is_told_why_there_is_none() {
+    const PNG: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\nconnection: close\r\n\r\n\x89PNG\r\n\x1a\nmark";
+    const TEXT: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ntext";
+    let app = app("good").await;
+    let record = async |url: String| {
+        let meeting = busy(&app).await;
+        let mark = json!({ "url": url, "position": "right top", "size": { "width": 64 } });
+        let body = json!({ "meeting_id": meeting, "video_config": { "watermark": mark } });
+        let id = app.post("/recordings", body).await.expect(200)["data"]["id"].text();
+        until_status(&app, &id, "RECORDING").await;
+        let told = job(&app, &id)["video"]["watermark"].clone();
+        let there = std::fs::read(app.data.join("recordings").join(&id).join("1/watermark")).ok();
+        put(&app, &id, "stop").await.expect(200);
+        (told, there, until_status(&app, &id, "UPLOADED").await["err_message"].clone())
+    };
+    let (told, there, error) = record(gives(PNG).await).await;
+    assert_eq!(told, json!({ "file": "watermark", "position": "right top", "width": 64, "height": null }));
+    assert_eq!((there.as_deref(), error), (Some(&b"\x89PNG\r\n\x1a\nmark"[..]), Value::Null));
+    let (told, there, error) = record(gives(TEXT).await).await;
+    assert_eq!((told, there), (Value::Null, None));
+    assert_eq!(error, "recorded without its watermark: it is no PNG, JPEG, WebP or GIF");
+    let (told, _, error) = record("http://10.1.2.3/mark.png".to_owned()).await;
+    assert_eq!(told, Value::Null);
+    assert!(error.text().contains("private network"), "{error}");
 }
 
 #[tokio::test]

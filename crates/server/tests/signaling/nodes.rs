@@ -395,6 +395,35 @@ async fn a_node_that_stands_still_keeps_or_loses_its_sessions_and_nobody_is_told
     }
 }
 
+/// Its recorder stays where it is, and hears all the same that it is to stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recorded_of_a_session_that_went_to_another_node_stops_when_it_is_told_there() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let alice = cluster.node(0).guest(&meeting, "Alice").await;
+    let mut here = alice.join().await;
+    let started = cluster.node(0).data("POST", "/recordings/track", json!({ "meeting_id": meeting })).await;
+    let path = format!("/recordings/{}", started["recording"]["id"].as_str().unwrap());
+    let becomes = async |wanted: fn(&str) -> bool| {
+        let waited = async {
+            while !wanted(cluster.node(1).data("GET", &path, Value::Null).await["status"].as_str().unwrap()) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waited).await.expect("it becomes so");
+    };
+    becomes(|status| status == "RECORDING").await;
+    let mut told = (0.0, 0);
+    cluster.node(0).stop();
+    until(&cluster, &[1], &meeting, &mut told, |_| true).await;
+    cluster.node(0).go_on();
+    here.hung_up().await;
+    let _there = alice.clone().at(&cluster.node(1).address).join().await;
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
+    cluster.node(1).data("PUT", &path, json!({ "action": "stop" })).await;
+    becomes(|status| !matches!(status, "INVOKED" | "RECORDING")).await;
+}
+
 /// Postgres stops for everybody: no session moves, nobody loses the socket, and nothing that was told falls.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_store_of_some_seconds_moves_no_session() {
