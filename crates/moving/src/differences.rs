@@ -17,7 +17,7 @@ pub struct Difference {
     /// Where, as in `data[].permissions.can_record`; a list's places are not told apart.
     pub path: String,
     pub kind: Kind,
-    /// What is there; nothing where it is missing or may not be shown.
+    /// What is there; nothing where it is missing or may not be shown. Of what is inside and may not be shown, its type.
     pub ours: Option<Value>,
     pub theirs: Option<Value>,
 }
@@ -65,11 +65,11 @@ fn compare(found: &mut Vec<Difference>, (path, depth): (&str, usize), ours: &Val
                     (Some(ours), Some(theirs)) if shown => compare(found, (&at, depth + 1), ours, theirs, how),
                     (Some(ours), Some(theirs)) => {
                         if kind(ours) != kind(theirs) {
-                            push(found, &at, Kind::Type, None, None);
+                            push(found, &at, Kind::Type, (None, None), how);
                         }
                     }
-                    (Some(ours), None) => push(found, &at, Kind::Extra, shown.then_some(ours), None),
-                    (None, Some(theirs)) => push(found, &at, Kind::Missing, None, shown.then_some(theirs)),
+                    (Some(ours), None) => push(found, &at, Kind::Extra, (shown.then_some(ours), None), how),
+                    (None, Some(theirs)) => push(found, &at, Kind::Missing, (None, shown.then_some(theirs)), how),
                     (None, None) => {}
                 }
             }
@@ -81,19 +81,19 @@ fn compare(found: &mut Vec<Difference>, (path, depth): (&str, usize), ours: &Val
                     for (item, id) in mine.iter().zip(&my_ids) {
                         match other_ids.iter().position(|other| other == id) {
                             Some(place) => compare(found, (&at, depth + 1), item, &other[place], how),
-                            None => push(found, &at, Kind::Extra, Some(&item["id"]), None),
+                            None => push(found, &at, Kind::Extra, (Some(&item["id"]), None), how),
                         }
                     }
                     for (item, id) in other.iter().zip(&other_ids) {
                         if !my_ids.contains(id) {
-                            push(found, &at, Kind::Missing, None, Some(&item["id"]));
+                            push(found, &at, Kind::Missing, (None, Some(&item["id"])), how);
                         }
                     }
                     let both = |from: &[&str], of: &[&str]| -> Vec<String> {
                         from.iter().filter(|id| of.contains(id)).map(|id| (*id).to_owned()).collect()
                     };
                     if both(&my_ids, &other_ids) != both(&other_ids, &my_ids) {
-                        push(found, &at, Kind::Order, None, None);
+                        push(found, &at, Kind::Order, (None, None), how);
                     }
                 }
                 _ => {
@@ -102,20 +102,54 @@ fn compare(found: &mut Vec<Difference>, (path, depth): (&str, usize), ours: &Val
                     }
                     if mine.len() != other.len() {
                         let (ours, theirs) = (Value::from(mine.len()), Value::from(other.len()));
-                        push(found, &format!("{path}.length"), Kind::Value, Some(&ours), Some(&theirs));
+                        push(found, &format!("{path}.length"), Kind::Value, (Some(&ours), Some(&theirs)), how);
                     }
                 }
             }
         }
-        _ if kind(ours) != kind(theirs) => push(found, path, Kind::Type, Some(ours), Some(theirs)),
-        _ if !same(ours, theirs) => push(found, path, Kind::Value, Some(ours), Some(theirs)),
+        _ if kind(ours) != kind(theirs) => push(found, path, Kind::Type, (Some(ours), Some(theirs)), how),
+        _ if !same(ours, theirs) => push(found, path, Kind::Value, (Some(ours), Some(theirs)), how),
         _ => {}
     }
 }
 
-fn push(found: &mut Vec<Difference>, path: &str, kind: Kind, ours: Option<&Value>, theirs: Option<&Value>) {
+fn push(
+    found: &mut Vec<Difference>,
+    path: &str,
+    kind: Kind,
+    (ours, theirs): (Option<&Value>, Option<&Value>),
+    how: &impl Fn(&str) -> How,
+) {
     if found.len() < MAX {
-        found.push(Difference { path: path.to_owned(), kind, ours: ours.cloned(), theirs: theirs.cloned() });
+        let shown = |value: Option<&Value>| value.map(|value| as_shown(value, how));
+        found.push(Difference { path: path.to_owned(), kind, ours: shown(ours), theirs: shown(theirs) });
+    }
+}
+
+/// A value with types in place of what is not shown, however deep it is.
+fn as_shown(value: &Value, how: &impl Fn(&str) -> How) -> Value {
+    match value {
+        Value::Object(parts) => {
+            let shown = parts.iter().map(|(key, part)| {
+                let part = if how(key) == How::Whole { as_shown(part, how) } else { shape(part).into() };
+                (key.clone(), part)
+            });
+            Value::Object(shown.collect())
+        }
+        Value::Array(items) => items.iter().map(|item| as_shown(item, how)).collect(),
+        plain => plain.clone(),
+    }
+}
+
+/// What stands for a value that is not shown.
+fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "(null)",
+        Value::Bool(_) => "(bool)",
+        Value::Number(_) => "(number)",
+        Value::String(_) => "(string)",
+        Value::Array(_) => "(array)",
+        Value::Object(_) => "(object)",
     }
 }
 
@@ -192,5 +226,26 @@ mod tests {
         let how = |key: &str| if key == "token" { How::ShapeOnly } else { How::Whole };
         let found = differences(&json!({"token": "secret"}), &json!({}), &how);
         assert_eq!((found.len(), &found[0].ours), (1, &None));
+    }
+    #[test]
+    fn what_is_not_shown_is_not_told_inside_of_what_is() {
+        let how = |key: &str| if ["token", "links"].contains(&key) { How::ShapeOnly } else { How::Whole };
+        let whole = json!({"id": "m", "in": [{"token": "secret", "n": 1}], "links": {"of": "secret"}, "none": {"token": null}});
+        let shown = json!({"id": "m", "in": [{"token": "(string)", "n": 1}], "links": "(object)", "none": {"token": "(null)"}});
+        // It is on one side only, it is of another type, it is in a list on one side, it is as deep as is looked.
+        let mut deep = (whole.clone(), json!({}));
+        for _ in 0..MAX_DEPTH {
+            deep = (json!({ "in": deep.0 }), json!({ "in": deep.1 }));
+        }
+        for (ours, theirs) in
+            [(json!({ "d": whole }), json!({})), (json!({ "d": whole }), json!({"d": 1})), (json!([whole]), json!([[]])), deep]
+        {
+            for (ours, theirs) in [(&ours, &theirs), (&theirs, &ours)] {
+                let found = differences(ours, theirs, &how);
+                assert_eq!(found.len(), 1, "{found:?}");
+                let told = [&found[0].ours, &found[0].theirs];
+                assert!(told.contains(&&Some(shown.clone())), "{told:?}");
+            }
+        }
     }
 }

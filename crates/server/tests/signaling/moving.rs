@@ -322,8 +322,13 @@ async fn a_shadow_answers_from_one_and_says_what_the_other_would_have_said() {
     let imported = tokio::task::spawn_blocking(move || import.output().unwrap()).await.unwrap();
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
 
-    // Since then a title was changed there, and a meeting was made.
-    hosted.kept().meetings.get_mut(&app).unwrap()[0]["title"] = "theirs".into();
+    // Since then a title was changed there, and a meeting was made. And it tells of something with links in it.
+    {
+        let mut kept = hosted.kept();
+        let told = &mut kept.meetings.get_mut(&app).unwrap()[0];
+        told["title"] = "theirs".into();
+        told["past"] = json!([{ "transcript_download_url": "https://r2/x?X-Amz-Signature=geheim", "stream_key": "geheim" }]);
+    }
     let there_only = hosted.meeting(&app, "new", json!({}));
     let report = folder.join("differs.jsonl");
     let shadow = Shadow::start(&node, &hosted, &["--report", report.to_str().unwrap()]);
@@ -361,6 +366,7 @@ async fn a_shadow_answers_from_one_and_says_what_the_other_would_have_said() {
         "1× data.title: another value",
         "1× status 404 at salon, 200 at upstream",
         "1× data[].title: another value",
+        "1× data[].past: only at upstream",
         "1× data[]: only at upstream",
         "1× paging.total_count: another value",
         "       0       0       0         1  GET /client/v4/accounts/{account}/realtime/kit/{app}/presets",
@@ -370,6 +376,7 @@ async fn a_shadow_answers_from_one_and_says_what_the_other_would_have_said() {
     let lines = std::fs::read_to_string(&report).unwrap();
     assert_eq!(lines.lines().count(), 3, "{lines}");
     assert!(lines.contains(r#""salon":"m0""#) && lines.contains(r#""upstream":"theirs""#), "{lines}");
+    assert!(lines.contains(r#""upstream":[{"stream_key":"(string)","transcript_download_url":"(string)"}]"#), "{lines}");
     for secret in [token.as_str(), TOKEN, "geheim", "stranger"] {
         assert!(!lines.contains(secret) && !said.contains(secret));
     }
