@@ -348,9 +348,11 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
+        let deleted_here = || Fate::Refused("a participant of this id was deleted here".to_owned());
         let Some(known) = known.map(|known| known.participant) else {
             if self.plan.dry_run {
-                return Ok(Fate::Made);
+                let was_deleted = self.store.was_participant_deleted(app, &row.id).await?;
+                return Ok(if was_deleted { deleted_here() } else { Fate::Made });
             }
             let making = self.store.create_participant(&wanted);
             return match self.acting(app, Thing::Participant, row.id.as_str(), making).await {
@@ -358,6 +360,7 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 Err(Error::Conflict(Rule::IdTaken)) => {
                     Ok(Fate::Refused("a participant of this id is in another meeting here".to_owned()))
                 }
+                Err(Error::Conflict(Rule::ParticipantDeleted)) => Ok(deleted_here()),
                 Err(Error::NotFound) => Ok(Fate::Refused("its meeting or preset was deleted here meanwhile".to_owned())),
                 Err(error) => Err(error),
             };
@@ -380,8 +383,11 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
             Ok(Participant { origin: was.origin, created_at: was.created_at, updated_at, ..wanted.clone() })
         };
         let editing = self.store.edit_participant(meeting, &row.id, change);
-        self.acting(app, Thing::Participant, row.id.as_str(), editing).await?;
-        Ok(Fate::Changed(fields))
+        match self.acting(app, Thing::Participant, row.id.as_str(), editing).await {
+            Ok(_) => Ok(Fate::Changed(fields)),
+            Err(Error::NotFound) => Ok(Fate::Refused("it or its preset was deleted here meanwhile".to_owned())),
+            Err(error) => Err(error),
+        }
     }
 
     /// What becomes of a thing that is here already, unless it is to be changed.

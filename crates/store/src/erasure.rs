@@ -14,6 +14,7 @@ use crate::Store;
 use crate::engine::{Arg, args, built};
 use crate::error::{Error, Result};
 use crate::notice;
+use crate::participants;
 use crate::peer_row::{self, PeerRow};
 use crate::record;
 use crate::session_peers::Person;
@@ -143,8 +144,19 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        self.never_again(app, &who).await?;
         self.end_erasing(app, person).await?;
         Ok(Erased::Done(Receipt { participants, sessions: sessions.len() as u64, messages, files, voices }))
+    }
+
+    /// Has nobody come back under these ids: also those who were deleted before that was noted.
+    async fn never_again(&self, app: &AppId, who: &HashSet<ParticipantId>) -> Result<()> {
+        transaction!(self.db, |tx| {
+            for participant in who {
+                participants::never_again(tx, app, participant).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Whether a call of before was cut off.

@@ -38,6 +38,9 @@ pub enum Rule {
     /// A row with this id exists already.
     #[error("the id is taken")]
     IdTaken,
+    /// The id was that of a participant who was deleted: it comes back for nobody.
+    #[error("a participant of this id was deleted")]
+    ParticipantDeleted,
     #[error("the account has an app of this name")]
     AppName,
     #[error("the app has a preset of this name")]

@@ -1,12 +1,14 @@
 //! Participants: people added to a meeting, each with a preset.
-//! Invariant: a participant's meeting and preset are of its app.
+//! Invariant: a participant's meeting and preset are of its app. Who was deleted never comes back under the same id, for which
+//! there may be tokens.
 //! Next: `admission`, the one question a joining socket asks.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 
 use crate::Store;
 use crate::edits::{Loaded, edit};
-use crate::engine::{Arg, Row, args, built};
+use crate::engine::{Arg, Row, Tx, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
 use crate::meetings::{Meeting, read_meeting};
@@ -49,7 +51,7 @@ pub(crate) const TABLES: &str = "participants p join presets s on s.id = p.prese
 
 impl Store {
     /// Stores a new participant. `NotFound` if its app has no such meeting or no such preset, `Conflict(IdTaken)` if
-    /// the id exists.
+    /// the id exists, `Conflict(ParticipantDeleted)` if the app had somebody of it.
     pub async fn create_participant(&self, participant: &Participant) -> Result<()> {
         transaction!(self.db, |tx| {
             match tx.run(INSERT, insert_args(participant)).await {
@@ -59,11 +61,19 @@ impl Store {
                 Err(err) if err.is_foreign_key() => return Err(Error::NotFound),
                 Err(err) => return Err(err),
             }
-            match tx.one("select id from participants where id = $1", args![&participant.id]).await? {
-                Some(_) => Err(Error::Conflict(Rule::IdTaken)),
+            if tx.one("select id from participants where id = $1", args![&participant.id]).await?.is_some() {
+                return Err(Error::Conflict(Rule::IdTaken));
+            }
+            match tx.one(WAS_DELETED, args![&participant.app, &hash(&participant.id)]).await? {
+                Some(_) => Err(Error::Conflict(Rule::ParticipantDeleted)),
                 None => Err(Error::NotFound),
             }
         })
+    }
+
+    /// Whether the app had a participant of this id who was deleted or erased.
+    pub async fn was_participant_deleted(&self, app: &AppId, id: &ParticipantId) -> Result<bool> {
+        Ok(self.db.one(WAS_DELETED, args![app, &hash(id)]).await?.is_some())
     }
 
     pub async fn participant(&self, meeting: &MeetingId, id: &ParticipantId) -> Result<Option<ParticipantRow>> {
@@ -126,16 +136,19 @@ impl Store {
         }
     }
 
-    /// Deletes a participant and returns it, and with it those who stand for it in connected meetings.
+    /// Deletes a participant and returns it, and with it those who stand for it in connected meetings, whose ids nobody else
+    /// tells. Of its id a hash stays.
     pub async fn delete_participant(&self, meeting: &MeetingId, id: &ParticipantId) -> Result<ParticipantRow> {
         transaction!(self.db, |tx| {
             let sql = format!("select {COLUMNS} from {TABLES} where p.meeting_id = $1 and p.id = $2");
             let Some(row) = tx.one(built(sql), args![meeting, id]).await? else { return Err(Error::NotFound) };
+            let deleted = read_row(&row)?;
             match tx.run("delete from participants where meeting_id = $1 and id = $2", args![meeting, id]).await? {
                 0 => Err(Error::NotFound),
                 _ => {
                     tx.run("delete from participants where origin_id = $1", args![id]).await?;
-                    read_row(&row)
+                    never_again(tx, &deleted.participant.app, id).await?;
+                    Ok(deleted)
                 }
             }
         })
@@ -181,7 +194,23 @@ pub(crate) const INSERT: &str = "insert into participants (id, meeting_id, app_i
      custom_participant_id, origin_id, search_text, created_ms, updated_ms) \
      select $1, m.id, m.app_id, s.id, $5, $6, $7, $8, $9, $10, $11 \
      from meetings m join presets s on s.app_id = m.app_id \
-     where m.id = $2 and m.app_id = $3 and s.id = $4 on conflict do nothing";
+     where m.id = $2 and m.app_id = $3 and s.id = $4 \
+     and not exists (select 1 from deleted_participants where app_id = $3 and participant_hash = $12) on conflict do nothing";
+
+const WAS_DELETED: &str = "select 1 as one from deleted_participants where app_id = $1 and participant_hash = $2";
+
+/// Notes that nobody of this id comes back.
+pub(crate) async fn never_again(tx: &mut Tx, app: &AppId, id: &ParticipantId) -> Result<()> {
+    let sql = "insert into deleted_participants (app_id, participant_hash) values ($1, $2) on conflict do nothing";
+    tx.run(sql, args![app, &hash(id)]).await.map(drop)
+}
+
+/// What stays of an id.
+fn hash(id: &ParticipantId) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, id.as_str().as_bytes()).as_ref());
+    hash
+}
 
 pub(crate) fn insert_args(participant: &Participant) -> Vec<Arg> {
     args![
@@ -196,6 +225,7 @@ pub(crate) fn insert_args(participant: &Participant) -> Vec<Arg> {
         &found_by(participant),
         participant.created_at,
         participant.updated_at,
+        &hash(&participant.id),
     ]
 }
 

@@ -249,6 +249,43 @@ async fn an_import_that_was_killed_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_deleted_or_erased_here_is_brought_back_by_no_import() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    hosted.preset(&app, "host", |_| {});
+    let meeting = hosted.meeting(&app, "Weekly", json!({}));
+    let [deleted, erased, stays] = ["deleted", "erased", "stays"].map(|name| hosted.person(&meeting, name, "host"));
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let mut tokens = Vec::new();
+    for person in [&deleted, &erased, &stays] {
+        let path = format!("/meetings/{meeting}/participants/{person}/token");
+        tokens.push(data(&node, "POST", &app, &path, None).await["token"].as_str().unwrap().to_owned());
+    }
+    let let_in = async || {
+        let mut statuses = Vec::new();
+        for token in &tokens {
+            let call = Call::new(node.address.parse().unwrap(), "GET", "/v2/internals/participant-details");
+            statuses.push(call.header("authorization", &format!("Bearer {token}")).send().await.status);
+        }
+        statuses
+    };
+    assert_eq!(let_in().await, [200, 200, 200]);
+    data(&node, "DELETE", &app, &format!("/meetings/{meeting}/participants/{deleted}"), None).await;
+    data(&node, "POST", &app, "/erasures", Some(json!({ "custom_participant_id": "own-erased" }))).await;
+    assert_eq!(let_in().await, [401, 401, 200]);
+
+    for more in [&["--dry-run"][..], &[], &["--overwrite"]] {
+        let (code, out, err) = run(&hosted, &folder, more).await;
+        assert_eq!((code, counts(&out, "participants")), (1, [0, 0, 1, 0, 2]), "{out}{err}");
+        assert!(out.contains("2 × participant: a participant of this id was deleted here"), "{out}");
+        assert_eq!(let_in().await, [401, 401, 200], "and what was made for them opens nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_imported_from_says_why() {
     let folder = Folder::new();
     let hosted = Hosted::start().await;

@@ -2,7 +2,7 @@
 
 use salon_core::EventBody;
 use salon_core::notice::RecordingStatus;
-use salon_store::{Erased, Person, Receipt, Recording};
+use salon_store::{Erased, Error, Person, Receipt, Recording, Rule};
 use serde_json::json;
 
 use crate::bed::*;
@@ -117,5 +117,22 @@ on_both_engines! {
         let record = store.record(&id("s1")).await.unwrap().unwrap();
         assert_eq!(record.peers[&id::<salon_core::PeerId>("ann")].who.name, "erased");
         assert_eq!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Nobody, "and who it was is forgotten");
+    }
+
+    async fn who_is_erased_comes_back_never_again_also_if_they_were_gone_before(bed: Bed) {
+        let store = &bed.store;
+        bed.app().await;
+        let run = bed.run("node", "r1").await;
+        store.append(meet("s1", "m1").leave(30, "ann").end(40).append(&run)).await.unwrap();
+        store.create_meeting(&meeting("m1", "a", None)).await.unwrap();
+        store.create_participant(&participant("ann", "m1", "a", "host")).await.unwrap();
+        store.delete_participant(&id("m1"), &id("ann")).await.unwrap();
+        // As an earlier release left it.
+        bed.raw("delete from deleted_participants").await;
+        let ann = Person::Custom("ann@example.org".to_owned());
+        assert!(matches!(store.erase(&id("a"), &ann, NOON).await.unwrap(), Erased::Done(_)));
+        let again = store.create_participant(&participant("ann", "m1", "a", "host")).await;
+        assert!(matches!(again, Err(Error::Conflict(Rule::ParticipantDeleted))), "{again:?}");
+        assert!(!store.was_participant_deleted(&id("a"), &id("bob")).await.unwrap());
     }
 }

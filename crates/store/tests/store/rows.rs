@@ -156,6 +156,25 @@ on_both_engines! {
         refused!(store.delete_participant(&id("m"), &ann.id).await, Error::NotFound);
     }
 
+    async fn who_was_deleted_comes_back_under_the_same_id_never_again(bed: Bed) {
+        let store = &bed.store;
+        let a = bed.app().await;
+        for meeting_id in ["m", "n"] {
+            store.create_meeting(&meeting(meeting_id, "a", None)).await.unwrap();
+        }
+        let ann = participant("u", "m", "a", "host");
+        store.create_participant(&ann).await.unwrap();
+        assert!(!store.was_participant_deleted(&a, &ann.id).await.unwrap());
+        store.delete_participant(&id("m"), &ann.id).await.unwrap();
+        assert!(store.was_participant_deleted(&a, &ann.id).await.unwrap());
+        assert!(!store.was_participant_deleted(&id("b"), &ann.id).await.unwrap());
+        for again in [ann.clone(), participant("u", "n", "a", "host")] {
+            refused!(store.create_participant(&again).await, Error::Conflict(Rule::ParticipantDeleted));
+        }
+        assert_eq!(store.participant(&id("m"), &ann.id).await.unwrap(), None);
+        store.create_participant(&participant("v", "m", "a", "host")).await.unwrap();
+    }
+
     /// Postgres cannot hold the character NUL in text; both engines replace it.
     async fn text_without_sense_is_kept_harmless(bed: Bed) {
         let a: AppId = bed.app().await;
