@@ -3,7 +3,7 @@
 //! here only stays. Done twice, the second time changes nothing.
 //! Next: `told.rs`, what may be kept; `journal.rs`, what is told of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub struct Plan {
 /// Reads all that is wanted and stores it.
 ///
 /// # Errors
-/// The service, the database or the report fails. What was stored until then stays, and the next run goes on.
+/// The account has not all the apps that are wanted: nothing is stored then. Or the service, the database or the report fails:
+/// what was stored until then stays, and the next run goes on.
 pub async fn import(
     store: &Store,
     hosted: &mut Hosted,
@@ -50,7 +51,8 @@ pub async fn import(
     now: impl Fn() -> Timestamp,
 ) -> anyhow::Result<()> {
     let mut import = Import { store, hosted, journal, plan, now };
-    let mut wanted: HashSet<&AppId> = plan.apps.iter().collect();
+    let mut missing: BTreeSet<&AppId> = plan.apps.iter().collect();
+    let mut found = Vec::new();
     let mut apps = import.hosted.list("/apps".to_owned());
     while let Some(page) = apps.next(import.hosted).await? {
         for told in page {
@@ -59,13 +61,21 @@ pub async fn import(
                 import.journal.note(Thing::App, &id, None, &Fate::Refused("its id cannot be kept".to_owned()), &[])?;
                 continue;
             };
-            if plan.apps.is_empty() || wanted.remove(&id) {
-                import.app(id, &told).await?;
+            if plan.apps.is_empty() || missing.remove(&id) {
+                found.push((id, told));
             }
         }
     }
-    if let Some(missing) = wanted.into_iter().next() {
-        bail!("the account has no app {missing} at the service");
+    if !missing.is_empty() {
+        let missing: Vec<_> = missing.into_iter().map(AppId::as_str).collect();
+        bail!("the account has no app {} at the service; nothing was brought", missing.join(", "));
+    }
+    // Who names apps has found them all.
+    if let Some(why) = apps.missing().filter(|_| plan.apps.is_empty()) {
+        import.journal.cut_short(Thing::App, plan.into.as_str(), &short("apps", &why))?;
+    }
+    for (id, told) in found {
+        import.app(id, &told).await?;
     }
     import.journal.finish()
 }
@@ -138,8 +148,13 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 let shown = item["id"].as_str().unwrap_or_default().to_owned();
                 // Judged before it is part of an address.
                 let told = match PresetId::parse(&shown) {
-                    Ok(id) => self.hosted.one(&format!("/{app}/presets/{id}")).await?.unwrap_or_default(),
-                    Err(_) => item,
+                    Ok(id) => self.hosted.one(&format!("/{app}/presets/{id}")).await?,
+                    Err(_) => Some(item),
+                };
+                let Some(told) = told else {
+                    let fate = Fate::Left("it was deleted there meanwhile".to_owned());
+                    self.journal.note(Thing::Preset, &shown, None, &fate, &[])?;
+                    continue;
                 };
                 let (fate, mut remarks) = match told::preset(app, &told, (self.now)()) {
                     Err(why) => (Fate::Refused(why), Vec::new()),
@@ -162,6 +177,9 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 }
                 self.journal.note(Thing::Preset, &shown, None, &fate, &remarks)?;
             }
+        }
+        if let Some(why) = list.missing() {
+            self.journal.cut_short(Thing::App, app.as_str(), &short("presets", &why))?;
         }
         Ok(presets)
     }
@@ -216,11 +234,18 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 let mut same = BTreeMap::new();
                 let (fate, remarks, id) = self.meeting(app, item).await?;
                 self.count(Thing::Meeting, &shown, &shown, &fate, &remarks, &mut same)?;
-                if let Some(id) = id {
-                    self.people(app, &id, presets, &mut same).await?;
+                let is_whole = match id {
+                    Some(id) => self.people(app, &id, presets, &mut same).await?,
+                    None => false,
+                };
+                // What could not be had may be had by the next run.
+                if is_whole {
+                    self.journal.finish_meeting(&shown, &same)?;
                 }
-                self.journal.finish_meeting(&shown, &same)?;
             }
+        }
+        if let Some(why) = list.missing() {
+            self.journal.cut_short(Thing::App, app.as_str(), &short("meetings", &why))?;
         }
         Ok(())
     }
@@ -289,13 +314,15 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
         Ok(Fate::Changed(fields))
     }
 
+    /// Brings the people of a meeting; answers whether all are here as they are there.
     async fn people(
         &mut self,
         app: &AppId,
         meeting: &MeetingId,
         presets: &mut Presets,
         same: &mut BTreeMap<Thing, u64>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
+        let mut is_whole = true;
         let mut list = self.hosted.list(format!("/{app}/meetings/{meeting}/participants"));
         while let Some(page) = list.next(self.hosted).await? {
             for item in page {
@@ -310,15 +337,20 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                         }
                     },
                 };
+                is_whole &= !matches!(fate, Fate::Refused(_));
                 self.count(Thing::Participant, &shown, meeting.as_str(), &fate, &remarks, same)?;
             }
+        }
+        if let Some(why) = list.missing() {
+            self.journal.cut_short(Thing::Meeting, meeting.as_str(), &short("participants", &why))?;
+            return Ok(false);
         }
         let nobody = Page { limit: 0, ..Page::default() };
         let here = self.store.participants(meeting, &nobody).await.context("the participants cannot be read")?.total;
         if here > list.seen() {
             self.journal.say(Thing::Meeting, "some of its participants are here only; they stay", meeting.as_str());
         }
-        Ok(())
+        Ok(is_whole)
     }
 
     /// The preset of this name.
@@ -442,6 +474,11 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
         };
         Acting::new(act).scope(storing).await
     }
+}
+
+/// That a list there could not be read to its end.
+fn short(things: &str, why: &str) -> String {
+    format!("the list of {things} {why}; run this again")
 }
 
 /// Names of presets that are remembered for one app.

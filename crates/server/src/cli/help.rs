@@ -85,8 +85,8 @@ Examples:
 pub(super) const IMPORT_REALTIMEKIT: &str = "\
 Apps, presets, meetings and participants keep their ids, so that those in your own database stay valid. It can be done
 again, as often as you like: the next time changes only what differs. What was changed here later than there stays as
-it is here, unless you say --overwrite. Nothing is deleted, on either side. One that was cut off goes on when it is
-started anew.
+it is here, unless you say --overwrite. Nothing is deleted, on either side, and who was deleted here stays so. One that
+was cut off goes on when it is started anew within an hour of its beginning; later all is read again.
 
 Tokens of participants cannot come along: each server signs its own. Sessions, recordings, chat and webhooks stay
 there.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use salon_core::{AccountId, AppId, Timestamp};
+use salon_core::{AccountId, AppId};
 use salon_moving::address::Base;
 use salon_moving::hosted::{Hosted, Token};
 use salon_moving::import::{Plan, farewell, import};
-use salon_moving::journal::Journal;
+use salon_moving::journal::{Before, Journal};
 
 use super::account::account;
 use super::database::{Missing, long_beside_servers};
@@ -91,17 +91,22 @@ pub(super) fn run(command: ImportCommand) -> anyhow::Result<()> {
             Some(config.data.join(format!("import-{}.jsonl", args.account)))
         }
     };
+    let clock = salon_live::Clock::start();
     let mut journal = match &report {
-        Some(path) => Journal::open(path, &what)?,
+        Some(path) => Journal::open(path, &what, clock.now())?,
         None => Journal::nowhere(),
     };
-    if journal.goes_on {
-        eprintln!("salon: going on with an import that was cut off; what it had finished is not read again");
+    match journal.before {
+        Before::Nothing => {}
+        Before::GoneOn => eprintln!(
+            "salon: going on with an import that was cut off; what it had finished is not read again: run this once more for \
+             what changed there since"
+        ),
+        Before::TooOld => eprintln!("salon: the import that was cut off began more than an hour ago; all is read anew"),
     }
     let keep_alive = config.rest_settings().keep_alive;
     let plan = Plan { into, apps: args.app, dry_run: args.dry_run, overwrite: args.overwrite, keep_alive };
     let missing = if args.dry_run { Missing::Fail } else { Missing::Make };
-    let clock = salon_live::Clock::start();
     let outcome = long_beside_servers(&config, missing, async |store| {
         let mut hosted = Hosted::new(args.base_url, args.account.as_str(), &token, args.per_minute)?;
         let outcome = import(store, &mut hosted, &mut journal, &plan, || clock.now()).await;
@@ -113,15 +118,12 @@ pub(super) fn run(command: ImportCommand) -> anyhow::Result<()> {
         eprintln!("salon: each thing is in {}", report.display());
     }
     outcome?;
-    print(&farewell(now()))?;
-    match journal.refused() {
-        0 => Ok(()),
-        some => bail!("{some} things could not be brought; the rest is here"),
+    print(&farewell(clock.now()))?;
+    match (journal.refused(), journal.short()) {
+        (0, 0) => Ok(()),
+        (some, 0) => bail!("{some} things could not be brought; the rest is here"),
+        (_, short) => bail!("{short} lists could not be read to their end: run this again"),
     }
-}
-
-fn now() -> Timestamp {
-    salon_live::Clock::start().now()
 }
 
 /// The API token.

@@ -248,6 +248,100 @@ async fn an_import_that_was_killed_goes_on_where_it_was() {
     assert_eq!(counts(&out, "participants"), [0, 0, 180, 0, 0]);
 }
 
+/// Has the import end when it asks for the people of this meeting; until that is taken back.
+fn cut_off_at(hosted: &Hosted, meeting: &str) {
+    let people = format!("/meetings/{meeting}/participants");
+    hosted.kept().before = Some(Box::new(move |kept, path| {
+        if path.ends_with(&people) {
+            kept.troubles.push_back(Trouble::Busy(86_400));
+        }
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_cut_off_long_ago_reads_all_anew() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    hosted.preset(&app, "host", |_| {});
+    // The newest is read first.
+    let [last, first] = ["last", "first"].map(|title| hosted.meeting(&app, title, json!({})));
+    cut_off_at(&hosted, &last);
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert!(code == 1 && err.contains("start it again later"), "{out}{err}");
+    {
+        let mut kept = hosted.kept();
+        kept.before = None;
+        let changed = kept.meetings.get_mut(&app).unwrap().iter_mut().find(|one| one["id"] == first.as_str()).unwrap();
+        (changed["title"], changed["updated_at"]) = ("changed".into(), json!("2024-03-01T00:00:00.000Z"));
+        hosted_person(&mut kept, &first);
+    }
+    // As if it had begun the day before.
+    let report = folder.join(format!("import-{ACCOUNT}.jsonl"));
+    let text = std::fs::read_to_string(&report).unwrap();
+    assert!(text.contains(&format!(r#""done":"{first}""#)), "{text}");
+    let (_, began) = text.split_once(r#""started_at":""#).expect("it says when it began");
+    let day = &began[..10];
+    std::fs::write(&report, text.replacen(day, "2024-01-01", 1)).unwrap();
+
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(err.contains("began more than an hour ago; all is read anew"), "{err}");
+    assert_eq!((counts(&out, "meetings"), counts(&out, "participants")), ([0, 1, 1, 0, 0], [1, 0, 0, 0, 0]), "{out}");
+    assert_eq!(data(&node, "GET", &app, &format!("/meetings/{first}"), None).await["title"], "changed");
+}
+
+/// Somebody more at the service.
+fn hosted_person(kept: &mut crate::hosted::Kept, meeting: &str) {
+    let (id, at) = (fresh(), "2024-03-01T00:00:00.000Z");
+    let person = json!({
+        "id": id, "name": "late", "custom_participant_id": "late", "preset_name": "host", "created_at": at, "updated_at": at,
+    });
+    kept.people.entry(meeting.to_owned()).or_default().push(person);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_goes_on_brings_whom_it_refused_before() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    hosted.preset(&app, "host", |_| {});
+    hosted.preset(&app, "too_fast", |preset| preset["config"]["media"]["video"]["frame_rate"] = 90.into());
+    let [last, first] = ["last", "first"].map(|title| hosted.meeting(&app, title, json!({})));
+    let racer = hosted.person(&first, "racer", "too_fast");
+    hosted.person(&first, "other", "host");
+    cut_off_at(&hosted, &last);
+    let (_, out, _) = run(&hosted, &folder, &[]).await;
+    assert_eq!(counts(&out, "participants"), [1, 0, 0, 0, 1], "{out}");
+    hosted.kept().before = None;
+    let [preset, ..] = salon_wire::rest::default_presets::default_presets();
+    let mut preset = serde_json::to_value(preset).unwrap();
+    preset["name"] = "too_fast".into();
+    assert_eq!(ask(&node, "POST", &app, "/presets", Some(preset)).await.status / 100, 2);
+
+    let (_, out, err) = run(&hosted, &folder, &[]).await;
+    assert!(err.contains("going on with an import that was cut off"), "{err}");
+    assert_eq!(counts(&out, "participants"), [1, 0, 1, 0, 0], "{out}");
+    assert_eq!(ask(&node, "GET", &app, &format!("/meetings/{first}/participants/{racer}"), None).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_brought_if_one_of_the_apps_is_not_there() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    let none = fresh();
+    let (code, out, err) = run(&hosted, &folder, &["--app", &app, "--app", &none]).await;
+    assert!(code == 1 && err.contains(&format!("has no app {none} at the service; nothing was brought")), "{out}{err}");
+    assert_eq!(counts(&out, "apps"), [0; 5]);
+    assert_eq!(ask(&node, "GET", &app, "/meetings", None).await.status, 404, "there is no such app");
+    let (code, out, err) = run(&hosted, &folder, &["--app", &app]).await;
+    assert!(code == 0 && counts(&out, "apps") == [1, 0, 0, 0, 0], "{out}{err}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_deleted_or_erased_here_is_brought_back_by_no_import() {
     let folder = Folder::new();
@@ -283,6 +377,71 @@ async fn who_was_deleted_or_erased_here_is_brought_back_by_no_import() {
         assert!(out.contains("2 × participant: a participant of this id was deleted here"), "{out}");
         assert_eq!(let_in().await, [401, 401, 200], "and what was made for them opens nothing");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_there_meanwhile_hides_nothing_else() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    hosted.preset(&app, "host", |_| {});
+    // Two pages of meetings, and two of people of the one that is read first.
+    let meetings: Vec<String> = (0..30).map(|n| hosted.meeting(&app, &format!("m{n}"), json!({}))).collect();
+    let first = meetings[29].clone();
+    let people: Vec<String> = (0..30).map(|n| hosted.person(&first, &format!("p{n}"), "host")).collect();
+    let (in_app, in_first, mut pages) = (app.clone(), first.clone(), [0, 0]);
+    hosted.kept().before = Some(Box::new(move |kept, path| {
+        // The one that was made last is on the first page.
+        if path.ends_with("/meetings") {
+            pages[0] += 1;
+            if pages[0] == 2 {
+                kept.meetings.get_mut(&in_app).unwrap().pop();
+            }
+        }
+        if path.ends_with("/participants") && path.contains(&in_first) {
+            pages[1] += 1;
+            if pages[1] == 2 {
+                kept.people.get_mut(&in_first).unwrap().pop();
+            }
+        }
+    }));
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!((counts(&out, "meetings"), counts(&out, "participants")), ([30, 0, 0, 0, 0], [30, 0, 0, 0, 0]), "{out}");
+    for meeting in &meetings {
+        assert_eq!(ask(&node, "GET", &app, &format!("/meetings/{meeting}"), None).await.status, 200);
+    }
+    let last = &people[0];
+    assert_eq!(ask(&node, "GET", &app, &format!("/meetings/{first}/participants/{last}"), None).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_read_to_its_end_is_told_and_its_meeting_is_not_done() {
+    let folder = Folder::new();
+    let node = Node::start(&folder);
+    let hosted = Hosted::start().await;
+    let app = hosted.app("Acme");
+    hosted.preset(&app, "host", |_| {});
+    let [broken, whole] = ["broken", "whole"].map(|title| hosted.meeting(&app, title, json!({})));
+    let person = hosted.person(&broken, "p", "host");
+    let people = format!("/meetings/{broken}/participants");
+    hosted.kept().before = Some(Box::new(move |kept, path| {
+        if path.ends_with(&people) {
+            kept.troubles.push_back(Trouble::Says(404));
+        }
+    }));
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert!(code == 1 && err.contains("1 lists could not be read to their end: run this again"), "{out}{err}");
+    assert!(out.contains("meeting: the list of participants is not there (404); run this again"), "{out}");
+    let report = std::fs::read_to_string(folder.join(format!("import-{ACCOUNT}.jsonl"))).unwrap();
+    let is_done = |meeting: &str| report.contains(&format!(r#""done":"{meeting}""#));
+    assert!(is_done(&whole) && !is_done(&broken), "{report}");
+
+    hosted.kept().before = None;
+    let (code, out, err) = run(&hosted, &folder, &[]).await;
+    assert_eq!((code, counts(&out, "participants")), (0, [1, 0, 0, 0, 0]), "{out}{err}");
+    assert_eq!(ask(&node, "GET", &app, &format!("/meetings/{broken}/participants/{person}"), None).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

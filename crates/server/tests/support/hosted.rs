@@ -42,7 +42,11 @@ pub struct Kept {
     pub troubles: VecDeque<Trouble>,
     /// From this request on it hangs.
     pub hangs_from: Option<usize>,
+    /// What happens before a request of this path is answered.
+    pub before: Option<Before>,
 }
+
+pub type Before = Box<dyn FnMut(&mut Kept, &str) + Send>;
 
 #[derive(Clone)]
 pub struct Hosted {
@@ -126,6 +130,10 @@ async fn answer(
     let trouble = {
         let mut kept = hosted.kept();
         kept.asked.push(path.clone());
+        if let Some(mut before) = kept.before.take() {
+            before(&mut kept, &path);
+            kept.before.get_or_insert(before);
+        }
         let hangs = kept.hangs_from.is_some_and(|from| kept.asked.len() > from);
         if hangs { Some(Trouble::Hangs) } else { kept.troubles.pop_front() }
     };
