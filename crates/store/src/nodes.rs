@@ -81,12 +81,7 @@ impl Store {
 
     /// The names of the nodes that live.
     pub async fn living_nodes(&self, now: Timestamp) -> Result<HashSet<String>> {
-        self.db.all(built(self.living("$1")), args![now]).await?.iter().map(|row| row.text("name")).collect()
-    }
-
-    /// What asks for their names, by the moment in this parameter where the database has no clock.
-    pub(crate) fn living(&self, now: &'static str) -> String {
-        format!("select name from nodes where {now} = {now} and seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock(now))
+        self.db.all(built(living_names(&self.db, "$1")), args![now]).await?.iter().map(|row| row.text("name")).collect()
     }
 
     /// The living node that has a live session of another meeting of this one's family, that of its parent before others.
@@ -156,6 +151,11 @@ impl Store {
     fn begins_sessions(&self) -> String {
         format!("n.draining = 0 and n.address is not null and n.seen_ms >= {} - {NODE_DEAD_MS}", self.db.clock("n.seen_ms"))
     }
+}
+
+/// What asks for the names of the nodes that live, at the moment in parameter `now` where the database has no clock.
+pub(crate) fn living_names(db: &Db, now: &'static str) -> String {
+    format!("select name from nodes where {now} = {now} and seen_ms >= {} - {NODE_DEAD_MS}", db.clock(now))
 }
 
 fn living(row: &Row) -> Result<LivingNode> {

@@ -14,6 +14,7 @@ use crate::Store;
 use crate::engine::{Arg, Db, Row, Tx, args, built, transaction as quiet};
 use crate::error::{Error, Result};
 use crate::list::{Filter, Listing, Page, search_text};
+use crate::nodes::living_names;
 use crate::outbox::entries::announce;
 use crate::record::{RECORDING_KINDS, Words, decode_recorded_by, decode_recording_end, encode_recorded_by, encode_recording_end};
 use crate::transact::transaction;
@@ -283,7 +284,7 @@ impl Store {
         let sql = format!(
             "select {COLUMNS} from recordings where node <> $1 and status in {UNFINISHED} and node not in ({}) \
              order by invoked_ms, id limit {STRANDED}",
-            self.living("$2")
+            living_names(&self.db, "$2")
         );
         self.db.all(built(sql), args![node, now]).await?.iter().map(read).collect()
     }

@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::Store;
 use crate::engine::{Db, Row, Tx, args, built, transaction as quiet};
 use crate::error::{Error, Result};
+use crate::nodes::living_names;
 use crate::outbox::entries::announce;
-use crate::ownership::NODE_DEAD_MS;
 use crate::record::Words;
 
 /// Lines of one transcript that are read at most: a day of ten people who talk.
@@ -371,7 +371,7 @@ impl Store {
 
 /// Whether the node whose name is in `column` lives, at the moment in parameter `now` where the database has no clock.
 fn lives(db: &Db, column: &'static str, now: &'static str) -> String {
-    format!("{column} in (select name from nodes where {now} = {now} and seen_ms >= {} - {NODE_DEAD_MS})", db.clock(now))
+    format!("{column} in ({})", living_names(db, now))
 }
 
 /// The nodes that have something left to write of a session, but for one listening. Until the transaction ends nobody else

@@ -92,10 +92,10 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<(String, String, Stri
     let mut bytes = Vec::new();
     loop {
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let length = head.and_then(|end| {
+        let length = head.map(|end| {
             let text = std::str::from_utf8(&bytes[..end]).unwrap().to_ascii_lowercase();
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
-            Some(end + 4 + length.unwrap().parse::<usize>().unwrap())
+            end + 4 + length.unwrap().parse::<usize>().unwrap()
         });
         let Some(whole) = length.filter(|length| bytes.len() >= *length) else {
             match stream.read_buf(&mut bytes).await {

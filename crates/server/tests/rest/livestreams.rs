@@ -259,10 +259,10 @@ async fn another_app_has_none_of_it_and_lists_find_what_is_asked_for() {
         let list = list.expect(200)["data"]["livestreams"].clone();
         list.as_array().expect("a list").iter().map(|found| found["id"].text()).collect()
     };
-    assert_eq!(ids("sort_order=ASC").await, [first.clone(), second.clone()]);
-    assert_eq!(ids("sort_order=DSC").await, [second.clone(), first.clone()]);
-    assert_eq!(ids("status=LIVE").await, [first.clone()]);
-    assert_eq!(ids("sort_order=DSC&per_page=1&page_no=2").await, [first.clone()]);
+    assert_eq!(ids("sort_order=ASC").await, [&*first, &*second]);
+    assert_eq!(ids("sort_order=DSC").await, [&*second, &*first]);
+    assert_eq!(ids("status=LIVE").await, [&*first]);
+    assert_eq!(ids("sort_order=DSC&per_page=1&page_no=2").await, [&*first]);
     assert_eq!(ids("exclude_meetings=true").await.len(), 0);
     assert_eq!(ids("start_time=2099-01-01T00:00:00Z").await.len(), 0);
     let of_one = app.get(&format!("/meetings/{one}/livestream")).await;

@@ -39,7 +39,7 @@ impl Script {
         };
         let first = Event { seq: 1, at, body: EventBody::SessionStarted(started) };
         let record = Record::begin(&first).expect("it begins with the start");
-        let notices = Notice::of(&record, &first).into_iter().collect();
+        let notices = Notice::of(&record, &first).collect();
         Script { events: vec![first], record, notices, epoch: 1, taken: 0 }
     }
 
