@@ -122,6 +122,21 @@ fn packages_import_only_what_the_map_allows() {
     assert_eq!(seen.len(), EDGES.len(), "EDGES has a package that does not exist");
 }
 
+/// Two people who add a migration at the same time take the same number, which no merge notices.
+#[test]
+fn migrations_are_numbered_one_after_the_other_and_are_for_both_databases() {
+    let of = |engine: &str| -> Vec<String> {
+        let files = tracked(&format!("crates/store/migrations/{engine}/*.sql"));
+        files.iter().map(|path| path.file_name().expect("a file").to_string_lossy().into_owned()).collect()
+    };
+    let (sqlite, postgres) = (of("sqlite"), of("postgres"));
+    assert_eq!(sqlite, postgres, "a migration is missing for one of the databases");
+    for (at, name) in sqlite.iter().enumerate() {
+        let number = format!("{:04}_", at + 1);
+        assert!(name.starts_with(&number), "{name} must begin with {number}: give later ones other numbers");
+    }
+}
+
 /// Whether a source names this crate, in code rather than in a comment.
 fn names(text: &str, krate: &str) -> bool {
     let part_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
