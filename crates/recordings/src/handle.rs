@@ -147,8 +147,12 @@ impl Recordings {
             self.see_to_stranded(recording, now).await?;
         }
         for recording in parts.store.unfinished_recordings(self.node()).await? {
-            // Its begin was cut off between the row and the job.
-            if is_stranded(now, recording.invoked_at) && !parts.stops.knows(&recording.id) {
+            if !is_stranded(now, recording.invoked_at) || parts.stops.knows(&recording.id) {
+                continue;
+            }
+            // Its begin was cut off between the row and the job. Or the job has ended since the row was read.
+            let still = parts.store.recording(&recording.id).await?.filter(Recording::is_unfinished);
+            if let Some(recording) = still {
                 self.0.clone().take(recording, From::Before);
             }
         }
@@ -161,7 +165,9 @@ impl Recordings {
         if self.0.desk.folder(&recording.id).is_dir() {
             let node = self.node().to_owned();
             let ours = store.edit_recording(&recording.id, now, |recording| recording.node.clone_from(&node)).await?;
-            self.0.clone().take(ours, From::Before);
+            if ours.is_unfinished() {
+                self.0.clone().take(ours, From::Before);
+            }
         } else if is_given_up(now, recording.stopped_at.unwrap_or(recording.invoked_at)) {
             let given_up = |recording: &mut Recording| {
                 if recording.is_unfinished() {

@@ -141,8 +141,12 @@ impl Livestreams {
         }
         for livestream in store.livestreams_of_node(self.node()).await? {
             if livestream.is_active() {
-                // Its begin was cut off between the row and the job.
-                if is_stranded(now, livestream.created_at) && !self.desk.parts.stops.knows(&livestream.id) {
+                if !is_stranded(now, livestream.created_at) || self.desk.parts.stops.knows(&livestream.id) {
+                    continue;
+                }
+                // Its begin was cut off between the row and the job. Or the job has ended since the row was read.
+                let still = store.livestream(&livestream.id).await?.filter(Livestream::is_active);
+                if let Some(livestream) = still {
                     self.take(livestream, From::Before);
                 }
                 continue;
@@ -169,7 +173,9 @@ impl Livestreams {
         if self.desk.folder(&livestream.id).is_dir() {
             let node = self.node().to_owned();
             let ours = store.edit_livestream(&livestream.id, now, |livestream| livestream.node.clone_from(&node)).await?;
-            self.take(ours, From::Before);
+            if ours.is_active() {
+                self.take(ours, From::Before);
+            }
         } else if is_given_up(now, livestream.created_at) {
             let given_up = |livestream: &mut Livestream| {
                 if livestream.is_active() {
