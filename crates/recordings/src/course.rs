@@ -2,7 +2,7 @@
 //! Invariant: whatever happens it is told once how it ended, unless the node stops: then what runs runs on, and is found again.
 //! Next: `job.rs` and `livestream_job.rs`, what is made of what a recorder says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use salon_core::{AppId, MeetingId, RecordingId, Session, SessionId, Timestamp};
 use salon_recorder::job as told;
 use salon_recorder::job::{Order, Saying};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 use crate::desk::Desk;
 use crate::process::{Heard, Process};
@@ -218,7 +218,7 @@ impl Course {
     /// Hears what a process says until it says no more; none if it died.
     async fn follow(&mut self, work: &mut impl Work, process: &mut Process, part: u32) -> Result<Option<End>, NodeStops> {
         let stop = self.desk.parts.stop.clone();
-        let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut look = interval_at(tokio::time::Instant::now() + LOOK_EVERY, LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut patience = self.why.is_some().then(|| self.has_stop(process, part));
         for saying in work.said_before(process) {
@@ -352,13 +352,6 @@ impl Course {
             let pause = tokio::time::sleep(STORE_AGAIN);
             self.desk.parts.stop.run_until_cancelled(pause).await.ok_or(NodeStops)?;
         }
-    }
-}
-
-impl Desk {
-    /// Where a job has its folder.
-    pub fn folder(&self, id: &RecordingId) -> PathBuf {
-        Path::new(&self.parts.settings.folder).join(id.as_str())
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use salon_core::event::RecordingKind;
-use salon_core::{AppId, MeetingId, RecordingId};
+use salon_core::event::{RecordedBy, RecordingKind};
+use salon_core::session::{NewRecording, Refusal};
+use salon_core::{AppId, MeetingId, RecordingId, SessionId};
 use salon_files::Files;
-use salon_live::{Clock, Hub};
+use salon_live::{Clock, Handle, Hub, Unavailable};
 use salon_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,48 @@ pub(crate) struct Desk {
     pub parts: Parts,
     /// Given out in the order in which they were asked for.
     pub turns: Semaphore,
+}
+
+impl Desk {
+    /// Where a job has its folder.
+    pub fn folder(&self, id: &RecordingId) -> PathBuf {
+        self.parts.settings.folder.join(id.as_str())
+    }
+}
+
+/// Has a session recorded: it says first whether it may be, then that is written down by `note`, with the session.
+pub(crate) async fn begin<T, F>(
+    handle: &Handle,
+    (new, by): (NewRecording, RecordedBy),
+    note: impl FnOnce(SessionId) -> F,
+) -> Result<T, Failed>
+where
+    F: Future<Output = salon_store::Result<T>>,
+{
+    let id = new.id.clone();
+    let begun = handle.call(move |session, now| {
+        session.start_recording(now, &by, new)?;
+        session.record().map(|record| record.started.session.clone()).ok_or(Refusal::NoSession)
+    });
+    match note(begun.await??).await {
+        Ok(noted) => Ok(noted),
+        Err(error) => {
+            let why = "the server cannot note it right now";
+            let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Why a recording was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    #[error("{0}")]
+    Store(#[from] salon_store::Error),
 }
 
 /// What somebody wants of a recording that runs.

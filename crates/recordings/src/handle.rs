@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use salon_core::event::{RecordingEnd, RecordingKind};
 use salon_core::notice::RecordingStatus;
-use salon_core::session::{NewRecording, Refusal};
+use salon_core::session::NewRecording;
 use salon_core::{RecordingId, Timestamp};
 use salon_live::{Handle, Unavailable};
 use salon_store::Recording;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::course::From;
-use crate::desk::{Desk, Parts, Wish, can};
+use crate::desk::{Desk, Failed, Parts, Wish, begin, can};
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::{job, sweep};
 
@@ -30,17 +30,6 @@ struct Here {
 
 /// Where each job hears what is wanted of it, and says that it has.
 type Wishes = HashMap<RecordingId, mpsc::Sender<(Wish, oneshot::Sender<()>)>>;
-
-/// Why a recording was not started.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Unavailable(#[from] Unavailable),
-    #[error("{0}")]
-    Store(#[from] salon_store::Error),
-}
 
 /// How often it is looked what nobody sees to and what is over. Rarer keeps files longer; their links are over all the same.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -71,20 +60,14 @@ impl Recordings {
         mut recording: Recording,
         (max_ms, beside_others): (i64, bool),
     ) -> Result<Recording, Failed> {
-        let parts = &self.0.desk.parts;
+        let store = &self.0.desk.parts.store;
         let new = NewRecording { id: recording.id.clone(), kind: recording.kind, max_ms, beside_others };
         let by = recording.started_by.clone();
-        let begun = handle.call(move |session, now| {
-            session.start_recording(now, &by, new)?;
-            session.record().map(|record| record.started.session.clone()).ok_or(Refusal::NoSession)
-        });
-        recording.session = begun.await??;
-        if let Err(error) = parts.store.create_recording(&recording).await {
-            let id = recording.id.clone();
-            let why = "the server cannot note it right now";
-            let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
-            return Err(error.into());
-        }
+        let recording = begin(handle, (new, by), |session| async move {
+            recording.session = session;
+            store.create_recording(&recording).await.map(|()| recording)
+        })
+        .await?;
         self.0.clone().take(recording.clone(), From::Start);
         Ok(recording)
     }

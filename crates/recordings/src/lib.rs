@@ -20,8 +20,8 @@ mod streams;
 mod sweep;
 mod viewers;
 
-pub use desk::{Fetch, Fetched, Parts, Pass, Settings, Wish, can};
-pub use handle::{Failed, Recordings};
+pub use desk::{Failed, Fetch, Fetched, Parts, Pass, Settings, Wish, can};
+pub use handle::Recordings;
 pub use keep::{folder_of, parts_of};
 pub use livestreams::Livestreams;
 pub use parts::again;

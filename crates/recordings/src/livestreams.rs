@@ -8,13 +8,13 @@ use std::time::Duration;
 use salon_core::Timestamp;
 use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
 use salon_core::notice::LivestreamStatus;
-use salon_core::session::{NewRecording, Refusal};
+use salon_core::session::NewRecording;
 use salon_live::{Handle, Unavailable};
 use salon_store::{DAY_MS, Livestream};
 
 use crate::course::From;
-use crate::desk::{Desk, can};
-use crate::handle::{Failed, Recordings};
+use crate::desk::{Desk, Failed, begin, can};
+use crate::handle::Recordings;
 use crate::livestream_job as job;
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::streams::Streams;
@@ -72,21 +72,15 @@ impl Livestreams {
     }
 
     async fn begin(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
-        let parts = &self.desk.parts;
+        let store = &self.desk.parts.store;
         let new =
             NewRecording { id: livestream.id.clone(), kind: RecordingKind::Livestream, max_ms: MAX_MS, beside_others: false };
         let by = livestream.started_by.clone();
-        let begun = handle.call(move |session, now| {
-            session.start_recording(now, &by, new)?;
-            session.record().map(|record| record.started.session.clone()).ok_or(Refusal::NoSession)
-        });
-        livestream.session = begun.await??;
-        if let Err(error) = parts.store.create_livestream(&livestream).await {
-            let id = livestream.id.clone();
-            let why = "the server cannot note it right now";
-            let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
-            return Err(error.into());
-        }
+        let livestream = begin(handle, (new, by), |session| async move {
+            livestream.session = session;
+            store.create_livestream(&livestream).await.map(|()| livestream)
+        })
+        .await?;
         self.take(livestream.clone(), From::Start);
         Ok(livestream)
     }
