@@ -41,6 +41,15 @@ async fn record(app: &TestApp, meeting: &str) -> String {
     agrees("POST", "/recordings/track", &said)["data"]["recording"]["id"].text()
 }
 
+/// A meeting that is being recorded in this way, and its recording.
+async fn recorded(way: &str) -> (TestApp, String, String) {
+    let app = app(way).await;
+    let meeting = busy(&app).await;
+    let id = record(&app, &meeting).await;
+    until_status(&app, &id, "RECORDING").await;
+    (app, meeting, id)
+}
+
 async fn put(app: &TestApp, id: &str, action: &str) -> Said {
     app.call("PUT", &format!("/recordings/{id}")).json(&json!({"action": action})).send().await
 }
@@ -392,10 +401,7 @@ fn job(app: &TestApp, id: &str) -> Value {
 
 #[tokio::test]
 async fn a_robot_comes_in_while_its_recording_runs_and_may_do_nothing_else() {
-    let app = app("good").await;
-    let meeting = busy(&app).await;
-    let id = record(&app, &meeting).await;
-    until_status(&app, &id, "RECORDING").await;
+    let (app, meeting, id) = recorded("good").await;
     let job = job(&app, &id);
     assert_eq!(
         (&job["id"], &job["meeting_id"], &job["kind"], &job["name"], &job["user_ids"]),
@@ -518,10 +524,7 @@ async fn one_that_hangs_is_ended_and_keeps_what_it_has() {
 /// A long one is written anew at last, which takes longer than a hanging one is waited for.
 #[tokio::test]
 async fn one_that_is_slow_to_finish_is_waited_for() {
-    let app = app("slow").await;
-    let meeting = busy(&app).await;
-    let id = record(&app, &meeting).await;
-    until_status(&app, &id, "RECORDING").await;
+    let (app, _, id) = recorded("slow").await;
     put(&app, &id, "stop").await.expect(200);
     let done = until_status(&app, &id, "UPLOADED").await;
     assert_eq!(done["file_size"], "sound of part 1..........".len(), "{done:#}");
@@ -529,10 +532,7 @@ async fn one_that_is_slow_to_finish_is_waited_for() {
 
 #[tokio::test]
 async fn it_is_over_with_its_session() {
-    let app = app("good").await;
-    let meeting = busy(&app).await;
-    let id = record(&app, &meeting).await;
-    until_status(&app, &id, "RECORDING").await;
+    let (app, meeting, id) = recorded("good").await;
     app.post(&format!("/meetings/{meeting}/active-session/kick-all"), json!({})).await.expect(200);
     let done = until_status(&app, &id, "UPLOADED").await;
     assert_eq!(done["stop_reason"], json!({"reason": "ALL_PEERS_LEFT"}));
@@ -564,10 +564,7 @@ async fn server(data: PathBuf) -> salon_server::start::Running {
 
 #[tokio::test]
 async fn a_recording_outlives_its_server_and_is_stopped_by_the_next() {
-    let app = app("good").await;
-    let meeting = busy(&app).await;
-    let id = record(&app, &meeting).await;
-    until_status(&app, &id, "RECORDING").await;
+    let (app, _, id) = recorded("good").await;
     put(&app, &id, "pause").await.expect(200);
     let TestApp { running, data, _gone } = app;
     running.stop().await.expect("it stops");

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use salon_core::notice::News;
 use salon_core::{ParticipantId, Timestamp};
 use salon_store::{
-    DeliveryFilter, Erased, Listening, ListeningState, Meeting, OldSession, Person, Store, Summary, SummaryState, Terms, Webhook,
-    WrittenPiece,
+    DeliveryFilter, Erased, Listening, ListeningState, Meeting, OldSession, Person, RunId, Store, Summary, SummaryState, Terms,
+    Webhook, WrittenPiece,
 };
 use serde_json::{Value, json};
 
@@ -44,6 +44,21 @@ async fn meets(bed: &Bed, transcribe_on_end: bool, summarize_on_end: bool) {
     bed.store.create_meeting(&meeting).await.unwrap();
 }
 
+/// Two nodes, such a meeting, and a session of it at the first of them, in which these people are.
+async fn talks(bed: &Bed, (transcribe, summarize): (bool, bool), people: &[&str]) -> (RunId, Script) {
+    // The last one lives, where nodes do not share a database.
+    bed.run("n2", "r2").await;
+    let run = bed.run("n1", "r1").await;
+    bed.app().await;
+    meets(bed, transcribe, summarize).await;
+    let mut talk = Script::start("s", "m");
+    for (after_ms, name) in (1..).zip(people) {
+        talk.join(after_ms, name);
+    }
+    bed.store.append(talk.append(&run)).await.unwrap();
+    (run, talk)
+}
+
 /// What was said, in order.
 async fn texts(store: &Store, only_told: bool) -> Vec<String> {
     let lines = store.transcript_lines(&id("s"), only_told).await.unwrap();
@@ -67,15 +82,8 @@ fn hook() -> Webhook {
 on_both_engines! {
     async fn a_transcript_is_there_when_all_have_written_and_somebody_was_heard(bed: Bed) {
         let store = &bed.store;
-        // The last one lives, where nodes do not share a database.
-        bed.run("n2", "r2").await;
-        let run = bed.run("n1", "r1").await;
-        bed.app().await;
-        meets(&bed, true, false).await;
+        let (run, mut talk) = talks(&bed, (true, false), &["ann", "bo"]).await;
         assert!(store.create_webhook(&hook(), 8).await.unwrap());
-        let mut talk = Script::start("s", "m");
-        talk.join(1, "ann").join(2, "bo");
-        store.append(talk.append(&run)).await.unwrap();
         let (one, other) = (listening("l1", "n1"), listening("l2", "n2"));
         assert!(store.begin_listening(&one).await.unwrap() && store.begin_listening(&other).await.unwrap());
         assert!(!store.begin_listening(&listening("l3", "n1")).await.unwrap(), "once for each node");
@@ -180,12 +188,8 @@ on_both_engines! {
 
     async fn a_summary_that_a_meeting_wants_is_asked_for_with_the_transcript_and_another_node_takes_it_over(bed: Bed) {
         let store = &bed.store;
-        bed.run("n2", "r2").await;
-        let run = bed.run("n1", "r1").await;
-        bed.app().await;
-        meets(&bed, true, true).await;
-        let mut talk = Script::start("s", "m");
-        talk.join(1, "ann").end(60_000);
+        let (run, mut talk) = talks(&bed, (true, true), &["ann"]).await;
+        talk.end(60_000);
         store.append(talk.append(&run)).await.unwrap();
         let one = listening("l1", "n1");
         store.begin_listening(&one).await.unwrap();
@@ -221,14 +225,8 @@ on_both_engines! {
 
     async fn what_a_node_left_that_went_away_for_good_is_published_by_another_or_goes_in_time(bed: Bed) {
         let store = &bed.store;
-        bed.run("n2", "r2").await;
-        let run = bed.run("n1", "r1").await;
-        bed.app().await;
-        meets(&bed, false, true).await;
+        let (run, mut talk) = talks(&bed, (false, true), &["ann", "bo"]).await;
         assert!(store.create_webhook(&hook(), 8).await.unwrap());
-        let mut talk = Script::start("s", "m");
-        talk.join(1, "ann").join(2, "bo");
-        store.append(talk.append(&run)).await.unwrap();
         let (one, other) = (listening("l1", "n1"), listening("l2", "n2"));
         store.begin_listening(&one).await.unwrap();
         let ann = HashSet::from([id::<ParticipantId>("ann")]);
