@@ -21,7 +21,7 @@ export class Watch {
   #stopped = false;
   #running;
   #answers = [];
-  /** The most participant-milliseconds that there can have been, by session. */
+  /** The most participant-milliseconds that there can have been when the last answer was asked for, by session. */
   #most = new Map();
   #wrong = null;
   #isOneOfMany;
@@ -122,9 +122,11 @@ export class Watch {
     const now = next.answer;
     if (!now) return;
     // Those who are away are counted here: what they were away for is added when they come back in time.
-    const passed = last ? next.at - last.at : Date.now() - Date.parse(now.started_at);
-    const most = (this.#most.get(now.id) ?? 0) + passed * now.max_concurrent_participants;
-    this.#most.set(now.id, most);
+    // An answer is true of a moment between asking and hearing it: until it was asked for, nobody was in whom it leaves out.
+    const since = last ? last.asked : next.at - (Date.now() - Date.parse(now.started_at));
+    const until = (moment) => (this.#most.get(now.id) ?? 0) + (moment - since) * now.max_concurrent_participants;
+    const most = until(next.at);
+    this.#most.set(now.id, until(next.asked));
     const told = now.minutes_consumed * 60_000;
     const seen = () => JSON.stringify({ when: new Date().toISOString(), before: last?.answer, now });
     assert.ok(told <= most + SLACK_MS, `${told} ms were told where ${most} ms are the most: ${seen()}`);

@@ -45,9 +45,14 @@ export class Visitor {
 
   /** Clicks something of the control bar, wherever the kit has put it at this size. */
   async controls(name) {
-    const button = this.locator('rtk-controlbar').getByRole('button', { name, exact: true });
-    if (!(await button.first().isVisible())) await this.locator('rtk-more-toggle').getByRole('button', { name: 'More' }).click();
-    await button.first().click();
+    const button = this.locator('rtk-controlbar').getByRole('button', { name, exact: true }).first();
+    // The menu may be about to close: whoever finds it closed opens it.
+    await eventually(`${name} is there`, async () => {
+      if (await button.isVisible()) return;
+      await this.locator('rtk-more-toggle').getByRole('button', { name: 'More' }).click();
+      await button.waitFor({ timeout: 2_000 });
+    });
+    await button.click();
   }
 
   /** Opens a panel of the sidebar; answers with it. */
