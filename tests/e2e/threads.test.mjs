@@ -60,7 +60,7 @@ for (const [ports, settings] of [
       });
     });
 
-    test('a picture drawn small comes small, and large again when it is drawn large', { timeout: 90_000 }, async () => {
+    test('a picture drawn small comes small, and large again when it is drawn large', { timeout: 150_000 }, async () => {
       const preset = await stage.api.presetLike('group_call_host', 'simulcast_host', ({ config }) => {
         config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
       });
@@ -75,14 +75,18 @@ for (const [ports, settings] of [
         const before = await counted('media_packets_crossed_total');
         await eventually('something crosses', async () => assert.ok((await counted('media_packets_crossed_total')) > before), { within: 3_000 });
       };
-      // The two connections of a client come in any order, so that whoever looks may be on Ada's own thread.
+      // Whoever looks may be on Ada's own thread: the two connections of a client come in any order, and with one port the
+      // other thread may have to hand over all that comes from her, so that it gets nobody.
       let bob;
+      let crosses = false;
       for (const name of ['Bob', 'Cleo', 'Bob', 'Cleo']) {
         bob = await stage.invites(name, meeting, { preset: looks });
         await bob.joins();
         await bob.eventuallySeesAndHears(ada);
-        if (await crossing().then(() => true, () => false)) break;
+        crosses = await crossing().then(() => true, () => false);
+        if (crosses) break;
       }
+      assert.ok(crosses || settings['media.single_port'], 'from one thread to the other');
       const draws = (width, height) => bob.does((_, given) => window.person.resizes(...given), [ada.id, width, height]);
       const eventuallyIs = (wanted, is) =>
         eventually(`the picture is ${wanted}`, async () => {
@@ -97,7 +101,7 @@ for (const [ports, settings] of [
       await eventuallyIs('large again', (width) => width >= 640);
       await bob.eventuallySeesAndHears(ada);
       assert.deepEqual((await bob.looksAt(ada)).garbage, []);
-      await crossing();
+      if (crosses) await crossing();
     });
   });
 }
