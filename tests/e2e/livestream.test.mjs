@@ -190,7 +190,7 @@ test('who is away when it ends is not left with it', LIMIT, async () => {
   await stage.api.stopLivestream(meeting);
   await all([ada, bob], 'IDLE');
   await stage.api.stopLivestream(meeting);
-  assert.match(await playlist(url), /#EXT-X-ENDLIST/);
+  await eventually('its players are told that it is over', async () => assert.match(await playlist(url), /#EXT-X-ENDLIST/), PATIENT);
   // It can be had again, under another address.
   await bob.does(({ livestream }) => livestream.start());
   await all([ada, bob], 'LIVESTREAMING');
