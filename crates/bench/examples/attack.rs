@@ -13,7 +13,7 @@ use salon_peer::reception::Reception;
 use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
 use salon_peer::signaling::Signaling;
-use salon_peer::{Arrived, Connection, Identity, Line, Media, Peer, Role, Ticket, Way};
+use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Way};
 use salon_wire::event_id::{media, room};
 use salon_wire::signaling::media::{CreateTransportRequest, SessionDescription, edge};
 use salon_wire::signaling::socket::room as wire;
@@ -298,13 +298,13 @@ impl Done {
     }
 }
 
-async fn guest(args: &Args) -> anyhow::Result<Ticket> {
+async fn guest(args: &Args) -> anyhow::Result<Invite> {
     let meeting = text(&made(args, "/meetings", json!({ "title": "A webinar" })).await?, "id")?;
     person(args, &meeting, "mallory", "webinar_viewer").await
 }
 
 /// All ways at once, until dropped.
-async fn attack(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn attack(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     let wanted = |way: &str| args.only.is_empty() || args.only.iter().any(|only| only == way);
     let never = std::future::pending::<anyhow::Result<()>>;
     tokio::try_join!(
@@ -325,7 +325,7 @@ async fn breathe() {
 }
 
 /// Media connections of peers that it makes up.
-async fn transports(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn transports(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
         c=IN IP4 0.0.0.0\r\na=ice-ufrag:mall\r\na=ice-pwd:mallorymallorymallorymal\r\na=fingerprint:sha-256 \
         00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\r\na=setup:actpass\r\n\
@@ -343,14 +343,14 @@ async fn transports(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Resul
     }
 }
 
-async fn enter(socket: &Signaling, mallory: &Ticket) -> bool {
+async fn enter(socket: &Signaling, mallory: &Invite) -> bool {
     let peer = wire::Peer { peer_id: socket.peer.clone(), user_id: mallory.participant.clone(), ..wire::Peer::default() };
     let request = wire::JoinRoomRequest { peer: Some(peer), ..wire::JoinRoomRequest::default() };
     socket.ask::<wire::PeerInfoResponse>(room::JOIN_ROOM, &request).await.is_ok()
 }
 
 /// Two hundred peers of one person.
-async fn joins(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn joins(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     let mut inside = Vec::new();
     loop {
         let Ok(socket) = Signaling::open(&args.server, mallory).await else {
@@ -370,7 +370,7 @@ async fn joins(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()>
 }
 
 /// In and out, each time as somebody new.
-async fn loops(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn loops(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     loop {
         if let Ok(socket) = Signaling::open(&args.server, mallory).await {
             done.note("in and out", enter(&socket, mallory).await);
@@ -380,7 +380,7 @@ async fn loops(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()>
 }
 
 /// Hundreds of websockets that do nothing.
-async fn sockets(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn sockets(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     let mut open = Vec::new();
     loop {
         let socket = Signaling::open(&args.server, mallory).await;
@@ -394,7 +394,7 @@ async fn sockets(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<(
 }
 
 /// Whatever a viewer may ask for, as often as it can.
-async fn requests(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn requests(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     loop {
         let Ok(socket) = Signaling::open(&args.server, mallory).await else {
             breathe().await;
@@ -436,7 +436,7 @@ async fn heads(args: &Args, done: &Done) -> anyhow::Result<()> {
 }
 
 /// One link thirty-two times at once, a byte each 15 s; without leave to upload, links that it makes up.
-async fn uploads(args: &Args, mallory: &Ticket, done: &Done) -> anyhow::Result<()> {
+async fn uploads(args: &Args, mallory: &Invite, done: &Done) -> anyhow::Result<()> {
     let socket = Signaling::open(&args.server, mallory).await;
     if let Ok(socket) = &socket {
         enter(socket, mallory).await;
@@ -476,16 +476,16 @@ async fn made(args: &Args, path: &str, body: Value) -> anyhow::Result<Value> {
     Ok(answer["data"].clone())
 }
 
-async fn person(args: &Args, meeting: &str, name: &str, preset: &str) -> anyhow::Result<Ticket> {
+async fn person(args: &Args, meeting: &str, name: &str, preset: &str) -> anyhow::Result<Invite> {
     let body = json!({ "name": name, "preset_name": preset, "custom_participant_id": name });
     let made = made(args, &format!("/meetings/{meeting}/participants"), body).await?;
-    Ok(Ticket { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
+    Ok(Invite { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
 }
 
 /// The path of a link to upload one file to.
-async fn ask_upload(args: &Args, ticket: &Ticket) -> anyhow::Result<String> {
-    let body = json!({ "roomUUID": ticket.meeting, "filename": "a.bin" }).to_string();
-    let who = format!("authorization: Bearer {}\r\n", ticket.token);
+async fn ask_upload(args: &Args, invite: &Invite) -> anyhow::Result<String> {
+    let body = json!({ "roomUUID": invite.meeting, "filename": "a.bin" }).to_string();
+    let who = format!("authorization: Bearer {}\r\n", invite.token);
     let answer = ask(args, "POST", "/v2/meetings/chat-upload", &who, body.as_bytes()).await?;
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
     let link = text(&answer["data"], "put_location")?;

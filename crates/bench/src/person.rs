@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use salon_peer::sdp::Kind;
-use salon_peer::{Identity, Media, Peer, Ticket, Track, Transport, Way};
+use salon_peer::{Identity, Invite, Media, Peer, Track, Transport, Way};
 use tokio::sync::oneshot;
 
 use crate::plan::Rates;
@@ -37,9 +37,9 @@ struct Receiving {
 }
 
 impl Person {
-    pub async fn open(host: &str, ticket: Ticket) -> anyhow::Result<Self> {
+    pub async fn open(host: &str, invite: Invite) -> anyhow::Result<Self> {
         let started = Instant::now();
-        Ok(Self { peer: Peer::open(host, ticket).await?, started, receiving: None })
+        Ok(Self { peer: Peer::open(host, invite).await?, started, receiving: None })
     }
 
     /// Joins and publishes a camera, and a microphone if `rates` has a voice. Answers once it sends.

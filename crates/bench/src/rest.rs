@@ -1,7 +1,7 @@
 //! Meetings and participants, made over REST with plain HTTP/1.1 on a connection for each request.
 
 use anyhow::{Context, bail};
-use salon_peer::Ticket;
+use salon_peer::Invite;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,11 +22,11 @@ impl Door {
         text(&made, "id")
     }
 
-    pub async fn participant(&self, meeting: &str, name: &str) -> anyhow::Result<Ticket> {
+    pub async fn participant(&self, meeting: &str, name: &str) -> anyhow::Result<Invite> {
         let body = json!({ "name": name, "preset_name": "group_call_host", "custom_participant_id": name });
         let path = format!("/meetings/{meeting}/participants");
         let made = self.post(&path, &body).await.context("cannot add a participant")?;
-        Ok(Ticket { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
+        Ok(Invite { meeting: meeting.to_owned(), participant: text(&made, "id")?, token: text(&made, "token")? })
     }
 
     /// The server's metrics, as text.

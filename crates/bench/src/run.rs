@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use salon_peer::media::Taken;
 use salon_peer::sdp::Kind;
-use salon_peer::{Identity, Line, Media, Ticket, Track};
+use salon_peer::{Identity, Invite, Line, Media, Track};
 use tokio::task::JoinSet;
 
 use crate::figures::{Figures, Readings};
@@ -39,11 +39,11 @@ pub struct Crowd<'a> {
     people: Vec<Person>,
 }
 
-/// Tickets of one meeting.
+/// Those who are invited to one meeting.
 struct Invited {
-    publishers: Vec<Ticket>,
-    quiet: Vec<Ticket>,
-    subscribers: Vec<Ticket>,
+    publishers: Vec<Invite>,
+    quiet: Vec<Invite>,
+    subscribers: Vec<Invite>,
 }
 
 /// Runs a plan. The floor, if wanted, is measured afterwards, on a machine that is as free as it gets.
@@ -113,17 +113,17 @@ impl<'a> Crowd<'a> {
         for at in 0..shape.meetings {
             progress.step("inviting", at, shape.meetings);
             let meeting = door.meeting(&format!("bench {at}")).await?;
-            let tickets = async |what: &str, count: usize| {
-                let mut tickets = Vec::with_capacity(count);
+            let invites = async |what: &str, count: usize| {
+                let mut invites = Vec::with_capacity(count);
                 for at in 0..count {
-                    tickets.push(door.participant(&meeting, &format!("{what}-{at}")).await?);
+                    invites.push(door.participant(&meeting, &format!("{what}-{at}")).await?);
                 }
-                anyhow::Ok(tickets)
+                anyhow::Ok(invites)
             };
             invited.push(Invited {
-                publishers: tickets("publisher", shape.publishers).await?,
-                quiet: tickets("camera", shape.quiet()).await?,
-                subscribers: tickets("subscriber", shape.subscribers).await?,
+                publishers: invites("publisher", shape.publishers).await?,
+                quiet: invites("camera", shape.quiet()).await?,
+                subscribers: invites("subscriber", shape.subscribers).await?,
             });
         }
         Ok(invited)
@@ -132,17 +132,17 @@ impl<'a> Crowd<'a> {
     /// Publishers of one meeting come in; answers with each and the tracks they publish, the quiet ones last.
     async fn publish(&mut self, meeting: &Invited, progress: &Progress) -> anyhow::Result<Vec<(Person, Vec<Track>)>> {
         let rates = self.plan.rates;
-        let loud = meeting.publishers.iter().map(|ticket| (ticket.clone(), rates));
-        let all: Vec<_> = loud.chain(meeting.quiet.iter().map(|ticket| (ticket.clone(), rates.quiet()))).collect();
+        let loud = meeting.publishers.iter().map(|invite| (invite.clone(), rates));
+        let all: Vec<_> = loud.chain(meeting.quiet.iter().map(|invite| (invite.clone(), rates.quiet()))).collect();
         let count = all.len();
         let mut publishers = Vec::with_capacity(count);
         for some in all.chunks(PUBLISHERS_AT_ONCE) {
             progress.step("publishing", publishers.len(), count);
             let mut joining = JoinSet::new();
-            for (at, (ticket, rates)) in some.iter().cloned().enumerate() {
+            for (at, (invite, rates)) in some.iter().cloned().enumerate() {
                 let (door, identity, media) = (self.server.door.clone(), self.identity.clone(), self.publishing.clone());
                 joining.spawn(async move {
-                    let person = Person::open(&door.address, ticket).await?;
+                    let person = Person::open(&door.address, invite).await?;
                     let tracks = person.publish(&identity, &media, rates).await.context("a publisher cannot publish")?;
                     anyhow::Ok((at, person, tracks))
                 });
@@ -176,9 +176,9 @@ impl<'a> Crowd<'a> {
                     self.people.push(person);
                 }
             }
-            for (at, ticket) in invited[meeting].subscribers.iter().enumerate() {
+            for (at, invite) in invited[meeting].subscribers.iter().enumerate() {
                 let turn = (shape.publishers + at) * shape.meetings + meeting;
-                watchers.push((turn, Watcher::Comes(ticket.clone(), tracks.clone())));
+                watchers.push((turn, Watcher::Comes(invite.clone(), tracks.clone())));
             }
         }
         watchers.sort_by_key(|(turn, _)| *turn);
@@ -194,7 +194,7 @@ impl<'a> Crowd<'a> {
             joining.spawn(async move {
                 let (mut person, tracks, here) = match watcher {
                     Watcher::Here(person, tracks) => (person, tracks, true),
-                    Watcher::Comes(ticket, tracks) => (Person::open(&door.address, ticket).await?, tracks, false),
+                    Watcher::Comes(invite, tracks) => (Person::open(&door.address, invite).await?, tracks, false),
                 };
                 person.prepare_to_watch(&identity, &media, open_every, here).await?;
                 let join = person.watch(&tracks).await.context("a subscriber cannot watch")?;
@@ -260,7 +260,7 @@ fn machine_and_own() -> Option<(Duration, Duration)> {
 enum Watcher {
     /// In the meeting already, as a publisher.
     Here(Person, Vec<Track>),
-    Comes(Ticket, Vec<Track>),
+    Comes(Invite, Vec<Track>),
 }
 
 /// What everybody in a meeting takes: all voices, and as many videos as the shape says.

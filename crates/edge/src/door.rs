@@ -45,13 +45,13 @@ pub struct Aside {
 /// The port for HTTP, and for something else that may come there.
 pub struct Door {
     http: TcpListener,
-    desk: Arc<Desk>,
+    reception: Arc<Reception>,
     /// Connections of another process.
     handed: Vec<Unpacked>,
 }
 
 /// What becomes of those who come.
-struct Desk {
+struct Reception {
     aside: Option<Aside>,
     crowd: Arc<Crowd>,
     patience: Patience,
@@ -67,7 +67,7 @@ impl Door {
         let (crowd, name, passage) = (Arc::new(Crowd::new(bounds, figures.clone())), Name("".into()), Passage::default());
         Self {
             http,
-            desk: Arc::new(Desk { aside, crowd, patience, name, passage, number: AtomicU64::new(0) }),
+            reception: Arc::new(Reception { aside, crowd, patience, name, passage, number: AtomicU64::new(0) }),
             handed: Vec::new(),
         }
     }
@@ -75,10 +75,10 @@ impl Door {
     /// By this name its port and its connections are handed over, and it goes on with what another process packed under it: see
     /// [`Door::connections`].
     pub fn passing(mut self, passage: &Passage, name: &str, handed: Vec<Unpacked>) -> Self {
-        let Desk { aside, crowd, patience, .. } = &*self.desk;
+        let Reception { aside, crowd, patience, .. } = &*self.reception;
         let (aside, crowd, patience) = (aside.clone(), crowd.clone(), patience.clone());
         let (name, passage, number) = (Name(name.into()), passage.clone(), AtomicU64::new(0));
-        self.desk = Arc::new(Desk { aside, crowd, patience, name, passage, number });
+        self.reception = Arc::new(Reception { aside, crowd, patience, name, passage, number });
         Self { handed, ..self }
     }
 
@@ -89,11 +89,11 @@ impl Door {
 
     /// A place for a connection that is no HTTP any more, of another process.
     pub fn seats(&self) -> impl Fn(OwnedFd) -> Option<Stream> + use<> {
-        let desk = self.desk.clone();
+        let reception = self.reception.clone();
         move |descriptor| {
             let tcp = stream(descriptor)?;
             let from = tcp.peer_addr().ok()?;
-            let place = desk.seat(from)?;
+            let place = reception.seat(from)?;
             place.turn(Phase::Busy);
             Some(Stream::new(tcp, place, Bytes::new()))
         }
@@ -111,21 +111,21 @@ impl Door {
         for visit in self.handed {
             let tcp = visit.descriptors.into_iter().next().and_then(stream);
             let (Some(tcp), Some((from, idle))) = (tcp, Name::read(&visit.note)) else { continue };
-            let Some(place) = self.desk.seat(from) else { continue };
+            let Some(place) = self.reception.seat(from) else { continue };
             if idle {
                 place.turn(Phase::Idle);
             }
-            let guest = self.desk.passage.enter(Part::Door);
-            let visit = Visit { tcp, from, place, before: visit.bytes.into(), guest, door: self.desk.name.clone() };
-            visits.spawn(receive(self.desk.clone(), visit, router.clone(), stop.clone()));
+            let guest = self.reception.passage.enter(Part::Door);
+            let visit = Visit { tcp, from, place, before: visit.bytes.into(), guest, door: self.reception.name.clone() };
+            visits.spawn(receive(self.reception.clone(), visit, router.clone(), stop.clone()));
         }
-        let mut guest = self.desk.passage.enter(Part::Door);
+        let mut guest = self.reception.passage.enter(Part::Door);
         while !stop.is_cancelled() {
             let accepted = tokio::select! {
                 accepted = accept(&self.http) => accepted,
                 () = stop.cancelled() => break,
                 () = guest.reaches(Closing) => {
-                    guest.pack(port(&self.http, &self.desk.name.0));
+                    guest.pack(port(&self.http, &self.reception.name.0));
                     guest.report();
                     stop.run_until_cancelled(guest.is_over()).await;
                     continue;
@@ -135,25 +135,25 @@ impl Door {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     complain(&error.to_string());
-                    self.desk.crowd.dismiss();
+                    self.reception.crowd.dismiss();
                     tokio::time::sleep(AGAIN_AFTER).await;
                     continue;
                 }
             };
-            let Some(place) = self.desk.seat(from) else {
+            let Some(place) = self.reception.seat(from) else {
                 complain("there are as many as there may be");
                 continue;
             };
-            let guest = self.desk.passage.enter(Part::Door);
-            let visit = Visit { tcp, from, place, before: Bytes::new(), guest, door: self.desk.name.clone() };
-            visits.spawn(receive(self.desk.clone(), visit, router.clone(), stop.clone()));
+            let guest = self.reception.passage.enter(Part::Door);
+            let visit = Visit { tcp, from, place, before: Bytes::new(), guest, door: self.reception.name.clone() };
+            visits.spawn(receive(self.reception.clone(), visit, router.clone(), stop.clone()));
         }
         visits.close();
         visits.wait().await;
     }
 }
 
-impl Desk {
+impl Reception {
     /// A place in the crowd, if there is one.
     fn seat(&self, from: SocketAddr) -> Option<Arc<Place>> {
         let id = self.number.fetch_add(1, Ordering::Relaxed) + 1;
@@ -196,10 +196,10 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn receive(desk: Arc<Desk>, mut visit: Visit, router: Router, stop: CancellationToken) {
+async fn receive(reception: Arc<Reception>, mut visit: Visit, router: Router, stop: CancellationToken) {
     let is_new = visit.before.is_empty() && visit.place.line.phase() == Phase::Head;
-    if let Some(aside) = desk.aside.as_ref().filter(|_| is_new) {
-        let (mut first, patience) = ([0], Instant::now() + desk.patience.head);
+    if let Some(aside) = reception.aside.as_ref().filter(|_| is_new) {
+        let (mut first, patience) = ([0], Instant::now() + reception.patience.head);
         let said = loop {
             break tokio::select! {
                 said = visit.tcp.peek(&mut first) => said.unwrap_or(0),
@@ -207,7 +207,7 @@ async fn receive(desk: Arc<Desk>, mut visit: Visit, router: Router, stop: Cancel
                 () = stop.cancelled() => 0,
                 () = tokio::time::sleep_until(patience) => 0,
                 () = visit.guest.reaches(Closing) => {
-                    visit.guest.pack(desk.name.parcel((visit.tcp.as_raw_fd(), visit.from), false, Vec::new()));
+                    visit.guest.pack(reception.name.parcel((visit.tcp.as_raw_fd(), visit.from), false, Vec::new()));
                     visit.guest.report();
                     stop.run_until_cancelled(visit.guest.is_over()).await;
                     continue;
@@ -223,7 +223,7 @@ async fn receive(desk: Arc<Desk>, mut visit: Visit, router: Router, stop: Cancel
             return (aside.take)(visit.tcp);
         }
     }
-    http::serve(visit, router, &desk.patience, &stop).await;
+    http::serve(visit, router, &reception.patience, &stop).await;
 }
 
 /// A port that is for something else only, until the node stops.

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::differences::{How, differences};
 use crate::hosted::Hosted;
 use crate::journal::{Fate, Journal, Thing};
-use crate::told::{self, Person, Told};
+use crate::told::{self, Person, Taken};
 
 /// How often a thing is tried to be stored while the database does not answer, and how long is waited in between.
 const MAX_TRIES: u32 = 10;
@@ -158,7 +158,7 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 };
                 let (fate, mut remarks) = match told::preset(app, &told, (self.now)()) {
                     Err(why) => (Fate::Refused(why), Vec::new()),
-                    Ok(Told { row, remarks }) => {
+                    Ok(Taken { row, remarks }) => {
                         let (fate, id) = self.stored(|| self.preset(&row)).await?;
                         presets.by_name.insert(row.name.clone(), Some(id.clone().unwrap_or_else(|| row.id.clone())));
                         match id {
@@ -268,7 +268,7 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
         let told = if is_whole {
             let kept = self.store.meeting(app, &id).await.context("the meetings cannot be read")?;
             let ai_config = told.row.ai_config.clone().or_else(|| kept.and_then(|kept| kept.ai_config));
-            Told { row: Meeting { ai_config, ..told.row }, ..told }
+            Taken { row: Meeting { ai_config, ..told.row }, ..told }
         } else {
             let Some(whole) = self.hosted.one(&format!("/{app}/meetings/{id}")).await? else {
                 return Ok((Fate::Left("it was deleted there meanwhile".to_owned()), Vec::new(), None));
@@ -329,7 +329,7 @@ impl<N: Fn() -> Timestamp> Import<'_, N> {
                 let shown = item["id"].as_str().unwrap_or_default().to_owned();
                 let (fate, remarks) = match told::person(&item, (self.now)()) {
                     Err(why) => (Fate::Refused(why), Vec::new()),
-                    Ok(Told { row, remarks }) => match self.preset_of(app, presets, &row.preset_name).await? {
+                    Ok(Taken { row, remarks }) => match self.preset_of(app, presets, &row.preset_name).await? {
                         Some(preset) => (self.stored(|| self.person(app, meeting, &preset, &row)).await?, remarks),
                         None => {
                             let name = row.preset_name.chars().take(100).collect::<String>();

@@ -18,7 +18,7 @@ const MAX_QUOTED: usize = 100;
 
 /// A row, and what is not as it was there.
 #[derive(Debug)]
-pub struct Told<T> {
+pub struct Taken<T> {
     pub row: T,
     pub remarks: Vec<String>,
 }
@@ -37,7 +37,7 @@ pub struct Person {
 
 /// # Errors
 /// It cannot be had here, and why.
-pub fn preset(app: &AppId, told: &Value, now: Timestamp) -> Result<Told<Preset>, String> {
+pub fn preset(app: &AppId, told: &Value, now: Timestamp) -> Result<Taken<Preset>, String> {
     let id = PresetId::parse(text(told, "id")).map_err(|why| format!("its id cannot be kept: {why}"))?;
     let (created_at, updated_at) = times(told, now);
     let mut remarks = Vec::new();
@@ -54,7 +54,7 @@ pub fn preset(app: &AppId, told: &Value, now: Timestamp) -> Result<Told<Preset>,
     fill(&mut body, &assumed, "", &mut remarks);
     for _ in 0..MAX_UNKNOWN {
         match brought::preset(app, id.clone(), &body, created_at) {
-            Ok(row) => return Ok(Told { row: Preset { updated_at, ..row }, remarks }),
+            Ok(row) => return Ok(Taken { row: Preset { updated_at, ..row }, remarks }),
             Err(why) => match unknown(&why).filter(|path| remove(&mut body, path)) {
                 Some(path) => remarks.push(format!("`{path}` is not known here, and was left out")),
                 None => return Err(why),
@@ -66,7 +66,7 @@ pub fn preset(app: &AppId, told: &Value, now: Timestamp) -> Result<Told<Preset>,
 
 /// # Errors
 /// It cannot be had here, and why.
-pub fn meeting(app: &AppId, told: &Value, keep_alive: &KeepAlive, now: Timestamp) -> Result<Told<Meeting>, String> {
+pub fn meeting(app: &AppId, told: &Value, keep_alive: &KeepAlive, now: Timestamp) -> Result<Taken<Meeting>, String> {
     let id = MeetingId::parse(text(told, "id")).map_err(|why| format!("its id cannot be kept: {why}"))?;
     let (created_at, updated_at) = times(told, now);
     let whole = told.as_object().ok_or("the service told nothing of it")?;
@@ -121,12 +121,12 @@ pub fn meeting(app: &AppId, told: &Value, keep_alive: &KeepAlive, now: Timestamp
                 .to_owned(),
         );
     }
-    Ok(Told { row: brought::meeting(blank, &Value::Object(body), keep_alive)?, remarks })
+    Ok(Taken { row: brought::meeting(blank, &Value::Object(body), keep_alive)?, remarks })
 }
 
 /// # Errors
 /// It cannot be had here, and why.
-pub fn person(told: &Value, now: Timestamp) -> Result<Told<Person>, String> {
+pub fn person(told: &Value, now: Timestamp) -> Result<Taken<Person>, String> {
     let id = ParticipantId::parse(text(told, "id")).map_err(|why| format!("its id cannot be kept: {why}"))?;
     let (created_at, updated_at) = times(told, now);
     let whole = told.as_object().ok_or("the service told nothing of it")?;
@@ -146,7 +146,7 @@ pub fn person(told: &Value, now: Timestamp) -> Result<Told<Person>, String> {
     let name = kept("name", brought::name(given("name")));
     let picture = kept("picture", brought::picture(given("picture")));
     let row = Person { id, name, picture, custom_participant_id, preset_name, created_at, updated_at };
-    Ok(Told { row, remarks })
+    Ok(Taken { row, remarks })
 }
 
 fn text<'v>(told: &'v Value, key: &str) -> &'v str {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_preset_comes_whole() {
-        let Told { row, remarks } = preset(&app(), &told_preset(), NOW).unwrap();
+        let Taken { row, remarks } = preset(&app(), &told_preset(), NOW).unwrap();
         assert!(remarks.is_empty(), "{remarks:?}");
         assert_eq!((row.id.as_str(), row.name.as_str()), ("p1", "host"));
         assert!(row.created_at < row.updated_at && row.updated_at < NOW);
@@ -263,7 +263,7 @@ mod tests {
         told["permissions"]["media"]["smell"] = json!({"can_produce": "ALLOWED"});
         told["a.b"] = 1.into();
         told["ui"]["design_tokens"]["logo"] = Value::Null;
-        let Told { row, mut remarks } = preset(&app(), &told, NOW).unwrap();
+        let Taken { row, mut remarks } = preset(&app(), &told, NOW).unwrap();
         remarks.sort();
         let left_out = |path: &str| format!("`{path}` is not known here, and was left out");
         assert_eq!(remarks, [left_out("a.b"), left_out("permissions.can_teleport"), left_out("permissions.media.smell")]);
@@ -276,7 +276,7 @@ mod tests {
         told["permissions"].as_object_mut().unwrap().remove("can_spotlight");
         told["permissions"]["kick_participant"] = Value::Null;
         told.as_object_mut().unwrap().remove("ui");
-        let Told { row, remarks } = preset(&app(), &told, NOW).unwrap();
+        let Taken { row, remarks } = preset(&app(), &told, NOW).unwrap();
         assert_eq!(row.body["permissions"]["kick_participant"], false);
         let expected = [
             "`permissions.can_spotlight` was not told, and is as clients assume it: false",
@@ -312,7 +312,7 @@ mod tests {
             },
             "ai_config": {"summarization": {"word_limit": 5}},
         });
-        let Told { row, remarks } = meeting(&app(), &told, &KEEP_ALIVE, NOW).unwrap();
+        let Taken { row, remarks } = meeting(&app(), &told, &KEEP_ALIVE, NOW).unwrap();
         assert!(!row.active && row.record_on_start && !row.persist_chat);
         assert_eq!((row.title.as_deref(), row.keep_alive_secs, row.updated_at), (Some("Weekly"), 300, row.created_at));
         assert_eq!(row.recording_config.as_ref().unwrap()["video_config"], json!({"codec": "VP9"}));
@@ -336,7 +336,7 @@ mod tests {
             "id": "u1", "name": "Ann\u{202e}", "picture": "javascript:x", "custom_participant_id": "ann",
             "preset_name": " host ", "client": 1,
         });
-        let Told { row, remarks } = person(&told, NOW).unwrap();
+        let Taken { row, remarks } = person(&told, NOW).unwrap();
         assert_eq!((row.name, row.picture, row.preset_name.as_str()), (None, None, "host"));
         assert_eq!(remarks.len(), 3, "{remarks:?}");
         assert!(person(&json!({"id": "u1", "preset_name": "host"}), NOW).unwrap_err().contains("custom_participant_id"));

@@ -17,4 +17,4 @@ pub mod socket;
 pub use connection::{Connection, Identity};
 pub use media::{Arrived, Line, Media, Role};
 pub use peer::{Entered, Offered, Peer, Track, Transport, Way};
-pub use socket::Ticket;
+pub use socket::Invite;

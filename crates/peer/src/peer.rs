@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::connection::{Connection, Identity, Prepared};
 use crate::sdp::{self, Credentials, Kind, PLACEHOLDERS, Stream};
 use crate::signaling::Signaling;
-use crate::socket::Ticket;
+use crate::socket::Invite;
 
 /// Tracks asked for in one message; the web SDK asks for no more than 35.
 const TRACKS_PER_MESSAGE: usize = 32;
@@ -71,7 +71,7 @@ pub struct Offered {
 /// Somebody who has opened a socket. Leaves when dropped.
 pub struct Peer {
     signaling: Signaling,
-    ticket: Ticket,
+    invite: Invite,
 }
 
 impl Peer {
@@ -79,23 +79,23 @@ impl Peer {
     ///
     /// # Errors
     /// If the server does not let it in.
-    pub async fn open(host: &str, ticket: Ticket) -> anyhow::Result<Self> {
-        Self::introduce(Signaling::open(host, &ticket).await?, ticket).await
+    pub async fn open(host: &str, invite: Invite) -> anyhow::Result<Self> {
+        Self::introduce(Signaling::open(host, &invite).await?, invite).await
     }
 
     /// The same as a peer with this id, who may have been here before; and what the server says unasked, until it closes.
     ///
     /// # Errors
     /// As for `open`.
-    pub async fn open_as(host: &str, ticket: Ticket, id: String) -> anyhow::Result<(Self, mpsc::Receiver<SocketMessage>)> {
-        let (signaling, pushes) = Signaling::open_as(host, &ticket, id).await?;
-        Ok((Self::introduce(signaling, ticket).await?, pushes))
+    pub async fn open_as(host: &str, invite: Invite, id: String) -> anyhow::Result<(Self, mpsc::Receiver<SocketMessage>)> {
+        let (signaling, pushes) = Signaling::open_as(host, &invite, id).await?;
+        Ok((Self::introduce(signaling, invite).await?, pushes))
     }
 
-    async fn introduce(signaling: Signaling, ticket: Ticket) -> anyhow::Result<Self> {
-        let request = edge::PeerJoinRequest { room_uuid: ticket.meeting.clone(), ..edge::PeerJoinRequest::default() };
+    async fn introduce(signaling: Signaling, invite: Invite) -> anyhow::Result<Self> {
+        let request = edge::PeerJoinRequest { room_uuid: invite.meeting.clone(), ..edge::PeerJoinRequest::default() };
         signaling.ask::<edge::PeerJoinResponse>(media::JOIN_ROOM, &request).await?;
-        Ok(Self { signaling, ticket })
+        Ok(Self { signaling, invite })
     }
 
     pub fn id(&self) -> &str {
@@ -126,7 +126,7 @@ impl Peer {
     pub async fn enter(&self) -> anyhow::Result<Entered> {
         let peer = wire::Peer {
             peer_id: self.signaling.peer.clone(),
-            user_id: self.ticket.participant.clone(),
+            user_id: self.invite.participant.clone(),
             ..wire::Peer::default()
         };
         let request = wire::JoinRoomRequest { peer: Some(peer), ..wire::JoinRoomRequest::default() };

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::socket::{self, PONG, Ticket};
+use crate::socket::{self, Invite, PONG};
 
 /// Longer than the web SDK waits for an answer: on a machine that is too small a client should be late, not broken.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,9 +45,9 @@ impl Signaling {
     /// Opens a socket at HOST:PORT as the web SDK does.
     ///
     /// # Errors
-    /// If the host cannot be reached, or refuses the ticket.
-    pub async fn open(host: &str, ticket: &Ticket) -> anyhow::Result<Self> {
-        Self::connect(host, ticket, uuid::Uuid::new_v4().to_string(), None).await
+    /// If the host cannot be reached, or refuses the invite.
+    pub async fn open(host: &str, invite: &Invite) -> anyhow::Result<Self> {
+        Self::connect(host, invite, uuid::Uuid::new_v4().to_string(), None).await
     }
 
     /// The same as a peer with this id, who may have been here before, and who hears what comes unasked; nothing more comes
@@ -55,20 +55,20 @@ impl Signaling {
     ///
     /// # Errors
     /// As for `open`.
-    pub async fn open_as(host: &str, ticket: &Ticket, peer: String) -> anyhow::Result<(Self, mpsc::Receiver<SocketMessage>)> {
+    pub async fn open_as(host: &str, invite: &Invite, peer: String) -> anyhow::Result<(Self, mpsc::Receiver<SocketMessage>)> {
         let (pushes, heard) = mpsc::channel(PUSHES);
-        Ok((Self::connect(host, ticket, peer, Some(pushes)).await?, heard))
+        Ok((Self::connect(host, invite, peer, Some(pushes)).await?, heard))
     }
 
     async fn connect(
         host: &str,
-        ticket: &Ticket,
+        invite: &Invite,
         peer: String,
         pushes: Option<mpsc::Sender<SocketMessage>>,
     ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(host).await.with_context(|| format!("cannot reach {host}"))?;
         stream.set_nodelay(true)?;
-        let socket = socket::open(stream, host, ticket, &peer).await.context("the websocket is refused")?;
+        let socket = socket::open(stream, host, invite, &peer).await.context("the websocket is refused")?;
         let (questions, inbox) = mpsc::channel(QUESTIONS);
         tokio::spawn(keep(socket, peer.clone(), inbox, pushes));
         Ok(Self { peer, questions })

@@ -18,15 +18,15 @@ const METADATA: &[u8] = br#"{"TRACEPARENT":"00-0af7651916cd43dd8448eb211c80319c-
 
 /// What a client needs to come in.
 #[derive(Clone, Debug)]
-pub struct Ticket {
+pub struct Invite {
     pub meeting: String,
     pub participant: String,
     pub token: String,
 }
 
 /// The address that the web SDK opens at HOST:PORT, as a peer with this id.
-pub fn address(host: &str, ticket: &Ticket, peer: &str) -> String {
-    let Ticket { meeting, token, .. } = ticket;
+pub fn address(host: &str, invite: &Invite, peer: &str) -> String {
+    let Invite { meeting, token, .. } = invite;
     format!(
         "ws://{host}/ws?roomID={meeting}&peerID={peer}&authToken={token}&useMediaV2=true&joinWithDetails=true&useCfWorker=true\
          &useStartSession=true&ping=true&capabilities=2"
@@ -37,8 +37,8 @@ pub fn address(host: &str, ticket: &Ticket, peer: &str) -> String {
 ///
 /// # Errors
 /// `Error::Http` with the answer if the server refuses it.
-pub async fn open(stream: TcpStream, host: &str, ticket: &Ticket, peer: &str) -> Result<WebSocketStream<TcpStream>, Error> {
-    let (socket, _) = tokio_tungstenite::client_async(address(host, ticket, peer), stream).await?;
+pub async fn open(stream: TcpStream, host: &str, invite: &Invite, peer: &str) -> Result<WebSocketStream<TcpStream>, Error> {
+    let (socket, _) = tokio_tungstenite::client_async(address(host, invite, peer), stream).await?;
     Ok(socket)
 }
 

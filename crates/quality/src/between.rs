@@ -145,7 +145,7 @@ pub struct Evidence<'a> {
 
 /// Where a rung held.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
+pub struct Stretch {
     pub rung: Rung,
     /// The first moment at which it did, and the last.
     pub from: Timestamp,
@@ -169,7 +169,7 @@ pub struct Answer {
     /// Each bucket, by when it begins.
     pub steps: Vec<(Timestamp, Rung)>,
     /// What held, the longest first; of equally long ones what comes first on the ladder. The first is the verdict.
-    pub held: Vec<Held>,
+    pub held: Vec<Stretch>,
 }
 
 impl Answer {
@@ -224,17 +224,17 @@ pub fn between(question: &Question<'_>, evidence: &Evidence<'_>) -> Answer {
         }
         steps.push((begin, rung));
     }
-    let mut held: BTreeMap<Rung, Held> = BTreeMap::new();
+    let mut held: BTreeMap<Rung, Stretch> = BTreeMap::new();
     let whole_ms = to.since(question.from).max(1) as f64;
     for (begin, rung) in &steps {
         let (from, to) = ((*begin).max(question.from), begin.plus_ms(BUCKET_MS).min(to));
         let loss = losses.get(rung).copied();
-        let new = || Held { rung: rung.clone(), from, to, share: 0.0, loss };
+        let new = || Stretch { rung: rung.clone(), from, to, share: 0.0, loss };
         let held = held.entry(rung.clone()).or_insert_with(new);
         held.to = to;
         held.share += to.since(from) as f64 / whole_ms;
     }
-    let mut held: Vec<Held> = held.into_values().collect();
+    let mut held: Vec<Stretch> = held.into_values().collect();
     // Stable: the ladder decides between equals.
     held.sort_by(|one, other| other.share.total_cmp(&one.share));
     Answer { steps, held }

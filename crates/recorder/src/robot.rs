@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use prost::Message as _;
 use salon_peer::sdp::Kind;
-use salon_peer::{Entered, Identity, Line, Media, Offered, Peer, Ticket, Track, Transport, Way};
+use salon_peer::{Entered, Identity, Invite, Line, Media, Offered, Peer, Track, Transport, Way};
 use salon_wire::event_id::{media, room};
 use salon_wire::signaling::media::{ProducerKind, ProducerState, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -43,7 +43,7 @@ const TAKEN: usize = 500;
 pub struct Robot {
     /// HOST:PORT.
     host: String,
-    ticket: Ticket,
+    invite: Invite,
     /// Its peer id, the same whenever it comes back.
     id: String,
     /// Pictures are recorded too.
@@ -107,10 +107,10 @@ struct Coming {
 impl Robot {
     /// # Errors
     /// If there is no certificate to be had.
-    pub fn new(host: String, ticket: Ticket, pictures: bool, wishes: Wishes, queue: SyncSender<News>) -> anyhow::Result<Self> {
+    pub fn new(host: String, invite: Invite, pictures: bool, wishes: Wishes, queue: SyncSender<News>) -> anyhow::Result<Self> {
         Ok(Self {
             host,
-            ticket,
+            invite,
             id: uuid::Uuid::new_v4().to_string(),
             pictures,
             wishes,
@@ -205,7 +205,7 @@ impl Robot {
     /// Opens everything anew.
     async fn come_in(&mut self, number: u32) -> anyhow::Result<Coming> {
         self.refused.clear();
-        let (peer, pushes) = Peer::open_as(&self.host, self.ticket.clone(), self.id.clone()).await?;
+        let (peer, pushes) = Peer::open_as(&self.host, self.invite.clone(), self.id.clone()).await?;
         let (transport, connection) = peer.connect(&self.identity, Way::Receiving).await?;
         let (media, streams) = (Media::start("media", Line::default())?, Shared::default());
         let ready = media.carry(connection, Receiver::new(number, streams.clone(), self.wishes.clone(), self.queue.clone()))?;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use salon_peer::Ticket;
+use salon_peer::Invite;
 use tokio::sync::oneshot;
 
 use crate::composite::Composite;
@@ -122,8 +122,8 @@ fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
         wishes.only(job.user_ids.clone());
     }
     hear(&job.folder, queue.clone())?;
-    let ticket = Ticket { meeting: job.meeting_id.clone(), participant: String::new(), token: job.token.clone() };
-    let robot = Robot::new(host(&job.server)?, ticket, pictures, wishes.clone(), queue.clone())?;
+    let invite = Invite { meeting: job.meeting_id.clone(), participant: String::new(), token: job.token.clone() };
+    let robot = Robot::new(host(&job.server)?, invite, pictures, wishes.clone(), queue.clone())?;
     let (stop, stopped) = oneshot::channel();
     let (leaving, left) = sync_channel::<()>(0);
     let thread = thread::Builder::new().name("robot".to_owned());

@@ -69,7 +69,7 @@ enum Report {
 /// Delivers until the node stops; what is under way then is noted still.
 pub async fn deliver(parts: Parts, stop: CancellationToken) {
     let (reports, inbox) = mpsc::channel(LANES);
-    let desk = Desk {
+    let dispatcher = Dispatcher {
         parts: Arc::new(parts),
         post: None,
         reports,
@@ -80,10 +80,10 @@ pub async fn deliver(parts: Parts, stop: CancellationToken) {
         troubled: false,
         stop,
     };
-    desk.run().await;
+    dispatcher.run().await;
 }
 
-struct Desk {
+struct Dispatcher {
     parts: Arc<Parts>,
     /// Made when there is somebody to be told: it reads the system's certificates.
     post: Option<Post>,
@@ -100,7 +100,7 @@ struct Desk {
     stop: CancellationToken,
 }
 
-impl Desk {
+impl Dispatcher {
     async fn run(mut self) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         let mut count = tokio::time::interval(COUNT_EVERY);

@@ -4,7 +4,9 @@
 use axum::extract::State;
 use salon_core::record::Peer;
 use salon_core::{Event, MeetingId, PeerId, Record, SessionId, Timestamp};
-use salon_quality::between::{Answer as Judged, Evidence, Held, Medium, Names, Question, Rung, Said, Standing, between, is_told};
+use salon_quality::between::{
+    Answer as Judged, Evidence, Medium, Names, Question, Rung, Said, Standing, Stretch, between, is_told,
+};
 use salon_quality::{BUCKET_MS, BUCKETS, Quality, begin_of, bucket_at};
 use salon_store::{ClientEvent, SessionRow, Store};
 use salon_wire::rest::between as wire;
@@ -172,7 +174,7 @@ async fn judged(store: &Store, quality: &Quality, teller: &Teller, row: SessionR
     let judged = between(&question, &evidence);
     let of = |peer: &PeerId| record.peers.get(peer).map_or_else(|| peer.to_string(), |peer| peer.who.name.clone());
     let names = Names { speaker: &speaks.who.name, listener: &hears.who.name, of: &of };
-    let held = |held: &Held| wire::BetweenHeld {
+    let held = |held: &Stretch| wire::BetweenHeld {
         rung: held.rung.name().to_owned(),
         text: held.sentence(medium, &names),
         from: rfc3339(held.from),
@@ -203,7 +205,7 @@ async fn judged(store: &Store, quality: &Quality, teller: &Teller, row: SessionR
     })
 }
 
-fn rungs(judged: &Judged, held: impl Fn(&Held) -> wire::BetweenHeld) -> Vec<wire::BetweenRung> {
+fn rungs(judged: &Judged, held: impl Fn(&Stretch) -> wire::BetweenHeld) -> Vec<wire::BetweenRung> {
     let rung = |name: &&str| wire::BetweenRung {
         rung: (*name).to_owned(),
         holds: match judged.standing(name) {

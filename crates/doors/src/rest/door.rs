@@ -45,9 +45,9 @@ const PREFLIGHT_SECS: HeaderValue = HeaderValue::from_static("86400");
 
 /// What every request meets.
 #[derive(Clone)]
-pub struct Porter(Arc<Desk>);
+pub struct Porter(Arc<Lodge>);
 
-struct Desk {
+struct Lodge {
     names: HostNames,
     rules: Rules,
     gate: Gate,
@@ -74,36 +74,36 @@ impl Porter {
     ) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
         let (refused, next_request) = (Refused::default(), AtomicU64::new(1));
-        Self(Arc::new(Desk { names, rules, gate, nodes, stop, body_bytes, refused, metrics, run, next_request }))
+        Self(Arc::new(Lodge { names, rules, gate, nodes, stop, body_bytes, refused, metrics, run, next_request }))
     }
 }
 
 /// Runs a request.
-pub async fn through(State(Porter(desk)): State<Porter>, request: Request, next: Next) -> Response<Body> {
+pub async fn through(State(Porter(lodge)): State<Porter>, request: Request, next: Next) -> Response<Body> {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let rule = desk.rules.of(route.as_ref());
+    let rule = lodge.rules.of(route.as_ref());
     let pages = rule.pages || (request.uri().path() == "/" && is_location_host(&request));
     let asked = (pages && method == Method::OPTIONS).then(|| asked_headers(request.headers()));
-    let mut response = if is_elsewhere(&desk.names, &request) {
-        ApiError::wrong_host(desk.names.only()).into_response()
+    let mut response = if is_elsewhere(&lodge.names, &request) {
+        ApiError::wrong_host(lodge.names.only()).into_response()
     } else if pages && method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {
         let answered = async {
             let (mut parts, body) = request.into_parts();
-            let admitted = desk.gate.admit(rule.who, &mut parts).await;
-            let acting = audited::acting(&parts, desk.gate.clock.now());
+            let admitted = lodge.gate.admit(rule.who, &mut parts).await;
+            let acting = audited::acting(&parts, lodge.gate.clock.now());
             match admitted {
-                Ok(()) => desk.handled(parts, body, acting.as_ref(), next).await,
+                Ok(()) => lodge.handled(parts, body, acting.as_ref(), next).await,
                 Err(refused) => {
                     let refused = refused.into_response();
                     if let Some(acting) = acting.filter(|_| refused.status() == StatusCode::FORBIDDEN) {
-                        audited::refused(&desk.gate.store, &acting).await;
+                        audited::refused(&lodge.gate.store, &acting).await;
                     }
                     if shows_credential(&parts.headers) && matches!(refused.status().as_u16(), 401 | 403) {
-                        desk.refused.tell(route.as_ref().map(MatchedPath::as_str), refused.status().as_u16());
+                        lodge.refused.tell(route.as_ref().map(MatchedPath::as_str), refused.status().as_u16());
                     }
                     refused
                 }
@@ -114,10 +114,10 @@ pub async fn through(State(Porter(desk)): State<Porter>, request: Request, next:
     if pages {
         allow_any_origin(response.headers_mut(), asked);
     }
-    let id = desk.next_request.fetch_add(1, Ordering::Relaxed);
-    let id = HeaderValue::try_from(format!("{}-{id}", desk.run)).expect("letters, digits and a hyphen");
+    let id = lodge.next_request.fetch_add(1, Ordering::Relaxed);
+    let id = HeaderValue::try_from(format!("{}-{id}", lodge.run)).expect("letters, digits and a hyphen");
     let (route, status, took) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), began.elapsed());
-    desk.metrics.http_request(method.as_str(), route, status, took);
+    lodge.metrics.http_request(method.as_str(), route, status, took);
     let name = id.to_str().unwrap_or_default();
     match response.extensions_mut().remove::<Cause>() {
         None => {
@@ -132,7 +132,7 @@ pub async fn through(State(Porter(desk)): State<Porter>, request: Request, next:
     response
 }
 
-impl Desk {
+impl Lodge {
     /// The handler's answer, or that of the node that has what is asked for.
     async fn handled(&self, parts: Parts, body: Body, acting: Option<&Arc<Acting>>, next: Next) -> Response<Body> {
         let Some(nodes) = &self.nodes else { return self.answer(Request::from_parts(parts, body), acting, next).await };

@@ -15,7 +15,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use salon_cluster::Secret;
 use salon_core::MeetingId;
-use salon_wire::rest::nodes::{Asked, Changed, FAMILY, MAX_MEETINGS, SESSIONS, Told, ToldSession};
+use salon_wire::rest::nodes::{Asked, Changed, FAMILY, MAX_MEETINGS, SESSIONS, Sessions, ToldSession};
 
 use crate::elsewhere::PassedOn;
 use crate::rest::error::ApiError;
@@ -51,14 +51,14 @@ async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) 
     next.run(request).await
 }
 
-async fn sessions(State(desk): State<Arc<Desk>>, Json(asked): Json<Asked>) -> Result<Json<Told>, ApiError> {
+async fn sessions(State(desk): State<Arc<Desk>>, Json(asked): Json<Asked>) -> Result<Json<Sessions>, ApiError> {
     let now = desk.teller.clock.now();
     let mut sessions = Vec::new();
     for meeting in asked.meetings.iter().take(MAX_MEETINGS) {
         let told = here(&desk.teller, meeting, now)?;
         sessions.extend(told.map(|current| ToldSession { session: current.session, until_ms: current.until.0 }));
     }
-    Ok(Json(Told { sessions }))
+    Ok(Json(Sessions { sessions }))
 }
 
 async fn family(State(desk): State<Arc<Desk>>, Json(changed): Json<Changed>) -> Result<Json<()>, ApiError> {

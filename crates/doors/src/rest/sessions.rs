@@ -174,7 +174,7 @@ async fn ask(nodes: &Nodes, address: &str, rows: &[(usize, &SessionRow)]) -> Has
         let meetings = rows.iter().map(|(_, row)| row.summary.meeting.to_string()).collect();
         let question = serde_json::to_vec(&between::Asked { meetings }).expect("ids are plain data");
         let answer = match nodes.ask(address, between::SESSIONS, question.into()).await {
-            Ok(answer) => serde_json::from_slice::<between::Told>(&answer).map_err(|error| error.to_string()),
+            Ok(answer) => serde_json::from_slice::<between::Sessions>(&answer).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match answer {

@@ -2,7 +2,7 @@
 
 use salon_core::PeerId;
 
-use super::{Held, Medium, Off, Rung};
+use super::{Medium, Off, Rung, Stretch};
 
 /// Whom a sentence is about.
 pub struct Names<'a> {
@@ -12,7 +12,7 @@ pub struct Names<'a> {
     pub of: &'a dyn Fn(&PeerId) -> String,
 }
 
-impl Held {
+impl Stretch {
     /// Such as `Ben's microphone was switched off by Ann.`
     pub fn sentence(&self, medium: Medium, names: &Names<'_>) -> String {
         let Names { speaker, listener, of } = names;

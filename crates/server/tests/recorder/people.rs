@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
-use salon_peer::{Arrived, Connection, Identity, Line, Media, Peer, Role, Ticket, Track, Way};
+use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Track, Way};
 
 use serde_json::Value;
 
@@ -48,10 +48,10 @@ impl Person {
 
     /// The same at a server's address, as a participant who was added there.
     pub async fn comes_with(address: SocketAddr, meeting: &str, participant: &Value, device: Device) -> Self {
-        let ticket =
-            Ticket { meeting: meeting.to_owned(), participant: participant["id"].text(), token: participant["token"].text() };
+        let invite =
+            Invite { meeting: meeting.to_owned(), participant: participant["id"].text(), token: participant["token"].text() };
         let identity = Identity::new().unwrap();
-        let peer = Peer::open(&address.to_string(), ticket).await.unwrap();
+        let peer = Peer::open(&address.to_string(), invite).await.unwrap();
         let (transport, connection) = peer.connect(&identity, Way::Sending).await.unwrap();
         let media = Media::start("person", Line::default()).unwrap();
         let (on, known) = (Arc::new(Switch::default()), Arc::new(AtomicBool::new(false)));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
-use salon_peer::{Peer, Ticket};
+use salon_peer::{Invite, Peer};
 use salon_server::config::{Config, Secret, TranscriptionEngine};
 use salon_store::ListeningState;
 use salon_wire::event_id::room;
@@ -49,9 +49,9 @@ async fn sings(app: &TestApp, meeting: &str, name: &str, hertz: f32, is_enabled:
 async fn reads(app: &TestApp, meeting: &str) -> (Peer, mpsc::Receiver<SocketMessage>, String) {
     let participant = app.participant(meeting, "group_call_host", "reader").await;
     let token = participant["token"].text();
-    let ticket = Ticket { meeting: meeting.to_owned(), participant: participant["id"].text(), token: token.clone() };
+    let invite = Invite { meeting: meeting.to_owned(), participant: participant["id"].text(), token: token.clone() };
     let id = "00000000-0000-4000-8000-00000000000a".to_owned();
-    let (peer, pushes) = Peer::open_as(&app.running.addr.to_string(), ticket, id).await.unwrap();
+    let (peer, pushes) = Peer::open_as(&app.running.addr.to_string(), invite, id).await.unwrap();
     peer.enter().await.unwrap();
     (peer, pushes, token)
 }

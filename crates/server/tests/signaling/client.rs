@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
-use salon_peer::socket::{self, PING, PONG, Ticket};
+use salon_peer::socket::{self, Invite, PING, PONG};
 use salon_wire::event_id::{self, media, room};
 use salon_wire::signaling::media::{CreateTransportRequest, CreateTransportResponse, SessionDescription, edge};
 use salon_wire::signaling::message::v1::SocketMessage;
@@ -40,7 +40,7 @@ impl Client {
 
     pub async fn connect_over(person: &Person, stream: TcpStream) -> Result<Self, u16> {
         let Person { address, meeting, participant, token, .. } = person.clone();
-        match socket::open(stream, &address, &Ticket { meeting, participant, token }, &person.peer).await {
+        match socket::open(stream, &address, &Invite { meeting, participant, token }, &person.peer).await {
             Ok(socket) => Ok(Self { person: person.clone(), socket, collected: VecDeque::new(), pings: 0, closed: None }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the socket cannot be opened: {error}"),

@@ -8,7 +8,7 @@ use salon_doors::rfc3339::rfc3339;
 use salon_peer::reception::Reception;
 use salon_peer::rtp::{self, LEVEL_EXTENSION, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
-use salon_peer::{Arrived, Connection, Identity, Line, Media, Peer, Role, Ticket, Track, Way};
+use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Track, Way};
 use serde_json::{Value, json};
 
 use crate::house::{House, PATIENCE, Person};
@@ -91,12 +91,12 @@ impl Role for Voice {
     }
 }
 
-fn ticket(person: &Person) -> Ticket {
-    Ticket { meeting: person.meeting.clone(), participant: person.participant.clone(), token: person.token.clone() }
+fn invite(person: &Person) -> Invite {
+    Invite { meeting: person.meeting.clone(), participant: person.participant.clone(), token: person.token.clone() }
 }
 
 async fn publishes(house: &House, media: &Media<Voice>, person: &Person, voice: Voice) -> (Peer, Vec<Track>) {
-    let peer = Peer::open(&house.address, ticket(person)).await.unwrap();
+    let peer = Peer::open(&house.address, invite(person)).await.unwrap();
     let (sending, connection) = peer.connect(&Identity::new().unwrap(), Way::Sending).await.unwrap();
     let connected = media.carry(connection, voice).unwrap();
     peer.enter().await.unwrap();
@@ -106,7 +106,7 @@ async fn publishes(house: &House, media: &Media<Voice>, person: &Person, voice: 
 }
 
 async fn listens(house: &House, media: &Media<Voice>, person: &Person, tracks: &[Track]) -> Peer {
-    let peer = Peer::open(&house.address, ticket(person)).await.unwrap();
+    let peer = Peer::open(&house.address, invite(person)).await.unwrap();
     let (receiving, connection) = peer.connect(&Identity::new().unwrap(), Way::Receiving).await.unwrap();
     let connected = media.carry(connection, Voice::hears()).unwrap();
     peer.enter().await.unwrap();

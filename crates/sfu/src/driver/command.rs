@@ -36,7 +36,7 @@ pub(super) struct Errand(Box<Act>);
 type Act = dyn FnOnce(&mut Engine, &Directory, &Neighbours, &mut Option<Memory>, Instant) + Send;
 
 /// Where an errand is done.
-pub(super) struct Desk<'a> {
+pub(super) struct Workplace<'a> {
     pub engine: &'a mut Engine,
     pub neighbours: &'a Neighbours,
     pub now: Instant,
@@ -70,7 +70,7 @@ impl Errand {
     /// asked for.
     pub(super) fn new<T: Send + 'static>(
         about: About,
-        work: impl FnOnce(Desk<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(Workplace<'_>) -> Result<T, Error> + Send + 'static,
     ) -> (Self, Answer<T>) {
         let (reply, answer) = oneshot::channel();
         let errand = move |engine: &mut Engine,
@@ -79,7 +79,7 @@ impl Errand {
                            memory: &mut Option<Memory>,
                            now: Instant| {
             let About { transport, makes } = about;
-            let done = engine.obey_for(now, transport.as_ref(), |engine| work(Desk { engine, neighbours, now }));
+            let done = engine.obey_for(now, transport.as_ref(), |engine| work(Workplace { engine, neighbours, now }));
             // Before the answer, after which the name may be asked for again.
             if let (Some(makes), None | Some(Err(_))) = (makes, &done) {
                 directory.forget(&makes);

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::now;
-use super::command::{About, Answer, Command, Desk, Errand};
+use super::command::{About, Answer, Command, Errand, Workplace};
 use super::directory::{Directory, Place};
 use super::health::{Health, Pulse};
 use super::packed::Packed;
@@ -70,9 +70,9 @@ impl Sfu {
         let about = About::transport(&transport).making(Gone::Transport(transport.clone()));
         let Guest { owner, note, .. } = guest.clone();
         let mark = Mark { role, tag: guest.tag };
-        let open = move |desk: Desk<'_>| {
-            let answer = desk.engine.open_transport(desk.now, room, transport.clone(), mark, &offer)?;
-            desk.engine.note_guest(&transport, owner.as_str(), &note);
+        let open = move |here: Workplace<'_>| {
+            let answer = here.engine.open_transport(here.now, room, transport.clone(), mark, &offer)?;
+            here.engine.note_guest(&transport, owner.as_str(), &note);
             Ok(answer)
         };
         self.ask(thread, about, open).await
@@ -91,7 +91,7 @@ impl Sfu {
     fn evict(&self, transport: TransportId) {
         if let Ok(Place { thread, .. }) = self.directory.transport(&transport) {
             let about = About::transport(&transport);
-            self.tell(thread, about, move |desk| desk.engine.evict(desk.now, &transport));
+            self.tell(thread, about, move |here| here.engine.evict(here.now, &transport));
         }
     }
 
@@ -113,7 +113,7 @@ impl Sfu {
                 about.making(Gone::Producer(request.producer.clone()))
             }
         };
-        self.ask(thread, about, move |desk| desk.engine.produce(desk.now, request)).await
+        self.ask(thread, about, move |here| here.engine.produce(here.now, request)).await
     }
 
     /// Ends a producer: its consumers receive nothing any more. With an offer, returns the answer, also if the
@@ -128,7 +128,7 @@ impl Sfu {
         offer: Option<String>,
     ) -> Result<Option<String>, Error> {
         let (Place { thread, .. }, about) = (self.place(&transport)?, About::transport(&transport));
-        let close = move |desk: Desk<'_>| desk.engine.close_producer(desk.now, transport, producer, offer.as_deref());
+        let close = move |here: Workplace<'_>| here.engine.close_producer(here.now, transport, producer, offer.as_deref());
         self.ask(thread, about, close).await
     }
 
@@ -136,7 +136,7 @@ impl Sfu {
     pub fn drop_producer(&self, transport: TransportId, producer: ProducerId) {
         if let Ok(Place { thread, .. }) = self.directory.transport(&transport) {
             let about = About::transport(&transport);
-            self.tell(thread, about, move |desk| drop(desk.engine.close_producer(desk.now, transport, producer, None)));
+            self.tell(thread, about, move |here| drop(here.engine.close_producer(here.now, transport, producer, None)));
         }
     }
 
@@ -144,7 +144,7 @@ impl Sfu {
     /// producer is ignored.
     pub fn pause_producer(&self, producer: ProducerId, paused: bool) {
         if let Some(thread) = self.directory.producer(&producer) {
-            self.tell(thread, About::nobody(), move |desk| desk.engine.pause_producer(desk.now, &producer, paused));
+            self.tell(thread, About::nobody(), move |here| here.engine.pause_producer(here.now, &producer, paused));
         }
     }
 
@@ -160,9 +160,9 @@ impl Sfu {
         self.ready(thread)?;
         for (home, producers) in self.directory.elsewhere(thread, &wanted) {
             let room = room.clone();
-            self.ask(home, About::nobody(), move |desk| share(desk, &producers, &room, thread)).await?;
+            self.ask(home, About::nobody(), move |here| share(here, &producers, &room, thread)).await?;
         }
-        self.ask(thread, About::transport(&transport), move |desk| desk.engine.consume(desk.now, transport, wanted)).await
+        self.ask(thread, About::transport(&transport), move |here| here.engine.consume(here.now, transport, wanted)).await
     }
 
     /// Takes the client's answer to the offer of `consume`.
@@ -171,7 +171,7 @@ impl Sfu {
     /// `UnknownTransport`; `BadSdp` also if it does not fit the offer.
     pub async fn accept_answer(&self, transport: TransportId, answer: String) -> Result<(), Error> {
         let (Place { thread, .. }, about) = (self.place(&transport)?, About::transport(&transport));
-        self.ask(thread, about, move |desk| desk.engine.accept_answer(desk.now, transport, &answer)).await
+        self.ask(thread, about, move |here| here.engine.accept_answer(here.now, transport, &answer)).await
     }
 
     /// Takes tracks off what a client receives; returns the answer to its offer, in which their m-lines are stopped.
@@ -180,7 +180,7 @@ impl Sfu {
     /// `UnknownTransport`, `BadSdp`.
     pub async fn close_consumers(&self, transport: TransportId, mids: Vec<String>, offer: String) -> Result<String, Error> {
         let (Place { thread, .. }, about) = (self.place(&transport)?, About::transport(&transport));
-        self.ask(thread, about, move |desk| desk.engine.close_consumers(desk.now, transport, mids, &offer)).await
+        self.ask(thread, about, move |here| here.engine.close_consumers(here.now, transport, mids, &offer)).await
     }
 
     /// Sets the layer a client prefers of a producer; the switch comes with the layer's next key frame, and the
@@ -196,14 +196,14 @@ impl Sfu {
         rid: String,
     ) -> Result<(), Error> {
         let (Place { thread, .. }, about) = (self.place(&transport)?, About::transport(&transport));
-        self.ask(thread, about, move |desk| desk.engine.set_layer(desk.now, transport, producer, mid, &rid)).await
+        self.ask(thread, about, move |here| here.engine.set_layer(here.now, transport, producer, mid, &rid)).await
     }
 
     /// Closes a transport with its producers and consumers; the client is told by DTLS.
     pub fn close_transport(&self, transport: TransportId) {
         if let Ok(Place { thread, .. }) = self.directory.transport(&transport) {
             let about = About::transport(&transport);
-            self.tell(thread, about, move |desk| desk.engine.close_transport(desk.now, &transport));
+            self.tell(thread, about, move |here| here.engine.close_transport(here.now, &transport));
         }
     }
 
@@ -211,7 +211,7 @@ impl Sfu {
     pub fn close_room(&self, room: RoomId) {
         for thread in self.directory.room(&room) {
             let room = room.clone();
-            self.tell(thread, About::nobody(), move |desk| desk.engine.close_room(desk.now, &room));
+            self.tell(thread, About::nobody(), move |here| here.engine.close_room(here.now, &room));
         }
     }
 
@@ -220,7 +220,7 @@ impl Sfu {
     pub async fn snapshot(&self) -> Snapshot {
         let mut all = Snapshot::default();
         for thread in 0..self.threads.len() {
-            if let Ok(snapshot) = self.ask(thread, About::nobody(), |desk| Ok(desk.engine.snapshot())).await {
+            if let Ok(snapshot) = self.ask(thread, About::nobody(), |here| Ok(here.engine.snapshot())).await {
                 all.add(snapshot);
             }
         }
@@ -259,7 +259,7 @@ impl Sfu {
         let mut lines = Vec::new();
         for thread in self.directory.room(&room) {
             let room = room.clone();
-            lines.extend(self.ask(thread, About::nobody(), move |desk| Ok(desk.engine.quality(desk.now, &room))).await?);
+            lines.extend(self.ask(thread, About::nobody(), move |here| Ok(here.engine.quality(here.now, &room))).await?);
         }
         Ok(lines)
     }
@@ -271,14 +271,14 @@ impl Sfu {
     pub async fn quiet_for(&self, transport: &TransportId) -> Result<Duration, Error> {
         let Place { thread, .. } = self.place(transport)?;
         let (about, transport) = (About::transport(transport), transport.clone());
-        self.ask(thread, about, move |desk| desk.engine.quiet_for(desk.now, &transport)).await
+        self.ask(thread, about, move |here| here.engine.quiet_for(here.now, &transport)).await
     }
 
     /// How good all calls are together. What a thread that has stopped or is too busy to say has is left out.
     pub async fn quality_totals(&self) -> QualityTotals {
         let mut all = QualityTotals::default();
         for thread in 0..self.threads.len() {
-            if let Ok(totals) = self.ask(thread, About::nobody(), |desk| Ok(desk.engine.quality_totals(desk.now))).await {
+            if let Ok(totals) = self.ask(thread, About::nobody(), |here| Ok(here.engine.quality_totals(here.now))).await {
                 all.merge(&totals);
             }
         }
@@ -340,7 +340,7 @@ impl Sfu {
         &self,
         thread: usize,
         about: About,
-        work: impl FnOnce(Desk<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(Workplace<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let answer = self.send(thread, about, work)?;
         // Without an answer, a bug of ours ended what it was about, or the thread.
@@ -352,7 +352,7 @@ impl Sfu {
         &self,
         thread: usize,
         about: About,
-        work: impl FnOnce(Desk<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(Workplace<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
         let makes = about.makes.clone();
         let (errand, answer) = Errand::new(about, work);
@@ -372,9 +372,9 @@ impl Sfu {
     }
 
     /// Has something done on a thread, for a caller that does not wait.
-    fn tell(&self, thread: usize, about: About, work: impl FnOnce(Desk<'_>) + Send + 'static) {
-        let (errand, _) = Errand::new(about, |desk| {
-            work(desk);
+    fn tell(&self, thread: usize, about: About, work: impl FnOnce(Workplace<'_>) + Send + 'static) {
+        let (errand, _) = Errand::new(about, |here| {
+            work(here);
             Ok(())
         });
         self.post(thread, Command::Do(errand));
@@ -405,11 +405,11 @@ impl Drop for Releases {
 }
 
 /// Lets another thread have producers. Done when it will see them before any command that it gets from now on.
-fn share(desk: Desk<'_>, producers: &[ProducerId], room: &RoomId, with: usize) -> Result<(), Error> {
+fn share(here: Workplace<'_>, producers: &[ProducerId], room: &RoomId, with: usize) -> Result<(), Error> {
     for producer in producers {
-        desk.engine.share(producer, room, with);
+        here.engine.share(producer, room, with);
     }
-    desk.neighbours.carry(&mut desk.engine.crossings);
-    let arrives = desk.engine.crossings.waiting().all(|(to, _)| to != with);
+    here.neighbours.carry(&mut here.engine.crossings);
+    let arrives = here.engine.crossings.waiting().all(|(to, _)| to != with);
     if arrives { Ok(()) } else { Err(Error::Busy) }
 }

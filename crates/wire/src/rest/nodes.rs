@@ -23,7 +23,7 @@ pub struct Asked {
 
 /// Those that the node runs, at the moment of its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Sessions {
     /// In any order.
     pub sessions: Vec<ToldSession>,
 }
