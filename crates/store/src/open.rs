@@ -9,10 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, PgPool};
 
 use crate::Store;
 use crate::engine::{Db, args, pause};
@@ -187,6 +187,8 @@ async fn open_sqlite(path: &str, options: &OpenOptions, beside: Beside) -> Resul
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A full disk has SQLite take a transaction back by itself, of which sqlx hears nothing: it would begin no other one.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_with(connect)
         .await?;
     let connect = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);

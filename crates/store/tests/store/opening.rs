@@ -79,6 +79,20 @@ async fn beside_whoever_has_the_file_rows_are_read_and_made() {
     assert!(!missing.exists(), "none is made");
 }
 
+/// As when the disk is full: SQLite takes the whole transaction back by itself.
+#[tokio::test]
+async fn after_a_full_disk_it_is_written_on() {
+    let bed = Bed::sqlite().await;
+    bed.raw("create trigger full before insert on apps begin select raise(rollback, 'database or disk is full'); end").await;
+    for _ in 0..2 {
+        let refused = bed.store.create_app(&app("a", "First"), &[]).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("disk is full")));
+    }
+    bed.raw("drop trigger full").await;
+    bed.app().await;
+    assert!(bed.store.app(&id("a")).await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn of_two_that_open_a_file_at_once_one_gets_it() {
     let files = tempfile::tempdir().unwrap();
