@@ -291,15 +291,16 @@ impl Going<'_> {
             }
             News::Order(Order::Of { user_ids }) => self.wishes.only(user_ids),
             News::Order(order) => {
-                let pause = order == Order::Pause;
-                if self.began.is_none() || pause == self.paused {
+                if self.began.is_none() {
                     return Ok(());
                 }
-                self.recording.take(ms, News::Order(order))?;
-                if pause {
+                let pause = order == Order::Pause;
+                if pause != self.paused {
+                    self.recording.take(ms, News::Order(order))?;
                     self.recorded = self.so_far(now);
+                    (self.paused, self.since) = (pause, now);
                 }
-                (self.paused, self.since) = (pause, now);
+                // Also where it was so: whoever wants it waits to hear it.
                 let at_ms = wall_ms();
                 self.sayings.say(&if pause { Saying::Paused { at_ms } } else { Saying::Resumed { at_ms } });
             }
@@ -330,4 +331,35 @@ fn wall() -> i64 {
 
 fn wall_ms() -> u64 {
     (wall() / 1_000) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::job::SAID;
+
+    #[test]
+    fn every_pause_and_every_going_on_is_answered() {
+        let folder = std::env::temp_dir().join(format!("salon-run-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (mut sayings, start) = (Sayings::open(&folder).unwrap(), Instant::now());
+        let mut going = Going {
+            sayings: &mut sayings,
+            recording: Recording::Tracks(Tracks::new(&folder, "talk")),
+            wishes: Wishes::default(),
+            began: None,
+            paused: false,
+            recorded: Duration::ZERO,
+            since: start,
+        };
+        let orders = [Order::Resume, Order::Pause, Order::Pause, Order::Resume];
+        going.take(start, News::In).unwrap();
+        orders.into_iter().for_each(|order| going.take(start, News::Order(order)).unwrap());
+        let said = fs::read_to_string(folder.join(SAID)).unwrap();
+        let said: Vec<_> = said.lines().filter_map(|line| line.split('"').nth(3)).collect();
+        assert_eq!(said, ["began", "resumed", "paused", "paused", "resumed"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

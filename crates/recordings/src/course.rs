@@ -276,7 +276,7 @@ impl Course {
     }
 
     fn bytes(&self, part: u32) -> u64 {
-        keep::bytes_in(&self.folder().join(part.to_string()))
+        keep::bytes_made(&self.folder().join(part.to_string()))
     }
 
     /// Finds out whether it is to stop, and why.

@@ -8,11 +8,12 @@ use salon_core::event::RecordingKind;
 use salon_core::notice::RecordingStatus;
 use salon_core::{RecordingId, Timestamp};
 use salon_files::{Bucket, put_elsewhere};
-use salon_recorder::job::{FileKind, SAID, Saying};
+use salon_recorder::job::{FileKind, ORDERS, SAID, Saying};
 use salon_store::{DAY_MS, Recording, RecordingFile, RecordingFileKind};
 use serde::Deserialize;
 
 use crate::desk::Parts;
+use crate::process::LOG;
 
 /// Pauses between tries to store, in seconds. Storage of others that refuses for longer than these does not get the files.
 const AGAIN_SECS: [u64; 6] = [1, 5, 20, 60, 120, 300];
@@ -120,10 +121,11 @@ fn there(folder: &Path) -> Vec<(String, RecordingFileKind)> {
     names.into_iter().filter_map(|name| kind(&name).map(|kind| (name, kind))).collect()
 }
 
-/// What lies in a folder, in bytes.
-pub fn bytes_in(folder: &Path) -> u64 {
+/// What was made in a recorder's folder, in bytes: not what it says, nor what it is told.
+pub fn bytes_made(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let made = files.filter(|file| [SAID, ORDERS, LOG].iter().all(|talk| file.file_name() != *talk));
+    made.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 /// Whether a name is one of a file and nothing else.

@@ -32,7 +32,7 @@ const MAX_LINE_BYTES: usize = 4 << 20;
 const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 
 /// What it says to the log of its folder; more is of no use.
-const LOG: &str = "log";
+pub const LOG: &str = "log";
 
 /// A recorder that runs, or did.
 pub struct Process {

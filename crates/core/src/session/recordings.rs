@@ -50,26 +50,17 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a recording may be paused or go on. True if it is not so already.
+    /// Whether a recording may be paused or go on, also where it is so already.
     ///
     /// # Errors
     /// As [`Session::start_recording`]; `UnknownRecording`, `NotRecording` while it is starting or stopping.
-    pub fn may_pause_recording(
-        &mut self,
-        now: Timestamp,
-        by: &RecordedBy,
-        id: &RecordingId,
-        pause: bool,
-    ) -> Result<bool, Refusal> {
+    pub fn may_pause_recording(&mut self, now: Timestamp, by: &RecordedBy, id: &RecordingId) -> Result<(), Refusal> {
         self.tick(now);
         self.may_record(by, RecordingKind::Composite)?;
-        let is_paused = match self.takes(id).ok_or(Refusal::UnknownRecording)?.state {
-            RecordingState::Running { .. } => false,
-            RecordingState::Paused { .. } => true,
-            RecordingState::Starting { .. } | RecordingState::Stopping { .. } => return Err(Refusal::NotRecording),
-        };
-        self.take_recording_rate(by)?;
-        Ok(is_paused != pause)
+        match self.takes(id).ok_or(Refusal::UnknownRecording)?.state {
+            RecordingState::Running { .. } | RecordingState::Paused { .. } => self.take_recording_rate(by),
+            RecordingState::Starting { .. } | RecordingState::Stopping { .. } => Err(Refusal::NotRecording),
+        }
     }
 
     /// Has a recording stop. One that is stopping already goes on doing so.

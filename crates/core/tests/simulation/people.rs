@@ -308,7 +308,7 @@ impl World {
                 self.session.recording_began(now, &id);
                 true
             }
-            5 => self.session.may_pause_recording(now, &by, &id, yes).is_ok(),
+            5 => self.session.may_pause_recording(now, &by, &id).is_ok(),
             6 => {
                 self.session.recording_paused(now, &id, yes);
                 true

@@ -204,9 +204,10 @@ pub async fn act(
         action => {
             let pause = action == wire::RecordingAction::Pause;
             let of = id.clone();
-            let changes = handle.call(move |session, now| session.may_pause_recording(now, &by, &of, pause)).await??;
+            handle.call(move |session, now| session.may_pause_recording(now, &by, &of)).await??;
+            // Whatever is so now: the recorder may have yet to do what it was told before.
             let wish = if pause { Wish::Pause } else { Wish::Resume };
-            if changes && !desk.recordings.wish(&id, wish).await {
+            if !desk.recordings.wish(&id, wish).await {
                 return Err(ApiError::unavailable("The recorder does not answer right now; try again"));
             }
         }

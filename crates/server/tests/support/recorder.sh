@@ -36,10 +36,15 @@ while [[ -e job.json ]]; do
         if (( ${#all[@]} > heard )); then order=${all[heard]}; heard=$((heard + 1)); else sleep 0.05; fi
     fi
     case $order in
-        *pause*) say "{\"said\":\"paused\",\"at_ms\":$(now)}" ;;
+        *pause*)
+            # In its own time.
+            if [[ $way == late ]]; then until [[ -e go ]]; do sleep 0.02; done; fi
+            say "{\"said\":\"paused\",\"at_ms\":$(now)}"
+            ;;
         *resume*) say "{\"said\":\"resumed\",\"at_ms\":$(now)}" ;;
-        *stop*) [[ $way == hangs ]] || break ;;
+        *stop*) [[ $way == hangs || $way == talks ]] || break ;;
     esac
+    [[ $way != talks ]] || say '{"said":"progress","bytes":1,"ms":1}'
 done
 [[ -e job.json ]] || exit
 if [[ $way == slow ]]; then

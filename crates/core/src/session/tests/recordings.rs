@@ -120,9 +120,9 @@ fn only_those_with_leave_who_are_in_may_record() {
     began(&mut meeting, 1, "r");
     assert_eq!(stops(&mut meeting, 2, &by("bo"), "r"), Err(Refusal::NotAllowed));
     let pause = |meeting: &mut Minutes, who: &str| {
-        meeting.act(2, "pause?", |session, now| session.may_pause_recording(now, &by(who), &recording("r"), true))
+        meeting.act(2, "pause?", |session, now| session.may_pause_recording(now, &by(who), &recording("r")))
     };
-    assert_eq!((pause(&mut meeting, "bo"), pause(&mut meeting, "hana")), (Err(Refusal::NotAllowed), Ok(true)));
+    assert_eq!((pause(&mut meeting, "bo"), pause(&mut meeting, "hana")), (Err(Refusal::NotAllowed), Ok(())));
     // What a host gives or takes during the call counts.
     let permit = |meeting: &mut Minutes, who: &str, record: bool| {
         let mut changes = Changes::default();
