@@ -21,6 +21,7 @@ pub mod rest;
 pub mod rfc3339;
 mod session_links;
 pub mod signaling;
+mod spreadsheet;
 pub mod tokens;
 mod transcript_forms;
 mod web_address;

@@ -9,6 +9,7 @@ use salon_store::TranscriptLine;
 use serde_json::json;
 
 use crate::rfc3339::rfc3339;
+use crate::spreadsheet::no_formula;
 
 /// When peers came and left; those who are still there have not left.
 pub type Stays = HashMap<PeerId, (Timestamp, Option<Timestamp>)>;
@@ -25,12 +26,12 @@ pub fn live_csv(lines: &[TranscriptLine]) -> String {
     lines.iter().map(live_line).collect::<Vec<_>>().join("\n")
 }
 
-/// Every field quoted, milliseconds from the start first; no line of headings.
+/// Every field quoted, milliseconds from the start first; no line of headings, and nothing that a spreadsheet runs.
 pub fn csv(began: Timestamp, lines: &[TranscriptLine]) -> String {
     let row = |line: &TranscriptLine| {
         let since = since(began, line.start_at).to_string();
         let fields = [&since, line.peer.as_str(), line.participant.as_str(), &line.custom_participant_id, &line.name, &line.text];
-        fields.map(quoted).join(",") + "\n"
+        fields.map(|field| quoted(&no_formula(field.to_owned()))).join(",") + "\n"
     };
     lines.iter().map(row).collect()
 }
@@ -156,6 +157,13 @@ mod tests {
             "WEBVTT\n\n00:00:01.200 --> 00:00:02.000\nAnn: Good \"morning\"\n\n\
              01:02:03.004 --> 01:02:03.005\nO'Neil, \"B\" : 1 &lt; 2 -&gt; &lt;b&gt;&amp;  so\n\n"
         );
+    }
+
+    #[test]
+    fn what_a_guest_is_called_runs_in_no_spreadsheet() {
+        let lines = [line(0, 1, "=HYPERLINK(\"http://x\")", "-1+1")];
+        assert_eq!(csv(BEGAN, &lines), "\"0\",\"tab\",\"user\",\"c-1\",\"'=HYPERLINK(\"\"http://x\"\")\",\"'-1+1\"\n");
+        assert!(live_csv(&lines).contains(",-1+1") || live_csv(&lines).contains("\"-1+1\""), "the client shows it as it is");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Invariant: only what was said to everyone is in it; private messages never reach anybody but their parties.
 //! Next: `docs/api.md`, the columns.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use salon_core::event::ChatKind;
 use salon_core::record::ChatMessage;
@@ -16,12 +16,13 @@ use crate::rest::auth::Caller;
 use crate::rest::documents::{gone, linked, saved};
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
-use crate::rest::path::At;
+use crate::rest::path::{At, Named};
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
 use crate::rfc3339::rfc3339;
 use crate::session_links::{Document, whole_seconds};
+use crate::spreadsheet::no_formula;
 use crate::tokens::Tokens;
 use salon_live::Clock;
 use salon_store::Store;
@@ -60,7 +61,7 @@ pub async fn download(
     State(store): State<Store>,
     State(clock): State<Clock>,
     State(tokens): State<Tokens>,
-    Path(file): Path<String>,
+    Named(file): Named<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (document, id) = linked(("downloads/chat", &file), &asked, &tokens, clock.now())?;
@@ -87,11 +88,9 @@ fn csv(record: &Record) -> String {
     csv
 }
 
-/// A text as a cell. Spreadsheets take one for a formula by how it begins, quoted or not, unless that is an apostrophe.
-fn cell(mut text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        text.insert(0, '\'');
-    }
+/// A text as a cell.
+fn cell(text: String) -> String {
+    let text = no_formula(text);
     match text.contains(['"', ',', '\r', '\n']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
