@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::header;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::rest::error::ApiError;
@@ -17,6 +17,10 @@ use crate::rest::settings::BodyBytes;
 
 /// How long a body may take to arrive. Longer lets slow senders hold connections.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// What of a body that is too large is taken in and dropped, as a multiple of what is taken: those who listen only when they
+/// have sent everything would hear of a broken connection instead of why.
+const DISCARDED: usize = 16;
 
 /// A body read into its type.
 #[derive(Debug)]
@@ -54,6 +58,7 @@ where
 pub async fn receive(request: Request, limit: usize) -> Result<axum::body::Bytes, ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
+        let _ = discard(request.into_body(), limit.saturating_mul(DISCARDED)).await;
         return Err(ApiError::too_large());
     }
     let bytes = axum::body::to_bytes(request.into_body(), limit);
@@ -88,7 +93,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         // Types would read a list as their fields in order.
         Some(at) if bytes[at] != b'{' => {
             // Say so only of JSON: for anything else the parser's words are better.
-            serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
             return Err(ApiError::bad_request("the body must be a JSON object"));
         }
         Some(_) => bytes,
@@ -97,7 +102,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::bad_request("the body must not contain the character U+0000"));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
+    let value =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| match serde_json::from_slice::<IgnoredAny>(bytes) {
+            // It has this for a mistake of syntax where one of a few words is wanted, and something else stands.
+            Ok(_) if error.inner().is_syntax() => ApiError::invalid(&error.path().to_string(), "must be a string"),
+            _ => explain(&error),
+        })?;
     json.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
@@ -154,6 +164,7 @@ fn in_json(expected: &str) -> &str {
     match expected {
         "a sequence" => "an array",
         "a map" => "an object",
+        "string or map" => "a string",
         "f64" | "f32" | "u32" | "i64" | "u64" => "a number",
         _ if expected.starts_with("struct ") => "an object",
         _ => expected,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body as AnyBody;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use salon_core::{FileId, MeetingId, Timestamp};
@@ -26,6 +26,7 @@ use crate::rest::check;
 use crate::rest::error::ApiError;
 use crate::rest::handing_out::{About, essence, hand_out, percent_encoded};
 use crate::rest::here::Here;
+use crate::rest::path::Named;
 use crate::rest::query::Asked;
 use crate::rest::reply::{self, Answer, data};
 use crate::rest::settings::FileRules;
@@ -128,7 +129,7 @@ async fn allowed(
 /// Takes the file.
 pub async fn upload(
     State(desk): State<Arc<FileDesk>>,
-    Path((id, _)): Path<(String, String)>,
+    Named((id, _)): Named<(String, String)>,
     asked: Asked,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -240,7 +241,7 @@ impl FileDesk {
 /// Hands a file out, or a part of it.
 pub async fn download(
     State(desk): State<Arc<FileDesk>>,
-    Path((id, _)): Path<(String, String)>,
+    Named((id, _)): Named<(String, String)>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

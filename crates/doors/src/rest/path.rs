@@ -1,9 +1,11 @@
 //! Ids in the address, as types. Past this point nothing is a raw string.
 //! Invariant: ids of rows are UUIDs in small letters, so that one row has one address.
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, Path, RawPathParams};
 use axum::http::request::Parts;
 use salon_core::{ApiKeyId, DeliveryId, MeetingId, ParticipantId, PeerId, PresetId, RecordingId, SessionId, WebhookId};
+
+use serde::de::DeserializeOwned;
 
 use crate::rest::error::ApiError;
 
@@ -78,6 +80,19 @@ impl PathId for LivestreamSessionAt {
     const NAME: &'static str = "livestream_session_id";
     fn read(text: &str) -> Option<Self> {
         uuid(text, |text| Some(Self(text.to_owned())))
+    }
+}
+
+/// What stands in the address of something that is not a row: secrets and names in links. What is no text leads nowhere.
+#[derive(Debug, Clone)]
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(names)| Self(names)).map_err(|_| ApiError::not_found("This link is not valid"))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use salon_core::Timestamp;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::rest::error::ApiError;
 use crate::rest::livestreams::LivestreamDesk;
+use crate::rest::path::Named;
 use crate::rfc3339::rfc3339;
 
 /// The first playlist, which leads to the player's own.
@@ -32,7 +33,7 @@ const SEGMENT_KEPT: &str = "public, max-age=31536000, immutable";
 /// Hands one of them out.
 pub async fn serve(
     State(desk): State<LivestreamDesk>,
-    Path((secret, name)): Path<(String, String)>,
+    Named((secret, name)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     let gone = || ApiError::not_found("There is nothing to watch here, or not yet");
     let Some(stream) = desk.livestreams.streams().get(&secret) else {

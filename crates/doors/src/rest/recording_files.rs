@@ -2,7 +2,7 @@
 //! Invariant: a link is good for the one file that it names, until its time is over or the file is deleted.
 //! Next: `recording_links.rs`, which makes them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use salon_core::RecordingId;
@@ -16,6 +16,7 @@ use crate::recording_links;
 use crate::rest::documents::gone;
 use crate::rest::error::ApiError;
 use crate::rest::handing_out::{About, hand_out};
+use crate::rest::path::Named;
 use crate::rest::query::Asked;
 use crate::tokens::Tokens;
 
@@ -25,7 +26,7 @@ pub async fn download(
     State(files): State<Files>,
     State(clock): State<Clock>,
     State(tokens): State<Tokens>,
-    Path((id, name)): Path<(String, String)>,
+    Named((id, name)): Named<(String, String)>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

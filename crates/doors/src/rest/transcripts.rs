@@ -2,7 +2,7 @@
 //! Invariant: a link is given only to what has something in it; it is its own credential, and good until the transcript goes.
 //! Next: `transcript_forms.rs`, the files; `salon_transcripts`, who writes them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use salon_core::preset::Entry;
 use salon_core::{MeetingId, SessionId};
@@ -19,7 +19,7 @@ use crate::rest::auth::{Asker, Caller};
 use crate::rest::documents::{gone, linked, saved};
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
-use crate::rest::path::At;
+use crate::rest::path::{At, Named};
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
@@ -144,7 +144,7 @@ pub async fn download(
     State(store): State<Store>,
     State(clock): State<Clock>,
     State(tokens): State<Tokens>,
-    Path(file): Path<String>,
+    Named(file): Named<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let now = clock.now();

@@ -1,6 +1,8 @@
 //! Requests that no client would send: each is refused in the envelope, and none is our fault.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{TestApp, preset_body};
 
@@ -108,6 +110,21 @@ async fn bodies_that_are_too_large() {
     app.get("/meetings").await.expect(200);
 }
 
+/// Many clients listen only when they have sent everything.
+#[tokio::test]
+async fn a_body_that_is_too_large_is_taken_in_before_it_is_refused() {
+    let app = TestApp::dev().await;
+    let mut stream = TcpStream::connect(app.running.addr).await.unwrap();
+    let (path, bytes) = ("/client/v4/accounts/dev/realtime/kit/dev/meetings", 15 << 20);
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer dev-token\r\ncontent-length: {bytes}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; bytes]).await.expect("all of it is taken in");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
 #[tokio::test]
 async fn addresses_of_every_wrong_kind() {
     let app = TestApp::dev().await;
@@ -120,6 +137,17 @@ async fn addresses_of_every_wrong_kind() {
         ] {
             app.get(&path).await.refused(400);
         }
+    }
+    // Where the address has no row, only a name: links.
+    for path in [
+        "/live/%ff/index.m3u8".to_owned(),
+        "/live/x/%ff".to_owned(),
+        "/downloads/chat/%ff".to_owned(),
+        "/files/transcripts/%ff".to_owned(),
+        format!("/files/recordings/{UNKNOWN}/%ff"),
+        "/files/chat/%ff/x".to_owned(),
+    ] {
+        app.bare("GET", &path).send().await.refused(404);
     }
     let long = "x".repeat(5_000);
     app.get(&format!("/meetings/{long}")).await.refused(400);
