@@ -366,11 +366,15 @@ fn the_first_call_of_the_readme_works_on_a_server_that_runs() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/first-call.sh");
     let binary = Path::new(env!("CARGO_BIN_EXE_salon")).parent().unwrap();
     let path = format!("{}:/usr/bin:/bin", binary.display());
-    let run = || {
-        let output = Command::new("sh").arg(&script).args([&config, &served.address]).env_clear().env("PATH", &path).output();
+    let run_at = |address: &str| {
+        let output = Command::new("sh").arg(&script).args([&config, address]).env_clear().env("PATH", &path).output();
         let output = output.unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
+    let run = || run_at(&served.address);
+    // By a name that it does not have, nothing is made, and why is said.
+    let (worked, out, err) = run_at(&served.address.replace("127.0.0.1", "localhost"));
+    assert!(!worked && out.is_empty() && err.contains("http.hosts"), "{out}{err}");
     let (worked, out, err) = run();
     assert!(worked, "{out}{err}");
     let link = out.lines().find_map(|line| line.strip_prefix("Ada joins here: ")).unwrap();
