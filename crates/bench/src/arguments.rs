@@ -23,6 +23,7 @@ Examples:
   salon bench --loss 10 --delay 25               on a bad line
   salon bench --scenario table                   every figure that has a target, with the target beside it
   salon bench --scenario soak --duration 30m     meetings come and go: does memory stay flat, is anything left over?
+  salon bench --scenario recording               what a recording of four people costs
   salon bench --calibrate --people 6             how many people in meetings of six this machine carries
   salon bench --url http://127.0.0.1:8787 --pid $(pgrep -x salon)";
 
@@ -37,6 +38,8 @@ pub enum Scenario {
     Threads,
     /// Meetings that come, stay and go, for --duration: does the server's memory stay as it is?
     Soak,
+    /// A recording of one meeting of --people, four unless told, for --duration: what it costs. Needs ffmpeg
+    Recording,
 }
 
 #[derive(Debug, Args)]
@@ -156,8 +159,9 @@ impl BenchArgs {
             let sane = (0.0..=24.0 * 3_600.0).contains(&value);
             sane.then(|| Duration::from_secs_f64(value)).ok_or(format!("{name} is {value}, but must be seconds of a day"))
         };
-        // In a calibration without a shape, meetings are of four.
-        let people = self.people.or((self.calibrate && self.subscribers.is_none()).then_some(4));
+        // Without a shape, meetings of a calibration and what is recorded are of four.
+        let of_four = self.calibrate && self.subscribers.is_none() || self.scenario == Scenario::Recording;
+        let people = self.people.or(of_four.then_some(4));
         let publishers = people.unwrap_or(self.publishers);
         let others = if people.is_some() { publishers.saturating_sub(1).max(1) } else { publishers };
         let plan = Plan {
@@ -220,6 +224,7 @@ mod tests {
         let soak = plan("--scenario soak --duration 30m").unwrap();
         assert_eq!((soak.window, soak.shape), (Duration::from_secs(1_800), Shape { meetings: 4, subscribers: 10, ..default }));
         assert_eq!(shape("--calibrate"), four);
+        assert_eq!(shape("--scenario recording"), four);
         assert_eq!(shape("--calibrate --subscribers 9"), Shape { subscribers: 9, ..default });
     }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod calibrate;
+mod clip;
 mod figures;
 mod floor;
 mod histogram;
@@ -13,6 +14,7 @@ mod plan;
 mod process;
 mod progress;
 mod publisher;
+mod recording;
 mod report;
 mod rest;
 mod run;
@@ -122,6 +124,14 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
         server.stop().await;
         let soak = soak?;
         return Ok((head + &soak::report(&soak), json!({ "build": build, "cores": cores(), "soak": soak })));
+    }
+    if args.scenario == Scenario::Recording {
+        progress.begin("recording");
+        let server = bed.server(&[]).await?;
+        let recorded = recording::run(&server, plan, progress).await;
+        server.stop().await;
+        let rows = recording::rows(&recorded?);
+        return Ok((head + "\n" + &report::table(&rows), json!({ "build": build, "cores": cores(), "table": rows })));
     }
     let figures = bed.run(("bench", plan), floor, progress).await?;
     let mut text = head + &report::title(&figures) + "\n\n" + &report::table(&report::rows(&figures));

@@ -86,7 +86,7 @@ impl Person {
     }
 }
 
-async fn connected(ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
+pub async fn connected(ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
     let ready = tokio::time::timeout(CONNECT_WITHIN, ready).await.context("ICE and DTLS do not come to an end")?;
     ready.context("the media connection has failed")
 }

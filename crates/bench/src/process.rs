@@ -59,6 +59,30 @@ impl Process {
         Some(used)
     }
 
+    /// What it is called, as the system has it.
+    pub fn name(&self) -> Option<String> {
+        Some(fs::read_to_string(self.0.join("comm")).ok()?.trim_end().to_owned())
+    }
+
+    /// Those it started that still run, and what these started.
+    pub fn descendants(&self) -> Vec<Self> {
+        let parent = |process: &Self| {
+            let stat = fs::read_to_string(process.0.join("stat")).ok()?;
+            stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().nth(1)?.parse::<u32>().ok()
+        };
+        let numbered = |name: std::ffi::OsString| name.to_str()?.parse::<u32>().ok();
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| numbered(entry.file_name()));
+        let all: Vec<(Self, u32)> = all.map(Self::new).filter_map(|process| Some((process.clone(), parent(&process)?))).collect();
+        let mut found = vec![self.clone()];
+        let mut next = 0;
+        while let Some(Self(of)) = found.get(next).cloned() {
+            next += 1;
+            let children = all.iter().filter(|(_, parent)| of == Self::new(*parent).0).map(|(process, _)| process.clone());
+            found.extend(children);
+        }
+        found.split_off(1)
+    }
+
     /// Memory it holds, in bytes.
     pub fn resident(&self) -> Option<u64> {
         let status = fs::read_to_string(self.0.join("status")).ok()?;
@@ -124,6 +148,11 @@ mod tests {
     fn this_process_can_be_read() {
         let process = Process::new(std::process::id());
         assert!(process.resident().unwrap() > 100_000);
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let names: Vec<_> = process.descendants().iter().filter_map(Process::name).collect();
+        assert!(names.contains(&"sleep".to_owned()), "{names:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
         let before = process.used().unwrap();
         // By its own time: others may have the machine meanwhile.
         let until = thread_cpu() + Duration::from_millis(60);

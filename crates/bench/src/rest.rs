@@ -34,11 +34,31 @@ impl Door {
         self.ask(&format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address)).await
     }
 
+    /// Starts a recording; its id.
+    pub async fn record(&self, meeting: &str) -> anyhow::Result<String> {
+        let started = self.post("/recordings", &json!({ "meeting_id": meeting })).await.context("cannot record")?;
+        text(&started, "id")
+    }
+
+    pub async fn stop_recording(&self, id: &str) -> anyhow::Result<()> {
+        let stop = json!({ "action": "stop" });
+        self.call("PUT", &format!("/recordings/{id}"), &stop).await.context("cannot stop the recording")?;
+        Ok(())
+    }
+
+    pub async fn recording(&self, id: &str) -> anyhow::Result<Value> {
+        self.call("GET", &format!("/recordings/{id}"), &Value::Null).await.context("cannot find the recording")
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call("POST", path, body).await
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let Self { address, account, app, token } = self;
-        let body = body.to_string();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let head = format!(
-            "POST /client/v4/accounts/{account}/realtime/kit/{app}{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+            "{method} /client/v4/accounts/{account}/realtime/kit/{app}{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
              authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );

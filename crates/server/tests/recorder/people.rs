@@ -7,17 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
-use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Track, Way};
+use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Stream, Track, Way};
 
 use serde_json::Value;
 
 use crate::process::run;
 use crate::support::{TestApp, Text, preset_body};
-
-/// Seconds from 1900 to 1970.
-const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
 /// A microphone's switch, and whether it does by now as it is told.
 #[derive(Default)]
@@ -134,54 +130,22 @@ pub struct Device {
     /// The server knows of the tracks.
     known: Arc<AtomicBool>,
     began: Option<(Instant, Duration)>,
-    sound: Stream,
-    picture: Stream,
+    sound: Playing,
+    picture: Playing,
     report_at: Instant,
     transport_sequence: u16,
 }
 
-struct Stream {
-    ssrc: u32,
-    mid: usize,
-    /// What was made, and packets sent.
+/// A stream, and how far it is.
+struct Playing {
+    stream: Stream,
     made: u64,
-    sent: u64,
     next: Instant,
 }
 
-impl Stream {
-    fn new(at: usize) -> Self {
-        Self { ssrc: 7 + at as u32, mid: PLACEHOLDERS + at, made: 0, sent: 0, next: Instant::now() }
-    }
-
-    fn send(&mut self, connection: &Connection, timestamp: u32, marker: bool, transport_sequence: &mut u16, payload: &[u8]) {
-        let mut packet = Vec::new();
-        let of = Outgoing {
-            video: self.ssrc == 8,
-            marker,
-            sequence: self.sent as u16,
-            timestamp,
-            ssrc: self.ssrc,
-            mid: &self.mid.to_string(),
-            transport_sequence: *transport_sequence,
-        };
-        *transport_sequence = transport_sequence.wrapping_add(1);
-        rtp::write_header(&mut packet, of);
-        let header = packet.len();
-        packet.extend(payload);
-        connection.send_rtp(&mut packet, header, self.ssrc, self.sent);
-        self.sent += 1;
-    }
-
-    /// A sender report: what the stream's clock shows at the moment at which that was made which comes next.
-    fn report(&self, connection: &mut Connection, wall: Duration, timestamp: u32) {
-        let mut out = vec![0x80, 200, 0, 6];
-        let seconds = (wall.as_secs() + NTP_BEFORE_UNIX) as u32;
-        let fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
-        for word in [self.ssrc, seconds, fraction, timestamp, self.sent as u32, 0] {
-            out.extend(word.to_be_bytes());
-        }
-        connection.send_rtcp(&mut out, self.ssrc);
+impl Playing {
+    fn new(kind: Kind, at: usize) -> Self {
+        Self { stream: Stream::new(kind, 7 + at as u32, PLACEHOLDERS + at), made: 0, next: Instant::now() }
     }
 }
 
@@ -201,7 +165,7 @@ impl Device {
         };
         // The second round: an encoder takes a while to begin.
         let sounds = (0..400).map(&mut frame).skip(200).collect();
-        let (sound, picture) = (Stream::new(0), Stream::new(1));
+        let (sound, picture) = (Playing::new(Kind::Audio, 0), Playing::new(Kind::Video, 1));
         let report_at = Instant::now();
         let (on, known) = Default::default();
         Self { sounds, pictures: Vec::new(), on, known, began: None, sound, picture, report_at, transport_sequence: 0 }
@@ -229,25 +193,21 @@ impl Role for Device {
         if now >= self.report_at {
             self.report_at = now + Duration::from_millis(500);
             if on {
-                sound.report(connection, wall + (sound.next - began), sound.made as u32 * 960);
+                sound.stream.report(connection, wall + (sound.next - began), sound.made as u32 * 960);
             }
-            picture.report(connection, wall + (picture.next - began), picture.made as u32 * 3_000);
+            picture.stream.report(connection, wall + (picture.next - began), picture.made as u32 * 3_000);
         }
         while sound.next <= now {
             if on {
                 let packet = &sounds[sound.made as usize % sounds.len()];
-                sound.send(connection, sound.made as u32 * 960, false, transport_sequence, packet);
+                sound.stream.send(connection, sound.made as u32 * 960, packet, transport_sequence);
                 sound.made += 1;
             }
             sound.next += Duration::from_millis(20);
         }
         while !pictures.is_empty() && picture.next <= now {
             let frame = &pictures[picture.made as usize % pictures.len()];
-            let count = frame.chunks(1_100).count();
-            for (n, part) in frame.chunks(1_100).enumerate() {
-                let payload = [&[if n == 0 { 0x10 } else { 0 }], part].concat();
-                picture.send(connection, picture.made as u32 * 3_000, n + 1 == count, transport_sequence, &payload);
-            }
+            picture.stream.send(connection, picture.made as u32 * 3_000, frame, transport_sequence);
             picture.made += 1;
             picture.next = began + Duration::from_micros(picture.made * 1_000_000 / 30);
         }
