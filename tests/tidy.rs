@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 23] = [
     ("salon-moving", &["salon-core", "salon-doors", "salon-store", "salon-wire"]),
     ("salon-peer", &["salon-srtp", "salon-wire"]),
     ("salon-bench", &["salon-peer"]),
-    ("salon-recorder", &["salon-peer", "salon-wire"]),
+    ("salon-recorder", &["salon-edge", "salon-peer", "salon-wire"]),
     ("salon-recordings", &["salon-core", "salon-files", "salon-live", "salon-recorder", "salon-store"]),
     ("salon-transcripts", &["salon-core", "salon-live", "salon-recorder", "salon-recordings", "salon-store"]),
     ("salon-server", &ROOT),

@@ -3,6 +3,7 @@
 //! Knows nothing of ours: what answers requests, and what takes connections that are not HTTP, is handed in.
 //! Next: `door.rs`.
 
+mod borders;
 mod candidates;
 mod crowd;
 mod descriptors;
@@ -14,6 +15,7 @@ mod network;
 mod port;
 mod stream;
 
+pub use borders::Borders;
 pub use candidates::browsers_take;
 pub use crowd::Bounds;
 pub use descriptors::raise_descriptors;

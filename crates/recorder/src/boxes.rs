@@ -1,5 +1,5 @@
-//! Where a fragmented MP4 may be cut while it grows: a file that ends there plays (ISO/IEC 14496-12 section 4.2). Pure.
-//! Next: `encoder.rs`, which writes what is whole; `timing.rs`, when what is in a fragment was.
+//! Where a fragmented MP4 may be cut while it grows: a file that ends there plays (ISO/IEC 14496-12 section 4.2). And what is
+//! in a box. Pure. Next: `encoder.rs`, which writes what is whole; `timing.rs`, when what is in a fragment was; `tags.rs`.
 
 /// The longest box, in bytes: seconds of the best picture. More is no MP4.
 const LONGEST: u64 = 256 << 20;
@@ -68,6 +68,36 @@ impl Boxes {
         self.waiting.drain(..whole);
         Ok(pieces)
     }
+}
+
+/// What is in a box, in order.
+pub struct Inside<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Inside<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (head, rest) = self.0.split_first_chunk::<8>()?;
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let (name, (body, rest)) = (&self.0[4..8], rest.split_at_checked(length.checked_sub(8)?)?);
+        self.0 = rest;
+        Some((name, body))
+    }
+}
+
+/// The first box of this path.
+pub fn find<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
+    path.iter().try_fold(bytes, |bytes, wanted| Inside(bytes).find(|(name, _)| name == *wanted).map(|(_, body)| body))
+}
+
+/// Four bytes.
+pub fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Eight bytes.
+pub fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@ use crate::clock::Clock;
 use crate::cuts::Cuts;
 use crate::encoder::{Encoder, MOST_HASTE, Outlet, Pictures, Plan};
 use crate::finish::{finish, read_mark};
-use crate::job::{Audio, File, Job, Order as Command};
+use crate::job::{Audio, File, FileKind, Job, Order as Command, Saying};
 use crate::mixer::{Mixer, RATE};
 use crate::news::{Key, News, Packet, Source};
 use crate::opus;
 use crate::order::Order;
 use crate::picture::Picture;
+use crate::rtmp::Sender;
 use crate::scene::Scene;
 use crate::vp8::{Frame, Frames};
 use crate::vpx::{Decoder, Vpx};
@@ -91,6 +92,11 @@ pub struct Composite {
     parts: Vec<PathBuf>,
     /// Of a livestream, which has no files.
     cuts: Option<Cuts>,
+    /// To a receiver that is sent it as well.
+    sender: Option<Sender>,
+    /// Whether files come of it, and whether one of them has pictures.
+    has_files: bool,
+    keeps_pictures: bool,
     /// Encoders that finish their part.
     finishing: Vec<JoinHandle<()>>,
     bytes_before: u64,
@@ -148,6 +154,9 @@ impl Composite {
         });
         let audio = job.audio.clone().unwrap_or_default();
         let plan = Plan { program: job.ffmpeg.clone(), video, audio: audio.codec, channel: audio.channel, haste: 0 };
+        anyhow::ensure!(job.rtmp.is_none() || plan.ending() == "mp4", "what is streamed has pictures, in H264");
+        let sender = job.rtmp.as_ref().map(Sender::start).transpose()?;
+        let keeps_pictures = job.video.as_ref().is_none_or(|video| video.file);
         let (width, height) = video.map_or((2, 2), |video| (video.width, video.height));
         let mut scene = Scene::new(width, height, job.video.as_ref().map_or_else(Default::default, |video| video.layout));
         if let Some(mark) = job.video.as_ref().and_then(|video| video.watermark.as_ref()) {
@@ -166,6 +175,9 @@ impl Composite {
             encoder: None,
             parts: Vec::new(),
             cuts: job.live.then(|| Cuts::new(job.folder.clone())),
+            sender,
+            has_files: !job.live && (keeps_pictures || job.audio.as_ref().is_some_and(|audio| audio.file)),
+            keeps_pictures,
             finishing: Vec::new(),
             bytes_before: 0,
             died_at: None,
@@ -290,6 +302,16 @@ impl Composite {
         self.cuts.clone()
     }
 
+    /// How its receiver does.
+    pub fn streamed(&self) -> Vec<Saying> {
+        self.sender.as_ref().map(Sender::unsaid).unwrap_or_default()
+    }
+
+    /// Whether files come of it.
+    pub fn has_files(&self) -> bool {
+        self.has_files
+    }
+
     /// What is in files, in bytes.
     pub fn bytes(&self) -> u64 {
         if let Some(cuts) = &self.cuts {
@@ -315,12 +337,28 @@ impl Composite {
         for finishing in self.finishing.drain(..) {
             let _ = finishing.join();
         }
-        if self.cuts.is_some() {
-            return Ok(Vec::new());
+        self.sender.iter().for_each(Sender::stop);
+        let files = if self.has_files { self.finish_files() } else { Ok(Vec::new()) };
+        if let Some(sender) = &self.sender {
+            let streamed = sender.ended().map_err(|why| anyhow::anyhow!("nothing was streamed: {why}"));
+            // Where there is something else, that counts.
+            streamed.or_else(|why| if self.has_files || self.cuts.is_some() { Ok(()) } else { Err(why) })?;
         }
+        files
+    }
+
+    fn finish_files(&self) -> anyhow::Result<Vec<File>> {
         let sound = self.audio.as_ref().filter(|audio| audio.file).map(|audio| audio.codec);
         let duration_ms = (self.recorded * 1_000 / RATE) as u64;
-        finish(&self.plan, &self.folder, &self.name, &self.parts, duration_ms, sound)
+        let mut files = finish(&self.plan, &self.folder, &self.name, &self.parts, duration_ms, sound)?;
+        if !self.keeps_pictures {
+            // They were there for the sound in them.
+            for file in files.extract_if(.., |file| file.kind == FileKind::Video) {
+                std::fs::remove_file(self.folder.join(file.name))?;
+            }
+            anyhow::ensure!(!files.is_empty(), "there is no file of sound");
+        }
+        Ok(files)
     }
 
     /// The ticks that are left before a pause or the end, at once: as well as they can be had by now, where they are late.
@@ -397,10 +435,11 @@ impl Composite {
         };
         let path = self.folder.join(name);
         let outlet = match &self.cuts {
+            None if !self.has_files => Outlet::Nowhere,
             None => Outlet::File(path.clone()),
             Some(cuts) => Outlet::Cuts(cuts.cutter(self.next.map_or(0, microseconds))),
         };
-        self.encoder = Some(Encoder::start(&self.plan, outlet)?);
+        self.encoder = Some(Encoder::start(&self.plan, outlet, self.sender.as_ref().map(Sender::feed))?);
         self.parts.push(path);
         self.watched = (Instant::now(), Duration::ZERO);
         Ok(())

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::boxes::{Boxes, Piece};
 use crate::cuts::Cutter;
 use crate::job::{AudioCodec, Channel, VideoCodec};
+use crate::rtmp::Feed;
 
 /// What is written at a time and can be cut there, in seconds.
 pub const SEGMENT_SECS: u64 = 2;
@@ -136,6 +137,8 @@ pub enum Outlet {
     File(PathBuf),
     /// Only an MP4 can be cut.
     Cuts(Cutter),
+    /// To nobody but whoever is streamed to.
+    Nowhere,
 }
 
 /// An encoder that runs.
@@ -157,11 +160,11 @@ pub struct Encoder {
 pub struct Dead;
 
 impl Encoder {
-    /// Starts it.
+    /// Starts it. What it writes goes to its outlet, and what is whole of an MP4 to whoever is streamed to as well.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(plan: &Plan, outlet: Outlet) -> anyhow::Result<Self> {
+    pub fn start(plan: &Plan, outlet: Outlet, streamed: Option<Feed>) -> anyhow::Result<Self> {
         let pictures = plan.video.map(|_| pipe()).transpose()?;
         let sound = pipe()?;
         let passed: Vec<i32> = pictures.iter().chain([&sound]).map(|(reads, _)| reads.as_raw_fd()).collect();
@@ -186,7 +189,7 @@ impl Encoder {
         let mut child = command.spawn().map_err(|error| anyhow::anyhow!("cannot start {program}: {error}"))?;
         let output = child.stdout.take().ok_or_else(|| anyhow::anyhow!("{program} has no output"))?;
         let bytes = Arc::new(AtomicU64::new(0));
-        let (mut place, boxes) = (Place::open(outlet, bytes.clone())?, plan.is_mp4().then(Boxes::default));
+        let (mut place, boxes) = (Place::open(outlet, bytes.clone(), streamed)?, plan.is_mp4().then(Boxes::default));
         let writer = thread::Builder::new().name("file".to_owned()).spawn(move || keep(output, &mut place, boxes))?;
         let (done, used) = sync_channel(PICTURES);
         let pictures = match pictures {
@@ -303,35 +306,42 @@ fn feed(pipe: OwnedFd, pieces: &Receiver<Vec<u8>>, used: Option<&SyncSender<Vec<
     }
 }
 
-/// An outlet that is open.
-enum Place {
+/// An outlet that is open, and who is streamed to.
+struct Place(Opened, Option<Feed>);
+
+enum Opened {
     File(File, Arc<AtomicU64>),
     Cuts(Cutter),
+    Nowhere,
 }
 
 impl Place {
-    fn open(outlet: Outlet, bytes: Arc<AtomicU64>) -> io::Result<Self> {
-        Ok(match outlet {
-            Outlet::File(path) => Self::File(File::create_new(path)?, bytes),
-            Outlet::Cuts(cutter) => Self::Cuts(cutter),
-        })
+    fn open(outlet: Outlet, bytes: Arc<AtomicU64>, streamed: Option<Feed>) -> io::Result<Self> {
+        let opened = match outlet {
+            Outlet::File(path) => Opened::File(File::create_new(path)?, bytes),
+            Outlet::Cuts(cutter) => Opened::Cuts(cutter),
+            Outlet::Nowhere => Opened::Nowhere,
+        };
+        Ok(Self(opened, streamed))
     }
 
     fn take(&mut self, piece: &Piece) -> io::Result<()> {
-        match self {
-            Self::File(file, bytes) => {
+        match &mut self.0 {
+            Opened::File(file, bytes) => {
                 file.write_all(piece.bytes())?;
                 bytes.fetch_add(piece.bytes().len() as u64, Ordering::Relaxed);
-                Ok(())
             }
-            Self::Cuts(cutter) => cutter.take(piece),
+            Opened::Cuts(cutter) => cutter.take(piece)?,
+            Opened::Nowhere => {}
         }
+        self.1.iter_mut().for_each(|feed| feed.take(piece));
+        Ok(())
     }
 
     fn close(&self) -> io::Result<()> {
-        match self {
-            Self::File(file, _) => file.sync_data(),
-            Self::Cuts(_) => Ok(()),
+        match &self.0 {
+            Opened::File(file, _) => file.sync_data(),
+            Opened::Cuts(_) | Opened::Nowhere => Ok(()),
         }
     }
 }
@@ -378,10 +388,10 @@ mod tests {
     fn a_program_that_is_missing_or_dies_is_an_error_and_never_a_wait() {
         let path = std::env::temp_dir().join(format!("salon-encoder-{}", std::process::id()));
         let missing = Plan { program: "/no/such/program".into(), ..plan(Some(VideoCodec::H264), AudioCodec::Aac) };
-        let error = Encoder::start(&missing, Outlet::File(path.clone())).err().unwrap().to_string();
+        let error = Encoder::start(&missing, Outlet::File(path.clone()), None).err().unwrap().to_string();
         assert!(error.contains("cannot start /no/such/program"), "{error}");
         let dies = Plan { program: "false".into(), ..missing };
-        let mut encoder = Encoder::start(&dies, Outlet::File(path.clone())).unwrap();
+        let mut encoder = Encoder::start(&dies, Outlet::File(path.clone()), None).unwrap();
         let dead = (0..1_000).any(|_| encoder.picture(vec![0; 3_456]).is_err());
         assert!(dead);
         encoder.finish().unwrap();

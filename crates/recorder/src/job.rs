@@ -2,6 +2,7 @@
 //! Times are Unix milliseconds. Invariant: a word once used is read for ever, as a recorder may be of another version
 //! than the server that finds it still running.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -40,9 +41,16 @@ pub struct Job {
     /// Of composites: it is watched while it is made. Segments are cut for that instead of files.
     #[serde(default)]
     pub live: bool,
+    /// Of composites with pictures in H264: who is sent them while they are made.
+    #[serde(default)]
+    pub rtmp: Option<Rtmp>,
     /// The program that encodes; tracks need none.
     #[serde(default = "ffmpeg")]
     pub ffmpeg: PathBuf,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn ffmpeg() -> PathBuf {
@@ -60,12 +68,31 @@ pub enum Kind {
     Voices,
 }
 
+/// A receiver that speaks RTMP.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rtmp {
+    /// With a key in it: it is in no log.
+    pub url: String,
+    /// Networks that it may lead into though they are private, such as `10.0.0.0/8`.
+    #[serde(default)]
+    pub open: Vec<String>,
+}
+
+impl fmt::Debug for Rtmp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rtmp(…)")
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Video {
     pub codec: VideoCodec,
     /// Pixels, even numbers; higher than wide is portrait.
     pub width: u32,
     pub height: u32,
+    /// Whether a file of them is made; without, they are for the receiver, and for the sound in a file of sound.
+    #[serde(default = "yes")]
+    pub file: bool,
     #[serde(default)]
     pub layout: Layout,
     #[serde(default)]
@@ -198,6 +225,10 @@ pub enum Saying {
         /// How long it is.
         ms: u64,
     },
+    /// Whether its receiver is sent it: if it is not, why, which may change.
+    Streamed {
+        why: Option<String>,
+    },
     /// The last thing said: these files are whole, and change no more.
     Finished {
         at_ms: u64,
@@ -262,6 +293,7 @@ mod tests {
                 codec: VideoCodec::H264,
                 width: 1280,
                 height: 720,
+                file: true,
                 layout: Layout::Speaker,
                 watermark: Some(Watermark {
                     file: "mark.png".into(),
@@ -272,6 +304,7 @@ mod tests {
             }),
             audio: Some(Audio { codec: AudioCodec::Mp3, channel: Channel::Mono, file: true }),
             live: true,
+            rtmp: Some(Rtmp { url: "rtmp://example.org/live/key".into(), open: vec!["10.0.0.0/8".into()] }),
             ffmpeg: "/usr/bin/ffmpeg".into(),
         }
     }
@@ -284,11 +317,12 @@ mod tests {
                 "id": "r", "server": "http://127.0.0.1:8787", "meeting_id": "m", "token": "t", "folder": "/jobs/r",
                 "name": "standup_m_1", "kind": "composite", "user_ids": null,
                 "video": {
-                    "codec": "H264", "width": 1280, "height": 720, "layout": "speaker",
+                    "codec": "H264", "width": 1280, "height": 720, "file": true, "layout": "speaker",
                     "watermark": {"file": "mark.png", "position": "right top", "width": 64, "height": null},
                 },
                 "audio": {"codec": "MP3", "channel": "mono", "file": true},
-                "live": true, "ffmpeg": "/usr/bin/ffmpeg",
+                "live": true, "rtmp": {"url": "rtmp://example.org/live/key", "open": ["10.0.0.0/8"]},
+                "ffmpeg": "/usr/bin/ffmpeg",
             }),
         );
     }
@@ -307,6 +341,7 @@ mod tests {
             video: None,
             audio: None,
             live: false,
+            rtmp: None,
             ffmpeg: "ffmpeg".into(),
             ..job()
         };
@@ -328,6 +363,9 @@ mod tests {
             Saying::Segment { name: "1.m4s".into(), head: "1.mp4".into(), codecs: "avc1.64001f".into(), at_ms: 6, ms: 2_000 },
             &json!({"said": "segment", "name": "1.m4s", "head": "1.mp4", "codecs": "avc1.64001f", "at_ms": 6, "ms": 2_000}),
         );
+        round(Saying::Streamed { why: Some("gone".into()) }, &json!({"said": "streamed", "why": "gone"}));
+        round(Saying::Streamed { why: None }, &json!({"said": "streamed", "why": null}));
+        assert!(!format!("{:?}", job()).contains("key"), "the address of a receiver is in no log");
         round(Saying::Failed { why: "no".into() }, &json!({"said": "failed", "why": "no"}));
         let track = File {
             name: "a.webm".into(),

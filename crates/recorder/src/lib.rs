@@ -1,7 +1,7 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
 //! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
 //! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with
-//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder`, `finish` and `cuts`.
+//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder`, `finish`, `cuts`, `rtmp`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
 mod boxes;
@@ -21,6 +21,7 @@ mod order;
 mod picture;
 mod receiver;
 mod robot;
+mod rtmp;
 mod run;
 mod said;
 mod scene;
@@ -33,4 +34,5 @@ mod webm;
 mod wishes;
 
 pub use encoder::{BITS_PER_SECOND, SEGMENT_SECS};
+pub use rtmp::{Address, NoAddress};
 pub use run::{HELP, Mistake, RecorderArgs, record};

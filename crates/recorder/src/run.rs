@@ -62,6 +62,8 @@ kind composite: one picture and one sound of everybody. It needs ffmpeg (5.1 or 
   which comes with it. \"video\": {\"codec\": \"H264\" (MP4 with AAC) or \"VP8\" (WebM with Vorbis), \"width\": 1280, \"height\": 720,
   \"layout\": \"grid\" or \"speaker\", \"watermark\": {\"file\": an image in the folder, \"position\": \"left top\", \"width\", \"height\"}}
   \"audio\": {\"codec\": \"AAC\" or \"MP3\", \"channel\": \"stereo\" or \"mono\", \"file\": whether a file of sound is made as well}
+  \"rtmp\": {\"url\": \"rtmps://…\", \"open\": private networks it may lead into}: who is sent it meanwhile, in H264; told of by
+  {\"said\": \"streamed\", \"why\": null, or why it is not}. \"file\": false in \"video\" makes no file of pictures then.
   Without video a file of sound alone is made. With \"live\": true no files are made but segments to be watched meanwhile, each
   told of: {\"said\": \"segment\", \"name\", \"head\", \"codecs\", \"at_ms\", \"ms\"}. A file that is not finished plays up to its last two seconds.
 
@@ -190,6 +192,24 @@ impl Recording {
         }
     }
 
+    /// What is to be said of it by now.
+    fn unsaid(&self) -> Vec<Saying> {
+        let streamed = match self {
+            Self::Composite(composite) => composite.streamed(),
+            Self::Tracks(_) | Self::Voices(_) => Vec::new(),
+        };
+        self.cuts().map(|cuts| cuts.unsaid()).into_iter().flatten().chain(streamed).collect()
+    }
+
+    fn has_files(&self) -> bool {
+        match self {
+            Self::Tracks(_) => true,
+            // Others take its files while it runs.
+            Self::Voices(_) => false,
+            Self::Composite(composite) => composite.has_files(),
+        }
+    }
+
     fn cuts(&self) -> Option<Cuts> {
         match self {
             Self::Tracks(_) | Self::Voices(_) => None,
@@ -208,7 +228,6 @@ impl Recording {
     fn finish(self, ms: u64) -> anyhow::Result<Vec<File>> {
         match self {
             Self::Tracks(tracks) => tracks.finish().context("a file cannot be written"),
-            // Others take its files while it runs.
             Self::Voices(voices) => voices.finish().map(|()| Vec::new()).context("a file cannot be written"),
             Self::Composite(composite) => composite.finish(ms, wall()),
         }
@@ -253,7 +272,7 @@ impl Going<'_> {
             if let Some(end) = over {
                 break end;
             }
-            self.say_cuts();
+            self.recording.unsaid().iter().for_each(|saying| self.sayings.say(saying));
             let now = Instant::now();
             if let Err(error) = self.recording.look((now - start).as_millis() as u64, moment) {
                 break Some(format!("{error:#}"));
@@ -270,11 +289,11 @@ impl Going<'_> {
             eprintln!("salon recorder: {why}; finishing what there is");
         }
         let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
-        let has_files = !matches!(self.recording, Recording::Voices(_));
-        let cuts = self.recording.cuts();
+        let (has_files, cuts) = (self.recording.has_files(), self.recording.cuts());
         let files = self.recording.finish(start.elapsed().as_millis() as u64)?;
         cuts.iter().flat_map(Cuts::unsaid).for_each(|cut| self.sayings.say(&cut));
-        if has_files && files.is_empty() && !cuts.is_some_and(|cuts| cuts.are_any()) {
+        let has_nothing = cuts.map_or(has_files && files.is_empty(), |cuts| !cuts.are_any());
+        if has_nothing {
             bail!(end.unwrap_or_else(|| "nobody was heard".to_owned()));
         }
         Ok(Saying::Finished { at_ms, duration_ms, files })
@@ -307,11 +326,6 @@ impl Going<'_> {
             news => self.recording.take(ms, news)?,
         }
         Ok(())
-    }
-
-    fn say_cuts(&mut self) {
-        let cuts = self.recording.cuts().map(|cuts| cuts.unsaid());
-        cuts.into_iter().flatten().for_each(|cut| self.sayings.say(&cut));
     }
 
     fn so_far(&self, now: Instant) -> Duration {

@@ -2,6 +2,8 @@
 //! Invariant: whatever comes in, nothing is read beyond its box; what is not as an encoder writes it is `None`.
 //! Next: `cuts.rs`, which needs it.
 
+use crate::boxes::{Inside, find, long, number};
+
 /// What the head says of the track with pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -19,34 +21,6 @@ pub struct Timing {
 pub struct Span {
     pub start: i64,
     pub length: i64,
-}
-
-/// What is in a box, in order.
-struct Inside<'a>(&'a [u8]);
-
-impl<'a> Iterator for Inside<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (head, rest) = self.0.split_first_chunk::<8>()?;
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let (name, (body, rest)) = (&self.0[4..8], rest.split_at_checked(length.checked_sub(8)?)?);
-        self.0 = rest;
-        Some((name, body))
-    }
-}
-
-/// The first box of this path.
-fn find<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    path.iter().try_fold(bytes, |bytes, wanted| Inside(bytes).find(|(name, _)| name == *wanted).map(|(_, body)| body))
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 impl Timing {

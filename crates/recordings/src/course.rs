@@ -210,6 +210,7 @@ impl Course {
             video: None,
             audio: None,
             live: false,
+            rtmp: None,
             ffmpeg: settings.ffmpeg.clone().unwrap_or_else(|| PathBuf::from("ffmpeg")),
         };
         Process::start(&settings.program, &work.wanted(self, job).await?)

@@ -10,6 +10,8 @@ use salon_core::session::{NewRecording, Refusal};
 use salon_core::{AppId, MeetingId, RecordingId, SessionId};
 use salon_files::Files;
 use salon_live::{Clock, Handle, Hub, Unavailable};
+use salon_recorder::Address;
+use salon_recorder::job::Rtmp;
 use salon_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub public: String,
     /// Where this node is reached by plain HTTP.
     pub server: String,
+    /// Networks that receivers of streams may be in though they are private, such as `10.0.0.0/8`.
+    pub open_networks: Vec<String>,
 }
 
 /// The bytes of something, or why they cannot be had.
@@ -54,6 +58,9 @@ pub type Pass = Box<dyn Fn(&AppId, &MeetingId, &RecordingId) -> String + Send + 
 /// What fetches what somebody named by an address, up to so many bytes.
 pub type Fetch = Box<dyn Fn(String, usize) -> Fetched + Send + Sync>;
 
+/// Whether something may be streamed to this address, as far as that is known without looking it up; else why not.
+pub type Judge = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// What jobs are done with.
 pub struct Parts {
     pub store: Store,
@@ -64,6 +71,7 @@ pub struct Parts {
     pub stops: Stops,
     pub pass: Pass,
     pub fetch: Fetch,
+    pub judge: Judge,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
 }
@@ -103,6 +111,33 @@ where
             let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
             Err(error.into())
         }
+    }
+}
+
+impl Desk {
+    /// Whether something may be streamed to this address: recorders find out what its name leads to.
+    ///
+    /// # Errors
+    /// Why not, without the address.
+    pub fn may_stream_to(&self, url: &str) -> Result<(), String> {
+        Address::read(url).map_err(|why| why.to_string())?;
+        (self.parts.judge)(url)
+    }
+
+    /// A receiver, as recorders are told it.
+    pub fn receiver(&self, url: &str) -> Rtmp {
+        Rtmp { url: url.to_owned(), open: self.parts.settings.open_networks.clone() }
+    }
+}
+
+/// What is told of a receiver that is sent nothing begins so.
+const NOT_STREAMED: &str = "not streamed to its RTMP address: ";
+
+/// Notes whether the receiver of a recording is sent it, beside what else went wrong.
+pub(crate) fn note_streamed(error: &mut Option<String>, why: Option<&str>) {
+    let is_other = error.as_ref().is_some_and(|error| !error.starts_with(NOT_STREAMED));
+    if !is_other {
+        *error = why.map(|why| format!("{NOT_STREAMED}{why}"));
     }
 }
 

@@ -165,6 +165,14 @@ impl Recordings {
         Ok(())
     }
 
+    /// Whether a recording may be streamed to this address.
+    ///
+    /// # Errors
+    /// Why not, without the address.
+    pub fn may_stream_to(&self, url: &str) -> Result<(), String> {
+        self.0.desk.may_stream_to(url)
+    }
+
     /// Whether a recording may be stored on a server of the S3 kind at this host.
     pub fn takes_storage_host(&self, host: &str) -> bool {
         self.0.desk.parts.settings.storage_hosts.iter().any(|taken| taken.eq_ignore_ascii_case(host))

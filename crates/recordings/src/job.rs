@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::{Desk, Wish};
+use crate::desk::{Desk, Wish, note_streamed};
 use crate::keep;
 use crate::process::Process;
 
@@ -86,6 +86,7 @@ impl Work for Job {
             user_ids: read("user_ids").map(serde_json::from_value).transpose()?,
             video: video.map(serde_json::from_value).transpose()?,
             audio: read("audio").map(serde_json::from_value).transpose()?,
+            rtmp: self.recording.rtmp_url().map(|url| course.desk.receiver(url)),
             ..job
         })
     }
@@ -138,6 +139,12 @@ impl Work for Job {
             }
             Saying::Paused { at_ms } => self.paused(course, true, at_ms).await?,
             Saying::Resumed { at_ms } => self.paused(course, false, at_ms).await?,
+            Saying::Streamed { why } => {
+                if let Some(why) = &why {
+                    tracing::warn!(recording.id = %id, why, "a recording is not streamed to its RTMP address");
+                }
+                self.edit(course, move |recording| note_streamed(&mut recording.error, why.as_deref())).await?;
+            }
             Saying::Progress { .. } | Saying::Segment { .. } => {}
             Saying::Finished { at_ms, .. } => return Ok(Some(End::Finished { at: self.moment(course, at_ms) })),
             Saying::Failed { why } => return Ok(Some(End::Failed { why })),
@@ -151,16 +158,20 @@ impl Work for Job {
         let (folder, now) = (course.folder(), course.now());
         let found = tokio::task::spawn_blocking(move || keep::collect(&folder)).await.unwrap_or_default();
         let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
-        let error = match (error, files.is_empty()) {
+        // Where there were to be no files, there are none to miss.
+        let is_done = self.recording.is_only_streamed() && self.recording.started_at.is_some() && error.is_none();
+        let has_nothing = files.is_empty() && !is_done;
+        let error = match (error, has_nothing) {
             (None, true) if why == RecordingEnd::Failed => Some("it did not begin in time".to_owned()),
             (None, true) => Some("nothing was recorded".to_owned()),
             (error, _) => error,
         };
-        let (failed, shown) = (files.is_empty(), error.clone());
+        let (failed, shown) = (has_nothing, error.clone());
         self.edit(course, move |recording| {
             recording.stop(why.clone(), at.max(recording.invoked_at).min(now.max(at)));
             recording.files.clone_from(&files);
             recording.error = shown.clone().or(recording.error.take());
+            recording.forget_rtmp_url();
             if failed {
                 (recording.status, recording.storage) = (RecordingStatus::Errored, None);
             }

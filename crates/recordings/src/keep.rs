@@ -152,6 +152,9 @@ pub async fn keep(parts: &Parts, recording: &Recording, folder: &Path) -> Kept {
     let found = found.await.unwrap_or_default();
     let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
     let none = |error: &str| Kept { files: Vec::new(), is_kept: false, expires_at: None, error: Some(error.to_owned()) };
+    if files.is_empty() && recording.is_only_streamed() {
+        return Kept { files, is_kept: false, expires_at: None, error: None };
+    }
     if files.is_empty() {
         return none("the files are gone from the server's disk");
     }

@@ -15,7 +15,7 @@ use salon_store::Livestream;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::Desk;
+use crate::desk::{Desk, note_streamed};
 use crate::keep;
 use crate::process::Process;
 use crate::segments::Segment;
@@ -72,9 +72,10 @@ fn segment(saying: Saying, part: u32) -> Option<Segment> {
 impl Work for Job {
     type Errand = ();
 
-    async fn wanted(&mut self, _course: &Course, job: told::Job) -> anyhow::Result<told::Job> {
+    async fn wanted(&mut self, course: &Course, job: told::Job) -> anyhow::Result<told::Job> {
         let video = serde_json::from_value(self.livestream.config["video"].clone())?;
-        Ok(told::Job { name: "live".to_owned(), video: Some(video), live: true, ..job })
+        let rtmp = self.livestream.rtmp_url().map(|url| course.desk.receiver(url));
+        Ok(told::Job { name: "live".to_owned(), video: Some(video), live: true, rtmp, ..job })
     }
 
     /// All of it comes by itself.
@@ -118,6 +119,12 @@ impl Work for Job {
         match saying {
             Saying::Finished { .. } => return Ok(Some(End::Finished { at: course.now() })),
             Saying::Failed { why } => return Ok(Some(End::Failed { why })),
+            Saying::Streamed { why } => {
+                if let Some(why) = &why {
+                    tracing::warn!(livestream.id = %course.id, why, "a livestream is not streamed to its RTMP address");
+                }
+                self.edit(course, move |livestream| note_streamed(&mut livestream.error, why.as_deref())).await?;
+            }
             saying => segment(saying, part).into_iter().for_each(|segment| self.stream.push(segment)),
         }
         if self.live != part && self.stream.count() > 0 {
@@ -144,7 +151,8 @@ impl Work for Job {
             livestream.status = if shown.is_some() { LivestreamStatus::Errored } else { LivestreamStatus::Idle };
             livestream.stopped_at = livestream.started_at.map(|_| now);
             livestream.stopped_by = Some(why.clone());
-            livestream.error.clone_from(&shown);
+            livestream.error = shown.clone().or(livestream.error.take());
+            livestream.forget_rtmp_url();
             (livestream.is_kept, livestream.expires_at) = (is_kept, is_kept.then(|| now.plus_ms(kept_ms)));
         })
         .await?;

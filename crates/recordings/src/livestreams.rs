@@ -60,6 +60,14 @@ impl Livestreams {
         can(&self.desk.parts.settings, RecordingKind::Livestream)
     }
 
+    /// Whether a livestream may be streamed to this address as well.
+    ///
+    /// # Errors
+    /// Why not, without the address.
+    pub fn may_stream_to(&self, url: &str) -> Result<(), String> {
+        self.desk.may_stream_to(url)
+    }
+
     /// Has a session streamed. `livestream` is asked for now; its session is filled in.
     ///
     /// # Errors

@@ -106,8 +106,9 @@ impl Process {
         let last = |wanted: fn(&Saying) -> bool| all.iter().rfind(|saying| wanted(saying)).cloned();
         let began = all.iter().find(|saying| matches!(saying, Saying::Began { .. })).cloned();
         let paused = last(|saying| matches!(saying, Saying::Paused { .. } | Saying::Resumed { .. }));
+        let streamed = last(|saying| matches!(saying, Saying::Streamed { .. }));
         let done = last(|saying| matches!(saying, Saying::Finished { .. } | Saying::Failed { .. }));
-        began.into_iter().chain(paused).chain(done).collect()
+        began.into_iter().chain(paused).chain(streamed).chain(done).collect()
     }
 
     /// Waits for the next thing that it says.

@@ -205,6 +205,7 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         tasks: tasks.clone(),
         stop: stop.clone(),
         fetch: Fetch::new(guard.clone())?,
+        guard: guard.clone(),
     };
     let recordings = hands.recordings(config.recordings_settings(addr), files.clone(), stops);
     let figures = salon_transcripts::Figures::registered(&mut registry);

@@ -12,6 +12,8 @@ mod people;
 mod process;
 #[path = "support/receiver.rs"]
 mod receiver;
+#[path = "recorder/receivers.rs"]
+mod receivers;
 #[path = "recorder/sound.rs"]
 mod sound;
 #[path = "recorder/tones.rs"]

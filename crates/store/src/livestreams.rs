@@ -14,7 +14,7 @@ use crate::list::{Filter, Listing, Page, by_creation};
 use crate::nodes::living_names;
 use crate::outbox::entries::announce;
 use crate::record::{Words, decode_recorded_by, decode_recording_end, encode_recorded_by, encode_recording_end};
-use crate::recordings::STRANDED;
+use crate::recordings::{RTMP_URL, STRANDED};
 use crate::transact::transaction;
 
 /// One livestream of a meeting. Its secret lets whoever knows it watch.
@@ -30,7 +30,7 @@ pub struct Livestream {
     /// 32 hex digits, in the address under which it is watched.
     pub secret: String,
     pub status: LivestreamStatus,
-    /// What was asked for.
+    /// What was asked for; while it goes on, with the address that it is streamed to as well.
     pub config: Value,
     pub created_at: Timestamp,
     /// When it could be watched first.
@@ -88,6 +88,23 @@ impl Livestream {
     /// Whether it goes on.
     pub fn is_active(&self) -> bool {
         matches!(self.status, LivestreamStatus::Invoked | LivestreamStatus::Live)
+    }
+
+    /// The address that it is streamed to as well, which has a key in it.
+    pub fn rtmp_url(&self) -> Option<&str> {
+        self.config.get(RTMP_URL)?.as_str()
+    }
+
+    /// Has it streamed to this address as well.
+    pub fn stream_to(&mut self, url: &str) {
+        self.config[RTMP_URL] = url.into();
+    }
+
+    /// Forgets where it was streamed to.
+    pub fn forget_rtmp_url(&mut self) {
+        if let Some(config) = self.config.as_object_mut() {
+            config.remove(RTMP_URL);
+        }
     }
 
     /// Where it is watched.

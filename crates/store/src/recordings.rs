@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
 use salon_core::notice::{News, Notice, RecordingReport, RecordingStatus};
 use salon_core::{AppId, MeetingId, RecordingId, SessionId, Timestamp, WebhookId};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Store;
 use crate::engine::{Arg, Db, Row, Tx, args, built, transaction as quiet};
@@ -18,6 +18,9 @@ use crate::nodes::living_names;
 use crate::outbox::entries::announce;
 use crate::record::{RECORDING_KINDS, Words, decode_recorded_by, decode_recording_end, encode_recorded_by, encode_recording_end};
 use crate::transact::transaction;
+
+/// Under which name a row has the address that it is streamed to, among what has secrets in it.
+pub(crate) const RTMP_URL: &str = "rtmp_url";
 
 /// One recording. May hold secrets: not for logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct Recording {
     pub status: RecordingStatus,
     /// What was asked for, without secrets.
     pub config: Value,
-    /// Storage of the caller's own, with its secrets; none once the files are there.
+    /// What has secrets in it: storage of the caller's own until the files are there, and where it is streamed to while it is.
     pub storage: Option<Value>,
     /// The name of the file, or the pattern of those of tracks.
     pub name: String,
@@ -163,6 +166,30 @@ impl Recording {
         self.stopped_at = self.started_at.map(|started| started.max(at));
         self.stopped_by = Some(why);
         self.status = RecordingStatus::Uploading;
+    }
+
+    /// The address that it is streamed to, which has a key in it.
+    pub fn rtmp_url(&self) -> Option<&str> {
+        self.storage.as_ref()?.get(RTMP_URL)?.as_str()
+    }
+
+    /// Has it streamed to this address as well.
+    pub fn stream_to(&mut self, url: &str) {
+        let storage = self.storage.get_or_insert_with(|| Value::Object(Map::new()));
+        storage[RTMP_URL] = url.into();
+    }
+
+    /// Forgets where it was streamed to.
+    pub fn forget_rtmp_url(&mut self) {
+        if let Some(storage) = self.storage.as_mut().and_then(Value::as_object_mut) {
+            storage.remove(RTMP_URL);
+        }
+        self.storage.take_if(|storage| storage.as_object().is_some_and(Map::is_empty));
+    }
+
+    /// Whether there are to be no files of it: whoever it is streamed to has all there is.
+    pub fn is_only_streamed(&self) -> bool {
+        self.config["video"]["file"] == false && self.config["audio"]["file"] != true
     }
 
     fn end_pause(&mut self, at: Timestamp) {

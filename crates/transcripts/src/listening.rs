@@ -189,6 +189,7 @@ impl Job {
             video: None,
             audio: None,
             live: false,
+            rtmp: None,
             ffmpeg: PathBuf::from("ffmpeg"),
         };
         Process::start(&settings.program, &job)

@@ -1,42 +1,11 @@
-//! Where requests may go: not into the network that Salon itself is in, however that is spelled.
-//! Invariant: an address is judged as the number it stands for; what wraps an IPv4 address is judged as that too.
+//! Where requests may go: not into the network that Salon itself is in, however that is spelled (`salon_edge::Borders`).
+//! Invariant: an address is judged as the number it stands for.
 //! Names are judged by what they resolve to, at the moment of connecting, in `post.rs`.
-//! Source of the list: IANA's registries of special-purpose addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use reqwest::Url;
-use salon_edge::Network;
-
-/// Addresses that are not on the internet, or lead back from it.
-const CLOSED: [&str; 24] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    // Clouds tell machines their secrets here.
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "::/127",
-    "64:ff9b:1::/48",
-    "100::/64",
-    // Teredo holds an IPv4 address too, hidden; nobody serves anything there.
-    "2001::/32",
-    "2001:db8::/32",
-    "3fff::/20",
-    "fc00::/7",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-];
+use salon_edge::{Borders, Network};
 
 /// Why an address is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +14,8 @@ pub enum Refused {
     NotAnAddress,
     #[error("must begin with https:// or http://")]
     Scheme,
+    #[error("must begin with rtmp:// or rtmps://")]
+    StreamScheme,
     #[error("must not hold a user name or password")]
     Credentials,
     #[error("must not lead into a private network (webhooks.allow opens networks)")]
@@ -53,26 +24,17 @@ pub enum Refused {
 
 /// What this node lets requests go to.
 #[derive(Debug, Clone)]
-pub struct Guard {
-    closed: Vec<Network>,
-    allowed: Vec<Network>,
-}
+pub struct Guard(Borders);
 
 impl Guard {
     /// With networks that are open though they are private.
     pub fn new(allowed: Vec<Network>) -> Self {
-        let closed = CLOSED.iter().map(|network| network.parse().expect("the list is of networks")).collect();
-        Self { closed, allowed }
+        Self(Borders::new(allowed))
     }
 
     /// Whether requests may go to this address.
     pub fn admits(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        if self.allowed.iter().any(|network| network.has(address)) {
-            return true;
-        }
-        let closed = self.closed.iter().any(|network| network.has(address));
-        !closed && wrapped(address).is_none_or(|inner| self.admits(inner.into()))
+        self.0.admits(address)
     }
 
     /// Reads the address of a webhook. What a name leads to is not looked up here.
@@ -92,19 +54,15 @@ impl Guard {
             _ => Ok(url),
         }
     }
-}
 
-/// The IPv4 address that an IPv6 address is only a wrapping of.
-fn wrapped(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(address) = address else { return None };
-    let bits = address.to_bits();
-    let nat64 = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0).to_bits() >> 32;
-    match (bits >> 32, bits >> 112) {
-        // ::/96, and the prefix that translates to IPv4.
-        (prefix, _) if prefix == 0 || prefix == nat64 => Some(Ipv4Addr::from_bits(bits as u32)),
-        // 6to4.
-        (_, 0x2002) => Some(Ipv4Addr::from_bits((bits >> 80) as u32)),
-        _ => None,
+    /// The same of an address that is streamed to.
+    pub fn judge_stream(&self, url: &str) -> Result<(), Refused> {
+        let (scheme, rest) = url.split_once("://").ok_or(Refused::StreamScheme)?;
+        if !["rtmp", "rtmps"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(Refused::StreamScheme);
+        }
+        // Only of web addresses the parser turns whatever stands for a number into its usual form.
+        self.judge(&format!("http://{rest}")).map(drop)
     }
 }
 
@@ -158,6 +116,7 @@ mod tests {
         ] {
             let said = guard.judge(&format!("http://{host}:8080/hook")).map(|url| url.to_string());
             assert_eq!(said, Err(Refused::Private), "{host}");
+            assert_eq!(guard.judge_stream(&format!("rtmp://{host}:1935/live/key")), Err(Refused::Private), "{host}");
         }
     }
 
@@ -192,6 +151,25 @@ mod tests {
     }
 
     #[test]
+    fn streams_go_to_addresses_of_their_own_kind() {
+        let guard = guard(&["127.0.0.0/8"]);
+        for url in ["rtmp://127.0.0.1/live/key", "RTMPS://example.org:443/app/key?a=b", "rtmp://[2606:4700::1111]/live/key"] {
+            assert_eq!(guard.judge_stream(url), Ok(()), "{url}");
+        }
+        for (url, why) in [
+            ("", Refused::StreamScheme),
+            ("https://example.org/live", Refused::StreamScheme),
+            ("rtmpt://example.org/live", Refused::StreamScheme),
+            ("file:///etc/passwd", Refused::StreamScheme),
+            ("rtmp://", Refused::NotAnAddress),
+            ("rtmp://user:pass@example.org/live/key", Refused::Credentials),
+            ("rtmp://10.0.0.1/live/key", Refused::Private),
+        ] {
+            assert_eq!(guard.judge_stream(url), Err(why), "{url}");
+        }
+    }
+
+    #[test]
     fn networks_can_be_opened() {
         let guard = guard(&["127.0.0.0/8", "10.1.0.0/16", "::1"]);
         for host in ["127.0.0.1", "2130706433", "10.1.2.3", "[::1]", "[::ffff:10.1.2.3]"] {
@@ -204,6 +182,6 @@ mod tests {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
         let open = Guard::new(vec!["0.0.0.0/0".parse().expect("a network")]);
-        assert!(open.admits(Ipv4Addr::LOCALHOST.into()), "all of it");
+        assert!(open.admits(std::net::Ipv4Addr::LOCALHOST.into()), "all of it");
     }
 }

@@ -51,16 +51,28 @@ pub fn composite(
     by: RecordedBy,
     now: Timestamp,
 ) -> Result<Wanted, Impossible> {
-    if config.live_streaming_config.as_ref().is_some_and(|stream| stream.rtmp_url.is_some()) {
-        return impossible("this server does not stream recordings anywhere yet; leave the RTMP address out");
+    let receiver = config.live_streaming_config.as_ref().and_then(|stream| stream.rtmp_url.as_ref()).map(|url| url.0.trim());
+    let receiver = receiver.filter(|url| !url.is_empty());
+    if let Some(url) = receiver {
+        recordings.may_stream_to(url).map_err(|why| Impossible(format!("\"rtmp_url\" {why}")))?;
     }
     recordings.composites().map_err(|why| Impossible(why.to_owned()))?;
     let video = config.video_config.as_ref().filter(|video| video.export_file != Some(false)).map(video).transpose()?;
     let has_no_video = config.video_config.as_ref().is_some_and(|video| video.export_file == Some(false));
-    let video = match video {
-        None if !has_no_video => Some(json!({ "codec": "H264", "width": WIDTH, "height": HEIGHT, "layout": "grid" })),
-        video => video,
+    let usual = || json!({ "codec": "H264", "width": WIDTH, "height": HEIGHT, "layout": "grid" });
+    let video = match (video, receiver) {
+        (None, _) if !has_no_video => Some(usual()),
+        // Made for the receiver alone.
+        (None, Some(_)) => {
+            let mut video = config.video_config.as_ref().map(self::video).transpose()?.unwrap_or_else(usual);
+            video["file"] = false.into();
+            Some(video)
+        }
+        (video, _) => video,
     };
+    if receiver.is_some() && video.as_ref().is_some_and(|video| video["codec"] != "H264") {
+        return impossible("what is streamed to RTMP is H264; leave \"codec\" out, or the RTMP address");
+    }
     let audio = config.audio_config.as_ref().map(audio);
     let has_sound = audio.as_ref().is_some_and(|audio| audio["file"] == true);
     if video.is_none() && !has_sound {
@@ -79,6 +91,7 @@ pub fn composite(
     wanted.beside_others = beside_others;
     wanted.recording.config = json!({ "name": stem, "video": video, "audio": audio });
     store_in(recordings, &mut wanted.recording, &config)?;
+    receiver.into_iter().for_each(|url| wanted.recording.stream_to(url));
     Ok(wanted)
 }
 

@@ -67,8 +67,10 @@ pub async fn start(
     if body.manual_ingest == Some(true) {
         return Err(ApiError::unprocessable("This server streams what happens in the meeting; leave \"manual_ingest\" out"));
     }
-    if body.rtmp_out_config.is_some_and(|config| config.rtmp_url.is_some()) {
-        return Err(ApiError::unprocessable("This server streams to no RTMP address yet; leave \"rtmp_out_config\" out"));
+    let receiver = body.rtmp_out_config.and_then(|config| config.rtmp_url).map(|url| url.0.trim().to_owned());
+    let receiver = receiver.filter(|url| !url.is_empty());
+    if let Some(url) = &receiver {
+        desk.livestreams.may_stream_to(url).map_err(|why| ApiError::unprocessable(format!("\"rtmp_url\" {why}")))?;
     }
     let size = body.video_config.map_or((None, None), |video| (video.width, video.height));
     for (name, side) in [("video_config.width", size.0), ("video_config.height", size.1)] {
@@ -79,7 +81,8 @@ pub async fn start(
     desk.livestreams.can().map_err(ApiError::unprocessable)?;
     let none = || ApiError::no_active_session(&meeting.id);
     let handle = live_task(&desk.hub, &meeting.id).await?.ok_or_else(none)?;
-    let wanted = flow::livestream(&desk.livestreams, &meeting, (name, size), (asker.by(), here), desk.clock.now());
+    let mut wanted = flow::livestream(&desk.livestreams, &meeting, (name, size), (asker.by(), here), desk.clock.now());
+    receiver.iter().for_each(|url| wanted.stream_to(url));
     acting::about("livestream", wanted.id.as_str());
     let livestream = desk.livestreams.start(&handle, wanted).await.map_err(Failed::from)?;
     created(to_wire(&livestream))

@@ -183,6 +183,7 @@ impl Config {
             public: self.public_address(addr),
             stops_within: Duration::from_millis(settings.stops_within_ms),
             server: local_address(addr),
+            open_networks: self.open_networks().iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -246,7 +247,7 @@ impl Config {
         }
     }
 
-    /// Private networks that webhooks may lead into: those of the settings, and this computer while developing.
+    /// Private networks that webhooks and receivers of streams may be in: those of the settings, and this computer while developing.
     pub fn open_networks(&self) -> Vec<Network> {
         let here = if self.mode == Mode::Dev { Network::loopback().to_vec() } else { Vec::new() };
         here.into_iter().chain(self.webhooks.allow.iter().copied()).collect()

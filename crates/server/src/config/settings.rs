@@ -312,8 +312,8 @@ table::settings! {
 
     /// Who is told over HTTP what happens in an app (docs/webhooks.md).
     webhooks: Webhooks {
-        /// Private networks that webhooks may lead into, such as `10.1.0.0/16` or `127.0.0.1`. Whoever holds an API key can
-        /// have requests sent there. `salon dev` opens this computer as well.
+        /// Private networks that webhooks, watermarks and RTMP addresses may lead into, such as `10.1.0.0/16` or `127.0.0.1`.
+        /// Whoever holds an API key, or may record, can have connections made there. `salon dev` opens this computer as well.
         allow: Vec<Network> = Vec::new();
         /// Days after which it is forgotten what webhooks were told.
         keep_days: u32 = 30, within(1, 3_650);

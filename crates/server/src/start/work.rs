@@ -1,6 +1,8 @@
 //! What a node does for sessions beside the calls themselves, in processes and engines of their own.
 //! Next: `salon_recordings` and `salon_transcripts`.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use salon_doors::flows::tickets;
 use salon_doors::tokens::Tokens;
@@ -9,7 +11,7 @@ use salon_live::{Clock, Hub};
 use salon_recordings::{Livestreams, Recordings, Stops};
 use salon_store::Store;
 use salon_transcripts::Transcripts;
-use salon_webhooks::Fetch;
+use salon_webhooks::{Fetch, Guard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +25,8 @@ pub struct Hands {
     pub stop: CancellationToken,
     /// What fetches what people name by an address.
     pub fetch: Fetch,
+    /// What may be connected to.
+    pub guard: Arc<Guard>,
 }
 
 impl Hands {
@@ -42,6 +46,10 @@ impl Hands {
                     let fetch = fetch.clone();
                     Box::pin(async move { fetch.get(&url, most).await })
                 })
+            },
+            judge: {
+                let guard = self.guard.clone();
+                Box::new(move |url| guard.judge_stream(url).map_err(|why| why.to_string()))
             },
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),

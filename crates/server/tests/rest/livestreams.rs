@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use salon_core::RecordingId;
 use serde_json::{Value, json};
 
 use crate::receiver::{Mood, Receiver};
@@ -192,6 +193,28 @@ async fn one_goes_on_when_its_recorder_dies() {
 }
 
 #[tokio::test]
+async fn a_receiver_is_sent_it_too_and_its_address_is_told_to_nobody() {
+    let app = app("streams-refused").await;
+    let meeting = busy(&app).await;
+    let path = format!("/meetings/{meeting}/livestreams");
+    let said = app.post(&path, json!({"rtmp_out_config": {"rtmp_url": "rtmp://example.org/live/s3cret"}})).await;
+    assert!(!said.json().to_string().contains("s3cret"), "its key is told");
+    let id = said.expect(201)["data"]["id"].text();
+    until(&app, &id, "LIVE").await;
+    let job = std::fs::read_to_string(app.data.join("recordings").join(&id).join("1/job.json")).expect("a job");
+    let job: Value = serde_json::from_str(&job).expect("JSON");
+    assert_eq!(job["rtmp"]["url"], "rtmp://example.org/live/s3cret");
+    stop(&app, &meeting).await.expect(200);
+    // That its receiver did not take it is told, and is no failure of the livestream's.
+    let over = until(&app, &id, "IDLE").await;
+    let why = "not streamed to its RTMP address: the receiver cannot be reached";
+    assert_eq!(over["session"]["err_message"], why);
+    let row =
+        app.running.doors.store.livestream(&RecordingId::parse(&id).expect("an id")).await.expect("a store").expect("a row");
+    assert!(row.rtmp_url().is_none() && !row.config.to_string().contains("s3cret"), "it is forgotten");
+}
+
+#[tokio::test]
 async fn what_cannot_be_streamed_is_refused_in_words() {
     let app = app("streams").await;
     let meeting = app.meeting("Planning").await;
@@ -211,8 +234,10 @@ async fn what_cannot_be_streamed_is_refused_in_words() {
         assert!(said.contains(field), "{said}");
     }
     app.post(&path, json!({"manual_ingest": true})).await.refused(422);
-    let said = app.post(&path, json!({"rtmp_out_config": {"rtmp_url": "rtmp://example.org/live/key"}})).await.refused(422);
-    assert!(!said.contains("key"), "{said}");
+    for url in ["rtmp://10.0.0.1/live/s3cret", "rtmps://[::ffff:10.0.0.1]/live/s3cret", "https://example.org/live/s3cret"] {
+        let said = app.post(&path, json!({"rtmp_out_config": {"rtmp_url": url}})).await.refused(422);
+        assert!(said.contains("\"rtmp_url\" must") && !said.contains("s3cret"), "{said}");
+    }
     for (method, path) in [
         ("POST", "/livestreams".to_owned()),
         ("PUT", format!("/livestreams/{UNKNOWN}/enable")),

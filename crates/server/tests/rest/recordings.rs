@@ -240,7 +240,11 @@ async fn what_cannot_be_recorded_is_refused_in_words() {
     for body in [
         json!({"url": "https://example.org"}),
         json!({"interactive_config": {"type": "ID3"}}),
-        json!({"rtmp_out_config": {"rtmp_url": "rtmp://example.org/live/key"}}),
+        json!({"rtmp_out_config": {"rtmp_url": "rtmp://169.254.169.254/live/key"}}),
+        json!({"rtmp_out_config": {"rtmp_url": "rtmp://167772161/live/key"}}),
+        json!({"rtmp_out_config": {"rtmp_url": "http://example.org/live/key"}}),
+        json!({"rtmp_out_config": {"rtmpUrl": "rtmp://user:pass@example.org/live/key"}}),
+        json!({"rtmp_out_config": {"rtmp_url": "rtmp://example.org/live/key"}, "video_config": {"codec": "VP8"}}),
     ] {
         let said = whole(body).await.refused(422);
         assert!(!said.contains("key"), "{said}");
@@ -521,6 +525,49 @@ async fn a_watermark_is_fetched_for_the_recorder_or_it_is_told_why_there_is_none
     let (told, _, error) = record("http://10.1.2.3/mark.png".to_owned()).await;
     assert_eq!(told, Value::Null);
     assert!(error.text().contains("private network"), "{error}");
+}
+
+#[tokio::test]
+async fn a_receiver_is_sent_it_too_and_its_address_is_told_to_nobody() {
+    const URL: &str = "rtmp://example.org/live/s3cret";
+    let app = app("refused").await;
+    let whole = async |meeting: &str, more: Value, url: Value| {
+        let mut body = more;
+        body["meeting_id"] = meeting.into();
+        let said = app.post("/recordings", body).await;
+        assert!(!said.json().to_string().contains("s3cret"), "its key is told");
+        let id = said.expect(200)["data"]["id"].text();
+        until_status(&app, &id, "RECORDING").await;
+        assert_eq!(job(&app, &id)["rtmp"]["url"], url);
+        let told = until(&app, &id, |told| url.is_null() || !told["err_message"].is_null()).await;
+        put(&app, &id, "stop").await.expect(200);
+        let over = until(&app, &id, |told| ["UPLOADED", "ERRORED"].contains(&told["status"].text().as_str())).await;
+        let row = app.running.doors.store.recording(&RecordingId::parse(&id).expect("an id")).await.expect("a store");
+        let row = row.expect("a row");
+        assert!(row.storage.is_none() && !row.config.to_string().contains("s3cret"), "it is forgotten");
+        (told, over)
+    };
+    let meeting = busy(&app).await;
+    let out = |name: &str| json!({"rtmp_out_config": {name: URL}});
+    for name in ["rtmp_url", "rtmpUrl"] {
+        let (told, over) = whole(&meeting, out(name), URL.into()).await;
+        let why = "not streamed to its RTMP address: the receiver cannot be reached";
+        assert_eq!((&told["status"], &told["err_message"]), (&json!("RECORDING"), &json!(why)));
+        assert_eq!((&over["status"], &over["err_message"]), (&json!("UPLOADED"), &json!(why)), "the file is there all the same");
+        assert!(over["download_url"].is_string());
+    }
+    whole(&meeting, json!({}), Value::Null).await;
+    // Nothing but the receiver: it is over without a file.
+    let mut only = out("rtmp_url");
+    only["video_config"] = json!({"export_file": false});
+    let (_, over) = whole(&meeting, only, URL.into()).await;
+    assert_eq!((&over["status"], &over["download_url"]), (&json!("UPLOADED"), &Value::Null));
+    // A meeting may say it, too.
+    let config = json!({"live_streaming_config": {"rtmp_url": URL}});
+    let said = app.post("/meetings", json!({"title": "Planning", "recording_config": config})).await;
+    let meeting = said.expect(201)["data"]["id"].text();
+    app.enter(&meeting, "ada").await;
+    whole(&meeting, json!({}), URL.into()).await;
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ if [[ $way == streams* ]]; then
     for _ in 1 2 3; do segment; done
     if [[ $way == streams-dies && $part == 1 ]]; then sleep 0.2; kill -9 $$; fi
 fi
+streamed() { say "{\"said\":\"streamed\",\"why\":\"the receiver cannot be reached\"}"; }
+if [[ $way == *refused && $job != *'"rtmp":null'* ]]; then streamed; fi
 heard=0
 # Until the test is over, and its folder gone.
 while [[ -e job.json ]]; do
@@ -52,6 +54,10 @@ if [[ $way == slow ]]; then
 fi
 if [[ $way == streams* ]]; then
     segment
+    say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[]}"
+    exit
+fi
+if [[ $job == *'"file":false'*'"audio":null'* ]]; then
     say "{\"said\":\"finished\",\"at_ms\":$(now),\"duration_ms\":1,\"files\":[]}"
     exit
 fi

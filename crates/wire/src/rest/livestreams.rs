@@ -43,7 +43,7 @@ pub struct LivestreamStartBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub manual_ingest: Option<bool>,
-    /// Where it is streamed to besides. Not available. Ours.
+    /// Where it is streamed to besides. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rtmp_out_config: Option<LiveStreamingConfig>,

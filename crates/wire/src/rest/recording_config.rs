@@ -186,7 +186,7 @@ pub struct WatermarkSize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveStreamingConfig {
     /// An RTMP address, usually with a key in it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "rtmpUrl", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = "uri", nullable = false)]
     pub rtmp_url: Option<Secret>,
 }

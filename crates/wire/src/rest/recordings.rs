@@ -53,7 +53,7 @@ pub struct RecordingStartBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub realtimekit_bucket_config: Option<BucketConfig>,
-    /// Where the recording is also streamed to. Not available.
+    /// Where the recording is also streamed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rtmp_out_config: Option<LiveStreamingConfig>,
