@@ -8,6 +8,7 @@ use salon_wire::signaling::socket::room as wire;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
+use crate::client::Client;
 use crate::house::{House, PATIENCE, Person};
 
 /// Holds the database's write lock until `release`.
@@ -27,11 +28,13 @@ impl Lock {
 }
 
 /// As clients do: again until it works.
-async fn join_again(person: &Person) -> crate::client::Client {
+async fn join_again(person: &Person) -> Client {
     for _ in 0..100 {
-        let mut client = person.connect().await;
-        if client.join().await.is_ok() {
-            return client;
+        if let Ok(mut client) = Client::connect(person).await {
+            client.catch_up().await;
+            if client.join().await.is_ok() {
+                return client;
+            }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -70,6 +73,9 @@ async fn a_store_that_stays_away_sends_people_back_to_try_again() {
         assert_eq!(client.hung_up().await, Some(1011), "{} is to come back", client.person.name);
     }
     assert_eq!(alice.heard_before(room::JOIN_ROOM), 0, "nobody was told of a join that is not stored");
+    // The web SDK never opens another socket if it loses one before it is in.
+    let again = Client::connect(&alice.person).await.map(drop);
+    assert_eq!(again, Err(503), "refused, not let in and sent away");
     lock.release().await;
 
     let mut alice = join_again(&alice.person).await;

@@ -26,6 +26,7 @@ use crate::tokens::Bearer;
 
 /// What somebody hears for whom there is no place.
 const TOO_MANY: &str = "this server has as many sockets as it may";
+const NOT_NOW: &str = "try again in a moment";
 
 /// The address of a socket, as the web SDK writes it.
 #[derive(Deserialize)]
@@ -61,7 +62,7 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         Ok(_) => return porch.refuse(StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
         Err(error) => {
             tracing::warn!(%error, "cannot look a participant up");
-            return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, "try again in a moment");
+            return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW);
         }
     };
     if let Some(nodes) = &porch.nodes
@@ -73,6 +74,11 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         porch.refused.tell(Some("/ws"), 401);
         return porch.refuse(StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
     }
+    let Some(open) = porch.opens() else { return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY) };
+    // A client that loses a socket before it is in never opens another (seen in web SDK 2.0.2); one that is refused does.
+    if porch.hub.open(&facts(&admission.meeting)).await.and_then(Place::here).is_err() {
+        return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW);
+    }
     if let Some(at) = porch.media.back_at(&bearer.meeting, &peer_id) {
         tokio::time::sleep_until(at.into()).await;
     }
@@ -80,7 +86,6 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         Ok(upgrade) => upgrade,
         Err(refused) => return refused,
     };
-    let Some(open) = porch.opens() else { return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY) };
     let guest = porch.passage.enter(Part::Socket);
     let descriptor = parts.extensions.get::<Descriptor>().copied();
     tokio::spawn(async move {
@@ -99,7 +104,7 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
 async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admission, parts: &mut Parts) -> Option<Response> {
     let (began, facts) = (Instant::now(), facts(&admission.meeting));
     loop {
-        // One that cannot be opened is told of on the socket.
+        // One that cannot be opened is refused by whoever asked.
         let Ok(Place::There(remote)) = porch.hub.open(&facts).await else { return None };
         if was_passed_on(parts) {
             return Some((StatusCode::SERVICE_UNAVAILABLE, [(ELSEWHERE, "1")], "it is on another node").into_response());
@@ -118,7 +123,7 @@ async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admiss
         };
         if !is_in_time(began) {
             tracing::warn!(node = remote.node, error = why, "a socket cannot be passed on");
-            return Some(porch.refuse(StatusCode::SERVICE_UNAVAILABLE, "try again in a moment"));
+            return Some(porch.refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW));
         }
         tokio::time::sleep(AGAIN_AFTER).await;
     }
