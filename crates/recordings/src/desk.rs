@@ -133,11 +133,16 @@ impl Desk {
 /// What is told of a receiver that is sent nothing begins so.
 const NOT_STREAMED: &str = "not streamed to its RTMP address: ";
 
+/// What is told of a receiver that is sent nothing, for this reason.
+pub fn not_streamed(why: &str) -> String {
+    format!("{NOT_STREAMED}{why}")
+}
+
 /// Notes whether the receiver of a recording is sent it, beside what else went wrong.
 pub(crate) fn note_streamed(error: &mut Option<String>, why: Option<&str>) {
     let is_other = error.as_ref().is_some_and(|error| !error.starts_with(NOT_STREAMED));
     if !is_other {
-        *error = why.map(|why| format!("{NOT_STREAMED}{why}"));
+        *error = why.map(not_streamed);
     }
 }
 

@@ -20,7 +20,7 @@ mod streams;
 mod sweep;
 mod viewers;
 
-pub use desk::{Failed, Fetch, Fetched, Judge, Parts, Pass, Settings, Wish, can};
+pub use desk::{Failed, Fetch, Fetched, Judge, Parts, Pass, Settings, Wish, can, not_streamed};
 pub use handle::Recordings;
 pub use keep::{folder_of, parts_of};
 pub use livestreams::Livestreams;

@@ -7,7 +7,7 @@ use salon_core::event::{RecordedBy, RecordingKind};
 use salon_core::notice::RecordingStatus;
 use salon_core::{SessionId, Timestamp};
 use salon_live::{Clock, Handle};
-use salon_recordings::Recordings;
+use salon_recordings::{Recordings, not_streamed};
 use salon_store::{Meeting, Recording};
 use salon_wire::rest::recording_config::{
     AudioChannel, AudioCodec, AudioConfig, RecordingConfigBody, StorageConfig, StorageConfigBody, StorageType, VideoCodec,
@@ -53,9 +53,13 @@ pub fn composite(
 ) -> Result<Wanted, Impossible> {
     let receiver = config.live_streaming_config.as_ref().and_then(|stream| stream.rtmp_url.as_ref()).map(|url| url.0.trim());
     let receiver = receiver.filter(|url| !url.is_empty());
-    if let Some(url) = receiver {
-        recordings.may_stream_to(url).map_err(|why| Impossible(format!("\"rtmp_url\" {why}")))?;
-    }
+    let (receiver, refused) = match receiver.map(|url| recordings.may_stream_to(url).map(|()| url)) {
+        // There is nobody to tell, and better a recording than none.
+        Some(Err(why)) if by == RecordedBy::Meeting => (None, Some(why)),
+        Some(Err(why)) => return Err(Impossible(format!("\"rtmp_url\" {why}"))),
+        Some(Ok(url)) => (Some(url), None),
+        None => (None, None),
+    };
     recordings.composites().map_err(|why| Impossible(why.to_owned()))?;
     let video = config.video_config.as_ref().filter(|video| video.export_file != Some(false)).map(video).transpose()?;
     let has_no_video = config.video_config.as_ref().is_some_and(|video| video.export_file == Some(false));
@@ -92,6 +96,7 @@ pub fn composite(
     wanted.recording.config = json!({ "name": stem, "video": video, "audio": audio });
     store_in(recordings, &mut wanted.recording, &config)?;
     receiver.into_iter().for_each(|url| wanted.recording.stream_to(url));
+    wanted.recording.error = refused.map(|why| not_streamed(&why));
     Ok(wanted)
 }
 

@@ -28,6 +28,9 @@ const TRIED: usize = 4;
 /// Bytes that the system holds for a receiver: more and one that is slow is seconds late before it is noticed. Less would be too
 /// little for one that is far away.
 const AHEAD: u32 = 128 * 1_024;
+/// Bytes that a receiver may say at once, and each second: it answers in few words.
+const SAID: u64 = 1 << 20;
+const SAID_A_SECOND: u64 = 64 * 1_024;
 /// A receiver that takes nothing for this long is as good as gone.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -60,6 +63,8 @@ pub struct Line {
     reads: ReadHalf<Box<dyn Both>>,
     writes: WriteHalf<Box<dyn Both>>,
     pub publisher: Publisher,
+    since: Instant,
+    said: u64,
 }
 
 impl Line {
@@ -76,7 +81,7 @@ impl Line {
         };
         let (reads, writes) = split(stream);
         let publisher = Publisher::new(address.clone(), uuid::Uuid::new_v4().into_bytes());
-        let mut line = Self { reads, writes, publisher };
+        let mut line = Self { reads, writes, publisher, since: Instant::now(), said: 0 };
         let taken = async {
             while !line.publisher.is_streaming() {
                 line.flush().await?;
@@ -108,7 +113,7 @@ impl Line {
                         Ok(length @ 1..) => (sent, until) = (sent + length, Instant::now() + STALLED),
                         _ => return Err(Broken::Lost),
                     },
-                    read = self.reads.read(&mut came) => hear(&mut self.publisher, &came, read)?,
+                    read = self.reads.read(&mut came) => self.hear(&came, read)?,
                     () = sleep_until(until) => return Err(Broken::Stalled),
                 }
             }
@@ -127,7 +132,16 @@ impl Line {
     pub async fn read(&mut self) -> Result<(), Broken> {
         let mut came = [0; 2_048];
         let read = self.reads.read(&mut came).await;
-        hear(&mut self.publisher, &came, read)
+        self.hear(&came, read)
+    }
+
+    fn hear(&mut self, came: &[u8], read: std::io::Result<usize>) -> Result<(), Broken> {
+        let Ok(length @ 1..) = read else { return Err(Broken::Lost) };
+        self.said += length as u64;
+        if self.said > SAID + SAID_A_SECOND * self.since.elapsed().as_secs() {
+            return Err(Refusal::Nonsense.into());
+        }
+        Ok(self.publisher.take(&came[..length])?)
     }
 
     /// Ends the stream in order.
@@ -136,13 +150,6 @@ impl Line {
         if self.flush().await.is_ok() {
             let _ = self.writes.shutdown().await;
         }
-    }
-}
-
-fn hear(publisher: &mut Publisher, came: &[u8], read: std::io::Result<usize>) -> Result<(), Broken> {
-    match read {
-        Ok(0) | Err(_) => Err(Broken::Lost),
-        Ok(length) => Ok(publisher.take(&came[..length])?),
     }
 }
 
@@ -215,6 +222,24 @@ mod tests {
         let open = Borders::new(vec!["127.0.0.0/8".parse().unwrap()]);
         let address = Address::read(&format!("rtmp://127.0.0.1:{port}/live/key")).unwrap();
         assert!(connect(&address, &open).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_talks_and_talks_is_left() {
+        let (listener, port) = listener().await;
+        let flood = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let shaken = [&[3][..], &[7; 2 * 1_536]].concat();
+            stream.write_all(&shaken).await.unwrap();
+            // Messages of a kind that says nothing to us.
+            let words = [5, 0, 0, 0, 0, 0, 4, 15, 0, 0, 0, 0, 1, 2, 3, 4].repeat(4_096);
+            while stream.write_all(&words).await.is_ok() {}
+        });
+        let open = Borders::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let address = Address::read(&format!("rtmp://127.0.0.1:{port}/live/key")).unwrap();
+        let why = Line::open(&address, &open).await.map(drop).unwrap_err();
+        assert!(matches!(why, Broken::Refused(Refusal::Nonsense)), "{why}");
+        flood.await.unwrap();
     }
 
     #[tokio::test]

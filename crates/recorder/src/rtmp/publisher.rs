@@ -14,6 +14,9 @@ const SHAKE: usize = 1_536;
 /// Who we say we are: some receivers go by this beginning.
 const VERSION: &str = "FMLE/3.0 (compatible; Salon)";
 
+/// Bytes that may wait to be sent when something comes: a receiver that asks and asks and takes no answer gets none.
+const UNSENT: usize = 4 << 20;
+
 /// Numbers of our commands, by which answers are told apart.
 const CONNECT: f64 = 1.0;
 const CREATE: f64 = 4.0;
@@ -99,6 +102,9 @@ impl Publisher {
             }
         }
         self.came = self.came.wrapping_add(came.len() as u32);
+        if self.out.len() > UNSENT {
+            return Err(Refusal::Nonsense);
+        }
         for message in self.incoming.take(came).map_err(|_| Refusal::Nonsense)? {
             self.heard(&message)?;
         }
@@ -309,5 +315,11 @@ mod tests {
             assert_eq!(publisher.take(&said).unwrap_err().to_string(), told);
         }
         assert_eq!(publisher().take(&[b'H'; 1 + SHAKE]).unwrap_err(), Refusal::Nonsense);
+        // One that asks whether we are there, again and again, and never takes the answer.
+        let mut publisher = publisher();
+        steps(&mut publisher, 0, 6).unwrap();
+        let asks = [2, 0, 0, 0, 0, 0, 6, chunks::CONTROL, 0, 0, 0, 0, 0, 6, 1, 2, 3, 4].repeat(1_000);
+        let ends = (0..1_000).position(|_| publisher.take(&asks).is_err());
+        assert!(ends.is_some() && publisher.out.len() < 2 * UNSENT, "{ends:?}");
     }
 }

@@ -144,7 +144,11 @@ async fn a_meeting_is_recorded_from_its_start_once() {
     })
     .await;
     let meeting = house.meeting().await;
-    let record = |meeting| Ok::<_, salon_store::Error>(salon_store::Meeting { record_on_start: true, ..meeting });
+    // That what it is to be streamed to is no address keeps nobody from recording it.
+    let config = || Some(serde_json::json!({"live_streaming_config": {"rtmp_url": "http://example.org/s3cret"}}));
+    let record = |meeting| {
+        Ok::<_, salon_store::Error>(salon_store::Meeting { record_on_start: true, recording_config: config(), ..meeting })
+    };
     house.doors.store.edit_meeting(&crate::house::dev(), &meeting, record).await.unwrap();
     let hana = house.host(&meeting, "Hana").await;
     let mut host = hana.join().await;
@@ -153,6 +157,8 @@ async fn a_meeting_is_recorded_from_its_start_once() {
     let found_id = found(&mut host).await.remove(0).0;
     let stored = house.doors.store.recording(&salon_core::RecordingId::parse(&found_id).unwrap()).await.unwrap().unwrap();
     assert_eq!(stored.started_by, salon_core::event::RecordedBy::Meeting);
+    let why = "not streamed to its RTMP address: must be an address such as rtmp://HOST/APP/KEY or rtmps://HOST/APP/KEY";
+    assert_eq!(stored.error.as_deref(), Some(why));
     put(&house, &told.recording_id, &hana, "stop").await;
     let _: RecordingEvent = host.hear(room::RECORDING_STOPPED).await;
     let _second = house.guest(&meeting, "Bob").await.join().await;
