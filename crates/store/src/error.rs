@@ -21,7 +21,7 @@ pub enum Error {
     NotOwner,
     /// The database is busy, unreachable, or failed. A write may or may not have been made.
     #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] Arc<sqlx::Error>),
+    Unavailable(Arc<sqlx::Error>),
     /// Something stored cannot be read back.
     #[error("corrupt: {0}")]
     Corrupt(Corrupt),

@@ -12,7 +12,8 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 use crate::Store;
 use crate::engine::{Db, args, pause};
@@ -219,7 +220,17 @@ fn lock_file(path: &Path) -> Result<File> {
 async fn open_postgres(options: &OpenOptions) -> Result<Db> {
     let pool = postgres_pool(&options.url, options.max_connections.max(2), BUSY)?;
     // A wrong address is told now.
-    drop(pool.acquire().await?);
+    if let Err(error) = pool.acquire().await {
+        // The pool tries again until it has nothing but that to say. The database says why.
+        let options = pool.connect_options();
+        let direct = PgConnection::connect_with(&options);
+        if matches!(error, sqlx::Error::PoolTimedOut)
+            && let Ok(tried) = timeout(BUSY, direct).await
+        {
+            tried?.close().await?;
+        }
+        return Err(error.into());
+    }
     Ok(Db::Postgres(pool))
 }
 

@@ -127,6 +127,14 @@ async fn urls_that_name_no_database_are_explained() {
 }
 
 #[tokio::test]
+async fn a_database_that_cannot_be_reached_is_told_of_with_why() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Store::open(&options(&format!("postgres://salon@{nobody}/salon"))).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("refused"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "it is said once");
+}
+
+#[tokio::test]
 async fn a_path_with_odd_letters_is_a_path() {
     let files = tempfile::tempdir().unwrap();
     let store = open(&format!("sqlite:{}", files.path().join("my salon %20 #1.db").display())).await;
