@@ -125,6 +125,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 /// The same with what a program before handed over, whose place this one takes.
 async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Result<Running> {
     make_folder(&config.data).with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
+    let recordings = config.recordings_folder();
+    make_folder(&recordings).with_context(|| format!("cannot make recording.folder {}", recordings.display()))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut registry = telemetry::registry();
     let store = open_store(&config).await?;

@@ -410,6 +410,16 @@ fn a_server_without_an_address_for_its_links_is_told_what_that_takes() {
     assert_eq!(ran.err, "");
 }
 
+/// Else each recording would fail, hours later.
+#[test]
+fn a_server_that_has_nowhere_for_its_recordings_says_so_at_once() {
+    let folder = Folder::new();
+    let file = folder.file("file", "");
+    let ran = salon(&["serve", &folder.data(), NAMED, "--set=listen=127.0.0.1:0", &format!("--set=recording.folder={file}/x")]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains(&format!("salon: cannot make recording.folder {file}/x: ")), "{}", ran.err);
+}
+
 #[test]
 fn migrating_makes_the_tables() {
     let folder = Folder::new();

@@ -223,7 +223,8 @@ impl Config {
         ))
     }
 
-    fn recordings_folder(&self) -> PathBuf {
+    /// Where recordings, livestreams and what is yet to be written down lie.
+    pub fn recordings_folder(&self) -> PathBuf {
         let folder = &self.recording.folder;
         if folder.is_empty() { self.data.join("recordings") } else { PathBuf::from(folder) }
     }

@@ -9,7 +9,7 @@ use crate::private::is_open;
 
 /// Tells them to the log.
 pub async fn tell(config: &Config, store: &Store) -> anyhow::Result<()> {
-    let mut places = vec![config.data.clone()];
+    let mut places = vec![config.data.clone(), config.recordings_folder()];
     places.extend(config.database_url().strip_prefix("sqlite:").map(Into::into));
     places.extend(config.files_settings().place.folder().map(Into::into));
     // What lies in a folder that is closed is closed too.
