@@ -13,9 +13,11 @@ pub fn rfc3339(at: Timestamp) -> String {
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let local = |text: &str| {
         let at: jiff::civil::DateTime = text.parse().ok()?;
-        at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+        let told = at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp());
+        // The end of 9999, by which many mean for ever, is later than the last moment there is a word for.
+        told.or((at.year() > 0).then_some(jiff::Timestamp::MAX))
     };
-    let at = text.parse::<jiff::Timestamp>().ok().or_else(|| local(text))?;
+    let at = text.parse::<jiff::Timestamp>().ok().or_else(|| local(text.strip_suffix('Z').unwrap_or(text)))?;
     Some(Timestamp(at.as_millisecond()))
 }
 
@@ -33,7 +35,18 @@ mod tests {
         assert_eq!(parse_rfc3339("2022-01-12T14:21:34.388"), Some(at), "as Python writes a time without a zone");
         assert_eq!(parse_rfc3339("2022-01-12 14:21:34.388"), Some(at));
         assert_eq!(parse_rfc3339("2022-01-12"), Some(Timestamp(1_641_945_600_000)));
-        for bad in ["yesterday", "", "2022-13-01", "2022-01-12T25:00:00", "1641997294", "2022-01-12T14:21:34 01:00"] {
+        let last = Timestamp(jiff::Timestamp::MAX.as_millisecond());
+        assert_eq!(parse_rfc3339("9999-12-31T23:59:59.999Z"), Some(last), "for ever");
+        assert_eq!(parse_rfc3339("9999-12-31"), Some(last));
+        for bad in [
+            "yesterday",
+            "",
+            "2022-13-01",
+            "2022-01-12T25:00:00",
+            "1641997294",
+            "2022-01-12T14:21:34 01:00",
+            "9999-12-31T23:59:59ZZ",
+        ] {
             assert_eq!(parse_rfc3339(bad), None, "{bad}");
         }
     }

@@ -244,7 +244,10 @@ impl Proxy {
 /// Keys whose values differ from answer to answer, or are nobody's to see: only that they are there, and of which type, is
 /// compared.
 fn changes(key: &str) -> bool {
-    const KEYS: [&str; 13] = [
+    // Links, and what grows while somebody is there.
+    const ENDS: [&str; 9] =
+        ["_url", "_expiry", "Url", "Expiry", "minutes_consumed", "_minutes", "_duration", "ingest_seconds", "viewer_seconds"];
+    const KEYS: [&str; 12] = [
         "token",
         "auth_token",
         "authToken",
@@ -254,12 +257,11 @@ fn changes(key: &str) -> bool {
         "private_key",
         "stream_key",
         "updated_at",
-        "minutes_consumed",
         "duration",
         "seq",
         "at",
     ];
-    KEYS.contains(&key) || ["_url", "_expiry", "Url", "Expiry"].iter().any(|end| key.ends_with(end))
+    KEYS.contains(&key) || ENDS.iter().any(|end| key.ends_with(end))
 }
 
 /// In the shape of the API's own errors.
@@ -271,4 +273,17 @@ fn refusal(status: StatusCode, why: &str) -> Response<Body> {
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changes;
+
+    #[test]
+    fn what_grows_while_it_is_asked_for_is_no_difference() {
+        let grows =
+            ["minutes_consumed", "sessions_minutes_consumed", "total_session_minutes", "recording_duration", "viewer_seconds"];
+        assert!(grows.into_iter().all(changes), "{grows:?}");
+        assert!(["title", "max_seconds", "live_participants", "sessions_count"].into_iter().all(|key| !changes(key)));
+    }
 }
