@@ -216,3 +216,43 @@ async fn a_receiver_that_dies_is_streamed_to_again_and_without_files_there_are_n
     assert!(content(&second.file).0.len() > 30);
     assert_eq!(folder.with(".mp4"), Vec::<PathBuf>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_livestream_is_sent_to_a_receiver_as_well() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let app =
+        TestApp::with(|config| config.recording.program = vec![env!("CARGO_BIN_EXE_salon").into(), "recorder".into()]).await;
+    let meeting = app.meeting("Stand-up").await;
+    let _ana = Person::comes(&app, &meeting, "ana", Device::flashing(1_000.0, "0x2040c0")).await;
+    let (folder, port) = (Folder::new(), port());
+    let mut receiver = Receiver::listen(port, folder.0.join("received.flv"));
+    let config = json!({"rtmp_url": format!("rtmp://127.0.0.1:{port}/live/k3y")});
+    let video = json!({"width": 320, "height": 180});
+    let body = json!({"rtmp_out_config": config, "video_config": video});
+    let said = app.post(&format!("/meetings/{meeting}/livestreams"), body).await;
+    let id = said.expect(201)["data"]["id"].text();
+    receiver.has(50_000).await;
+    let until = Instant::now() + PATIENCE;
+    while app.get(&format!("/livestreams/{id}")).await.expect(200)["data"]["livestream"]["status"] != "LIVE" {
+        assert!(Instant::now() < until, "it is not live");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    app.call("POST", &format!("/meetings/{meeting}/active-livestream/stop")).send().await.expect(200);
+    receiver.ends().await;
+    assert!(content(&receiver.file).0.len() > 30);
+    let over = loop {
+        let found = app.get(&format!("/livestreams/{id}")).await.expect(200)["data"].clone();
+        if found["livestream"]["status"] == "IDLE" {
+            break found;
+        }
+        assert!(Instant::now() < until + PATIENCE, "it is not over: {found}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(over["session"]["err_message"], Value::Null);
+    let said = ["said.jsonl", "log"].map(|name| app.data.join("recordings").join(&id).join("1").join(name));
+    for file in said {
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("k3y"), "{}", file.display());
+    }
+}
