@@ -185,6 +185,7 @@ impl Livestreams {
                     livestream.stopped_at = livestream.started_at;
                     livestream.stopped_by = Some(RecordingEnd::Failed);
                     livestream.error = Some(GIVEN_UP.to_owned());
+                    livestream.forget_rtmp_url();
                 }
             };
             store.edit_livestream(&livestream.id, now, given_up).await?;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use salon_core::RecordingId;
+use salon_core::notice::LivestreamStatus;
+use salon_store::Livestream;
 use serde_json::{Value, json};
 
 use crate::receiver::{Mood, Receiver};
@@ -212,6 +214,18 @@ async fn a_receiver_is_sent_it_too_and_its_address_is_told_to_nobody() {
     let row =
         app.running.doors.store.livestream(&RecordingId::parse(&id).expect("an id")).await.expect("a store").expect("a row");
     assert!(row.rtmp_url().is_none() && !row.config.to_string().contains("s3cret"), "it is forgotten");
+    // So is that of one whose node has gone for good.
+    let doors = &app.running.doors;
+    let gone = RecordingId::parse(&UNKNOWN.replace("00000000-", "00000001-")).expect("an id");
+    let (status, now) = (LivestreamStatus::Live, doors.clock.now());
+    let again = |text: &str| text.replace('a', "b") + "0";
+    let (secret, run) = (again(&row.secret), again(&row.run));
+    let mut left = Livestream { id: gone.clone(), node: "gone for good".to_owned(), secret, run, status, ..row };
+    left.stream_to("rtmp://example.org/live/s3cret");
+    doors.store.create_livestream(&left).await.expect("a store");
+    doors.livestreams.sweep_once(now.plus_ms(3 * 86_400_000)).await.expect("a store");
+    let row = doors.store.livestream(&gone).await.expect("a store").expect("a row");
+    assert!(row.status == LivestreamStatus::Errored && row.rtmp_url().is_none(), "{:?}", row.status);
 }
 
 #[tokio::test]
