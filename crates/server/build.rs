@@ -12,6 +12,8 @@ fn main() {
     }
     // Functions whose code is the same are there once: generic code has many. 0.8 MiB.
     println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+    // A package with an optimisation of its own, as this one has, is not stripped by what the profile says.
+    println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
     // What the loader moves is written as a map of bits. 1.4 MiB; an older C library does not start such a program.
     if libc_minor().is_some_and(|minor| minor >= 36) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

@@ -24,8 +24,8 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 /// A recording that has not come that far by then has failed.
 const STANDS_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is wanted of a recording of four in 640x360: cores for all of it, and MiB.
-const CORES: f64 = 0.35;
+/// What is wanted of a recording of four in 640x360, in H.264 of 1280x720: cores for all of it, and MiB.
+const CORES: f64 = 0.5;
 const MEMORY_MIB: f64 = 300.0;
 /// How long starting and stopping may take, in milliseconds.
 const STARTS_MS: f64 = 2_000.0;
