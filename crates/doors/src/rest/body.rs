@@ -104,8 +104,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value =
         serde_path_to_error::deserialize(&mut json).map_err(|error| match serde_json::from_slice::<IgnoredAny>(bytes) {
-            // It has this for a mistake of syntax where one of a few words is wanted, and something else stands.
-            Ok(_) if error.inner().is_syntax() => ApiError::invalid(&error.path().to_string(), "must be a string"),
+            // It has these words for good JSON too, where one of a few words is wanted and something else stands.
+            Ok(_) if error.inner().to_string().starts_with("expected value") => {
+                ApiError::invalid(&error.path().to_string(), "must be a string")
+            }
             _ => explain(&error),
         })?;
     json.end().map_err(|error| not_json(&error))?;
