@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use salon_peer::sdp::Kind;
-use salon_peer::{Identity, Invite, Media, Peer, Track, Transport, Way};
+use salon_peer::{Identity, Invite, Media, Peer, Role, Track, Transport, Way};
 use tokio::sync::oneshot;
 
 use crate::plan::Rates;
@@ -44,16 +44,9 @@ impl Person {
 
     /// Joins and publishes a camera, and a microphone if `rates` has a voice. Answers once it sends.
     pub async fn publish(&self, identity: &Identity, media: &Media<Publisher>, rates: Rates) -> anyhow::Result<Vec<Track>> {
-        let (transport, connection) = self.peer.connect(identity, Way::Sending).await?;
-        let (start, starts) = oneshot::channel();
-        let ready = media.carry(connection, Publisher::new(seed(), rates, starts))?;
-        self.peer.enter().await?;
         let voice = (rates.audio_pps > 0.0).then_some(Kind::Audio);
         let kinds: Vec<Kind> = [Kind::Video].into_iter().chain(voice).collect();
-        let tracks = self.peer.publish(&transport, &kinds).await?;
-        connected(ready).await?;
-        start.send(()).ok().context("a media thread has ended")?;
-        Ok(tracks)
+        publish(&self.peer, identity, media, &kinds, |start| Publisher::new(seed(), rates, start)).await
     }
 
     /// Opens the receiving connection; joins, unless it has joined to publish. One packet in `open_every` will be opened.
@@ -86,7 +79,25 @@ impl Person {
     }
 }
 
-pub async fn connected(ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
+/// Joins and publishes tracks of these kinds, which `sender` sends once it is told that the server knows of them.
+pub async fn publish<R: Role>(
+    peer: &Peer,
+    identity: &Identity,
+    media: &Media<R>,
+    kinds: &[Kind],
+    sender: impl FnOnce(oneshot::Receiver<()>) -> R,
+) -> anyhow::Result<Vec<Track>> {
+    let (transport, connection) = peer.connect(identity, Way::Sending).await?;
+    let (start, starts) = oneshot::channel();
+    let ready = media.carry(connection, sender(starts))?;
+    peer.enter().await?;
+    let tracks = peer.publish(&transport, kinds).await?;
+    connected(ready).await?;
+    start.send(()).ok().context("a media thread has ended")?;
+    Ok(tracks)
+}
+
+async fn connected(ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
     let ready = tokio::time::timeout(CONNECT_WITHIN, ready).await.context("ICE and DTLS do not come to an end")?;
     ready.context("the media connection has failed")
 }

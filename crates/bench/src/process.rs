@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::str::SplitAsciiWhitespace;
 use std::time::Duration;
 
 use crate::sockets::ticks_per_second;
@@ -68,7 +69,8 @@ impl Process {
     pub fn descendants(&self) -> Vec<Self> {
         let parent = |process: &Self| {
             let stat = fs::read_to_string(process.0.join("stat")).ok()?;
-            stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().nth(1)?.parse::<u32>().ok()
+            let (_, mut fields) = fields(&stat)?;
+            fields.nth(1)?.parse::<u32>().ok()
         };
         let numbered = |name: std::ffi::OsString| name.to_str()?.parse::<u32>().ok();
         let all = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| numbered(entry.file_name()));
@@ -91,12 +93,18 @@ impl Process {
     }
 }
 
-/// Name, user and system time in a `stat` file. The name stands in brackets and may hold anything.
-fn times(stat: &str) -> Option<(String, Duration, Duration)> {
+/// The name in a `stat` file, which stands in brackets and may hold anything, and what is behind it.
+fn fields(stat: &str) -> Option<(&str, SplitAsciiWhitespace<'_>)> {
     let (start, end) = (stat.find('(')?, stat.rfind(')')?);
-    let mut fields = stat.get(end + 1..)?.split_ascii_whitespace().skip(11);
+    Some((stat.get(start + 1..end)?, stat.get(end + 1..)?.split_ascii_whitespace()))
+}
+
+/// Name, user and system time in a `stat` file.
+fn times(stat: &str) -> Option<(String, Duration, Duration)> {
+    let (name, fields) = fields(stat)?;
+    let mut fields = fields.skip(11);
     let mut time = || Some(Duration::from_secs_f64(fields.next()?.parse::<u64>().ok()? as f64 / ticks_per_second() as f64));
-    Some((stat.get(start + 1..end)?.to_owned(), time()?, time()?))
+    Some((name.to_owned(), time()?, time()?))
 }
 
 /// CPU time this machine has spent on anything, what its host took included, since it started.

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use salon_peer::sdp::Kind;
-use salon_peer::{Identity, Line, Media, Peer, Way};
+use salon_peer::{Identity, Line, Media, Peer};
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use crate::clip::{Clip, Player};
-use crate::person::connected;
+use crate::person::publish;
 use crate::plan::Plan;
 use crate::process::{Process, Used};
 use crate::progress::Progress;
@@ -58,7 +57,9 @@ pub async fn run(server: &Server, plan: Plan, progress: &Progress) -> anyhow::Re
     for at in 0..plan.shape.publishers {
         progress.step("joining", at, plan.shape.publishers);
         let peer = Peer::open(&door.address, door.participant(&meeting, &format!("Person {at}")).await?).await?;
-        people.push(plays(peer, &identity, &media, &clip, at).await?);
+        let player = |start| Player::new(clip.clone(), at, start);
+        publish(&peer, &identity, &media, &[Kind::Audio, Kind::Video], player).await?;
+        people.push(peer);
     }
     progress.say("measuring without a recording");
     tokio::time::sleep(plan.settle).await;
@@ -93,18 +94,6 @@ pub async fn run(server: &Server, plan: Plan, progress: &Progress) -> anyhow::Re
         length: done["recording_duration"].as_f64(),
         bytes: done["file_size"].as_f64(),
     })
-}
-
-/// Joins and plays, once the server knows of it.
-async fn plays(peer: Peer, identity: &Identity, media: &Media<Player>, clip: &Arc<Clip>, at: usize) -> anyhow::Result<Peer> {
-    let (transport, connection) = peer.connect(identity, Way::Sending).await?;
-    let (start, starts) = oneshot::channel();
-    let ready = media.carry(connection, Player::new(clip.clone(), at, starts))?;
-    peer.enter().await?;
-    peer.publish(&transport, &[Kind::Audio, Kind::Video]).await?;
-    connected(ready).await?;
-    start.send(()).ok().context("a media thread has ended")?;
-    Ok(peer)
 }
 
 /// Waits until the recording stands there.

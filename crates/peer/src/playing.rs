@@ -14,7 +14,7 @@ const PART: usize = 1_100;
 const PICTURE_BEGINS: u8 = 0x10;
 
 /// Seconds from 1900, where reports count from, to 1970.
-const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
+pub const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
 /// Sound in Opus or pictures in VP8, one frame after the other.
 pub struct Stream {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use salon_peer::kernel;
+use salon_peer::playing::NTP_BEFORE_UNIX;
 use salon_peer::reception::{Order, Reception};
 use salon_peer::rtcp::{self, Heard};
 use salon_peer::rtp;
@@ -15,9 +16,6 @@ use salon_peer::{Arrived, Connection, Role};
 
 use crate::news::{Key, News, Packet};
 use crate::wishes::Wishes;
-
-/// Seconds from 1900, where NTP begins, to 1970.
-const NTP_BEFORE_UNIX: u64 = 2_208_988_800;
 
 /// Reading all that waits takes no longer than this, in microseconds, or only a little.
 const READ_FOR: i64 = 10_000;

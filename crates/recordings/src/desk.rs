@@ -88,6 +88,20 @@ impl Desk {
     pub fn folder(&self, id: &RecordingId) -> PathBuf {
         self.parts.settings.folder.join(id.as_str())
     }
+
+    /// Whether something may be streamed to this address: recorders find out what its name leads to.
+    ///
+    /// # Errors
+    /// Why not, without the address.
+    pub fn may_stream_to(&self, url: &str) -> Result<(), String> {
+        Address::read(url).map_err(|why| why.to_string())?;
+        (self.parts.judge)(url)
+    }
+
+    /// A receiver, as recorders are told it.
+    pub fn receiver(&self, url: &str) -> Rtmp {
+        Rtmp { url: url.to_owned(), open: self.parts.settings.open_networks.clone() }
+    }
 }
 
 /// Has a session recorded: it says first whether it may be, then that is written down by `note`, with the session.
@@ -111,22 +125,6 @@ where
             let _ = handle.call(move |session, now| session.recording_ended(now, &id, Some(why))).await;
             Err(error.into())
         }
-    }
-}
-
-impl Desk {
-    /// Whether something may be streamed to this address: recorders find out what its name leads to.
-    ///
-    /// # Errors
-    /// Why not, without the address.
-    pub fn may_stream_to(&self, url: &str) -> Result<(), String> {
-        Address::read(url).map_err(|why| why.to_string())?;
-        (self.parts.judge)(url)
-    }
-
-    /// A receiver, as recorders are told it.
-    pub fn receiver(&self, url: &str) -> Rtmp {
-        Rtmp { url: url.to_owned(), open: self.parts.settings.open_networks.clone() }
     }
 }
 

@@ -10,8 +10,8 @@ use salon_live::{Clock, Handle};
 use salon_recordings::{Recordings, not_streamed};
 use salon_store::{Meeting, Recording};
 use salon_wire::rest::recording_config::{
-    AudioChannel, AudioCodec, AudioConfig, RecordingConfigBody, StorageConfig, StorageConfigBody, StorageType, VideoCodec,
-    VideoConfig, Watermark, WatermarkPosition,
+    AudioChannel, AudioCodec, AudioConfig, LiveStreamingConfig, RecordingConfigBody, StorageConfig, StorageConfigBody,
+    StorageType, VideoCodec, VideoConfig, Watermark, WatermarkPosition,
 };
 use serde_json::{Value, json};
 
@@ -51,8 +51,7 @@ pub fn composite(
     by: RecordedBy,
     now: Timestamp,
 ) -> Result<Wanted, Impossible> {
-    let receiver = config.live_streaming_config.as_ref().and_then(|stream| stream.rtmp_url.as_ref()).map(|url| url.0.trim());
-    let receiver = receiver.filter(|url| !url.is_empty());
+    let receiver = config.live_streaming_config.as_ref().and_then(LiveStreamingConfig::address);
     let (receiver, refused) = match receiver.map(|url| recordings.may_stream_to(url).map(|()| url)) {
         // There is nobody to tell, and better a recording than none.
         Some(Err(why)) if by == RecordedBy::Meeting => (None, Some(why)),

@@ -15,6 +15,7 @@ use salon_store::{DAY_MS, Livestream, LivestreamDay, LivestreamFilter, Meeting, 
 use salon_wire::rest::SortOrder;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::livestreams as wire;
+use salon_wire::rest::recording_config::LiveStreamingConfig;
 use serde_json::json;
 
 use crate::flows::failed::Failed;
@@ -67,9 +68,8 @@ pub async fn start(
     if body.manual_ingest == Some(true) {
         return Err(ApiError::unprocessable("This server streams what happens in the meeting; leave \"manual_ingest\" out"));
     }
-    let receiver = body.rtmp_out_config.and_then(|config| config.rtmp_url).map(|url| url.0.trim().to_owned());
-    let receiver = receiver.filter(|url| !url.is_empty());
-    if let Some(url) = &receiver {
+    let receiver = body.rtmp_out_config.as_ref().and_then(LiveStreamingConfig::address);
+    if let Some(url) = receiver {
         desk.livestreams.may_stream_to(url).map_err(|why| ApiError::unprocessable(format!("\"rtmp_url\" {why}")))?;
     }
     let size = body.video_config.map_or((None, None), |video| (video.width, video.height));
@@ -82,7 +82,7 @@ pub async fn start(
     let none = || ApiError::no_active_session(&meeting.id);
     let handle = live_task(&desk.hub, &meeting.id).await?.ok_or_else(none)?;
     let mut wanted = flow::livestream(&desk.livestreams, &meeting, (name, size), (asker.by(), here), desk.clock.now());
-    receiver.iter().for_each(|url| wanted.stream_to(url));
+    receiver.into_iter().for_each(|url| wanted.stream_to(url));
     acting::about("livestream", wanted.id.as_str());
     let livestream = desk.livestreams.start(&handle, wanted).await.map_err(Failed::from)?;
     created(to_wire(&livestream))

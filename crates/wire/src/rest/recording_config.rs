@@ -191,6 +191,13 @@ pub struct LiveStreamingConfig {
     pub rtmp_url: Option<Secret>,
 }
 
+impl LiveStreamingConfig {
+    /// The address without blanks around it; none if there is nothing in it.
+    pub fn address(&self) -> Option<&str> {
+        self.rtmp_url.as_ref().map(|url| url.0.trim()).filter(|url| !url.is_empty())
+    }
+}
+
 /// Whether recordings are kept in the product's own storage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BucketConfig {
