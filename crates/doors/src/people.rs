@@ -8,7 +8,7 @@ use salon_core::permission::Source;
 use salon_core::record::{Peer, Presence};
 use salon_core::session::WaitingView;
 use salon_core::{Event, EventBody, PeerId, Record, Summary, Timestamp};
-use salon_quality::{Judged, Standing, Worst};
+use salon_quality::{Judged, Standing, Word, Worst};
 use salon_wire::rest::live_sessions::{LiveSession, Worst as WireWorst};
 use salon_wire::rest::people as wire;
 
@@ -98,6 +98,8 @@ pub fn waiting(view: &WaitingView) -> wire::Waiting {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
     pub recording: bool,
+    /// None while the node that runs it does not tell.
+    pub waiting: Option<u64>,
     pub worst: Option<Worst>,
 }
 
@@ -113,13 +115,22 @@ pub fn live_session(summary: &Summary, node: &str, marks: Marks) -> LiveSession 
         updated_at: rfc3339(summary.updated_at),
         node: node.to_owned(),
         recording: marks.recording,
-        worst: marks.worst.map(|worst| WireWorst {
-            sound: worst.sound.map(|word| word.name().to_owned()),
-            picture: worst.picture.map(|word| word.name().to_owned()),
-            people: worst.people,
-        }),
+        waiting: marks.waiting,
+        worst: marks.worst.map(worst),
         parent_session_id: summary.parent_session.as_ref().map(ToString::to_string),
     }
+}
+
+/// How the worst calls are.
+pub fn worst(worst: Worst) -> WireWorst {
+    let name = |word: Option<Word>| word.map(|word| word.name().to_owned());
+    WireWorst { sound: name(worst.sound), picture: name(worst.picture), people: worst.people }
+}
+
+/// The same, as another node has told it. A word that this release does not know is none.
+pub fn worst_told(told: &WireWorst) -> Worst {
+    let word = |name: &Option<String>| name.as_deref().and_then(Word::named);
+    Worst { sound: word(&told.sound), picture: word(&told.picture), people: told.people }
 }
 
 fn counts(summary: &Summary) -> wire::Counts {

@@ -11,6 +11,7 @@ mod apps;
 mod audit_log;
 mod audited;
 mod auth;
+mod beside;
 mod between;
 mod body;
 pub mod brought;
@@ -25,6 +26,7 @@ mod error;
 mod handing_out;
 mod health;
 mod here;
+mod hours;
 mod ice;
 mod internals;
 mod live;
@@ -51,6 +53,7 @@ mod session_chat;
 mod session_people;
 mod sessions;
 mod settings;
+mod stream_tickets;
 mod tag;
 mod timeline;
 mod transcripts;
@@ -214,6 +217,7 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(people::watch),
     || routes!(live_sessions::list),
     || routes!(live_sessions::watch),
+    || routes!(stream_tickets::create),
     || routes!(presets::list, presets::create),
     || routes!(presets::show, presets::update, presets::replace, presets::delete),
     || routes!(sessions::list),
@@ -227,6 +231,7 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(between::live),
     || routes!(peers::list),
     || routes!(analytics::daywise),
+    || routes!(hours::show),
     || routes!(recordings::list, recordings::start),
     || routes!(recordings::start_tracks),
     || routes!(recordings::active),
@@ -292,6 +297,7 @@ fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
         ("/v2/internals/rooms", Who::Guest, post(internals::room)),
         ("/v2/plugins/user", Who::Guest, get(internals::plugins)),
         ("/api/v1/identities/", Who::Anyone, post(internals::flags)),
+        ("/streams/{ticket}", Who::Anyone, get(stream_tickets::open)),
         ("/live/{secret}/{name}", Who::Anyone, get(playlists::serve)),
         ("/files/recordings/{recording_id}/{name}", Who::Anyone, get(recording_files::download)),
         ("/files/transcripts/{name}", Who::Anyone, get(transcripts::download)),
@@ -318,7 +324,7 @@ fn table() -> Table<Rest> {
     for prefix in ["/client/v4", ""] {
         let (app, owner) = (Rule::of(Who::App), Rule::of(Who::Account));
         for (path, route) in &kit {
-            table.add(&format!("{prefix}{KIT}{path}"), app, route.clone());
+            table.add(&format!("{prefix}{KIT}{path}"), Rule { reads: only_reads(path), ..app }, route.clone());
         }
         for (path, route) in not_yet() {
             table.add(&format!("{prefix}{KIT}{path}"), app, route);
@@ -336,7 +342,7 @@ fn table() -> Table<Rest> {
     for (path, route) in kit {
         let rule = match ALSO_FOR_CLIENTS.iter().any(|also| path.starts_with(also)) {
             true => Rule::also_for_pages(Who::OldAppOrGuest),
-            false => Rule::of(Who::OldApp),
+            false => Rule { reads: only_reads(&path), ..Rule::of(Who::OldApp) },
         };
         table.add(&format!("/v2{path}"), rule, route);
     }
@@ -356,6 +362,11 @@ fn table() -> Table<Rest> {
     }
     table.add("/metrics", Rule::of(Who::Scraper), get(health::metrics));
     table
+}
+
+/// Whether a call changes nothing for anybody, whatever its method.
+fn only_reads(path: &str) -> bool {
+    path == "/stream-tickets"
 }
 
 /// Routes without their description.
@@ -463,7 +474,7 @@ fn teller(doors: &Doors) -> Teller {
 
 /// What other nodes are answered on a port of their own: everything, and what nodes alone ask.
 pub fn router_for_nodes(doors: &Doors, nodes: &Nodes, everything: Router) -> Router {
-    let desk = nodes::Desk { teller: teller(doors), secret: nodes.secret().clone() };
+    let desk = nodes::Desk { teller: teller(doors), quality: doors.quality.clone(), secret: nodes.secret().clone() };
     nodes::router(desk, everything)
 }
 

@@ -4,7 +4,7 @@
 //! Next: `Summary` in `salon_core::record`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use salon_core::{AppId, SessionId, Summary, Timestamp};
@@ -43,6 +43,8 @@ pub struct Live {
     told_ms: Arc<AtomicI64>,
     /// Since when a newer copy waits to be saved.
     unsaved_since: Arc<AtomicI64>,
+    /// How many wait to be let in, which is in no event.
+    waiting: Arc<AtomicU64>,
     /// When the store was last asked whether meetings were connected with this one on other nodes.
     family_asked_at: Arc<AtomicI64>,
 }
@@ -56,6 +58,7 @@ impl Live {
                 ahead_ms,
                 told_ms: before.told_ms.clone(),
                 unsaved_since: before.unsaved_since.clone(),
+                waiting: before.waiting.clone(),
                 family_asked_at: before.family_asked_at.clone(),
             },
             None => Self {
@@ -63,6 +66,7 @@ impl Live {
                 summary,
                 ahead_ms,
                 unsaved_since: Arc::new(AtomicI64::new(SAVED)),
+                waiting: Arc::default(),
                 family_asked_at: Arc::default(),
             },
         }
@@ -78,6 +82,11 @@ impl Live {
     /// Whatever was on its way is there.
     pub fn saved(&self) {
         self.unsaved_since.store(SAVED, Ordering::SeqCst);
+    }
+
+    /// So many wait to be let in now.
+    pub(crate) fn waits(&self, count: usize) {
+        self.waiting.store(count as u64, Ordering::Relaxed);
     }
 
     fn unsaved_since(&self) -> Timestamp {
@@ -133,6 +142,11 @@ impl Reading {
     /// Number of the last event of which it tells.
     pub fn seq(&self) -> u64 {
         self.live.summary.seq
+    }
+
+    /// How many wait to be let in: of this moment, and not of the record.
+    pub fn waiting(&self) -> u64 {
+        self.live.waiting.load(Ordering::Relaxed)
     }
 
     /// The moment to be written down for it to be told: not before what it already holds, and not after what the claim

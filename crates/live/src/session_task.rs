@@ -404,6 +404,9 @@ impl SessionTask {
         } else if let Some(live) = self.live.live() {
             live.saved();
         }
+        if let Some(live) = self.live.live() {
+            live.waits(self.session.waiting_count());
+        }
         if steps.iter().any(Step::changes_who_is_here)
             && let Some(parent) = self.families.of(self.session.facts())
         {

@@ -98,6 +98,11 @@ impl Word {
         }
     }
 
+    /// The word of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.name() == name)
+    }
+
     /// Somebody would complain.
     pub fn is_bad(self) -> bool {
         matches!(self, Self::HardToFollow | Self::Broken | Self::StopsNowAndThen | Self::KeepsStopping | Self::Nothing)

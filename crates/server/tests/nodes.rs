@@ -222,6 +222,14 @@ async fn a_session_is_watched_on_any_node_and_goes_on_at_another() {
         }
     };
     assert_eq!((&line["node"], &line["live_participants"]), (&"n1".into(), &1.into()));
+    // What only the first knows, the second asks it for.
+    let zoe = first.participant(&meeting, "group_call_guest", "zoe").await["id"].as_str().expect("an id").to_owned();
+    first.join(&zoe).await;
+    for node in [&first, &second] {
+        let listed = node.get("/active-sessions").await.expect(200)["data"]["sessions"][0].clone();
+        assert_eq!((&listed["waiting"], &listed["node"]), (&1.into(), &"n1".into()));
+    }
+    while board.hear("sessions").await.data["sessions"][0]["waiting"] != 1 {}
     // What one node has told, the other goes on from, also of a session that it has not seen yet.
     let other = first.meeting("Elsewhere").await;
     let path = |query: &str| format!("{}/meetings/{other}/active-session/people/stream?wait=1{query}", support::KIT);

@@ -58,6 +58,8 @@ const OWN: &[(&str, &str)] = &[
     ("get", "/sessions/{session_id}/peers/{peer_id}/quality"),
     ("get", "/active-sessions"),
     ("get", "/active-sessions/stream"),
+    ("post", "/stream-tickets"),
+    ("get", "/analytics/hours"),
     ("get", "/webhooks/{webhook_id}/deliveries"),
     ("get", "/webhooks/{webhook_id}/deliveries/{delivery_id}"),
     ("post", "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),

@@ -51,5 +51,7 @@ mod retention;
 mod shapes;
 #[path = "rest/shared_port.rs"]
 mod shared_port;
+#[path = "rest/stream_tickets.rs"]
+mod stream_tickets;
 #[path = "rest/webhooks.rs"]
 mod webhooks;

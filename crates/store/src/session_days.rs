@@ -1,4 +1,4 @@
-//! What an app had on which day, of sessions that are over, without counting them.
+//! What an app had on which day, and in which quarter of an hour, of sessions that are over, without counting them.
 //! Next: `day_sums.rs`, what a day is and how it is added to.
 
 use salon_core::AppId;
@@ -19,6 +19,16 @@ pub struct SessionDay {
     pub listed: u64,
 }
 
+/// The ended sessions of one quarter of an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionQuarter {
+    /// Quarters of an hour since the epoch.
+    pub quarter: i64,
+    pub sessions: u64,
+    /// Participant-milliseconds.
+    pub settled_ms: i64,
+}
+
 impl Store {
     /// The days from one to another on which sessions of this app were made that are over.
     pub async fn session_days(&self, app: &AppId, from: i64, to: i64) -> Result<Vec<SessionDay>> {
@@ -32,6 +42,17 @@ impl Store {
                 settled_ms: row.int("settled_ms")?,
                 listed: row.count("listed")?,
             })
+        };
+        rows.iter().map(read).collect()
+    }
+    /// The quarters of an hour from one on and before another in which sessions of this app were made that are over.
+    pub async fn session_quarters(&self, app: &AppId, from: i64, before: i64) -> Result<Vec<SessionQuarter>> {
+        let sql = "select quarter, sessions, settled_ms from session_quarters where app_id = $1 and quarter >= $2 and quarter < $3 \
+                   order by quarter";
+        let rows = self.db.all(sql, args![app, from, before]).await?;
+        let read = |row: &Row| {
+            let (sessions, settled_ms) = (row.count("sessions")?, row.int("settled_ms")?);
+            Ok(SessionQuarter { quarter: row.int("quarter")?, sessions, settled_ms })
         };
         rows.iter().map(read).collect()
     }

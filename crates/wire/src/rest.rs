@@ -30,6 +30,7 @@ pub mod recording_config;
 pub mod recordings;
 pub mod secret;
 pub mod sessions;
+pub mod stream_tickets;
 pub mod timeline;
 pub mod webhooks;
 

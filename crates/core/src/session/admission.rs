@@ -86,6 +86,11 @@ impl Session {
         self.waiting.list()
     }
 
+    /// How many wait.
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Those who wait, for a caller who may let them in.
     pub fn waiting_list(&self, caller: &PeerId) -> Result<Vec<WaitingView>, Refusal> {
         if !self.caller(caller)?.preset.accept_waiting_requests {

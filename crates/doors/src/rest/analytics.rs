@@ -1,12 +1,14 @@
-//! What an app was used for, by day.
+//! What an app was used for, by day. By the hour, and in any time zone: `hours.rs`.
 //! Invariant: the days add up to what the list of sessions adds up to, at the same moment: what is over is a sum that is kept,
 //! what is live is told exactly as the list tells it.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use salon_core::Timestamp;
-use salon_store::{DAY_MS, LiveFilter, RecordingDay, Store, day_of};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use salon_core::{AppId, Timestamp};
+use salon_store::{DAY_MS, LiveFilter, RecordingDay, SessionRow, Store, day_of};
 use salon_wire::rest::analytics as wire;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 
@@ -46,16 +48,7 @@ pub async fn daywise(
     if last - first >= MAX_DAYS {
         return Err(ApiError::invalid("start_date", format_args!("must be at most {MAX_DAYS} days before \"end_date\"")));
     }
-    let mut tries = 1;
-    let (over, live) = loop {
-        let over = store.session_days(&caller.app, first, last).await?;
-        let live = store.all_live_sessions(&caller.app, &LiveFilter::default()).await?;
-        // One that ended between the two is in neither; then the sums have changed.
-        if tries == MAX_TRIES || over == store.session_days(&caller.app, first, last).await? {
-            break (over, live);
-        }
-        tries += 1;
-    };
+    let (over, live) = halves(&store, &caller.app, || store.session_days(&caller.app, first, last).boxed()).await?;
     let mut days: BTreeMap<i64, (u64, f64)> = BTreeMap::new();
     for day in over {
         days.insert(day.day, (day.sessions, day.settled_ms as f64 / 60_000.0));
@@ -78,6 +71,24 @@ pub async fn daywise(
         },
         recording_stats: recordings(&store.recording_days(&caller.app, first, last, now).await?),
     })
+}
+
+/// Sums of sessions that are over, and all that are live, so that none is missing that ended meanwhile.
+pub async fn halves<'s, T: PartialEq>(
+    store: &Store,
+    app: &AppId,
+    sums: impl Fn() -> BoxFuture<'s, salon_store::Result<T>>,
+) -> Result<(T, Vec<SessionRow>), ApiError> {
+    let mut tries = 1;
+    loop {
+        let over = sums().await?;
+        let live = store.all_live_sessions(app, &LiveFilter::default()).await?;
+        // One that ended between the two is in neither; then the sums have changed.
+        if tries == MAX_TRIES || over == sums().await? {
+            return Ok((over, live));
+        }
+        tries += 1;
+    }
 }
 
 /// Recordings by the day (UTC) on which they began, those that run up to now.

@@ -154,9 +154,10 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Lets a request in if it comes from somebody who may call such a route. The handler is told who it is.
-    pub async fn admit(&self, who: Who, parts: &mut Parts) -> Result<(), ApiError> {
-        let needed = scope_of(&parts.method);
+    /// Lets a request in if it comes from somebody who may call such a route, which only `reads` or not. The handler is told
+    /// who it is.
+    pub async fn admit(&self, who: Who, reads: bool, parts: &mut Parts) -> Result<(), ApiError> {
+        let needed = if reads { Scope::Read } else { scope_of(&parts.method) };
         match who {
             Who::Anyone => {}
             Who::Scraper if !self.scraping.here => return Err(ApiError::no_route()),

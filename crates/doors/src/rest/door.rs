@@ -93,7 +93,7 @@ pub async fn through(State(Porter(lodge)): State<Porter>, request: Request, next
     } else {
         let answered = async {
             let (mut parts, body) = request.into_parts();
-            let admitted = lodge.gate.admit(rule.who, &mut parts).await;
+            let admitted = lodge.gate.admit(rule.who, rule.reads, &mut parts).await;
             let acting = audited::acting(&parts, lodge.gate.clock.now());
             match admitted {
                 Ok(()) => lodge.handled(parts, body, acting.as_ref(), next).await,

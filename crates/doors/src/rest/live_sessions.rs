@@ -3,24 +3,25 @@
 //! Next: `watching/board.rs`, the stream.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use salon_core::{SessionId, Timestamp};
-use salon_quality::{Quality, Word, Worst};
+use salon_quality::{Quality, Word};
 use salon_store::{LiveFilter, SessionRow, Store};
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::live_sessions as wire;
 
 use crate::people::{Marks, live_session};
 use crate::rest::auth::Caller;
+use crate::rest::beside::{self, Beside};
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
 use crate::rest::query::{Asked, MAX_SEARCH_CHARS};
 use crate::rest::reply::{Answer, data};
-use crate::rest::watching::Watching;
+use crate::rest::watching::{Watching, cursor};
 
 /// Sessions in one answer, and at most.
 const SESSIONS: u32 = 100;
@@ -57,9 +58,10 @@ pub async fn list(
     let after = after.transpose()?;
     let sort = asked.one_of::<wire::LiveSort>("sort_by")?.unwrap_or_default();
     let word = asked.text("worst")?;
-    if word.is_some_and(|word| !Word::ALL.iter().any(|known| known.name() == word)) {
-        return Err(ApiError::invalid("worst", "must be a word for sound or pictures, such as broken"));
-    }
+    let word = word.map(|word| {
+        Word::named(word).ok_or_else(|| ApiError::invalid("worst", "must be a word for sound or pictures, such as broken"))
+    });
+    let word = word.transpose()?;
     let is_whole = sort == wire::LiveSort::StartedAt && word.is_none();
     if after.is_some() && !is_whole {
         return Err(ApiError::invalid("after", "goes with neither \"worst\" nor another order than started_at"));
@@ -70,22 +72,19 @@ pub async fn list(
         let rows = store.live_sessions(&caller.app, &filter, after, limit).await?;
         let last = rows.last().filter(|_| rows.len() as u32 == limit);
         let next_after = last.map(|row| format!("{}-{}", row.summary.created_at.0, row.summary.session));
-        let worst = worst_of(&quality, &teller, &rows);
+        let beside = beside(&quality, &teller, &rows).await;
         let mut sessions = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id = &row.summary.session;
-            let marks = Marks { recording: recorded.contains(id), worst: worst.get(id).copied() };
-            sessions.extend(current(&store, &teller, row, marks).await?);
+            sessions.extend(current(&store, &teller, row, marks(&recorded, &beside, row)).await?);
         }
         return data(wire::LiveSessions { sessions, total_count, next_after });
     }
     // How calls are is in no index, so all are looked at; told are as many as on any page.
     let mut rows = store.all_live_sessions(&caller.app, &filter).await?;
-    let worst = worst_of(&quality, &teller, &rows);
-    let of = |row: &SessionRow| worst.get(&row.summary.session).copied();
+    let beside = beside(&quality, &teller, &rows).await;
+    let of = |row: &SessionRow| beside.get(&row.summary.session)?.worst;
     if let Some(word) = word {
-        let is_so = |judged: Option<Word>| judged.is_some_and(|judged| judged.name() == word);
-        rows.retain(|row| of(row).is_some_and(|worst| is_so(worst.sound) || is_so(worst.picture)));
+        rows.retain(|row| of(row).is_some_and(|worst| [worst.sound, worst.picture].contains(&Some(word))));
     }
     match sort {
         wire::LiveSort::StartedAt => {}
@@ -95,25 +94,41 @@ pub async fn list(
     let total_count = rows.len() as u64;
     let mut sessions = Vec::new();
     for row in rows.iter().take(limit as usize) {
-        let marks = Marks { recording: recorded.contains(&row.summary.session), worst: of(row) };
-        sessions.extend(current(&store, &teller, row, marks).await?);
+        sessions.extend(current(&store, &teller, row, marks(&recorded, &beside, row)).await?);
     }
     data(wire::LiveSessions { sessions, total_count, next_after: None })
 }
 
-/// How the worst calls are of those of them that run here.
-fn worst_of(quality: &Quality, teller: &Teller, rows: &[SessionRow]) -> HashMap<SessionId, Worst> {
+/// What is known beside the record of those of them that run here, and of the others as their nodes tell it.
+async fn beside(quality: &Quality, teller: &Teller, rows: &[SessionRow]) -> HashMap<SessionId, Beside> {
+    let mut known = beside::elsewhere(teller, rows).await;
     let here = rows.iter().filter(|row| row.owner_node == teller.hub.name());
     let began = here.map(|row| (row.summary.session.clone(), row.summary.started_at)).collect();
-    quality.worst(&began, teller.clock.now())
+    for (id, worst) in quality.worst(&began, teller.clock.now()) {
+        known.insert(id, Beside { waiting: None, worst: Some(worst) });
+    }
+    known
+}
+
+fn marks(recorded: &HashSet<SessionId>, beside: &HashMap<SessionId, Beside>, row: &SessionRow) -> Marks {
+    let Beside { waiting, worst } = beside.get(&row.summary.session).copied().unwrap_or_default();
+    Marks { recording: recorded.contains(&row.summary.session), waiting, worst }
 }
 
 /// The same as a stream of how they stand.
 #[utoipa::path(get, path = "/active-sessions/stream", tag = "active_session",
-    description = "Salon's own; not in the contract. `text/event-stream`: `begin`, `sessions`, `end`, `gone`, `bye`.",
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 429, body = ErrorBody)))]
-pub async fn watch(State(watching): State<Watching>, caller: Caller) -> Result<Response<Body>, ApiError> {
-    watching.sessions(&caller).await
+    description = "Salon's own; not in the contract. `text/event-stream`: `begin`, `sessions`, `end`, `gone`, `bye`, and those of \
+                   the stream of people.", params(wire::LiveSessionsStreamQuery),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+pub async fn watch(
+    State(watching): State<Watching>,
+    caller: Caller,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let also: Option<SessionId> = asked.id("also")?;
+    watching.sessions(&caller, also.as_ref(), cursor(&asked, &headers)?).await
 }
 
 /// A session that was live when the store was asked, as it stands now; none if it is over by now.
@@ -122,6 +137,7 @@ async fn current(store: &Store, teller: &Teller, row: &SessionRow, marks: Marks)
     let (hub, stored) = (&teller.hub, &row.summary);
     if let Some(here) = hub.summary(stored.meeting.as_str(), now)?.filter(|here| *here.session() == stored.session) {
         let told = teller.told(here.at(now))?;
+        let marks = Marks { waiting: Some(here.waiting()), ..marks };
         return Ok(Some(live_session(here.summary(&told), hub.name(), marks)));
     }
     match hub.elsewhere(row) {

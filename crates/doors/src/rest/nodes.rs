@@ -4,6 +4,7 @@
 //! may do is judged here as if they had asked here.
 //! Next: `elsewhere.rs`, the other side.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
@@ -14,17 +15,20 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Json, Router};
 use salon_cluster::Secret;
-use salon_core::MeetingId;
+use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_quality::Quality;
 use salon_wire::rest::nodes::{Asked, Changed, FAMILY, MAX_MEETINGS, SESSIONS, Sessions, ToldSession};
 
 use crate::elsewhere::PassedOn;
+use crate::people;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
-use crate::rest::sessions::here;
+use crate::rest::sessions::{Current, here};
 
 /// What other nodes are answered with.
 pub struct Desk {
     pub teller: Teller,
+    pub quality: Quality,
     pub secret: Secret,
 }
 
@@ -52,11 +56,19 @@ async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) 
 }
 
 async fn sessions(State(desk): State<Arc<Desk>>, Json(asked): Json<Asked>) -> Result<Json<Sessions>, ApiError> {
-    let now = desk.teller.clock.now();
+    let Desk { teller, quality, .. } = &*desk;
+    let now = teller.clock.now();
+    let asked_for = || asked.meetings.iter().take(MAX_MEETINGS);
+    let worst = match asked.calls {
+        true => quality.worst(&asked_for().filter_map(|meeting| teller.hub.running(meeting)).collect(), now),
+        false => HashMap::<SessionId, _>::new(),
+    };
     let mut sessions = Vec::new();
-    for meeting in asked.meetings.iter().take(MAX_MEETINGS) {
-        let told = here(&desk.teller, meeting, now)?;
-        sessions.extend(told.map(|current| ToldSession { session: current.session, until_ms: current.until.0 }));
+    for meeting in asked_for() {
+        let Some(Current { session, until: Timestamp(until_ms) }) = here(teller, meeting, now)? else { continue };
+        let waiting = teller.hub.summary(meeting, now)?.map(|live| live.waiting());
+        let worst = worst.get(session.id.as_str()).copied().map(people::worst);
+        sessions.push(ToldSession { session, until_ms, waiting, worst });
     }
     Ok(Json(Sessions { sessions }))
 }

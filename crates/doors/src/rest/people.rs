@@ -25,8 +25,7 @@ use crate::rest::quality as lines;
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, data};
 use crate::rest::sessions;
-use crate::rest::watching::Watching;
-use crate::rest::watching::frame::Cursor;
+use crate::rest::watching::{Watching, cursor};
 
 /// People in one answer, and at most.
 const PEOPLE: u32 = 200;
@@ -88,12 +87,7 @@ pub async fn watch(
     headers: HeaderMap,
 ) -> Result<Response<Body>, ApiError> {
     let wait = asked.flag("wait")?;
-    let after = asked
-        .text("after")?
-        .map(|text| Cursor::read(text).ok_or_else(|| ApiError::invalid("after", "must be the id of an event")));
-    // A client that comes back by itself does so to the address it was first given.
-    let last = headers.get("last-event-id").and_then(|id| Cursor::read(id.to_str().ok()?));
-    watching.people(&caller, &meeting, last.or(after.transpose()?), wait).await
+    watching.people(&caller, &meeting, cursor(&asked, &headers)?, wait).await
 }
 
 /// Those of a session that is live here; none if it is not.

@@ -19,15 +19,17 @@ pub struct Rule {
     /// Web pages of any origin may call it: the client SDK does, from the pages of those who build on it. What is for
     /// servers is for no page, and what only the page served here asks is for its own origin.
     pub pages: bool,
+    /// Keys that may only read may call it by any method.
+    pub reads: bool,
 }
 
 impl Rule {
     pub const fn of(who: Who) -> Self {
-        Self { who, pages: false }
+        Self { who, pages: false, reads: false }
     }
 
     pub const fn also_for_pages(who: Who) -> Self {
-        Self { who, pages: true }
+        Self { who, pages: true, reads: false }
     }
 }
 

@@ -149,7 +149,11 @@ pub async fn current(teller: &Teller, rows: &[&SessionRow], now: Timestamp) -> R
     }
     for (address, rows) in others {
         let mut sessions = match (&address, &teller.nodes) {
-            (Some(address), Some(nodes)) => ask(nodes, address, &rows).await,
+            (Some(address), Some(nodes)) => {
+                let told = ask(nodes, address, rows.iter().map(|(_, row)| *row), false).await.into_iter();
+                told.map(|told| (told.session.id.clone(), Current { session: told.session, until: Timestamp(told.until_ms) }))
+                    .collect()
+            }
             _ => HashMap::new(),
         };
         for (at, row) in rows {
@@ -167,21 +171,25 @@ pub async fn current(teller: &Teller, rows: &[&SessionRow], now: Timestamp) -> R
     Ok(told.into_iter().flatten().collect())
 }
 
-/// What another node tells of its sessions; nothing of those it does not run, or while it does not answer.
-async fn ask(nodes: &Nodes, address: &str, rows: &[(usize, &SessionRow)]) -> HashMap<String, Current> {
-    let mut told = HashMap::new();
-    for rows in rows.chunks(between::MAX_MEETINGS) {
-        let meetings = rows.iter().map(|(_, row)| row.summary.meeting.to_string()).collect();
-        let question = serde_json::to_vec(&between::Asked { meetings }).expect("ids are plain data");
+/// What another node tells of its sessions, and with `calls` how calls in them are; nothing of those it does not run, or while
+/// it does not answer.
+pub async fn ask(
+    nodes: &Nodes,
+    address: &str,
+    rows: impl Iterator<Item = &SessionRow>,
+    calls: bool,
+) -> Vec<between::ToldSession> {
+    let meetings: Vec<String> = rows.map(|row| row.summary.meeting.to_string()).collect();
+    let mut told = Vec::with_capacity(meetings.len());
+    for meetings in meetings.chunks(between::MAX_MEETINGS) {
+        let meetings = meetings.to_vec();
+        let question = serde_json::to_vec(&between::Asked { meetings, calls }).expect("ids are plain data");
         let answer = match nodes.ask(address, between::SESSIONS, question.into()).await {
             Ok(answer) => serde_json::from_slice::<between::Sessions>(&answer).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match answer {
-            Ok(answer) => told.extend(answer.sessions.into_iter().map(|it| {
-                let between::ToldSession { session, until_ms } = it;
-                (session.id.clone(), Current { session, until: Timestamp(until_ms) })
-            })),
+            Ok(answer) => told.extend(answer.sessions),
             Err(error) => {
                 tracing::warn!(error, "another node does not tell what its sessions are");
                 break;

@@ -7,22 +7,21 @@ mod audience;
 mod board;
 mod feed;
 mod fold;
-pub mod frame;
+mod frame;
 mod seats;
 mod sources;
 mod watched;
 mod watcher;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use salon_core::{AppId, MeetingId, SessionId};
 use salon_quality::Quality;
 use salon_store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,12 +31,13 @@ use crate::metrics::Metrics;
 use crate::rest::auth::Caller;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
+use crate::rest::query::Asked;
 use crate::rest::sessions;
 use crate::rest::settings::Watchers;
 use crate::rest::watching::board::Board;
 use crate::rest::watching::feed::{Feed, Joined, NotNow, none};
 use crate::rest::watching::fold::Fold;
-use crate::rest::watching::frame::{Cursor, RETRY};
+use crate::rest::watching::frame::{Cursor, Frame, RETRY};
 use crate::rest::watching::seats::{Seat, Seats};
 use crate::rest::watching::sources::Sources;
 use crate::rest::watching::watched::Watched;
@@ -68,6 +68,14 @@ struct Inner {
     stop: CancellationToken,
 }
 
+/// How somebody begins to watch a meeting.
+struct Opening {
+    said: Vec<Bytes>,
+    /// What follows; none if that was all.
+    news: Option<broadcast::Receiver<Frame>>,
+    feed: Arc<Feed>,
+}
+
 impl Watching {
     pub fn new(
         (store, teller, quality, keys): (Store, Teller, Quality, Keys),
@@ -91,23 +99,37 @@ impl Watching {
         &self,
         caller: &Caller,
         meeting: &MeetingId,
-        mut cursor: Option<Cursor>,
+        cursor: Option<Cursor>,
         wait: bool,
     ) -> Result<Response<Body>, ApiError> {
-        let seat = self.0.seats.take(meeting.as_str(), &caller.account, caller.key)?;
+        let seat = self.0.seats.take(&[meeting.as_str()], &caller.account, caller.key)?;
         self.allow(caller, meeting).await?;
+        let Opening { said, news, feed } = self.open(caller, meeting, cursor, wait).await?;
+        let backlog = [RETRY].into_iter().chain(said).collect();
+        let guard = self.guard(caller, seat);
+        Ok(Watcher { backlog, news, stays: wait, also: None, guard, _kept: feed }.answer())
+    }
+
+    /// How somebody begins to watch a meeting of theirs.
+    async fn open(
+        &self,
+        caller: &Caller,
+        meeting: &MeetingId,
+        mut cursor: Option<Cursor>,
+        wait: bool,
+    ) -> Result<Opening, ApiError> {
         // What another node has is watched there.
         sessions::bring(&self.0.sources.teller, meeting).await?;
         let feed = self.feed(meeting);
         if !feed.audience.is_served(WITHIN).await {
             return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
         }
-        let mut backlog = VecDeque::from([RETRY]);
+        let mut said = Vec::new();
         let until = Instant::now() + WITHIN;
         let joined = loop {
             if let Some(of) = cursor.take_if(|cursor| !feed.follows(&cursor.session)) {
                 match self.rest(caller, meeting, &of).await? {
-                    Some(rest) => backlog.extend(rest),
+                    Some(rest) => said.extend(rest),
                     // It has begun, or come here, a moment ago.
                     None if Instant::now() < until => {
                         cursor = Some(of);
@@ -125,31 +147,55 @@ impl Watching {
             }
         };
         let Joined { frames, news, gap, is_live } = joined;
-        if !is_live && !wait && backlog.len() == 1 {
+        if !is_live && !wait && said.is_empty() {
             return Err(ApiError::no_active_session(meeting));
         }
         if let Some((session, after, until)) = gap {
-            backlog.extend(self.replay(&session, after, until).await?);
+            said.extend(self.replay(&session, after, until).await?);
         }
-        backlog.extend(frames);
+        said.extend(frames);
         if !is_live && wait {
-            backlog.push_back(none().text);
+            said.push(none().text);
         }
-        let guard = self.guard(caller, seat);
-        Ok(Watcher { backlog, news: (is_live || wait).then_some(news), stays: wait, guard, _feed: feed }.answer())
+        Ok(Opening { said, news: (is_live || wait).then_some(news), feed })
     }
 
-    /// The answer to somebody who watches the live sessions of an app.
-    pub async fn sessions(&self, caller: &Caller) -> Result<Response<Body>, ApiError> {
-        let seat = self.0.seats.take(caller.app.as_str(), &caller.account, caller.key)?;
+    /// The answer to somebody who watches the live sessions of an app, and the people of one of them as well, from a cursor on.
+    pub async fn sessions(
+        &self,
+        caller: &Caller,
+        also: Option<&SessionId>,
+        cursor: Option<Cursor>,
+    ) -> Result<Response<Body>, ApiError> {
+        let row = match also {
+            Some(session) => Some(sessions::find(&self.0.sources.store, caller, session).await?),
+            None => None,
+        };
+        let meeting = row.as_ref().map(|row| &row.summary.meeting);
+        let watched: Vec<&str> = [caller.app.as_str()].into_iter().chain(meeting.map(MeetingId::as_str)).collect();
+        let seat = self.0.seats.take(&watched, &caller.account, caller.key)?;
+        let (mut first, mut also, mut feed) = (Vec::new(), None, None);
+        match row.map(|row| row.summary) {
+            None => {}
+            Some(over) if over.ended_at.is_some() => {
+                let of = cursor.filter(|cursor| cursor.session == over.session);
+                let of = of.ok_or_else(|| ApiError::not_found(format!("The session {} is over", over.session)))?;
+                first = self.rest(caller, &over.meeting, &of).await?.unwrap_or_default();
+            }
+            Some(live) => {
+                let cursor = cursor.filter(|cursor| cursor.session == live.session);
+                let opening = self.open(caller, &live.meeting, cursor, false).await?;
+                (first, also, feed) = (opening.said, opening.news, Some(opening.feed));
+            }
+        }
         let board = self.board(&caller.app);
         if !board.audience.is_served(WITHIN).await {
             return Err(ApiError::unavailable("The live state cannot be told right now; try again"));
         }
         let (said, news) = board.join();
-        let backlog = [RETRY].into_iter().chain(said).collect();
+        let backlog = [RETRY].into_iter().chain(first).chain(said).collect();
         let guard = self.guard(caller, seat);
-        Ok(Watcher { backlog, news: Some(news), stays: true, guard, _feed: board }.answer())
+        Ok(Watcher { backlog, news: Some(news), stays: true, also, guard, _kept: (board, feed) }.answer())
     }
 
     fn guard(&self, caller: &Caller, seat: Seat) -> Guard {
@@ -164,7 +210,7 @@ impl Watching {
     }
 
     /// Whether it is a meeting of the caller's app.
-    async fn allow(&self, caller: &Caller, meeting: &MeetingId) -> Result<(), ApiError> {
+    pub async fn allow(&self, caller: &Caller, meeting: &MeetingId) -> Result<(), ApiError> {
         let Sources { store, teller, .. } = &self.0.sources;
         let is_theirs = match teller.hub.summary(meeting.as_str(), teller.clock.now()) {
             Ok(Some(live)) => *live.app() == caller.app,
@@ -222,4 +268,14 @@ impl Watching {
         let frames = read.map(|(_, frames)| frames).unwrap_or_default();
         Ok(frames.into_iter().map(|frame| frame.text).collect())
     }
+}
+
+/// Where somebody who comes back goes on.
+pub fn cursor(asked: &Asked, headers: &HeaderMap) -> Result<Option<Cursor>, ApiError> {
+    let after = asked
+        .text("after")?
+        .map(|text| Cursor::read(text).ok_or_else(|| ApiError::invalid("after", "must be the id of an event")));
+    // A client that comes back by itself does so to the address it was first given.
+    let last = headers.get("last-event-id").and_then(|id| Cursor::read(id.to_str().ok()?));
+    Ok(last.or(after.transpose()?))
 }

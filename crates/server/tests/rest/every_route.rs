@@ -14,7 +14,7 @@ use crate::watcher::Stream;
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW"];
 
 /// What anybody may ask. A new one is a decision: nothing there may be secret, or the address is its own credential.
-const FOR_ANYBODY: [&str; 13] = [
+const FOR_ANYBODY: [&str; 14] = [
     // The key that signatures are checked with.
     "/.well-known/webhooks.json",
     "/api/v1/identities/",
@@ -29,10 +29,11 @@ const FOR_ANYBODY: [&str; 13] = [
     "/openapi.json",
     "/otel/logs",
     "/page/config",
+    "/streams/{ticket}",
 ];
 
 /// What web pages of any origin may ask: what the client SDK asks.
-const FOR_PAGES: [&str; 22] = [
+const FOR_PAGES: [&str; 23] = [
     "/api/v1/identities/",
     "/api/v1/message",
     "/files/chat/{file_id}/{name}",
@@ -42,6 +43,7 @@ const FOR_PAGES: [&str; 22] = [
     "/live/{secret}/{name}",
     "/location",
     "/otel/logs",
+    "/streams/{ticket}",
     "/v1/meetings/genPreSignedUploadUrl",
     "/v2/internals/participant-details",
     "/v2/internals/rooms",
@@ -95,7 +97,7 @@ async fn strangers_and_others_are_refused_before_anything_else() {
     for endpoint in CONTRACT["endpoints"].as_array().expect("a list") {
         let path = endpoint["path"].text();
         if path.starts_with("/accounts/") {
-            let rule = |who| salon_doors::rest::Rule { who, pages: false };
+            let rule = salon_doors::rest::Rule::of;
             let who = if path.contains("{app_id}") { Who::App } else { Who::Account };
             let older = (who == Who::App).then(|| (format!("/v2{}", tail(&path)), rule(Who::OldAppOrGuest)));
             let addresses = ["/client/v4", ""].map(|prefix| (format!("{prefix}{path}"), rule(who)));
@@ -163,7 +165,7 @@ async fn keys_that_may_only_read_or_are_for_another_app_get_no_further_at_any_ro
     let reader = make(json!({"scope": "read"})).await;
     let foreign = make(json!({"scope": "manage", "app_id": other})).await;
     let meeting = app.meeting("Planning").await;
-    let mut walked = 0;
+    let (mut walked, mut tickets) = (0, 0);
     for (route, rule) in routes() {
         let of_app = matches!(rule.who, Who::App | Who::OldApp | Who::OldAppOrGuest);
         if !of_app && rule.who != Who::Account {
@@ -183,7 +185,10 @@ async fn keys_that_may_only_read_or_are_for_another_app_get_no_further_at_any_ro
                 assert!(matches!(opened, Ok(_) | Err(404)), "{method} {path}: {:?}", opened.err());
             } else {
                 let said = ask(&app, method, &path, credential(&reader).as_ref()).await;
-                if method == "GET" {
+                if rule.reads && method == "POST" {
+                    assert_eq!(said.status, 201, "{method} {path}");
+                    tickets += 1;
+                } else if method == "GET" || rule.reads {
                     assert!(![401, 403].contains(&said.status), "{method} {path}: {}", said.status);
                 } else {
                     assert!(said.refused(403).contains("may only read"), "{method} {path}");
@@ -198,6 +203,7 @@ async fn keys_that_may_only_read_or_are_for_another_app_get_no_further_at_any_ro
         assert!(![401, 403].contains(&head.status), "HEAD {path}: {}", head.status);
     }
     assert!(walked > 500, "{walked}");
+    assert_eq!(tickets, 3, "at each host: it changes nothing for anybody, and nothing else is like it");
     // Nothing was done.
     assert_eq!(app.get("/meetings").await.expect(200)["paging"]["total_count"], 1);
 }

@@ -53,6 +53,41 @@ async fn days_add_up_to_what_the_list_adds_up_to() {
 }
 
 #[tokio::test]
+async fn hours_of_any_place_add_up_to_what_days_add_up_to() {
+    let app = TestApp::dev().await;
+    three_sessions(&app).await;
+    let hours = async |query: &str| app.get(&format!("/analytics/hours{query}")).await.expect(200)["data"].clone();
+    let minutes = |told: &Value| told.as_f64().expect("a number");
+    let daywise =
+        async || minutes(&app.get("/analytics/daywise").await.expect(200)["data"]["session_stats"]["sessions_minutes_consumed"]);
+    for (query, spans, group, tz) in [
+        ("", 24, "hour", "UTC"),
+        ("?group=day&tz=Asia/Kathmandu", 30, "day", "Asia/Kathmandu"),
+        ("?group=week&tz=america/new_york", 12, "week", "America/New_York"),
+    ] {
+        let before = daywise().await;
+        let told = hours(query).await;
+        let after = daywise().await;
+        assert_eq!((&told["group"], &told["tz"], &told["total_sessions"]), (&json!(group), &json!(tz), &json!(3)));
+        let list = told["spans"].as_array().expect("a list");
+        assert_eq!(list.iter().map(|span| span["sessions"].as_u64().expect("a number")).sum::<u64>(), 3, "{query}");
+        // The one before is told of as well where an hour, or a day, has just begun.
+        assert!((spans..=spans + 1).contains(&list.len()), "{query}: {}", list.len());
+        assert_eq!((&told["from"], list.iter().all(|span| span["local"].is_string())), (&list[0]["from"], true));
+        let all = minutes(&told["total_session_minutes"]);
+        assert!(before - 1e-9 <= all && all <= after + 1e-9, "{query}: {before} {all} {after}");
+    }
+    let none = hours("?from=2020-01-01&to=2020-01-01&tz=Europe/Berlin").await;
+    let one = json!({"from": "2020-01-01T00:00:00.000Z", "local": "2020-01-01T01:00:00+01:00", "sessions": 0, "minutes": 0});
+    assert_eq!((&none["spans"], &none["to"]), (&json!([one]), &json!("2020-01-01T01:00:00.000Z")));
+    for wrong in
+        ["tz=Mars", "tz=", "group=year", "from=soon", "from=2020-02-01&to=2020-01-01", "from=1990-01-01", "group=day&from=1-1-1"]
+    {
+        app.get(&format!("/analytics/hours?{wrong}")).await.refused(400);
+    }
+}
+
+#[tokio::test]
 async fn a_person_is_found_by_their_own_id_in_every_session() {
     let app = TestApp::dev().await;
     let sessions = three_sessions(&app).await;

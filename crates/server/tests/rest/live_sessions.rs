@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::{KIT, TestApp, Text};
-use crate::watcher::{Event, Stream};
+use crate::watcher::{Event, Folded, Stream};
 
 async fn list(app: &TestApp, query: &str) -> Value {
     app.get(&format!("/active-sessions{query}")).await.expect(200)["data"].clone()
@@ -118,13 +118,107 @@ impl Board {
     }
 }
 
+async fn watch(app: &TestApp, query: &str) -> Result<Stream, u16> {
+    let path = format!("{KIT}/active-sessions/stream{query}");
+    Stream::open(app.running.addr, &path, &[("authorization", "Bearer dev-token")]).await
+}
+
+#[tokio::test]
+async fn those_who_wait_are_counted() {
+    let app = TestApp::dev().await;
+    let meeting = app.meeting("Planning").await;
+    app.enter(&meeting, "ada").await;
+    let mut stream = watch(&app, "").await.expect("a stream");
+    assert_eq!(stream.hear("sessions").await.data["sessions"][0]["waiting"], 0);
+    let zoe = app.participant(&meeting, "group_call_guest", "zoe").await["id"].text();
+    let zoe = app.join(&zoe).await;
+    let line = list(&app, "").await["sessions"][0].clone();
+    assert_eq!((&line["waiting"], &line["live_participants"]), (&json!(1), &json!(1)));
+    stream.hear("end").await;
+    // The record has not grown: she is not in it.
+    let told = stream.hear("sessions").await.data["sessions"][0].clone();
+    assert_eq!(told, line);
+    app.leave(&meeting, &zoe).await;
+    assert_eq!(list(&app, "").await["sessions"][0]["waiting"], 0);
+}
+
+#[tokio::test]
+async fn one_connection_tells_of_the_list_and_of_the_people_of_one_session() {
+    let app = TestApp::dev().await;
+    let (meeting, other) = (app.meeting("Planning").await, app.meeting("Other").await);
+    app.enter(&meeting, "ada").await;
+    app.enter(&other, "bob").await;
+    let session = |meeting: &str| {
+        let path = format!("/meetings/{meeting}/active-session");
+        async { app.get(&{ path }).await.expect(200)["data"]["id"].text() }
+    };
+    let (id, other_id) = (session(&meeting).await, session(&other).await);
+    let (mut board, mut folded) = (Board::default(), Folded::default());
+    let take = |board: &mut Board, folded: &mut Folded, event: &Event| match event.name.as_str() {
+        "begin" | "sessions" | "end" | "gone" => board.take(event),
+        _ => folded.take(event),
+    };
+    let mut stream = watch(&app, &format!("?also={id}")).await.expect("a stream");
+    app.enter(&meeting, "eve").await;
+    app.enter(&other, "zoe").await;
+    let all = list(&app, "").await;
+    while !board.is(&all) || folded.now["live_participants"] != 2 {
+        take(&mut board, &mut folded, &stream.next().await.expect("it goes on"));
+    }
+    assert_eq!((&folded.now["session_id"], folded.resets), (&json!(id), 1));
+    drop(stream);
+    // What happens meanwhile is told to whoever comes back, of that session alone.
+    let (_, cy) = app.enter(&meeting, "cy").await;
+    app.leave(&meeting, &cy).await;
+    let last = folded.last_id.clone().expect("an id");
+    stream = watch(&app, &format!("?also={id}&after={last}")).await.expect("a stream");
+    app.call("POST", &format!("/meetings/{meeting}/active-session/kick-all")).send().await.expect(200);
+    while folded.told.last().is_none_or(|event| event.name != "ended") {
+        take(&mut board, &mut folded, &stream.next().await.expect("it goes on"));
+    }
+    assert_eq!(folded.resets, 1, "it was told what changed");
+    // The list goes on.
+    app.enter(&meeting, "ada").await;
+    app.call("POST", &format!("/meetings/{other}/active-session/kick-all")).send().await.expect(200);
+    let all = list(&app, "").await;
+    while !board.is(&all) {
+        let event = stream.next().await.expect("it goes on");
+        assert!(["begin", "sessions", "end", "gone"].contains(&event.name.as_str()), "{event:?}");
+        board.take(&event);
+    }
+    assert_eq!(titles(&all), ["Planning"]);
+    // Of one that is over only what somebody missed.
+    let path = format!("/active-sessions/stream?also={id}");
+    assert_eq!(app.get(&path).await.refused(404), format!("The session {id} is over"));
+    let mut rest = watch(&app, &format!("?also={id}&after={last}")).await.expect("a stream");
+    let mut late = Vec::new();
+    while late.last().is_none_or(|name| name != "end") {
+        late.push(rest.next().await.expect("it goes on").name);
+    }
+    assert_eq!(late.iter().filter(|name| *name == "change").count(), folded.told.len() - 1 - told_until(&folded, &last));
+    assert!(late.contains(&"ended".to_owned()));
+    for (query, status) in [
+        ("also=x".to_owned(), 400),
+        (format!("also={id}&after=x"), 400),
+        (format!("also={other_id}&after={last}"), 404),
+        ("also=2ba45d52-33e1-4e84-a5b5-0d4e2e1a0d4f".to_owned(), 404),
+    ] {
+        app.get(&format!("/active-sessions/stream?{query}")).await.refused(status);
+    }
+    let theirs = app.other_account("theirs", "their-key", None).await;
+    let path = format!("/client/v4/accounts/theirs/realtime/kit/{theirs}/active-sessions/stream?also={id}");
+    app.bare("GET", &path).header("authorization", "Bearer their-key").send().await.refused(404);
+}
+
+/// How many events were told up to the one with this id.
+fn told_until(folded: &Folded, id: &str) -> usize {
+    folded.told.iter().position(|event| event.id.as_deref() == Some(id)).expect("it was told") + 1
+}
+
 #[tokio::test]
 async fn whoever_watches_the_list_knows_it_all_the_time() {
     let app = TestApp::dev().await;
-    let watch = async || {
-        let path = format!("{KIT}/active-sessions/stream");
-        Stream::open(app.running.addr, &path, &[("authorization", "Bearer dev-token")]).await.expect("a stream")
-    };
+    let watch = async || watch(&app, "").await.expect("a stream");
     let (mut early, mut board) = (watch().await, Board::default());
     let mut people = Vec::new();
     for at in 0..6 {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use salon_core::event::LeaveReason;
 use salon_core::{EventBody, SessionId, Timestamp};
-use salon_store::{DAY_MS, Page, PeerRow, PeerSort, Person, SessionDay, SessionFilter, Store, day_of};
+use salon_store::{DAY_MS, Page, PeerRow, PeerSort, Person, SessionDay, SessionFilter, Store, day_of, quarter_of};
 
 use crate::bed::*;
 use crate::script::Script;
@@ -185,6 +185,16 @@ on_both_engines! {
         let (yesterday, minute) = (day_of(midnight), 60_000);
         let expected = [(yesterday, 3, 3 * minute), (yesterday + 1, 1, minute)];
         assert_eq!(days.iter().map(|day| (day.day, day.sessions, day.settled_ms)).collect::<Vec<_>>(), expected);
+        let first = quarter_of(midnight);
+        let quarters = bed.store.session_quarters(&id("a"), first, first + 3 * 96).await.unwrap();
+        assert!(quarters.is_sorted_by_key(|sum| sum.quarter));
+        let of = |day: i64| {
+            let sums = quarters.iter().filter(move |sum| sum.quarter.div_euclid(96) == day);
+            sums.fold((0, 0), |(sessions, ms), sum| (sessions + sum.sessions, ms + sum.settled_ms))
+        };
+        assert_eq!((of(yesterday), of(yesterday + 1)), ((3, 3 * minute), (1, minute)), "they add up to days");
+        let one = bed.store.session_quarters(&id("a"), first, first + 1).await.unwrap();
+        assert_eq!(one, quarters[..1], "the last is not told of");
         assert_eq!(total(&bed.store, &SessionFilter { participants_min: Some(1), ..Default::default() }).await, 16);
     }
 }

@@ -27,7 +27,12 @@ pub struct LiveSession {
     pub node: String,
     /// It is being recorded, or was about to be, when this was told. Not part of the record.
     pub recording: bool,
-    /// How the worst calls in it are. Not part of the record; absent of sessions of other nodes, and while nothing is known.
+    /// How many wait to be let in. Not part of the record; absent while the node that runs it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub waiting: Option<u64>,
+    /// How the worst calls in it are. Not part of the record; absent while nothing is known, or the node that runs it does not
+    /// answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub worst: Option<Worst>,
@@ -113,4 +118,14 @@ pub struct LiveSessionsQuery {
     /// Other than by `started_at` there is one page.
     #[param(inline)]
     pub sort_by: Option<LiveSort>,
+}
+
+/// How to watch them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LiveSessionsStreamQuery {
+    /// A live session whose people are told of as well, as in the stream of its meeting.
+    pub also: Option<String>,
+    /// The id of the last event that was heard of that session.
+    pub after: Option<String>,
 }

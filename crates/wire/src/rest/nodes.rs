@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::live_sessions::Worst;
 use super::sessions::Session;
 
 /// Where live sessions are asked for.
@@ -19,6 +20,9 @@ pub const MAX_MEETINGS: usize = 1_000;
 pub struct Asked {
     /// Their ids.
     pub meetings: Vec<String>,
+    /// Whether to look how calls are, too: all calls of the node are looked through for that.
+    #[serde(default)]
+    pub calls: bool,
 }
 
 /// Those that the node runs, at the moment of its answer.
@@ -35,6 +39,12 @@ pub struct ToldSession {
     pub session: Session,
     /// The moment up to which its minutes count, in milliseconds since 1970.
     pub until_ms: i64,
+    /// How many wait to be let in; earlier releases do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// How its worst calls are, if that was asked for and is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Worst>,
 }
 
 /// A family has changed.

@@ -32,7 +32,7 @@ pub struct Seats {
 /// The place of somebody who watches.
 pub struct Seat {
     seats: Seats,
-    groups: [Group; 4],
+    groups: Vec<Group>,
 }
 
 impl Seats {
@@ -44,12 +44,13 @@ impl Seats {
         self.taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// A seat for somebody who watches `what`.
+    /// A seat for somebody who watches all of `what`.
     ///
     /// # Errors
     /// 429 if there are as many as there may be.
-    pub fn take(&self, what: &str, account: &AccountId, key: KeyHash) -> Result<Seat, ApiError> {
-        let groups = [Group::Node, Group::One(what.to_owned()), Group::Account(account.clone()), Group::Key(key)];
+    pub fn take(&self, what: &[&str], account: &AccountId, key: KeyHash) -> Result<Seat, ApiError> {
+        let mut groups = vec![Group::Node, Group::Account(account.clone()), Group::Key(key)];
+        groups.extend(what.iter().map(|one| Group::One((*one).to_owned())));
         let mut taken = self.taken();
         for group in &groups {
             let (most, of) = match group {
@@ -93,7 +94,7 @@ mod tests {
         let metrics = Arc::new(Metrics::registered(&mut prometheus_client::registry::Registry::default()));
         let seats = Seats::new(Watchers { of_node: 4, of_one: 2, of_account: 3, of_key: 2 }, metrics);
         let account = |name: &str| AccountId::parse(name).unwrap();
-        let take = |what: &str, name: &str, key: u8| seats.take(what, &account(name), KeyHash([key; 32])).ok();
+        let take = |what: &str, name: &str, key: u8| seats.take(&[what], &account(name), KeyHash([key; 32])).ok();
         let first = take("m", "a", 1).unwrap();
         let _second = take("m", "a", 2).unwrap();
         assert!(take("m", "b", 3).is_none(), "two of one meeting");

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::future::pending;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -33,16 +33,18 @@ const KEY_EVERY: Duration = Duration::from_secs(10);
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// One who watches.
-pub struct Watcher<F> {
+pub struct Watcher<K> {
     /// What it is sent first.
     pub backlog: VecDeque<Bytes>,
     /// What follows; without, the backlog is all.
     pub news: Option<broadcast::Receiver<Frame>>,
     /// It goes on after the end of a session.
     pub stays: bool,
+    /// What it hears of one session as well, until that is over.
+    pub also: Option<broadcast::Receiver<Frame>>,
     pub guard: Guard,
-    /// Kept for as long as it is heard.
-    pub _feed: Arc<F>,
+    /// Where it comes from, kept for as long as it is heard.
+    pub _kept: K,
 }
 
 /// What ends a stream from outside.
@@ -56,13 +58,13 @@ pub struct Guard {
 }
 
 /// Where it stands between two things that it is sent.
-struct Course<F> {
-    watcher: Watcher<F>,
+struct Course<K> {
+    watcher: Watcher<K>,
     beat_at: Instant,
     key_at: Instant,
 }
 
-impl<F: Send + Sync + 'static> Watcher<F> {
+impl<K: Send + Sync + 'static> Watcher<K> {
     /// The answer that goes on for as long as it watches.
     pub fn answer(self) -> Response<Body> {
         let now = Instant::now();
@@ -80,15 +82,24 @@ impl<F: Send + Sync + 'static> Watcher<F> {
     }
 }
 
-impl<F> Course<F> {
+/// The next thing that is heard, if anything is listened to.
+async fn heard(news: &mut Option<broadcast::Receiver<Frame>>) -> Result<Frame, RecvError> {
+    match news {
+        Some(news) => news.recv().await,
+        None => pending().await,
+    }
+}
+
+impl<K> Course<K> {
     /// What it is sent next, and how it goes on after that.
     async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
         if let Some(text) = self.watcher.backlog.pop_front() {
             return Some((text, Some(self)));
         }
         loop {
-            let (news, guard) = (self.watcher.news.as_mut()?, &self.watcher.guard);
-            let text = tokio::select! {
+            let Watcher { news, stays, also, guard, .. } = &mut self.watcher;
+            let news = news.as_mut()?;
+            let (heard, goes_on) = tokio::select! {
                 biased;
                 () = guard.stop.cancelled() => return Some((bye(ByeBecause::Shutdown), None)),
                 () = sleep_until(self.key_at) => {
@@ -100,17 +111,26 @@ impl<F> Course<F> {
                     }
                     continue;
                 }
-                heard = news.recv() => match heard {
-                    Ok(frame) if frame.what == What::Bye => return Some((frame.text, None)),
-                    Ok(frame) if matches!(frame.what, What::End { .. }) && !self.watcher.stays => return Some((frame.text, None)),
-                    Ok(frame) => frame.text,
-                    Err(RecvError::Lagged(_)) => return Some((bye(ByeBecause::TooSlow), None)),
-                    Err(RecvError::Closed) => return Some((bye(ByeBecause::Unavailable), None)),
-                },
-                () = sleep_until(self.beat_at) => BEAT,
+                said = news.recv() => {
+                    let is_over = matches!(&said, Ok(Frame { what: What::End { .. }, .. }));
+                    (said, !is_over || *stays)
+                }
+                said = heard(also) => {
+                    if let Ok(Frame { what: What::End { .. }, .. }) = &said {
+                        *also = None;
+                    }
+                    (said, true)
+                }
+                () = sleep_until(self.beat_at) => (Ok(Frame { what: What::State, text: BEAT }), true),
+            };
+            let (text, goes_on) = match heard {
+                Ok(Frame { what: What::Bye, text }) => (text, false),
+                Ok(frame) => (frame.text, goes_on),
+                Err(RecvError::Lagged(_)) => (bye(ByeBecause::TooSlow), false),
+                Err(RecvError::Closed) => (bye(ByeBecause::Unavailable), false),
             };
             self.beat_at = Instant::now() + BEAT_EVERY;
-            return Some((text, Some(self)));
+            return Some((text, goes_on.then_some(self)));
         }
     }
 }
@@ -146,10 +166,10 @@ mod tests {
             app: AppId::parse("app").unwrap(),
             clock: Clock::start(),
             stop: CancellationToken::new(),
-            _seat: seats.take("m", &AccountId::parse("a").unwrap(), KeyHash([0; 32])).unwrap(),
+            _seat: seats.take(&["m"], &AccountId::parse("a").unwrap(), KeyHash([0; 32])).unwrap(),
         };
         let (told, heard) = broadcast::channel(room);
-        let watcher = Watcher { backlog: ["first ".into()].into(), news: Some(heard), stays, guard, _feed: Arc::new(()) };
+        let watcher = Watcher { backlog: ["first ".into()].into(), news: Some(heard), stays, also: None, guard, _kept: () };
         let answer = watcher.answer();
         for frame in news {
             let _ = told.send(frame.clone());
