@@ -6,6 +6,7 @@ mod accept;
 pub mod content_type;
 pub mod doors;
 mod elsewhere;
+mod entrance;
 pub mod flows;
 pub mod host_names;
 pub mod ids;

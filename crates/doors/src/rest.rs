@@ -21,6 +21,7 @@ mod client_reports;
 mod documents;
 mod door;
 mod edits;
+mod entrances;
 mod erasures;
 mod error;
 mod handing_out;
@@ -213,6 +214,7 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(active_session::mute_all),
     || routes!(active_session::poll),
     || routes!(quality::show),
+    || routes!(entrances::show),
     || routes!(people::list),
     || routes!(people::watch),
     || routes!(live_sessions::list),

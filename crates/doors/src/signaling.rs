@@ -31,6 +31,7 @@ use std::time::Duration;
 use axum::routing::{MethodRouter, get};
 
 use crate::doors::Doors;
+use crate::entrance::Entrance;
 use crate::flows::travel::Travel;
 use crate::rates::LateRates;
 use crate::refused::Refused;
@@ -61,6 +62,8 @@ pub fn porch(doors: &Doors, settings: Settings) -> Arc<Porch> {
         ..
     } = doors.clone();
     let travel = Travel { hub: hub.clone(), store: store.clone(), tokens: tokens.clone(), clock: clock.clone() };
+    let (entrance, written) = Entrance::new(store.clone(), clock.clone(), metrics.clone(), stop.clone());
+    tasks.spawn(written);
     let (refused, openings) = (Refused::default(), LateRates::new(OPENINGS, OPENINGS_SPAN));
     let porch = Porch {
         settings,
@@ -73,6 +76,7 @@ pub fn porch(doors: &Doors, settings: Settings) -> Arc<Porch> {
         recordings,
         transcripts,
         livestreams,
+        entrance,
         metrics,
         refused,
         openings,

@@ -53,6 +53,7 @@ const KIT: &str = "/accounts/{account_id}/realtime/kit/{app_id}";
 const OWN: &[(&str, &str)] = &[
     ("get", "/meetings/{meeting_id}/active-session/quality"),
     ("get", "/meetings/{meeting_id}/active-session/between"),
+    ("get", "/meetings/{meeting_id}/entrance"),
     ("get", "/meetings/{meeting_id}/active-session/people"),
     ("get", "/meetings/{meeting_id}/active-session/people/stream"),
     ("get", "/sessions/{session_id}/peers/{peer_id}/quality"),

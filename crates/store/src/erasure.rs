@@ -145,6 +145,7 @@ impl Store {
             }
         }
         self.never_again(app, &who).await?;
+        self.erase_from_entrance(app, &who).await?;
         self.end_erasing(app, person).await?;
         Ok(Erased::Done(Receipt { participants, sessions: sessions.len() as u64, messages, files, voices }))
     }
@@ -154,6 +155,16 @@ impl Store {
         transaction!(self.db, |tx| {
             for participant in who {
                 participants::never_again(tx, app, participant).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets that they came to meetings and were not let in.
+    async fn erase_from_entrance(&self, app: &AppId, who: &HashSet<ParticipantId>) -> Result<()> {
+        transaction!(self.db, |tx| {
+            for participant in who {
+                tx.run("delete from entrance where app_id = $1 and participant_id = $2", args![app, participant]).await?;
             }
             Ok(())
         })

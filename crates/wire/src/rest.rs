@@ -12,6 +12,7 @@ pub mod apps;
 pub mod audit_log;
 pub mod between;
 pub mod default_presets;
+pub mod entrances;
 pub mod envelope;
 pub mod erasures;
 pub mod internals;

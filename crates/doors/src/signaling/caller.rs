@@ -2,17 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Session, Timestamp};
 use salon_media::Owners;
 use salon_recordings::{Livestreams, Recordings};
-use salon_store::Store;
 use salon_store::acting::{self, Acting, By, Outcome};
+use salon_store::{Happening, Store};
 use salon_transcripts::Transcripts;
 use tokio::sync::watch;
 
+use crate::entrance::{At, Entrance};
 use crate::flows::travel::Travel;
 use crate::signaling::trouble::Trouble;
 use salon_live::Clock;
@@ -43,9 +45,20 @@ pub struct Caller {
     pub recordings: Recordings,
     pub transcripts: Transcripts,
     pub livestreams: Livestreams,
+    pub entrance: Entrance,
+    /// Waits to be let in, as far as its socket was told.
+    pub waits: AtomicBool,
 }
 
 impl Caller {
+    /// Notes what happened to it at the entrance of its meeting. Robots have none.
+    pub fn at_entrance(&self, what: Happening) {
+        if self.recording.is_none() {
+            let Self { app, meeting, participant, peer, .. } = self;
+            self.entrance.note(At { app, meeting, participant, peer }, what);
+        }
+    }
+
     /// What it does to others, for the audit log.
     pub fn acting(&self, what: &str) -> Arc<Acting> {
         Acting::new(acting::Act {

@@ -1,15 +1,18 @@
 //! The room service: who is here, coming in, removing people, application messages.
 //! Next: `media.rs`.
 
+use std::sync::atomic::Ordering;
+
 use prost::Message as _;
 use prost::bytes::Bytes;
 use salon_core::Session;
 use salon_core::event::Actor;
-use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts, PeerView};
-use salon_store::acting;
+use salon_core::session::{Act, Audience, EarlierChat, Entered, Join, MeetingFacts, PeerView, Refusal};
+use salon_store::{Happening, acting};
 use salon_wire::signaling::media::edge;
 use salon_wire::signaling::socket::room as wire;
 
+use crate::entrance::{self, At};
 use crate::flows::facts::facts;
 use crate::flows::kick::end_others;
 use crate::flows::{livestreams as streamed, recordings as recorded, robots, travel};
@@ -28,6 +31,20 @@ const MAX_LOOKS: usize = 3;
 /// Lets the caller in as the participant of its token. Of what the client says about itself only the display name is
 /// read, and taken where the preset allows it.
 pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
+    let joined = enter(caller, request).await;
+    match &joined {
+        Err(Trouble::Refused(refusal)) => {
+            if let Some(what) = entrance::refused(refusal) {
+                caller.at_entrance(what);
+            }
+        }
+        Err(Trouble::Gone) => caller.at_entrance(Happening::NoParticipant),
+        _ => {}
+    }
+    joined
+}
+
+async fn enter(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Answer, Trouble> {
     let admission = robots::admission(&caller.store, &caller.participant, caller.recording.as_ref()).await?;
     let admission = admission.ok_or(Trouble::Gone)?;
     let facts = beside(caller, facts(&admission.meeting)).await?;
@@ -49,7 +66,7 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
         fresh_session: random_id(),
     };
     let mut earlier = None;
-    let mut entered = Entered::NeedsEarlierChat;
+    let (mut entered, mut waited) = (Entered::NeedsEarlierChat, false);
     for _ in 0..MAX_LOOKS {
         let (removed, facts, mut join) = (caller.removed.clone(), facts.clone(), join.clone());
         let media = caller.media.clone();
@@ -65,9 +82,10 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
                 session.bring_earlier_chat(earlier);
             }
             join.flowing = session.tracks_of(&join.peer).filter(|track| media.has(track)).cloned().collect();
-            Ok(session.join(now, join)?)
+            let waited = session.is_waiting(&join.peer);
+            Ok((session.join(now, join)?, waited))
         };
-        entered = caller.handle.call(act).await??;
+        (entered, waited) = caller.handle.call(act).await??;
         if entered != Entered::NeedsEarlierChat {
             break;
         }
@@ -80,6 +98,13 @@ pub async fn join(caller: &Caller, request: wire::JoinRoomRequest) -> Result<Ans
     }
     if matches!(entered, Entered::Joined(_)) && caller.recording.is_none() {
         caller.transcripts.look(&caller.handle, &admission.meeting);
+    }
+    let waits = matches!(entered, Entered::Waiting(_));
+    caller.waits.store(waits, Ordering::Relaxed);
+    match (waits, waited) {
+        (true, false) => caller.at_entrance(Happening::Waits),
+        (false, true) => caller.at_entrance(Happening::LetIn),
+        _ => {}
     }
     match entered {
         // Sessions came and went as fast as they were looked up.
@@ -134,15 +159,18 @@ async fn beside(caller: &Caller, mut facts: MeetingFacts) -> Result<MeetingFacts
 
 pub async fn leave(caller: &Caller) -> Result<Answer, Trouble> {
     let peer = caller.peer.clone();
-    let view = caller
+    let (view, waited) = caller
         .handle
         .call(move |session, now| {
-            let view = session.peer(&peer, &peer);
+            let (view, waited) = (session.peer(&peer, &peer), session.is_waiting(&peer));
             session.leave(now, &peer);
-            view
+            (view, waited)
         })
-        .await??;
-    answer(&people::peer_info(&view))
+        .await?;
+    if waited {
+        caller.at_entrance(Happening::WentAway);
+    }
+    answer(&people::peer_info(&view?))
 }
 
 /// What the client shows of the meeting itself. Who waits learns its name and nothing of the session, but must have an
@@ -161,8 +189,8 @@ pub async fn info(caller: &Caller) -> Result<Answer, Trouble> {
                 });
             }
             session.ask(now, &peer, Act::Look)?;
-            let record = session.record().ok_or(salon_core::session::Refusal::NoSession)?;
-            Ok::<_, salon_core::session::Refusal>(wire::Room {
+            let record = session.record().ok_or(Refusal::NoSession)?;
+            Ok::<_, Refusal>(wire::Room {
                 room_id: record.started.meeting.to_string(),
                 title: record.started.title.clone(),
                 created_at: (record.started.started_at.0 / 1_000).max(0) as u64,
@@ -256,7 +284,16 @@ pub async fn deny(caller: &Caller, request: wire::DenyWaitingRoomRequests) -> Re
     let participants = participant_ids(&request.user_ids)?;
     participants.iter().for_each(|who| acting::about("participant", who.as_str()));
     let peer = caller.peer.clone();
-    caller.handle.call(move |session, now| session.deny(now, &peer, &participants)).await??;
+    let denied = caller.handle.call(move |session, now| {
+        let mut denied = session.waiting();
+        session.deny(now, &peer, &participants)?;
+        denied.retain(|view| !session.is_waiting(&view.peer));
+        Ok::<_, Refusal>(denied)
+    });
+    for view in denied.await?? {
+        let Caller { app, meeting, .. } = caller;
+        caller.entrance.note(At { app, meeting, participant: &view.participant, peer: &view.peer }, Happening::Denied);
+    }
     Ok(Answer::None)
 }
 

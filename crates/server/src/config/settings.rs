@@ -329,6 +329,8 @@ table::settings! {
         chat_days: u32 = 0, within(0, 36_500);
         /// Days after which what was measured in calls goes; the sessions themselves stay. 0: never.
         quality_days: u32 = 0, within(0, 36_500);
+        /// Days after which it is forgotten who came to a meeting and was not let straight in, and why. 0: never.
+        entrance_days: u32 = 30, within(0, 36_500);
         /// Days after which the files of a recording go, and the links to them.
         recordings_days: u32 = 7, within(1, 36_500);
         /// Days after which a transcript goes, with its summary and the links to both.

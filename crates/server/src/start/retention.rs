@@ -25,12 +25,18 @@ pub struct Days {
     pub sessions: u32,
     pub chat: u32,
     pub quality: u32,
+    pub entrance: u32,
 }
 
 impl Days {
     pub fn of(config: &Config) -> Self {
         let retention = &config.retention;
-        Self { sessions: retention.sessions_days, chat: retention.chat_days, quality: retention.quality_days }
+        Self {
+            sessions: retention.sessions_days,
+            chat: retention.chat_days,
+            quality: retention.quality_days,
+            entrance: retention.entrance_days,
+        }
     }
 }
 
@@ -65,6 +71,9 @@ pub async fn once(store: &Store, days: Days, now: Timestamp) -> salon_store::Res
     }
     if let Some(before) = before(days.quality) {
         while !store.clear_quality(before).await? {}
+    }
+    if let Some(before) = before(days.entrance) {
+        while !store.clear_entrance(before).await? {}
     }
     Ok(left)
 }

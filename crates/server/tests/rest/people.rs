@@ -3,6 +3,7 @@
 use salon_core::event::{Actor, EndReason, LeaveReason, PeerJoined, SessionStarted, StageWish, Track, TrackKind};
 use salon_core::preset::Recorder;
 use salon_core::{AppId, Event, EventBody, MeetingId, ParticipantId, PeerId, PresetId, Record, SessionId, Timestamp, TrackId};
+use salon_store::{AtEntrance, Happening};
 use serde_json::{Value, json};
 
 use crate::support::{KIT, TestApp, Text};
@@ -191,6 +192,44 @@ async fn those_who_wait_are_told_of() {
     assert_eq!((door.id, &door.data["waiting"][0]["custom_participant_id"]), (None, &json!("zoe")));
     assert_eq!(people(&app, &meeting).await["waiting"], door.data["waiting"]);
     assert_eq!(names(&people(&app, &meeting).await), ["ada"]);
+}
+
+#[tokio::test]
+async fn who_stands_at_the_entrance_is_told_of_also_while_nobody_is_in() {
+    let app = TestApp::dev().await;
+    let meeting = app.meeting("Planning").await;
+    let path = format!("/meetings/{meeting}/entrance");
+    assert_eq!(app.get(&path).await.expect(200)["data"], json!({"waiting": [], "entries": []}));
+    let zoe = app.participant(&meeting, "group_call_guest", "zoe").await["id"].text();
+    let peer = app.join(&zoe).await;
+    app.get(&format!("/meetings/{meeting}/active-session")).await.refused(404);
+    let store = &app.running.doors.store;
+    let now = app.running.doors.clock.now();
+    let (participant, meeting_id) = (ParticipantId::parse(&zoe).expect("an id"), MeetingId::parse(&meeting).expect("an id"));
+    let waits = AtEntrance {
+        app: AppId::parse("dev").expect("an id"),
+        meeting: meeting_id,
+        participant,
+        peer: peer.clone(),
+        what: Happening::TokenExpired,
+        first_at: now,
+        last_at: now,
+        times: 3,
+    };
+    store.keep_entrance(&[waits]).await.expect("it is kept");
+    let told = app.get(&path).await.expect(200)["data"].clone();
+    assert_eq!(
+        (&told["waiting"][0]["custom_participant_id"], &told["waiting"][0]["peer_id"]),
+        (&json!("zoe"), &json!(peer.to_string()))
+    );
+    let entry = &told["entries"][0];
+    assert_eq!((&entry["what"], &entry["times"]), (&json!("token_expired"), &json!(3)));
+    assert_eq!((&entry["participant_id"], &entry["custom_participant_id"]), (&json!(zoe), &json!("zoe")));
+    assert!(entry["text"].text().contains("/token"), "it says what to do: {entry}");
+    app.get(&format!("{path}?limit=x")).await.refused(400);
+    let theirs = app.other_account("theirs", "their-key", None).await;
+    let path = format!("/client/v4/accounts/theirs/realtime/kit/{theirs}/meetings/{meeting}/entrance");
+    app.bare("GET", &path).header("authorization", "Bearer their-key").send().await.refused(404);
 }
 
 #[tokio::test]

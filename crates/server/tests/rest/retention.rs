@@ -19,9 +19,9 @@ async fn a_session_whose_days_are_over_is_gone_from_everywhere_and_the_others_ar
     let store = &app.running.doors.store;
     let in_two_days = app.running.doors.clock.now().plus_ms(2 * 86_400_000);
     assert_eq!(once(store, Days::default(), in_two_days).await.expect("a store"), 0);
-    assert_eq!(once(store, Days { sessions: 3, chat: 3, quality: 3 }, in_two_days).await.expect("a store"), 0);
+    assert_eq!(once(store, Days { sessions: 3, chat: 3, quality: 3, entrance: 3 }, in_two_days).await.expect("a store"), 0);
     assert_eq!(total().await, 2, "for good unless set, and not a day early");
-    assert_eq!(once(store, Days { sessions: 1, chat: 0, quality: 1 }, in_two_days).await.expect("a store"), 0);
+    assert_eq!(once(store, Days { sessions: 1, chat: 0, quality: 1, entrance: 1 }, in_two_days).await.expect("a store"), 0);
     assert_eq!(total().await, 1);
     for path in ["", "/participants", &format!("/participants/{person}"), "/chat"] {
         app.get(&format!("/sessions/{session}{path}")).await.refused(404);

@@ -13,6 +13,7 @@ mod chat_files;
 mod connected;
 mod crash;
 mod edits;
+mod entrance;
 mod erasure;
 mod history;
 mod keys;

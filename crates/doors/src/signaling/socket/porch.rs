@@ -16,6 +16,7 @@ use salon_transcripts::Transcripts;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::entrance::Entrance;
 use crate::flows::travel::Travel;
 use crate::metrics::Metrics;
 use crate::pipes::Pipes;
@@ -48,6 +49,7 @@ pub struct Porch {
     pub recordings: Recordings,
     pub transcripts: Transcripts,
     pub livestreams: Livestreams,
+    pub entrance: Entrance,
     pub metrics: Arc<Metrics>,
     pub refused: Refused,
     /// How often one participant may open a socket.

@@ -14,9 +14,11 @@ use salon_cluster::{ELSEWHERE, Nodes};
 use salon_core::PeerId;
 use salon_handover::{Descriptor, Part};
 use salon_live::Place;
+use salon_store::Happening;
 use serde::Deserialize;
 
 use crate::elsewhere::{AGAIN_AFTER, is_in_time, peer, was_passed_on};
+use crate::entrance::At;
 use crate::flows::facts::facts;
 use crate::flows::robots;
 use crate::signaling::socket::porch::Porch;
@@ -54,12 +56,20 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     let Ok(peer_id) = PeerId::parse(&address.peer_id) else {
         return porch.refuse(StatusCode::BAD_REQUEST, "peerID is not an id");
     };
+    let at_entrance = |what| {
+        let Bearer { app, meeting, participant, .. } = &bearer;
+        porch.entrance.note(At { app, meeting, participant, peer: &peer_id }, what);
+    };
     if !was_passed_on(&parts) && porch.openings.take(&bearer.participant).await.is_err() {
+        at_entrance(Happening::TooOften);
         return porch.refuse(StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
     }
     let admission = match robots::bearer_admission(&porch.store, &bearer).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
-        Ok(_) => return porch.refuse(StatusCode::UNAUTHORIZED, "the participant does not exist any more"),
+        Ok(_) => {
+            at_entrance(Happening::NoParticipant);
+            return porch.refuse(StatusCode::UNAUTHORIZED, "the participant does not exist any more");
+        }
         Err(error) => {
             tracing::warn!(%error, "cannot look a participant up");
             return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW);
@@ -72,6 +82,7 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
     }
     if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer_id).await {
         porch.refused.tell(Some("/ws"), 401);
+        at_entrance(Happening::TokenExpired);
         return porch.refuse(StatusCode::UNAUTHORIZED, "the token has expired; ask for a new one");
     }
     let Some(open) = porch.opens() else { return porch.refuse(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY) };

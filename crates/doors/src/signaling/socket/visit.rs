@@ -2,12 +2,14 @@
 //! Next: `line.rs`, the loop between.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::close_code;
 use salon_core::PeerId;
 use salon_handover::{Descriptor, Guest};
 use salon_live::{Handle, Newcomer, Push, Removed, Unavailable};
+use salon_store::Happening;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::flows::facts::facts;
@@ -96,14 +98,25 @@ pub async fn visit(
         recordings: porch.recordings.clone(),
         transcripts: porch.transcripts.clone(),
         livestreams: porch.livestreams.clone(),
+        entrance: porch.entrance.clone(),
+        waits: AtomicBool::default(),
     };
     let WentOn { joined, hangup_in, .. } = went_on;
     let line = Line::new((porch, &caller, socket), (guest, descriptor), (joined, hangup_in));
     let end = line.serve(&mut waiting).await;
+    went_away(&caller).await;
     caller.handle.detach(caller.peer.clone(), connection, end.on_purpose).await;
     // Saying goodbye may take a while; the session need not wait for it.
     drop((caller, waiting));
     say_goodbye(socket, end.close).await;
+}
+
+/// Notes it if the socket's end is that of somebody's waiting.
+async fn went_away(caller: &Caller) {
+    let peer = caller.peer.clone();
+    if caller.waits.load(Ordering::Relaxed) && caller.handle.call(move |session, _| session.is_waiting(&peer)).await == Ok(true) {
+        caller.at_entrance(Happening::WentAway);
+    }
 }
 
 /// Binds the socket to its session's task; one that retired or failed in between is replaced by a new one.
