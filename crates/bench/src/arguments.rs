@@ -24,6 +24,7 @@ Examples:
   salon bench --scenario table                   every figure that has a target, with the target beside it
   salon bench --scenario soak --duration 30m     meetings come and go: does memory stay flat, is anything left over?
   salon bench --scenario recording               what a recording of four people costs
+  salon bench --scenario webhooks --meetings 20  how soon webhooks are told, and what that costs a join
   salon bench --calibrate --people 6             how many people in meetings of six this machine carries
   salon bench --url http://127.0.0.1:8787 --pid $(pgrep -x salon)";
 
@@ -40,6 +41,9 @@ pub enum Scenario {
     Soak,
     /// A recording of one meeting of --people, four unless told, for --duration: what it costs. Needs ffmpeg
     Recording,
+    /// People come into --meetings of --people, four unless told, with a webhook and without: how soon is it told, and what do
+    /// joins cost more?
+    Webhooks,
 }
 
 #[derive(Debug, Args)]
@@ -160,7 +164,8 @@ impl BenchArgs {
             sane.then(|| Duration::from_secs_f64(value)).ok_or(format!("{name} is {value}, but must be seconds of a day"))
         };
         // Without a shape, meetings of a calibration and what is recorded are of four.
-        let of_four = self.calibrate && self.subscribers.is_none() || self.scenario == Scenario::Recording;
+        let of_four =
+            self.calibrate && self.subscribers.is_none() || matches!(self.scenario, Scenario::Recording | Scenario::Webhooks);
         let people = self.people.or(of_four.then_some(4));
         let publishers = people.unwrap_or(self.publishers);
         let others = if people.is_some() { publishers.saturating_sub(1).max(1) } else { publishers };
@@ -225,6 +230,7 @@ mod tests {
         assert_eq!((soak.window, soak.shape), (Duration::from_secs(1_800), Shape { meetings: 4, subscribers: 10, ..default }));
         assert_eq!(shape("--calibrate"), four);
         assert_eq!(shape("--scenario recording"), four);
+        assert_eq!(shape("--scenario webhooks --meetings 5"), Shape { meetings: 5, ..four });
         assert_eq!(shape("--calibrate --subscribers 9"), Shape { subscribers: 9, ..default });
     }
 

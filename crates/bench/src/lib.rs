@@ -25,6 +25,7 @@ mod stamp;
 mod subscriber;
 mod targets;
 mod totals;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -131,6 +132,14 @@ async fn run_scenario(args: &BenchArgs, plan: Plan, progress: &Progress) -> anyh
         let recorded = recording::run(&server, plan, progress).await;
         server.stop().await;
         let rows = recording::rows(&recorded?);
+        return Ok((head + "\n" + &report::table(&rows), json!({ "build": build, "cores": cores(), "table": rows })));
+    }
+    if args.scenario == Scenario::Webhooks {
+        progress.begin("webhooks");
+        let server = bed.server(&[webhooks::SETTING.to_owned()]).await?;
+        let told = webhooks::run(&server, plan, progress).await;
+        server.stop().await;
+        let rows = webhooks::rows(&told?);
         return Ok((head + "\n" + &report::table(&rows), json!({ "build": build, "cores": cores(), "table": rows })));
     }
     let figures = bed.run(("bench", plan), floor, progress).await?;

@@ -50,6 +50,17 @@ impl Door {
         self.call("GET", &format!("/recordings/{id}"), &Value::Null).await.context("cannot find the recording")
     }
 
+    /// A webhook that is told who joins; its id.
+    pub async fn webhook(&self, url: &str) -> anyhow::Result<String> {
+        let body = json!({ "name": "bench", "url": url, "events": ["meeting.participantJoined"] });
+        text(&self.post("/webhooks", &body).await.context("cannot make a webhook")?, "id")
+    }
+
+    pub async fn delete_webhook(&self, id: &str) -> anyhow::Result<()> {
+        self.call("DELETE", &format!("/webhooks/{id}"), &Value::Null).await.context("cannot delete the webhook")?;
+        Ok(())
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call("POST", path, body).await
     }

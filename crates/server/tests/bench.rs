@@ -114,3 +114,14 @@ fn a_soak_ends_with_nothing_left_over() {
     assert_eq!(soak["panics"], 0.0);
     assert!(text.contains("Nothing is left over") && text.contains("all gone"), "{text}");
 }
+
+#[test]
+fn a_webhook_is_told_of_everybody_who_came() {
+    let (report, text) = json("webhooks", &["--scenario", "webhooks", "--meetings", "2", "--people", "2"]);
+    let rows = report["table"].as_array().expect("rows");
+    let row = |figure: &str| rows.iter().find(|row| row["figure"] == figure).unwrap_or_else(|| panic!("no {figure} in {text}"));
+    // Four people in each of four turns with a webhook, and as many without.
+    assert_eq!(row("join answered to receiver told, p50")["note"], "16 joins");
+    assert_eq!(row("join without a webhook, p50")["note"], "16 joins");
+    assert!(rows.iter().all(|row| row["measured"].is_number()), "{text}");
+}

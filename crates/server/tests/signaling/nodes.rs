@@ -20,6 +20,8 @@ use crate::http::Call;
 use crate::line::Line;
 use crate::node::Node;
 use crate::postgres;
+use crate::receiver::{Mood, Receiver};
+use crate::webhooks::{heard_first, until_counted};
 
 /// Nodes of one cluster.
 struct Cluster {
@@ -175,6 +177,41 @@ async fn people_whose_sockets_reach_different_nodes_are_in_one_meeting() {
     until(&cluster, &[0, 1], &meeting, &mut told, live_is(1)).await;
     let all = cluster.node(1).data("POST", &format!("/meetings/{meeting}/active-session/kick-all"), Value::Null).await;
     assert_eq!(all["kicked_participants_count"], 1);
+}
+
+/// Whoever is left tells what happened at the node that died, once each and in order, and what happens from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_told_of_everything_when_the_node_of_a_session_dies() {
+    let Some(mut cluster) = Cluster::of(2).await else { return };
+    let receiver = Receiver::start(Mood::Says(503)).await;
+    let all = ["meeting.started", "meeting.ended", "meeting.participantJoined", "meeting.participantLeft"];
+    let hook = json!({ "name": "Hook", "url": receiver.url, "events": all });
+    let hook = cluster.node(0).data("POST", "/webhooks", hook).await["id"].as_str().unwrap().to_owned();
+    cluster.node(0).data("GET", "/events", Value::Null).await;
+    let meeting = cluster.node(0).meeting(60).await;
+    let (alice, bob) = (cluster.node(0).guest(&meeting, "Alice").await, cluster.node(0).guest(&meeting, "Bob").await);
+    let _alice = alice.join().await;
+    let _bob = bob.clone().at(&cluster.node(1).address).join().await;
+    // It knows, and takes nothing yet: what was told is told again by the other node.
+    receiver.hears(1).await;
+    cluster.kill(0);
+    let mut told = (0.0, 0);
+    until(&cluster, &[1], &meeting, &mut told, live_is(0)).await;
+    let back = bob.at(&cluster.node(1).address).join().await;
+    until(&cluster, &[1], &meeting, &mut told, live_is(1)).await;
+    back.leave().await;
+    let ended = json!({});
+    let _ = cluster.node(1).ask("POST", &format!("/meetings/{meeting}/active-session/kick-all"), ended).await;
+    receiver.is(Mood::Says(200));
+    until_counted(cluster.node(1), &hook, "PENDING", |count| count == 0).await;
+    let feed = cluster.node(1).data("GET", "/events?limit=100", Value::Null).await["events"].clone();
+    let happened: Vec<Value> = feed.as_array().unwrap().iter().map(|event| event["payload"].clone()).collect();
+    let taken = heard_first(&receiver.taken());
+    assert_eq!(taken.into_values().collect::<Vec<_>>(), [happened.clone()], "in order, and nothing else");
+    let names: Vec<_> = happened.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    let [joined, left] = ["meeting.participantJoined", "meeting.participantLeft"];
+    assert_eq!(names.iter().filter(|name| **name == joined).count(), names.iter().filter(|name| **name == left).count());
+    assert_eq!((names.first(), names.last()), (Some(&"meeting.started"), Some(&"meeting.ended")), "{names:?}");
 }
 
 /// What the audit log has of an action.

@@ -15,7 +15,7 @@ use crate::receiver::{Heard, Mood, Receiver};
 const ALL: [&str; 4] = ["meeting.started", "meeting.ended", "meeting.participantJoined", "meeting.participantLeft"];
 
 /// How often the server is killed.
-const KILLS: usize = 10;
+const KILLS: usize = 20;
 
 /// What happened by the records, as the notices of each session in order.
 async fn recorded(data: &std::path::Path) -> BTreeMap<String, Vec<Notice>> {
@@ -44,7 +44,7 @@ async fn recorded(data: &std::path::Path) -> BTreeMap<String, Vec<Notice>> {
 }
 
 /// What was heard of each session: each delivery once, in the order in which it came first.
-fn heard_first(heard: &[Heard]) -> BTreeMap<String, Vec<Value>> {
+pub fn heard_first(heard: &[Heard]) -> BTreeMap<String, Vec<Value>> {
     let mut seen = BTreeMap::new();
     let mut told: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for one in heard {
@@ -137,7 +137,7 @@ async fn none_is_lost_and_none_overtakes_whatever_dies() {
 }
 
 /// Waits until so many deliveries of a webhook stand so.
-async fn until_counted(node: &Node, hook: &str, status: &str, enough: impl Fn(u64) -> bool) {
+pub async fn until_counted(node: &Node, hook: &str, status: &str, enough: impl Fn(u64) -> bool) {
     let until = Instant::now() + Duration::from_secs(90);
     loop {
         // A change of the webhook has what waits tried at once.
