@@ -2,6 +2,7 @@
 // left waiting. Times are printed, not judged.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -200,4 +201,60 @@ test('who is away when it ends is not left with it', LIMIT, async () => {
     const [last] = await stage.api.livestreams(meeting);
     assert.equal(last.status, 'IDLE');
   }, PATIENT);
+});
+
+/** What an encoder such as OBS does: a moving picture and a tone, with a key frame a second. */
+function encoder({ ingestionServer, streamKey }) {
+  const what = '-v error -re -f lavfi -i testsrc=s=320x180:r=25 -f lavfi -i sine=f=1000:r=48000 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -f flv';
+  return spawn('ffmpeg', [...what.split(' '), `${ingestionServer}/${streamKey}`], { stdio: 'ignore' });
+}
+
+test('a meeting waits for an encoder, shows what it streams, and waits again', LIMIT, async () => {
+  const meeting = await stage.api.createMeeting();
+  const [ada, bob] = await Promise.all(['Ada', 'Bob'].map((name) => stage.invites(name, meeting, HOST)));
+  for (const person of [ada, bob]) await person.joins();
+  await ada.does(({ livestream }) => livestream.start({ manualIngestion: true }));
+  await all([ada, bob], 'WAITING_ON_MANUAL_INGESTION');
+  const credentials = (person) => person.asks(({ livestream }) => livestream.ingestionCredentials);
+  const told = await credentials(ada);
+  assert.match(told.ingestionServer, /^rtmp:\/\/127\.0\.0\.1:\d+\/live$/);
+  await eventually('Bob, who may stream as well, is told the same', async () => assert.deepEqual(await credentials(bob), told));
+  const first = encoder(told);
+  try {
+    await all([ada, bob], 'LIVESTREAMING');
+    const url = await address(bob);
+    const { samples } = soundOf(url, '-t', '2');
+    assert.ok(strength(samples, 1000) > 4 * strength(samples, 1700), 'it is the encoder that is heard');
+    const cleo = await stage.invites('Cleo', meeting, HOST);
+    await cleo.joins();
+    await all([cleo], 'LIVESTREAMING');
+    const { token } = await stage.api.addParticipant(meeting, { name: 'Dora', preset: 'livestream_viewer' });
+    const dora = new Visitor('Dora', await (await stage.context('Cleo', {})).newPage());
+    await dora.page.goto(`${stage.salon.origin}/#token=${token}`);
+    await dora.enters();
+    const video = dora.locator('rtk-livestream-player video').first();
+    await video.waitFor({ state: 'attached', timeout: 60_000 });
+    await eventually('the kit plays it', async () => {
+      const now = await video.evaluate((it) => [it.videoWidth, it.getVideoPlaybackQuality().totalVideoFrames, it.webkitAudioDecodedByteCount]);
+      assert.ok(now[0] === 320 && now[1] > 60 && now[2] > 0, JSON.stringify(now));
+    }, PATIENT);
+    first.kill('SIGTERM');
+    await all([ada, bob, cleo], 'WAITING_ON_MANUAL_INGESTION');
+    const second = encoder(told);
+    try {
+      await all([ada, bob, cleo], 'LIVESTREAMING');
+      assert.equal(await address(ada), url, 'the address stays');
+      await bob.does(({ livestream }) => livestream.stop());
+      await all([ada, bob, cleo], 'IDLE');
+      await eventually('the encoder is sent away', () => assert.notEqual(second.exitCode, null), PATIENT);
+    } finally {
+      second.kill('SIGKILL');
+    }
+  } finally {
+    first.kill('SIGKILL');
+  }
+  await ada.does(({ livestream }) => livestream.start({ manualIngestion: true }));
+  await all([ada, bob], 'WAITING_ON_MANUAL_INGESTION');
+  await ada.does(({ livestream }) => livestream.stop());
+  await all([ada, bob], 'IDLE');
 });

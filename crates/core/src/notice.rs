@@ -86,6 +86,10 @@ pub struct LivestreamReport {
     pub livestream: RecordingId,
     pub status: LivestreamStatus,
     pub playback_url: String,
+    /// What is streamed comes from elsewhere.
+    pub is_ingested: bool,
+    /// It is of a meeting. One that is not has its own id in place of the meeting's, and its run's in place of the session's.
+    pub is_of_meeting: bool,
 }
 
 /// What has become of a livestream.

@@ -70,7 +70,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, get, post};
 use salon_files::Files;
 use salon_media::Owners;
 use salon_store::Store;
@@ -238,8 +238,11 @@ const KIT_ROUTES: &[Described] = &[
     || routes!(recordings::start_tracks),
     || routes!(recordings::active),
     || routes!(recordings::show, recordings::act),
-    || routes!(livestreams::list),
+    || routes!(livestreams::list, livestreams::create),
     || routes!(livestreams::show),
+    || routes!(livestreams::enable),
+    || routes!(livestreams::disable),
+    || routes!(livestreams::reset_stream_key),
     || routes!(livestreams::active_session),
     || routes!(livestreams::show_session),
     || routes!(livestreams::start),
@@ -278,16 +281,6 @@ const HOLDER_ROUTES: &[Described] = &[
     || routes!(api_keys::rotate),
     || routes!(audit_log::list),
 ];
-
-/// Resources of an app that Salon does not have yet.
-fn not_yet() -> Vec<(&'static str, MethodRouter<Rest>)> {
-    vec![
-        ("/livestreams", post(livestreams::independent)),
-        ("/livestreams/{livestream_id}/reset-stream-key", post(livestreams::independent)),
-        ("/livestreams/{livestream_id}/enable", put(livestreams::independent)),
-        ("/livestreams/{livestream_id}/disable", put(livestreams::independent)),
-    ]
-}
 
 /// What only the client SDK asks, and what it reports.
 fn client() -> Vec<(&'static str, Who, MethodRouter<Rest>)> {
@@ -328,9 +321,6 @@ fn table() -> Table<Rest> {
         for (path, route) in &kit {
             table.add(&format!("{prefix}{KIT}{path}"), Rule { reads: only_reads(path), ..app }, route.clone());
         }
-        for (path, route) in not_yet() {
-            table.add(&format!("{prefix}{KIT}{path}"), app, route);
-        }
         table.add(&format!("{prefix}{KIT}{ACTIVE_TRANSCRIPT}"), app, get(transcripts::active));
         for (path, route) in plain(ACCOUNT_ROUTES) {
             table.add(&format!("{prefix}{ACCOUNT}{path}"), owner, route);
@@ -347,9 +337,6 @@ fn table() -> Table<Rest> {
             false => Rule { reads: only_reads(&path), ..Rule::of(Who::OldApp) },
         };
         table.add(&format!("/v2{path}"), rule, route);
-    }
-    for (path, route) in not_yet() {
-        table.add(&format!("/v2{path}"), Rule::of(Who::OldApp), route);
     }
     table.add(&format!("/v2{ACTIVE_TRANSCRIPT}"), Rule::also_for_pages(Who::OldAppOrGuest), get(transcripts::active));
     table.close("/v2", Rule::of(Who::OldApp));

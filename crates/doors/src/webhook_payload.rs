@@ -64,7 +64,7 @@ pub fn payload(notice: &Notice, app_name: &str, links: &Links) -> wire::WebhookP
         News::Livestream(report) => {
             let mut meeting = meeting(notice, app_name);
             (meeting.session_id, meeting.created_at, meeting.started_at) = (None, None, None);
-            let (meeting, livestream) = (Some(meeting), Some(livestream(report)));
+            let (meeting, livestream) = (report.is_of_meeting.then_some(meeting), Some(livestream(report)));
             wire::WebhookPayload { meeting, livestream, ..payload(Event::LivestreamingStatus) }
         }
         News::Transcript(written) => {
@@ -89,7 +89,7 @@ fn livestream(report: &LivestreamReport) -> wire::PayloadLivestream {
     wire::PayloadLivestream {
         stream_id: report.livestream.to_string(),
         status: status.to_owned(),
-        manual_ingest: false,
+        manual_ingest: report.is_ingested,
         playback_url: report.playback_url.clone(),
     }
 }

@@ -15,6 +15,8 @@ use crate::timing::Timing;
 #[derive(Clone)]
 pub struct Cuts {
     folder: PathBuf,
+    /// What the names of files begin with.
+    name: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -36,7 +38,43 @@ pub struct Cutter {
 
 impl Cuts {
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, state: Arc::default() }
+        Self::named(folder, String::new())
+    }
+
+    /// With files whose names begin so.
+    pub fn named(folder: PathBuf, name: String) -> Self {
+        Self { folder, name, state: Arc::default() }
+    }
+
+    /// Writes a head; its name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn head(&self, bytes: &[u8]) -> io::Result<String> {
+        let name = {
+            let mut state = self.state();
+            state.heads += 1;
+            format!("{}{}.mp4", self.name, state.heads)
+        };
+        fs::write(self.folder.join(&name), bytes)?;
+        Ok(name)
+    }
+
+    /// Writes a segment, from this millisecond since 1970 on, and so many long.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn segment(&self, bytes: &[u8], (head, codecs): (&str, &str), (at_ms, ms): (u64, u64)) -> io::Result<()> {
+        let name = {
+            let mut state = self.state();
+            state.segments += 1;
+            format!("{}{}.m4s", self.name, state.segments)
+        };
+        fs::write(self.folder.join(&name), bytes)?;
+        let mut state = self.state();
+        state.bytes += bytes.len() as u64;
+        state.unsaid.push(Saying::Segment { name, head: head.to_owned(), codecs: codecs.to_owned(), at_ms, ms });
+        Ok(())
     }
 
     pub fn cutter(&self, began: i64) -> Cutter {
@@ -72,28 +110,14 @@ impl Cutter {
         match piece {
             Piece::Head(bytes) => {
                 let timing = Timing::of(bytes).ok_or_else(|| odd("a head"))?;
-                let name = {
-                    let mut state = self.cuts.state();
-                    state.heads += 1;
-                    format!("{}.mp4", state.heads)
-                };
-                fs::write(self.cuts.folder.join(&name), bytes)?;
-                self.head = Some((name, timing));
+                self.head = Some((self.cuts.head(bytes)?, timing));
             }
             Piece::Fragment(bytes) => {
                 let (head, timing) = self.head.as_ref().ok_or_else(|| odd("a fragment before its head"))?;
                 let span = timing.span(bytes).ok_or_else(|| odd("a fragment"))?;
-                let name = {
-                    let mut state = self.cuts.state();
-                    state.segments += 1;
-                    format!("{}.m4s", state.segments)
-                };
-                fs::write(self.cuts.folder.join(&name), bytes)?;
                 let at_ms = u64::try_from((self.began + span.start) / 1_000).unwrap_or_default();
                 let ms = u64::try_from((span.length + 500) / 1_000).unwrap_or_default();
-                let mut state = self.cuts.state();
-                state.bytes += bytes.len() as u64;
-                state.unsaid.push(Saying::Segment { name, head: head.clone(), codecs: timing.codecs.clone(), at_ms, ms });
+                self.cuts.segment(bytes, (head, &timing.codecs), (at_ms, ms))?;
             }
             Piece::Other(_) => {}
         }

@@ -44,6 +44,9 @@ pub struct Job {
     /// Of composites with pictures in H264: who is sent them while they are made.
     #[serde(default)]
     pub rtmp: Option<Rtmp>,
+    /// Of what others stream to us: who was let in. Their connection is standard output.
+    #[serde(default)]
+    pub ingest: Option<Ingest>,
     /// The program that encodes; tracks need none.
     #[serde(default = "ffmpeg")]
     pub ffmpeg: PathBuf,
@@ -66,6 +69,23 @@ pub enum Kind {
     Track,
     /// Pieces of each voice, for whoever writes down what was said.
     Voices,
+    /// What somebody streams to us, in segments to be watched.
+    Ingest,
+}
+
+/// Somebody who streams to us.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ingest {
+    /// What was read of them before they were let in, in hexadecimal digits. With their key in it: it is in no log.
+    pub read: String,
+    /// Kilobits a second that they may send, in the mean of some seconds.
+    pub kilobits: u32,
+}
+
+impl fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ingest(…)")
+    }
 }
 
 /// A receiver that speaks RTMP.
@@ -207,7 +227,7 @@ pub enum Saying {
     Resumed {
         at_ms: u64,
     },
-    /// What is in files so far.
+    /// What is in files so far; of what others stream to us, what came of them.
     Progress {
         bytes: u64,
         /// Recorded milliseconds, without pauses.
@@ -236,7 +256,7 @@ pub enum Saying {
         duration_ms: u64,
         files: Vec<File>,
     },
-    /// The last thing said: there is nothing to play.
+    /// The last thing said: there is nothing to play. Of what others stream to us: it ended otherwise than they said.
     Failed {
         why: String,
     },
@@ -305,6 +325,7 @@ mod tests {
             audio: Some(Audio { codec: AudioCodec::Mp3, channel: Channel::Mono, file: true }),
             live: true,
             rtmp: Some(Rtmp { url: "rtmp://example.org/live/key".into(), open: vec!["10.0.0.0/8".into()] }),
+            ingest: Some(Ingest { read: "03".into(), kilobits: 12_000 }),
             ffmpeg: "/usr/bin/ffmpeg".into(),
         }
     }
@@ -322,6 +343,7 @@ mod tests {
                 },
                 "audio": {"codec": "MP3", "channel": "mono", "file": true},
                 "live": true, "rtmp": {"url": "rtmp://example.org/live/key", "open": ["10.0.0.0/8"]},
+                "ingest": {"read": "03", "kilobits": 12000},
                 "ffmpeg": "/usr/bin/ffmpeg",
             }),
         );
@@ -342,6 +364,7 @@ mod tests {
             audio: None,
             live: false,
             rtmp: None,
+            ingest: None,
             ffmpeg: "ffmpeg".into(),
             ..job()
         };

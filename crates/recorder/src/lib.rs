@@ -1,7 +1,7 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
 //! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
 //! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with
-//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, then `encoder`, `finish`, `cuts`, `rtmp`.
+//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, `encoder`, `finish`, `cuts`, `rtmp`; `ingest`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
 mod boxes;
@@ -12,6 +12,7 @@ mod cuts;
 mod cutter;
 mod encoder;
 mod finish;
+mod ingest;
 pub mod job;
 mod layout;
 mod mixer;
@@ -21,7 +22,7 @@ mod order;
 mod picture;
 mod receiver;
 mod robot;
-mod rtmp;
+pub mod rtmp;
 mod run;
 mod said;
 mod scene;

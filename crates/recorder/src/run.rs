@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::composite::Composite;
 use crate::cuts::Cuts;
+use crate::ingest::ingest;
 use crate::job::{File, Job, Kind, Order, Saying, VideoCodec};
 use crate::news::{News, Over};
 use crate::robot::Robot;
@@ -66,6 +67,9 @@ kind composite: one picture and one sound of everybody. It needs ffmpeg (5.1 or 
   {\"said\": \"streamed\", \"why\": null, or why it is not}. \"file\": false in \"video\" makes no file of pictures then.
   Without video a file of sound alone is made. With \"live\": true no files are made but segments to be watched meanwhile, each
   told of: {\"said\": \"segment\", \"name\", \"head\", \"codecs\", \"at_ms\", \"ms\"}. A file that is not finished plays up to its last two seconds.
+kind ingest: what somebody streams to it by RTMP, in segments as with \"live\". Their connection is its standard output, and
+  \"ingest\": {\"read\": what was read of them already, in hexadecimal digits, \"kilobits\": what they may send a second}.
+  It is no guest of the meeting, and needs no token.
 
 Exit code 0: finished. 1: failed, nothing can be played. 2: the job cannot be read.";
 
@@ -80,8 +84,12 @@ pub struct Mistake(String);
 /// `Mistake` if it cannot be read; else whatever left nothing to play.
 pub fn record(_: &RecorderArgs) -> anyhow::Result<()> {
     let job = read_job().map_err(|error| Mistake(format!("{error:#}")))?;
-    let mut sayings = Sayings::open(&job.folder).with_context(|| format!("cannot write to {}", job.folder.display()))?;
-    let outcome = work(&job, &mut sayings);
+    let mut sayings = Sayings::open(&job.folder, job.kind != Kind::Ingest)
+        .with_context(|| format!("cannot write to {}", job.folder.display()))?;
+    let outcome = match job.kind {
+        Kind::Ingest => host(&job.server).and_then(|server| ingest(&job, &server, &mut sayings)),
+        Kind::Track | Kind::Voices | Kind::Composite => work(&job, &mut sayings),
+    };
     match &outcome {
         Ok(finished) => sayings.say(finished),
         Err(error) => sayings.say(&Saying::Failed { why: format!("{error:#}") }),
@@ -119,6 +127,7 @@ fn work(job: &Job, sayings: &mut Sayings) -> anyhow::Result<Saying> {
             anyhow::ensure!(!job.live || in_h264, "a livestream has pictures, in H264");
             (Recording::Composite(Box::new(Composite::new(job, wishes.clone())?)), job.video.is_some())
         }
+        Kind::Ingest => bail!("nobody is to be let in"),
     };
     if job.kind != Kind::Composite {
         wishes.only(job.user_ids.clone());
@@ -358,7 +367,7 @@ mod tests {
     fn every_pause_and_every_going_on_is_answered() {
         let folder = std::env::temp_dir().join(format!("salon-run-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let (mut sayings, start) = (Sayings::open(&folder).unwrap(), Instant::now());
+        let (mut sayings, start) = (Sayings::open(&folder, true).unwrap(), Instant::now());
         let mut going = Going {
             sayings: &mut sayings,
             recording: Recording::Tracks(Tracks::new(&folder, "talk")),

@@ -27,17 +27,17 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 /// Where sayings go.
 pub struct Sayings {
     file: fs::File,
-    aloud: SyncSender<String>,
+    aloud: Option<SyncSender<String>>,
     /// Closed once all is said.
     done: Receiver<()>,
 }
 
 impl Sayings {
-    /// Opens what is kept of them, and notes which process this is.
+    /// Opens what is kept of them, and notes which process this is. Standard output may be for something else.
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    pub fn open(folder: &Path, is_aloud: bool) -> io::Result<Self> {
         fs::write(folder.join(PID), std::process::id().to_string())?;
         let file = fs::OpenOptions::new().create(true).append(true).open(folder.join(SAID))?;
         let (aloud, lines) = sync_channel(WAITING);
@@ -46,7 +46,7 @@ impl Sayings {
             let _doing: SyncSender<()> = doing;
             speak(&lines);
         })?;
-        Ok(Self { file, aloud, done })
+        Ok(Self { file, aloud: is_aloud.then_some(aloud), done })
     }
 
     /// Says it. A server that is gone hears nothing, and finds it in the folder.
@@ -56,7 +56,7 @@ impl Sayings {
         if let Err(error) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
             eprintln!("salon recorder: cannot write {SAID}: {error}");
         }
-        let _ = self.aloud.try_send(line);
+        let _ = self.aloud.as_ref().map(|aloud| aloud.try_send(line));
     }
 
     /// Waits until the last saying is heard, but not for ever.

@@ -14,7 +14,7 @@ use salon_recorder::job::{Order, Saying};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Parts};
 use crate::process::{Heard, Process};
 use crate::{keep, parts};
 
@@ -211,6 +211,7 @@ impl Course {
             audio: None,
             live: false,
             rtmp: None,
+            ingest: None,
             ffmpeg: settings.ffmpeg.clone().unwrap_or_else(|| PathBuf::from("ffmpeg")),
         };
         Process::start(&settings.program, &work.wanted(self, job).await?)
@@ -280,6 +281,12 @@ impl Course {
         keep::bytes_made(&self.folder().join(part.to_string()))
     }
 
+    /// Waits until it is told to stop.
+    pub async fn is_told_to_stop(&mut self) {
+        let why = stop_wanted(&mut self.stopped).await;
+        self.why.get_or_insert(why);
+    }
+
     /// Finds out whether it is to stop, and why.
     pub async fn look_why(&mut self) {
         let told = self.stopped.borrow().clone();
@@ -343,16 +350,24 @@ impl Course {
     where
         F: Future<Output = salon_store::Result<T>>,
     {
-        loop {
-            match edit(self.now()).await {
-                Ok(row) => return Ok(row),
-                // It was deleted behind our back: there is nothing to see to.
-                Err(salon_store::Error::NotFound) => return Err(NodeStops),
-                Err(error) => tracing::warn!(recording.id = %self.id, %error, "how a recording stands cannot be noted"),
-            }
-            let pause = tokio::time::sleep(STORE_AGAIN);
-            self.desk.parts.stop.run_until_cancelled(pause).await.ok_or(NodeStops)?;
+        edited(&self.desk.parts, &self.id, edit).await
+    }
+}
+
+/// What comes of an edit of the row of this id, however long the store is away.
+pub async fn edited<T, F>(parts: &Parts, id: &RecordingId, edit: impl Fn(Timestamp) -> F) -> Result<T, NodeStops>
+where
+    F: Future<Output = salon_store::Result<T>>,
+{
+    loop {
+        match edit(parts.clock.now()).await {
+            Ok(row) => return Ok(row),
+            // It was deleted behind our back: there is nothing to see to.
+            Err(salon_store::Error::NotFound) => return Err(NodeStops),
+            Err(error) => tracing::warn!(recording.id = %id, %error, "how a recording stands cannot be noted"),
         }
+        let pause = tokio::time::sleep(STORE_AGAIN);
+        parts.stop.run_until_cancelled(pause).await.ok_or(NodeStops)?;
     }
 }
 

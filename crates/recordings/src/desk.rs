@@ -45,6 +45,11 @@ pub struct Settings {
     pub public: String,
     /// Where this node is reached by plain HTTP.
     pub server: String,
+    /// What whoever streams to us is told to stream to, such as `rtmp://live.example.org/live`; none if nobody may.
+    pub ingest_server: Option<String>,
+    /// How many may at once, and how many kilobits a second each may send.
+    pub ingest_streams: usize,
+    pub ingest_kilobits: u32,
     /// Networks that receivers of streams may be in though they are private, such as `10.0.0.0/8`.
     pub open_networks: Vec<String>,
 }

@@ -4,9 +4,12 @@
 //! counts, whoever wrote it.
 //! Next: `course.rs`, a job from start to end, with `job.rs` and `livestream_job.rs`; `process.rs`, the edge to the process.
 
+mod arrivals;
 mod course;
 mod desk;
 mod handle;
+mod ingest_door;
+mod ingest_job;
 mod job;
 mod keep;
 mod livestream_job;
@@ -19,14 +22,16 @@ mod stranded;
 mod streams;
 mod sweep;
 mod viewers;
+mod waiting;
 
 pub use desk::{Failed, Fetch, Fetched, Judge, Parts, Pass, Settings, Wish, can, not_streamed};
 pub use handle::Recordings;
+pub use ingest_door::serve as take_streams;
 pub use keep::{folder_of, parts_of};
 pub use livestreams::Livestreams;
 pub use parts::again;
 pub use process::{Heard, Process, find_program, has_library};
-pub use salon_recorder::{BITS_PER_SECOND, SEGMENT_SECS};
+pub use salon_recorder::SEGMENT_SECS;
 pub use segments::{Segment, Segments};
 pub use stops::Stops;
 pub use streams::{Content, Stream, Streams};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use salon_core::Timestamp;
 use salon_core::event::RecordingEnd;
 use salon_core::notice::LivestreamStatus;
+use salon_recorder::BITS_PER_SECOND;
 use salon_recorder::job as told;
 use salon_recorder::job::Saying;
 use salon_store::Livestream;
@@ -39,8 +40,13 @@ struct Job {
 
 /// Opens one, with what the first so many of its recorders made.
 pub fn open(desk: &Desk, streams: &Streams, livestream: &Livestream, parts: u32) -> Arc<Stream> {
-    let folder = desk.folder(&livestream.id);
-    let stream = streams.open(&livestream.secret, &folder, desk.parts.settings.dvr_ms, livestream.viewer_ms);
+    let (folder, settings) = (desk.folder(&livestream.id), &desk.parts.settings);
+    let bits = match livestream.key {
+        // With what its containers add.
+        Some(_) => settings.ingest_kilobits.saturating_mul(1_080),
+        None => BITS_PER_SECOND,
+    };
+    let stream = streams.open(&livestream.secret, &folder, (settings.dvr_ms, bits), livestream.viewer_ms);
     for part in 1..=parts {
         for saying in Process::found(&folder.join(part.to_string())).said_so_far() {
             segment(saying, part).into_iter().for_each(|segment| stream.push(segment));
@@ -54,7 +60,8 @@ pub async fn run(desk: &Arc<Desk>, streams: &Streams, livestream: Livestream, fr
     // What the last of them said is heard when it is followed.
     let parts = keep::parts_of(&desk.folder(&livestream.id)).saturating_sub(1);
     let stream = open(desk, streams, &livestream, parts);
-    let Livestream { id, app, meeting, session, .. } = &livestream;
+    let Livestream { id, app, .. } = &livestream;
+    let (Some(meeting), Some(session)) = (&livestream.meeting, &livestream.session) else { return };
     let mut course = Course::new(desk, id, (app, meeting, session), stopped);
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,7 +71,7 @@ pub async fn run(desk: &Arc<Desk>, streams: &Streams, livestream: Livestream, fr
     }
 }
 
-fn segment(saying: Saying, part: u32) -> Option<Segment> {
+pub fn segment(saying: Saying, part: u32) -> Option<Segment> {
     let Saying::Segment { name, head, codecs, at_ms, ms } = saying else { return None };
     Some(Segment { part, name, head, codecs, at_ms: i64::try_from(at_ms).unwrap_or(i64::MAX), ms })
 }

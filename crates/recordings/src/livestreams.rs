@@ -5,16 +5,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use salon_core::Timestamp;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
 use salon_core::notice::LivestreamStatus;
 use salon_core::session::NewRecording;
+use salon_core::{RecordingId, Timestamp};
 use salon_live::{Handle, Unavailable};
 use salon_store::{DAY_MS, Livestream};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::arrivals::{Arrival, Arrivals, Unwelcome, Word};
 use crate::course::From;
 use crate::desk::{Desk, Failed, begin, can};
 use crate::handle::Recordings;
+use crate::ingest_job::{self, Hands};
 use crate::livestream_job as job;
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::streams::Streams;
@@ -30,12 +36,17 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 pub struct Livestreams {
     desk: Arc<Desk>,
     streams: Streams,
+    arrivals: Arrivals,
+    /// Those who stream to us at once.
+    places: Arc<Semaphore>,
 }
 
 impl Livestreams {
     /// Beside these recordings.
     pub fn beside(recordings: &Recordings) -> Self {
-        Self { desk: recordings.desk(), streams: Streams::default() }
+        let desk = recordings.desk();
+        let places = Arc::new(Semaphore::new(desk.parts.settings.ingest_streams));
+        Self { desk, streams: Streams::default(), arrivals: Arrivals::default(), places }
     }
 
     /// What can be watched here.
@@ -60,6 +71,19 @@ impl Livestreams {
         can(&self.desk.parts.settings, RecordingKind::Livestream)
     }
 
+    /// Where it is streamed to us.
+    ///
+    /// # Errors
+    /// Nobody can, and what to do.
+    pub fn ingest_server(&self) -> Result<&str, &'static str> {
+        self.desk
+            .parts
+            .settings
+            .ingest_server
+            .as_deref()
+            .ok_or("This server takes no streams from elsewhere: its setting livestreams.ingest_listen says where it would")
+    }
+
     /// Whether a livestream may be streamed to this address as well.
     ///
     /// # Errors
@@ -79,13 +103,68 @@ impl Livestreams {
         begun.await.unwrap_or(Err(Failed::Unavailable(Unavailable)))
     }
 
+    /// Has whoever streams this know soon that it is disabled, or has another key.
+    pub fn changed(&self, id: &RecordingId) {
+        self.arrivals.look(id);
+    }
+
+    /// Lets somebody in who wants to stream with this key; all that was read of them comes with them.
+    ///
+    /// # Errors
+    /// Why not, and their connection.
+    pub(crate) async fn arrive(&self, key: &str, connection: TcpStream, read: Vec<u8>) -> Result<(), (TcpStream, Unwelcome)> {
+        let found = match self.find_by_key(key).await {
+            Ok(found) => found,
+            Err(unwelcome) => return Err((connection, unwelcome)),
+        };
+        let id = found.id.clone();
+        // One of a meeting has a job as long as it goes on, and so has one that goes on here.
+        let may_begin = found.meeting.is_none() && !(found.is_active() && found.node == self.node());
+        let begin = |words| self.take_ingest(found, From::Start, words);
+        let Some(job) = self.arrivals.job(&id, may_begin.then_some(begin)) else {
+            return Err((connection, Unwelcome::Unavailable));
+        };
+        let (answer, answered) = oneshot::channel();
+        match job.try_send(Word::Arrival(Arrival { connection, read, answer })) {
+            Ok(()) => answered.await.unwrap_or(Ok(())),
+            Err(TrySendError::Full(word) | TrySendError::Closed(word)) => match word {
+                Word::Arrival(arrival) => Err((arrival.connection, Unwelcome::Unavailable)),
+                Word::Look => Ok(()),
+            },
+        }
+    }
+
+    /// The livestream of a stream key, if somebody may stream it to this node.
+    async fn find_by_key(&self, key: &str) -> Result<Livestream, Unwelcome> {
+        let (id, secret) = Livestream::of_stream_key(key).ok_or(Unwelcome::Unknown)?;
+        let found = self.desk.parts.store.livestream(&id).await.map_err(|_| Unwelcome::Unavailable)?;
+        let is_key = |livestream: &Livestream| {
+            let key = livestream.key.as_deref().unwrap_or_default();
+            verify_slices_are_equal(key.as_bytes(), secret.as_bytes()).is_ok()
+        };
+        let found = found.filter(is_key).ok_or(Unwelcome::Unknown)?;
+        if found.is_disabled {
+            return Err(Unwelcome::Disabled);
+        }
+        if !found.is_active() {
+            return if found.meeting.is_none() { Ok(found) } else { Err(Unwelcome::Unknown) };
+        }
+        if found.node == self.node() {
+            return Ok(found);
+        }
+        // What a node that is gone had, another goes on with, unless it is of a meeting.
+        let nodes = self.desk.parts.store.nodes(self.desk.parts.clock.now()).await.map_err(|_| Unwelcome::Unavailable)?;
+        let lives = nodes.into_iter().any(|node| node.name == found.node && node.is_alive);
+        if lives || found.meeting.is_some() { Err(Unwelcome::Elsewhere) } else { Ok(found) }
+    }
+
     async fn begin(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
         let store = &self.desk.parts.store;
         let new =
             NewRecording { id: livestream.id.clone(), kind: RecordingKind::Livestream, max_ms: MAX_MS, beside_others: false };
         let by = livestream.started_by.clone();
         let livestream = begin(handle, (new, by), |session| async move {
-            livestream.session = session;
+            livestream.session = Some(session);
             store.create_livestream(&livestream).await.map(|()| livestream)
         })
         .await?;
@@ -143,7 +222,7 @@ impl Livestreams {
         }
         for livestream in store.livestreams_of_node(self.node()).await? {
             if livestream.is_active() {
-                if !is_stranded(now, livestream.created_at) || self.desk.parts.stops.knows(&livestream.id) {
+                if !is_stranded(now, livestream.asked_at()) || self.desk.parts.stops.knows(&livestream.id) {
                     continue;
                 }
                 // Its begin was cut off between the row and the job. Or the job has ended since the row was read.
@@ -151,6 +230,10 @@ impl Livestreams {
                 if let Some(livestream) = still {
                     self.take(livestream, From::Before);
                 }
+                continue;
+            }
+            // Something comes anew.
+            if self.arrivals.has_job(&livestream.id) {
                 continue;
             }
             // It is watched after its end as well.
@@ -178,7 +261,7 @@ impl Livestreams {
             if ours.is_active() {
                 self.take(ours, From::Before);
             }
-        } else if is_given_up(now, livestream.created_at) {
+        } else if is_given_up(now, livestream.asked_at()) {
             let given_up = |livestream: &mut Livestream| {
                 if livestream.is_active() {
                     livestream.status = LivestreamStatus::Errored;
@@ -195,11 +278,28 @@ impl Livestreams {
 
     /// Sees to a livestream in a task of its own.
     fn take(&self, livestream: Livestream, from: From) {
+        if livestream.key.is_some() {
+            let id = livestream.id.clone();
+            self.arrivals.job(&id, Some(|words| self.take_ingest(livestream, from, words)));
+            return;
+        }
         let (desk, streams) = (self.desk.clone(), self.streams.clone());
         let stopped = desk.parts.stops.register(&livestream.id);
         desk.parts.tasks.clone().spawn(async move {
             let id = livestream.id.clone();
             job::run(&desk, &streams, livestream, from, stopped).await;
+            desk.parts.stops.forget(&id);
+        });
+    }
+
+    /// The same, with one that comes from elsewhere.
+    fn take_ingest(&self, livestream: Livestream, from: From, words: mpsc::Receiver<Word>) {
+        let Self { desk, streams, arrivals, places } = self.clone();
+        let stopped = desk.parts.stops.register(&livestream.id);
+        let hands = Hands { desk: desk.clone(), streams, arrivals, places };
+        desk.parts.tasks.clone().spawn(async move {
+            let id = livestream.id.clone();
+            ingest_job::run(hands, livestream, from, stopped, words).await;
             desk.parts.stops.forget(&id);
         });
     }

@@ -58,11 +58,19 @@ impl Process {
     /// # Errors
     /// The program cannot be started.
     pub fn start(program: &[OsString], job: &Job) -> anyhow::Result<Self> {
+        Self::start_with(program, job, Stdio::null())
+    }
+
+    /// The same, with something for its standard output.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_with(program: &[OsString], job: &Job, output: Stdio) -> anyhow::Result<Self> {
         let (first, rest) = program.split_first().context("there is no program to record with")?;
         let log = std::fs::File::create(job.folder.join(LOG)).context("its folder cannot be written to")?;
         let mut command = Command::new(first);
         command.args(rest).env_clear().env(ALLOCATOR.0, ALLOCATOR.1).current_dir(&job.folder).process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::piped()).stdout(output).stderr(log);
         let mut child = command.spawn().context("it cannot be started")?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {

@@ -18,6 +18,7 @@ pub struct Streams(Arc<Mutex<HashMap<String, Arc<Stream>>>>);
 pub struct Stream {
     folder: PathBuf,
     most_ms: u64,
+    bits: u32,
     state: Mutex<State>,
 }
 
@@ -50,9 +51,10 @@ impl Streams {
         self.all().get(secret).cloned()
     }
 
-    pub(crate) fn open(&self, secret: &str, folder: &Path, most_ms: u64, viewer_ms: u64) -> Arc<Stream> {
+    /// What it takes at most is `bits` a second.
+    pub(crate) fn open(&self, secret: &str, folder: &Path, (most_ms, bits): (u64, u32), viewer_ms: u64) -> Arc<Stream> {
         let state = Mutex::new(State { viewer_ms, ..State::default() });
-        let stream = Arc::new(Stream { folder: folder.to_path_buf(), most_ms, state });
+        let stream = Arc::new(Stream { folder: folder.to_path_buf(), most_ms, bits, state });
         self.all().insert(secret.to_owned(), stream.clone());
         stream
     }
@@ -83,6 +85,11 @@ impl Stream {
         let written: Arc<str> = write(&state.segments).into();
         state.playlist = Some((is_of.0, is_of.1, written.clone()));
         Some(written)
+    }
+
+    /// Bits a second at most.
+    pub fn bits(&self) -> u32 {
+        self.bits
     }
 
     /// Its latest segment.
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn only_what_was_told_of_is_handed_out() {
         let (streams, folder) = (Streams::default(), Path::new("/jobs/l"));
-        let stream = streams.open("s", folder, 60_000, 500);
+        let stream = streams.open("s", folder, (60_000, 1), 500);
         assert!(stream.playlist("v", 0, |_| unreachable!("there is nothing")).is_none());
         stream.push(segment(1, "1.m4s"));
         stream.push(segment(2, "1.m4s"));
@@ -214,7 +221,7 @@ mod tests {
         std::fs::create_dir_all(folder.join("1")).expect("a folder");
         let path = folder.join("1/1.m4s");
         std::fs::write(&path, b"two seconds").expect("written");
-        let stream = Streams::default().open("s", &folder, 60_000, 0);
+        let stream = Streams::default().open("s", &folder, (60_000, 1), 0);
         let made = |n: usize| stream.push(segment(1, &format!("{n}.m4s")));
         let shared = async || match stream.read(&path).await {
             Ok(Content::Shared(bytes)) => bytes,

@@ -164,7 +164,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             for advice in config.advice() {
                 eprintln!("salon: {advice}");
             }
-            if let Err(why) = salon_recordings::can(&config.recordings_settings(config.listen), RecordingKind::Composite) {
+            if let Err(why) = salon_recordings::can(&config.recordings_settings(config.listen, None), RecordingKind::Composite) {
                 eprintln!("salon: {why}");
             }
             if let Some(why) = config.missing_engine() {

@@ -17,7 +17,7 @@ mod table;
 mod together;
 mod value;
 
-pub use dev::{DEV_ACCOUNT, DEV_APP, DEV_TOKEN};
+pub use dev::{DEV_ACCOUNT, DEV_APP, DEV_INGEST, DEV_TOKEN};
 pub use env::env_name;
 pub use example::{effective, example};
 pub use levels::levels;

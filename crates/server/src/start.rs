@@ -7,6 +7,7 @@ mod announced;
 mod certificate;
 mod descriptors;
 mod dev;
+mod ingest;
 mod joint;
 mod media;
 mod memory;
@@ -46,6 +47,7 @@ use salon_quality::Quality;
 use salon_recordings::{Livestreams, Stops};
 use salon_store::{OpenOptions, RunId, Store};
 use salon_webhooks::{Fetch, Guard, Webhooks};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -209,7 +211,9 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         fetch: Fetch::new(guard.clone())?,
         guard: guard.clone(),
     };
-    let recordings = hands.recordings(config.recordings_settings(addr), files.clone(), stops);
+    let ingest = ingest::open(&config)?;
+    let ingest_at = ingest.as_ref().map(TcpListener::local_addr).transpose()?;
+    let recordings = hands.recordings(config.recordings_settings(addr, ingest_at), files.clone(), stops);
     let figures = salon_transcripts::Figures::registered(&mut registry);
     let transcripts = hands.transcripts(config.transcripts_settings(addr)?, figures);
     let livestreams = Livestreams::beside(&recordings);
@@ -268,7 +272,11 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     if let Some(why) = config.missing_engine() {
         tracing::warn!("{why}");
     }
-    work::go_on(recordings, transcripts, livestreams, &tasks).await?;
+    work::go_on(recordings, transcripts, livestreams.clone(), &tasks).await?;
+    if let Some(ingest) = ingest {
+        // Those that were streamed before are known by now.
+        tasks.spawn(salon_recordings::take_streams(ingest, livestreams, stop.clone()));
+    }
     let scrapes = rest::metrics_router(&doors, config.rest_settings().scraping);
     for (number, address) in config.metrics.listen.iter().enumerate() {
         let name = format!("metrics {number}");

@@ -75,6 +75,10 @@ const OWN: &[(&str, &str)] = &[
     ("get", "/sessions/{session_id}/between"),
     // What the SDKs ask of livestreams, which the file has no facts of: `tests/conformance` does.
     ("get", "/livestreams"),
+    ("post", "/livestreams"),
+    ("put", "/livestreams/{livestream_id}/enable"),
+    ("put", "/livestreams/{livestream_id}/disable"),
+    ("post", "/livestreams/{livestream_id}/reset-stream-key"),
     ("get", "/livestreams/{livestream_id}"),
     ("get", "/livestreams/{livestream_id}/active-livestream-session"),
     ("get", "/livestreams/sessions/{livestream_session_id}"),

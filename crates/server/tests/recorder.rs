@@ -6,6 +6,8 @@ mod support;
 
 #[path = "recorder/composites.rs"]
 mod composites;
+#[path = "recorder/ingest.rs"]
+mod ingest;
 #[path = "recorder/people.rs"]
 mod people;
 #[path = "recorder/process.rs"]

@@ -80,6 +80,7 @@ pub(crate) fn encode(notice: &Notice) -> String {
         News::Livestream(report) => {
             json["livestream"] = json!({
                 "id": report.livestream.as_str(), "status": STREAMS.name(report.status), "playback_url": report.playback_url,
+                "ingested": report.is_ingested, "of_meeting": report.is_of_meeting,
             });
         }
     }
@@ -149,6 +150,9 @@ pub(crate) fn decode(name: &str, json: &str) -> Option<Notice> {
                 livestream: RecordingId::parse(report["id"].as_str()?).ok()?,
                 status: STREAMS.value(report["status"].as_str()?)?,
                 playback_url: report["playback_url"].as_str()?.to_owned(),
+                // Once all were of meetings, and none came from elsewhere.
+                is_ingested: report["ingested"].as_bool().unwrap_or(false),
+                is_of_meeting: report["of_meeting"].as_bool().unwrap_or(true),
             })
         }
         _ => return None,
@@ -223,6 +227,8 @@ mod tests {
                 livestream: RecordingId::parse("l").expect("an id"),
                 status,
                 playback_url: "https://x/live/0".to_owned(),
+                is_ingested: status == LivestreamStatus::Live,
+                is_of_meeting: status != LivestreamStatus::Live,
             })
         };
         for news in [

@@ -190,6 +190,7 @@ impl Job {
             audio: None,
             live: false,
             rtmp: None,
+            ingest: None,
             ffmpeg: PathBuf::from("ffmpeg"),
         };
         Process::start(&settings.program, &job)

@@ -34,7 +34,7 @@ var beyond = map[string][]string{
 	"Recordings": {"type", "meeting_id", "err_message", "start_reason", "storage_config"},
 	"Sessions":   {"paging"},
 	// The web SDK reads the first; an answer has the whole livestream where the types have some of it, and lists have all.
-	"Livestreams": {"manual_ingest", "created_at", "updated_at", "invoked_time", "meeting_id", "name", "livestreams"},
+	"Livestreams": {"manual_ingest", "created_at", "updated_at", "invoked_time", "meeting_id", "name", "livestreams", "sessions"},
 }
 
 var checks = map[string]func(){
@@ -261,10 +261,14 @@ func livestreams() {
 	same(ok("Livestreams.GetLivestreamAnalyticsComplete", in(app), span).number("Data.Count") >= 1, true)
 	ok("Livestreams.GetLivestreamAnalyticsDaywise", in(app), span)
 	same(ok("Livestreams.StopLivestreamingAMeeting", in(app, meeting), nil).text("Data.Message"), "livestream stopped")
-	// One that belongs to no meeting needs a port of its own, which this server was not given.
-	if _, err := salon.call("Livestreams.NewIndependentLivestream", in(app), fields{"name": "Radio"}); err != nil {
-		same(status(err), 422)
-	}
+	radio := ok("Livestreams.NewIndependentLivestream", in(app), fields{"name": "Radio"})
+	same(radio.text("Data.Name"), "Radio")
+	same(strings.HasPrefix(radio.text("Data.IngestServer"), "rtmp://127.0.0.1:"), true)
+	same(len(radio.text("Data.StreamKey")), 64)
+	heard := ok("Livestreams.GetLivestreamSessionForLivestreamID", in(app, radio.text("Data.ID")), nil)
+	same(heard.text("Data.Livestream.StreamKey"), radio.text("Data.StreamKey"))
+	same(heard.text("Data.Livestream.Disabled"), "false")
+	same(ok("Livestreams.GetAllLivestreams", in(app), fields{"exclude_meetings": true}).text("Data.ID"), radio.text("Data.ID"))
 }
 
 func analytics() {

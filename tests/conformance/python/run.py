@@ -429,6 +429,13 @@ class Conformance:
         overall = (await done(livestreams.get_livestream_analytics_complete(APP, account_id=ACCOUNT, **span))).data
         days = (await done(livestreams.get_livestream_analytics_daywise(APP, account_id=ACCOUNT, **span))).data
         assert overall.count >= 1 and sum(day.count for day in days) == overall.count, (overall, days)
+        # The SDK makes none of no meeting, and finds them.
+        path = f"/accounts/{ACCOUNT}/realtime/kit/{APP}/livestreams"
+        radio = (await done(self.kit._client.post(path, body={"name": "Radio"}, cast_to=object)))["data"]
+        of_none = (await done(livestreams.get_all_livestreams(APP, account_id=ACCOUNT, exclude_meetings=True))).data
+        assert (of_none.id, of_none.stream_key, of_none.disabled) == (radio["id"], radio["stream_key"], "false"), of_none
+        alone = (await done(livestreams.get_livestream_session_for_livestream_id(radio["id"], **HERE))).data
+        assert alone.livestream.ingest_server == radio["ingest_server"] and alone.session is None, alone
         stopped = (await done(livestreams.stop_livestreaming_a_meeting(meeting.id, **HERE))).data
         assert stopped.message == "livestream stopped", stopped
         await refused(cloudflare.NotFoundError, lambda: livestreams.get_livestream_session_details_for_session_id(UNKNOWN, **HERE))
@@ -499,7 +506,7 @@ BEYOND = {
     "recordings": {"type", "meeting_id", "err_message", "start_reason", "storage_config"},
     "sessions": {"paging"},
     # The web SDK reads the first; an answer has the whole livestream where the types have some of it, and lists have all.
-    "livestreams": {"manual_ingest", "created_at", "updated_at", "invoked_time", "meeting_id", "name", "livestreams"},
+    "livestreams": {"manual_ingest", "created_at", "updated_at", "invoked_time", "meeting_id", "name", "livestreams", "sessions"},
 }
 
 

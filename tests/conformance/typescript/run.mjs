@@ -351,6 +351,11 @@ const checks = {
     const overall = (await livestreams.getLivestreamAnalyticsComplete(APP, span)).data;
     const days = (await livestreams.getLivestreamAnalyticsDaywise(APP, span)).data;
     assert.equal(days.reduce((sum, day) => sum + day.count, 0), overall.count);
+    // The SDK makes none of no meeting, and finds them.
+    const path = `/accounts/${ACCOUNT}/realtime/kit/${APP}/livestreams`;
+    const radio = (await livestreams._client.post(path, { body: { name: 'Radio' } })).data;
+    const ofNone = (await livestreams.getAllLivestreams(APP, { account_id: ACCOUNT, exclude_meetings: true })).data;
+    assert.deepEqual([ofNone.id, ofNone.stream_key, ofNone.disabled], [radio.id, radio.stream_key, 'false']);
     assert.equal((await livestreams.stopLivestreamingAMeeting(id, here)).data.message, 'livestream stopped');
     await refused(Cloudflare.NotFoundError, () => livestreams.getLivestreamSessionDetailsForSessionID(UNKNOWN, here));
     peer.leave();

@@ -121,6 +121,8 @@ pub enum RecordingNews {
 /// What peers are told of a livestream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LivestreamNews {
+    /// What is to be streamed comes from elsewhere, and is waited for.
+    Awaited { livestream: RecordingId },
     /// It can be watched, there.
     Live { livestream: RecordingId, playback_url: String },
     /// It is over; none of those who have not heard of one.

@@ -112,10 +112,34 @@ impl Session {
         }
     }
 
+    /// What is streamed comes from elsewhere, and is waited for, for the first time or again. That is no failure to begin.
+    pub fn livestream_waits(&mut self, now: Timestamp, id: &RecordingId) {
+        self.tick(now);
+        if self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Starting { .. })) {
+            self.emit(EventBody::RecordingBegan { recording: id.clone() });
+        }
+        if self.is_running(id) {
+            self.send_all(None, &Message::Livestream(LivestreamNews::Awaited { livestream: id.clone() }));
+        }
+    }
+
+    /// What was waited for has come, and can be watched there.
+    pub fn livestream_came(&mut self, now: Timestamp, id: &RecordingId, playback_url: &str) {
+        self.tick(now);
+        if self.is_running(id) {
+            let news = LivestreamNews::Live { livestream: id.clone(), playback_url: playback_url.to_owned() };
+            self.send_all(None, &Message::Livestream(news));
+        }
+    }
+
+    fn is_running(&self, id: &RecordingId) -> bool {
+        self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Running { .. }))
+    }
+
     /// So many watch the livestream, which runs.
     pub fn livestream_watched(&mut self, now: Timestamp, id: &RecordingId, viewers: u64) {
         self.tick(now);
-        if self.recording(id).is_some_and(|found| matches!(found.state, RecordingState::Running { .. })) {
+        if self.is_running(id) {
             self.send_all(None, &Message::Livestream(LivestreamNews::Viewers(viewers)));
         }
     }
@@ -123,6 +147,11 @@ impl Session {
     /// Whether somebody is in, who may know then where the livestream is watched.
     pub fn may_watch(&self, participant: &ParticipantId) -> bool {
         self.live().is_some_and(|record| record.present().any(|peer| peer.who.participant == *participant))
+    }
+
+    /// Whether somebody is in who may start and stop a livestream, and be told with which key it is fed.
+    pub fn may_stream(&self, participant: &ParticipantId) -> bool {
+        self.may_record(&RecordedBy::Participant(participant.clone()), RecordingKind::Livestream).is_ok()
     }
 
     /// The livestream that is not over.

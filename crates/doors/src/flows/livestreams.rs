@@ -1,9 +1,9 @@
-//! What is to be streamed of a meeting, and where it is watched.
+//! What is to be streamed, of a meeting or of none, and where it is watched.
 //! Next: `salon_recordings::Livestreams`, which streams it.
 
 use salon_core::event::{RecordedBy, RecordingKind};
 use salon_core::notice::LivestreamStatus;
-use salon_core::{SessionId, Timestamp};
+use salon_core::{AppId, SessionId, Timestamp};
 use salon_live::{Clock, Handle};
 use salon_recordings::Livestreams;
 use salon_store::{Livestream, Meeting};
@@ -28,16 +28,35 @@ pub fn livestream(
     let even = |side: Option<u32>, usual: u32| (side.unwrap_or(usual) / 2 * 2).max(2);
     let video = json!({ "codec": "H264", "width": even(width, WIDTH), "height": even(height, HEIGHT), "layout": "grid" });
     Livestream {
-        id: fresh_id(),
-        app: meeting.app.clone(),
-        meeting: meeting.id.clone(),
+        meeting: Some(meeting.id.clone()),
         // Of which it is, the session says.
-        session: random_id::<SessionId>(),
-        run: Uuid::now_v7().to_string(),
-        name,
-        secret: Uuid::new_v4().simple().to_string(),
+        session: Some(random_id::<SessionId>()),
+        invoked_at: Some(now),
         status: LivestreamStatus::Invoked,
         config: json!({ "here": here, "video": video }),
+        ..independent(livestreams, &meeting.app, name, (by, here), now)
+    }
+}
+
+/// A livestream of no meeting, to which something is streamed to us.
+pub fn independent(
+    livestreams: &Livestreams,
+    app: &AppId,
+    name: Option<String>,
+    (by, here): (RecordedBy, String),
+    now: Timestamp,
+) -> Livestream {
+    Livestream {
+        id: fresh_id(),
+        app: app.clone(),
+        meeting: None,
+        session: None,
+        run: Uuid::now_v7().to_string(),
+        invoked_at: None,
+        name,
+        secret: Uuid::new_v4().simple().to_string(),
+        status: LivestreamStatus::Idle,
+        config: json!({ "here": here }),
         created_at: now,
         started_at: None,
         stopped_at: None,
@@ -51,7 +70,14 @@ pub fn livestream(
         expires_at: None,
         node: livestreams.node().to_owned(),
         version: 0,
+        key: None,
+        is_disabled: false,
     }
+}
+
+/// A new key for a livestream that comes from elsewhere.
+pub fn fresh_key() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// Begins the livestream that a meeting wants to begin with, unless it had it: the person who came first is in, whatever comes of

@@ -5,7 +5,7 @@
 use salon_core::notice::RecordingStatus;
 use salon_core::preset::Recorder;
 use salon_core::{ParticipantId, PresetId, RecordingId};
-use salon_store::{Admission, Listening, ListeningState, Participant, Preset, Recording, Store};
+use salon_store::{Admission, Listening, ListeningState, Livestream, Participant, Preset, Recording, Store};
 use salon_wire::rest::default_presets::robot_preset;
 use salon_wire::rest::presets::RecorderType;
 use serde_json::Value;
@@ -34,11 +34,13 @@ pub async fn admission(
         matches!(recording.status, Invoked | Recording | Paused) && names(id).0 == *participant
     };
     let listens = |listening: &Listening| listening.state == ListeningState::Listening && listener(id).0 == *participant;
-    let is_its = names(id).0 == *participant;
+    // What comes from elsewhere has no robot in its meeting.
+    let streams = |streamed: &Livestream| streamed.is_active() && streamed.key.is_none() && names(id).0 == *participant;
+    let streamed = |streamed: Livestream| streamed.meeting.map(|meeting| (meeting, streamed.created_at));
     let (meeting, (participant, preset), at, kind) = if let Some(recording) = store.recording(id).await?.filter(runs) {
         (recording.meeting, names(id), recording.invoked_at, RecorderType::Recorder)
-    } else if let Some(streamed) = store.livestream(id).await?.filter(|streamed| streamed.is_active() && is_its) {
-        (streamed.meeting, names(id), streamed.created_at, RecorderType::Livestreamer)
+    } else if let Some((meeting, at)) = store.livestream(id).await?.filter(streams).and_then(streamed) {
+        (meeting, names(id), at, RecorderType::Livestreamer)
     } else if let Some(listening) = store.listening(id).await?.filter(listens) {
         (listening.meeting, listener(id), listening.began_at, RecorderType::Recorder)
     } else {

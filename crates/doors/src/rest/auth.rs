@@ -61,6 +61,8 @@ pub struct Caller {
     pub app: AppId,
     pub account: AccountId,
     pub key: KeyHash,
+    /// Its key may not only read.
+    pub may_manage: bool,
 }
 
 /// What somebody came with: the hash of a key's secret, of which a key that is being rotated has two.
@@ -179,7 +181,8 @@ impl Gate {
                 parts.extensions.insert(Holder { key: key.clone(), app: Some(app.clone()) });
                 covers(&key, &app)?;
                 allows(&key, needed)?;
-                parts.extensions.insert(Caller { app, account: account.clone(), key: shown });
+                let may_manage = key.reach.allows(Scope::Manage);
+                parts.extensions.insert(Caller { app, account: account.clone(), key: shown, may_manage });
             }
             Who::OldAppOrGuest if bearer(&parts.headers).is_some() => {
                 let guest = self.guest(parts).await?;
@@ -193,7 +196,8 @@ impl Gate {
                 parts.extensions.insert(Holder { key: key.clone(), app: Some(app.clone()) });
                 covers(&key, &app)?;
                 allows(&key, needed)?;
-                parts.extensions.insert(Caller { app, account: key.account.clone(), key: shown });
+                let may_manage = key.reach.allows(Scope::Manage);
+                parts.extensions.insert(Caller { app, account: key.account.clone(), key: shown, may_manage });
             }
             Who::Guest => {
                 let guest = self.guest(parts).await?;

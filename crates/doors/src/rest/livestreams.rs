@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use salon_core::event::RecordedBy;
 use salon_core::notice::LivestreamStatus;
-use salon_core::{AppId, MeetingId, RecordingId, SessionId, Timestamp};
+use salon_core::{AppId, MeetingId, RecordingId, Session, SessionId, Timestamp};
 use salon_live::{Clock, Hub};
 use salon_recordings::Livestreams;
-use salon_store::{DAY_MS, Livestream, LivestreamDay, LivestreamFilter, Meeting, Page, Store, acting};
+use salon_store::{DAY_MS, Livestream, LivestreamDay, LivestreamFilter, Meeting, Store, acting};
 use salon_wire::rest::SortOrder;
 use salon_wire::rest::envelope::{Envelope, ErrorBody};
 use salon_wire::rest::livestreams as wire;
@@ -59,15 +59,8 @@ pub async fn start(
     Body(body): Body<wire::LivestreamStartBody>,
 ) -> Answer<wire::Livestream> {
     let meeting = desk.meeting(asker.app(), &id).await?;
-    let name = body.name.flatten();
-    let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if name.as_ref().is_some_and(|name| !plain(name) || name.len() > MAX_NAME_CHARS) {
-        let rule = format_args!("must be at most {MAX_NAME_CHARS} letters, digits, '-' and '_'");
-        return Err(ApiError::invalid("name", rule));
-    }
-    if body.manual_ingest == Some(true) {
-        return Err(ApiError::unprocessable("This server streams what happens in the meeting; leave \"manual_ingest\" out"));
-    }
+    let name = named(body.name.flatten())?;
+    let is_manual = body.manual_ingest == Some(true);
     let receiver = body.rtmp_out_config.as_ref().and_then(LiveStreamingConfig::address);
     if let Some(url) = receiver {
         desk.livestreams.may_stream_to(url).map_err(|why| ApiError::unprocessable(format!("\"rtmp_url\" {why}")))?;
@@ -78,14 +71,22 @@ pub async fn start(
             return Err(ApiError::invalid(name, "must be between 1 and 1920"));
         }
     }
-    desk.livestreams.can().map_err(ApiError::unprocessable)?;
+    if is_manual {
+        desk.livestreams.ingest_server().map_err(ApiError::unprocessable)?;
+        if receiver.is_some() {
+            return Err(ApiError::unprocessable("What comes from elsewhere is not streamed on; leave \"rtmp_out_config\" out"));
+        }
+    } else {
+        desk.livestreams.can().map_err(ApiError::unprocessable)?;
+    }
     let none = || ApiError::no_active_session(&meeting.id);
     let handle = live_task(&desk.hub, &meeting.id).await?.ok_or_else(none)?;
     let mut wanted = flow::livestream(&desk.livestreams, &meeting, (name, size), (asker.by(), here), desk.clock.now());
     receiver.into_iter().for_each(|url| wanted.stream_to(url));
+    wanted.key = is_manual.then(flow::fresh_key);
     acting::about("livestream", wanted.id.as_str());
     let livestream = desk.livestreams.start(&handle, wanted).await.map_err(Failed::from)?;
-    created(to_wire(&livestream))
+    created(desk.shown(&livestream, true))
 }
 
 /// Ends the livestream of a meeting. It is no mistake if there is none.
@@ -111,17 +112,19 @@ pub async fn stop(State(desk): State<LivestreamDesk>, asker: Asker, At(id): At<M
 pub async fn active(State(desk): State<LivestreamDesk>, asker: Asker, At(id): At<MeetingId>) -> Result<Response, ApiError> {
     let meeting = desk.meeting(asker.app(), &id).await?;
     let mut found = desk.store.active_livestream(&meeting.id).await?;
+    let mut may_stream = matches!(&asker, Asker::Key(caller) if caller.may_manage);
     // Whoever waits to be let in, or was put out, is not told where the others can be watched.
     if let (RecordedBy::Participant(participant), true) = (asker.by(), found.is_some()) {
         let handle = live_task(&desk.hub, &meeting.id).await?;
-        let is_in = match handle {
-            Some(handle) => handle.call(move |session, _| session.may_watch(&participant)).await?,
-            None => false,
+        let may = move |session: &mut Session, _| (session.may_watch(&participant), session.may_stream(&participant));
+        let (is_in, may) = match handle {
+            Some(handle) => handle.call(may).await?,
+            None => (false, false),
         };
-        found = found.filter(|_| is_in);
+        (found, may_stream) = (found.filter(|_| is_in), may);
     }
     // Clients expect it so.
-    let data = found.map_or(json!({}), |found| json!(to_wire(&found)));
+    let data = found.map_or(json!({}), |found| json!(desk.shown(&found, may_stream).in_words()));
     Ok(reply::json(StatusCode::OK, &json!({ "success": true, "data": data })))
 }
 
@@ -139,7 +142,8 @@ pub async fn of_meeting(
     let filter = LivestreamFilter { page: asked.page()?, meeting: Some(meeting.id), ..LivestreamFilter::default() };
     let found = desk.store.livestreams(&caller.app, &filter).await?;
     let paging = paging(&filter.page, found.items.len(), found.total);
-    page(wire::MeetingLivestreams { livestreams: found.items.iter().map(to_wire).collect() }, paging)
+    let livestreams = found.items.iter().map(|found| desk.shown(found, caller.may_manage)).collect();
+    page(wire::MeetingLivestreams { livestreams }, paging)
 }
 
 /// The livestreams of an app, newest first.
@@ -161,21 +165,72 @@ pub async fn list(State(desk): State<LivestreamDesk>, caller: Caller, asked: Ask
         }),
         from: asked.instant("start_time")?,
         to: asked.instant("end_time")?,
+        of_none: asked.flag("exclude_meetings")?,
         ..LivestreamFilter::default()
     };
-    // All there are come from meetings.
-    let (items, total) = match asked.flag("exclude_meetings")? {
-        true => (Vec::new(), 0),
-        false => {
-            let found = desk.store.livestreams(&caller.app, &filter).await?;
-            (found.items.iter().map(to_wire).collect(), found.total)
-        }
-    };
-    let paging = paging(&filter.page, items.len(), total);
+    let found = desk.store.livestreams(&caller.app, &filter).await?;
+    let items: Vec<_> = found.items.iter().map(|found| desk.shown(found, caller.may_manage).in_words()).collect();
+    let paging = paging(&filter.page, items.len(), found.total);
     data(wire::LivestreamList { first: items.first().cloned(), livestreams: items, paging })
 }
 
-/// One livestream, and its session.
+/// Makes a livestream of no meeting, which is streamed to this server by RTMP with its key, whenever somebody does.
+#[utoipa::path(post, path = "/livestreams", tag = "livestreams", request_body = wire::LivestreamCreateBody,
+    responses((status = 201, body = Envelope<wire::Livestream>), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub async fn create(
+    State(desk): State<LivestreamDesk>,
+    caller: Caller,
+    Here(here): Here,
+    Body(body): Body<wire::LivestreamCreateBody>,
+) -> Answer<wire::Livestream> {
+    let name = named(body.name.flatten())?;
+    desk.livestreams.ingest_server().map_err(ApiError::unprocessable)?;
+    let by = (RecordedBy::Api, here);
+    let mut livestream = flow::independent(&desk.livestreams, &caller.app, name, by, desk.clock.now());
+    livestream.key = Some(flow::fresh_key());
+    acting::about("livestream", livestream.id.as_str());
+    desk.store.create_livestream(&livestream).await?;
+    created(desk.shown(&livestream, true))
+}
+
+/// Lets a livestream of no meeting be streamed again, with the key that it had.
+#[utoipa::path(put, path = "/livestreams/{livestream_id}/enable", tag = "livestreams",
+    params(("livestream_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Livestream>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub async fn enable(
+    State(desk): State<LivestreamDesk>,
+    caller: Caller,
+    At(LivestreamAt(id)): At<LivestreamAt>,
+) -> Answer<wire::Livestream> {
+    desk.change(&caller, &id, |livestream| livestream.is_disabled = false).await
+}
+
+/// Lets nobody stream it any more; whoever does is ended.
+#[utoipa::path(put, path = "/livestreams/{livestream_id}/disable", tag = "livestreams",
+    params(("livestream_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Livestream>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub async fn disable(
+    State(desk): State<LivestreamDesk>,
+    caller: Caller,
+    At(LivestreamAt(id)): At<LivestreamAt>,
+) -> Answer<wire::Livestream> {
+    desk.change(&caller, &id, |livestream| livestream.is_disabled = true).await
+}
+
+/// Gives it another stream key; whoever streams with the one before is ended.
+#[utoipa::path(post, path = "/livestreams/{livestream_id}/reset-stream-key", tag = "livestreams",
+    params(("livestream_id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Envelope<wire::Livestream>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub async fn reset_stream_key(
+    State(desk): State<LivestreamDesk>,
+    caller: Caller,
+    At(LivestreamAt(id)): At<LivestreamAt>,
+) -> Answer<wire::Livestream> {
+    let key = flow::fresh_key();
+    desk.change(&caller, &id, move |livestream| livestream.key = Some(key.clone())).await
+}
+
+/// One livestream, and its sessions.
 #[utoipa::path(get, path = "/livestreams/{livestream_id}", tag = "livestreams",
     params(("livestream_id" = String, Path, format = "uuid"), wire::LivestreamPageQuery),
     responses((status = 200, body = Envelope<wire::LivestreamDetail>), (status = 404, body = ErrorBody)))]
@@ -186,8 +241,12 @@ pub async fn show(
     asked: Asked,
 ) -> Answer<wire::LivestreamDetail> {
     let found = desk.find(&caller.app, &id).await?;
-    let paging = paging(&Page { offset: 0, ..asked.page()? }, 1, 1);
-    data(wire::LivestreamDetail { livestream: to_wire(&found), session: session(&found), paging })
+    let page = asked.page()?;
+    let runs = desk.store.livestream_runs(&found, &page).await?;
+    let paging = paging(&page, runs.items.len(), runs.total);
+    let sessions: Vec<_> = runs.items.iter().map(session).collect();
+    let livestream = desk.shown(&found, caller.may_manage).in_words();
+    data(wire::LivestreamDetail { livestream, session: sessions.first().cloned(), sessions, paging })
 }
 
 /// A livestream that goes on, and its session.
@@ -210,7 +269,7 @@ pub async fn active_session(
         viewer_seconds: text(found.viewer_ms / 1_000),
         ..session(&found)
     };
-    data(wire::ActiveLivestreamSession { livestream: to_wire(&found), session })
+    data(wire::ActiveLivestreamSession { livestream: desk.shown(&found, caller.may_manage).in_words(), session })
 }
 
 /// The session of a livestream.
@@ -267,11 +326,6 @@ pub async fn daywise(State(desk): State<LivestreamDesk>, caller: Caller, asked: 
     data(desk.days(&caller.app, &asked).await?.iter().map(day).collect())
 }
 
-/// Livestreams that belong to no meeting, and their keys: refused in words.
-pub async fn independent() -> ApiError {
-    ApiError::unprocessable("This server streams meetings: it takes no streams from elsewhere, and gives no stream keys")
-}
-
 impl LivestreamDesk {
     async fn meeting(&self, app: &AppId, id: &MeetingId) -> Result<Meeting, ApiError> {
         let found = self.store.meeting(app, id).await?;
@@ -283,12 +337,49 @@ impl LivestreamDesk {
         found.ok_or_else(|| ApiError::not_found(format!("No livestream found with id {id}")))
     }
 
+    /// Changes how it is streamed to us.
+    async fn change(&self, caller: &Caller, id: &RecordingId, change: impl Fn(&mut Livestream)) -> Answer<wire::Livestream> {
+        let found = self.find(&caller.app, id).await?;
+        if found.key.is_none() {
+            return Err(ApiError::unprocessable("This livestream comes from its meeting, and has no stream key"));
+        }
+        acting::about("livestream", id.as_str());
+        let now = self.clock.now();
+        let edited = self.store.edit_livestream(id, now, |livestream| {
+            let before = livestream.clone();
+            change(livestream);
+            if *livestream != before {
+                livestream.updated_at = now;
+            }
+        });
+        let livestream = edited.await?;
+        self.livestreams.changed(id);
+        data(self.shown(&livestream, true))
+    }
+
+    /// As it is told, with its key for those who may stream it.
+    fn shown(&self, livestream: &Livestream, with_key: bool) -> wire::Livestream {
+        let stream_key = livestream.stream_key().filter(|_| with_key);
+        let server = self.livestreams.ingest_server().ok().filter(|_| stream_key.is_some()).map(str::to_owned);
+        wire::Livestream { ingest_server: server, stream_key, ..to_wire(livestream) }
+    }
+
     async fn days(&self, app: &AppId, asked: &Asked) -> Result<Vec<LivestreamDay>, ApiError> {
         let (from, to) = (seconds(asked, "start_time")?, seconds(asked, "end_time")?);
         let from = from.map_or(Timestamp(0), |at| Timestamp(at * 1_000));
         let to = to.map_or(Timestamp(MAX_SECONDS * 1_000), |at| Timestamp(at * 1_000 + 999));
         Ok(self.store.livestream_days(app, from, to).await?)
     }
+}
+
+/// What it is to be called.
+fn named(name: Option<String>) -> Result<Option<String>, ApiError> {
+    let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if name.as_ref().is_some_and(|name| !plain(name) || name.len() > MAX_NAME_CHARS) {
+        let rule = format_args!("must be at most {MAX_NAME_CHARS} letters, digits, '-' and '_'");
+        return Err(ApiError::invalid("name", rule));
+    }
+    Ok(name)
 }
 
 /// A moment in Unix seconds.
@@ -310,7 +401,7 @@ fn to_wire(livestream: &Livestream) -> wire::Livestream {
     wire::Livestream {
         id: livestream.id.to_string(),
         name: livestream.name.clone(),
-        meeting_id: livestream.meeting.to_string(),
+        meeting_id: livestream.meeting.as_ref().map(ToString::to_string),
         status: match livestream.status {
             LivestreamStatus::Invoked => wire::LivestreamStatus::Invoked,
             LivestreamStatus::Live => wire::LivestreamStatus::Live,
@@ -318,22 +409,30 @@ fn to_wire(livestream: &Livestream) -> wire::Livestream {
             LivestreamStatus::Errored => wire::LivestreamStatus::Errored,
         },
         playback_url: livestream.playback_url(),
-        manual_ingest: false,
+        manual_ingest: livestream.key.is_some(),
+        ingest_server: None,
+        stream_key: None,
+        disabled: livestream.key.is_some().then_some(wire::Disabled::Flag(livestream.is_disabled)),
         created_at: rfc3339(livestream.created_at),
         updated_at: rfc3339(livestream.updated_at),
     }
 }
 
 fn session(livestream: &Livestream) -> wire::LivestreamSession {
+    // A new key is of the livestream, and of none of its sessions.
+    let updated_at = match livestream.key {
+        Some(_) => livestream.stopped_at.or(livestream.started_at).unwrap_or_else(|| livestream.asked_at()),
+        None => livestream.updated_at,
+    };
     wire::LivestreamSession {
         id: livestream.run.clone(),
         livestream_id: livestream.id.to_string(),
         err_message: livestream.error.clone(),
-        invoked_time: rfc3339(livestream.created_at),
+        invoked_time: rfc3339(livestream.asked_at()),
         started_time: livestream.started_at.map(rfc3339),
         stopped_time: livestream.stopped_at.map(rfc3339),
-        created_at: rfc3339(livestream.created_at),
-        updated_at: rfc3339(livestream.updated_at),
+        created_at: rfc3339(livestream.asked_at()),
+        updated_at: rfc3339(updated_at),
         ingest_seconds: wire::Seconds::Number(livestream.ingest_ms / 1_000),
         viewer_seconds: wire::Seconds::Number(livestream.viewer_ms / 1_000),
     }

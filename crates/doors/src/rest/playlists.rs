@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use salon_core::Timestamp;
 use salon_live::Remote;
-use salon_recordings::{BITS_PER_SECOND, Content, SEGMENT_SECS, Segment, Segments};
+use salon_recordings::{Content, SEGMENT_SECS, Segment, Segments};
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ pub async fn serve(
         return Err(desk.elsewhere(&secret).await?.map_or_else(gone, ApiError::elsewhere));
     };
     if name == INDEX {
-        let text = index(&stream.latest().ok_or_else(gone)?, &Uuid::new_v4().simple().to_string());
+        let text = index(&stream.latest().ok_or_else(gone)?, stream.bits(), &Uuid::new_v4().simple().to_string());
         return Ok(answer(text.into(), "application/vnd.apple.mpegurl", PLAYLIST_KEPT));
     }
     if let Some(viewer) = name.strip_suffix(".m3u8") {
@@ -88,10 +88,10 @@ fn answer(body: Body, kind: &'static str, kept: &'static str) -> Response {
 }
 
 /// The playlist that leads to that of one player.
-fn index(latest: &Segment, viewer: &str) -> String {
+fn index(latest: &Segment, bits: u32, viewer: &str) -> String {
     format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-STREAM-INF:BANDWIDTH={BITS_PER_SECOND},CODECS=\"{}\"\n{viewer}.m3u8\n",
+         #EXT-X-STREAM-INF:BANDWIDTH={bits},CODECS=\"{}\"\n{viewer}.m3u8\n",
         latest.codecs
     )
 }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(playlist(&segments), expected);
         segments.is_over = true;
         assert_eq!(playlist(&segments), format!("{expected}#EXT-X-ENDLIST\n"));
-        let first = index(&segment(1, "1.mp4", 1, 2_000), "ab");
-        assert!(first.ends_with("CODECS=\"avc1.64001f,mp4a.40.2\"\nab.m3u8\n"), "{first}");
+        let first = index(&segment(1, "1.mp4", 1, 2_000), 9_000, "ab");
+        assert!(first.ends_with("BANDWIDTH=9000,CODECS=\"avc1.64001f,mp4a.40.2\"\nab.m3u8\n"), "{first}");
     }
 }

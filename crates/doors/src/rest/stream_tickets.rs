@@ -91,7 +91,8 @@ pub async fn open(
         store.stream_ticket(&digest(&text), now).await?.ok_or_else(spent)?;
     let key = keys.of_hash(key_hash, now).await?;
     key.filter(|key| key.account == account && key.reach.covers(&app)).ok_or_else(spent)?;
-    let caller = Caller { app, account, key: KeyHash(key_hash) };
+    // With a ticket one only reads.
+    let caller = Caller { app, account, key: KeyHash(key_hash), may_manage: false };
     // What another node has is watched there, where the ticket is good still.
     match &opens {
         Opens::People { meeting, .. } => sessions::bring(&teller, meeting).await?,

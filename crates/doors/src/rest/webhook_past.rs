@@ -289,6 +289,8 @@ fn made_up(app: &AppId, event: wire::WebhookEvent, now: Timestamp) -> Notice {
             livestream: recording,
             status: LivestreamStatus::Live,
             playback_url: "https://example.org/live/test/index.m3u8".to_owned(),
+            is_ingested: false,
+            is_of_meeting: true,
         }),
     };
     Notice {

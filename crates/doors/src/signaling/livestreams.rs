@@ -14,6 +14,11 @@ pub fn push(news: &LivestreamNews, facts: &MeetingFacts) -> (u32, Vec<u8>) {
         LivestreamNews::Viewers(count) => {
             return (r::ROOM_PEER_COUNT, room::RoomPeerCountResponse { count: *count }.encode_to_vec());
         }
+        LivestreamNews::Awaited { livestream } => {
+            // Clients pass it over without the last.
+            let (livestream_id, status) = (livestream.to_string(), "INVOKED".to_owned());
+            (r::LIVESTREAMING_INVOKED, wire::LiveStreamingEvent { livestream_id, status, manual_ingest: Some(true), ..about })
+        }
         LivestreamNews::Live { livestream, playback_url } => {
             let (livestream_id, playback_url) = (livestream.to_string(), playback_url.clone());
             let told = wire::LiveStreamingEvent { livestream_id, playback_url, status: "LIVE".to_owned(), ..about };

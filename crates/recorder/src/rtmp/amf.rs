@@ -1,4 +1,4 @@
-//! What RTMP says commands in: AMF0, as far as a sender needs it. Pure.
+//! What RTMP says commands in: AMF0, as far as either side needs it. Pure.
 //! Invariant: whatever comes in, nothing is read beyond its end, and no deeper than `DEEPEST`.
 
 /// Values in values at most.

@@ -1,10 +1,12 @@
 //! Messages of RTMP in chunks, both ways (RTMP 1.0, section 5.3). Pure.
-//! Invariant: what comes in holds no more memory than `STREAMS` messages of `LONGEST` bytes.
+//! Invariant: what comes in holds no more memory than `STREAMS` messages of the longest that may come.
 
 use std::collections::BTreeMap;
 
-/// The longest message that receivers may send: they answer in few words.
+/// The longest message of whoever says no more than a few words.
 const LONGEST: usize = 64 * 1_024;
+/// The longest chunk that is heard of: no chunk is longer than its message.
+const MOST: usize = 16 << 20;
 /// Messages that may be on their way at once.
 const STREAMS: usize = 16;
 
@@ -27,6 +29,8 @@ pub const COMMAND: u8 = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub kind: u8,
+    /// When it is of, in milliseconds of a clock that wraps.
+    pub ms: u32,
     pub body: Vec<u8>,
 }
 
@@ -39,6 +43,7 @@ pub struct Nonsense;
 pub struct Incoming {
     waiting: Vec<u8>,
     size: usize,
+    longest: usize,
     streams: BTreeMap<u32, Coming>,
 }
 
@@ -49,16 +54,29 @@ struct Coming {
     length: usize,
     /// Its time has four bytes more, in each of its chunks.
     is_long: bool,
+    /// When it is of, and how much later the next one is that says nothing of its time.
+    ms: u32,
+    later: u32,
     body: Vec<u8>,
 }
 
 impl Default for Incoming {
     fn default() -> Self {
-        Self { waiting: Vec::new(), size: USUAL, streams: BTreeMap::new() }
+        Self::up_to(LONGEST)
     }
 }
 
 impl Incoming {
+    /// Messages of so many bytes at most.
+    pub fn up_to(longest: usize) -> Self {
+        Self { waiting: Vec::new(), size: USUAL, longest, streams: BTreeMap::new() }
+    }
+
+    /// Longer ones may come from now on.
+    pub fn allow(&mut self, longest: usize) {
+        self.longest = longest;
+    }
+
     /// Takes what comes next; the messages that are whole by now.
     ///
     /// # Errors
@@ -98,21 +116,32 @@ impl Incoming {
         };
         let there = known.map_or(0, |coming| coming.body.len());
         // A message that begins anew before it is whole is none.
-        if length > LONGEST || (words > 0 && there > 0) {
+        if length > self.longest || (words > 0 && there > 0) {
             return Err(Nonsense);
         }
+        let short = if words > 0 { three(0) } else { 0 };
+        let time = match (is_long, bytes.get(used..).and_then(<[u8]>::first_chunk)) {
+            (false, _) => short,
+            (true, Some(long)) => u32::from_be_bytes(*long),
+            (true, None) => return Ok(None),
+        };
         used += if is_long { 4 } else { 0 };
         let part = (length - there).min(self.size);
         let Some(body) = bytes.get(used..used + part) else { return Ok(None) };
-        let body = body.to_vec();
         let coming = self.streams.entry(id).or_default();
         (coming.kind, coming.length, coming.is_long) = (kind, length, is_long);
-        coming.body.extend(body);
+        // Heads but the longest say how much later it is; with none it is as much later as the one before.
+        (coming.ms, coming.later) = match words {
+            11 => (time, time),
+            0 if there > 0 => (coming.ms, coming.later),
+            0 => (coming.ms.wrapping_add(coming.later), coming.later),
+            _ => (coming.ms.wrapping_add(time), time),
+        };
+        coming.body.extend_from_slice(body);
         if coming.body.len() == length {
-            let message = Message { kind, body: std::mem::take(&mut coming.body) };
+            let message = Message { kind, ms: coming.ms, body: std::mem::take(&mut coming.body) };
             if let (SET_SIZE, Some(size)) = (kind, message.body.first_chunk()) {
-                // No chunk is longer than its message.
-                self.size = (u32::from_be_bytes(*size) as usize).clamp(1, LONGEST);
+                self.size = (u32::from_be_bytes(*size) as usize).clamp(1, MOST);
             }
             messages.push(message);
         }
@@ -180,6 +209,20 @@ mod tests {
         let came = incoming.take(&bytes).unwrap();
         let came: Vec<_> = came.iter().skip(1).map(|message| (message.kind, message.body.as_slice())).collect();
         assert_eq!(came, [(DATA, &[9][..]), (COMMAND, &[1, 2, 3]), (COMMAND, &[4, 5, 6])]);
+    }
+
+    #[test]
+    fn times_are_said_whole_or_as_how_much_later_and_wrap() {
+        let mut bytes = vec![4, 0, 0, 40, 0, 0, 1, SOUND, 1, 0, 0, 0, 1];
+        // 20 later, as much later again, 30 later with a new length, then a whole time that is long, and 23 later.
+        bytes.extend([0x84, 0, 0, 20, 2, 0xc4, 3, 0x44, 0, 0, 30, 0, 0, 2, SOUND, 4, 4]);
+        bytes.extend([4, 0xff, 0xff, 0xff, 0, 0, 1, SOUND, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xf0, 5]);
+        bytes.extend([0x84, 0, 0, 23, 6]);
+        for step in [1, 5, bytes.len()] {
+            let mut incoming = Incoming::default();
+            let came: Vec<_> = bytes.chunks(step).flat_map(|part| incoming.take(part).unwrap()).map(|one| one.ms).collect();
+            assert_eq!(came, [40, 60, 80, 110, 0xffff_fff0, 7], "{step} at once");
+        }
     }
 
     #[test]

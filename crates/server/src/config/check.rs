@@ -92,6 +92,12 @@ pub(super) fn web_url(url: &str) -> Result<(), Expected> {
 }
 
 /// Where a service answers, with its path; or nothing.
+pub(super) fn stream_url(url: &str) -> Result<(), Expected> {
+    // Encoders put the key behind it.
+    let fits = url.is_empty() || salon_recorder::Address::read(&format!("{url}/key")).is_ok() && !url.ends_with('/');
+    expect(fits, || "empty, or an address such as rtmps://live.example.org/live".to_owned())
+}
+
 pub(super) fn service_url(url: &str) -> Result<(), Expected> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = |rest: &str| rest.bytes().all(|b| b.is_ascii_graphic()) && !rest.starts_with('/') && !rest.contains('@');

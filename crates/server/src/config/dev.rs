@@ -1,5 +1,10 @@
 //! What `salon dev` promises.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Where `salon dev` is streamed to, unless it is taken: what encoders suppose.
+pub const DEV_INGEST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1_935));
+
 /// The account that `salon dev` makes.
 pub const DEV_ACCOUNT: &str = "dev";
 /// The app that `salon dev` makes.

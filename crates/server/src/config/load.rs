@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::dev::DEV_INGEST;
 use super::env::{ENV_PREFIX, env_name};
 use super::mistakes::{ConfigError, ConfigErrors, Origin, Origins};
 use super::nearest::nearest;
@@ -85,6 +86,8 @@ impl Load {
         if mode == Mode::Dev {
             config.limits.api_requests_per_5_minutes = 0;
             origins.set("limits.api_requests_per_5_minutes", Origin::Dev);
+            config.livestreams.ingest_listen = vec![DEV_INGEST];
+            origins.set("livestreams.ingest_listen", Origin::Dev);
         }
         Self { config, origins, errors: Vec::new() }
     }

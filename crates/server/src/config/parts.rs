@@ -167,7 +167,7 @@ impl Config {
     }
 
     /// How and where recordings are made, by a node that is reached there.
-    pub fn recordings_settings(&self, addr: SocketAddr) -> recordings::Settings {
+    pub fn recordings_settings(&self, addr: SocketAddr, ingest: Option<SocketAddr>) -> recordings::Settings {
         let settings = &self.recording;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         recordings::Settings {
@@ -184,7 +184,30 @@ impl Config {
             stops_within: Duration::from_millis(settings.stops_within_ms),
             server: local_address(addr),
             open_networks: self.open_networks().iter().map(ToString::to_string).collect(),
+            ingest_server: ingest.map(|at| self.ingest_server(addr, at)),
+            ingest_streams: self.livestreams.ingest_streams,
+            ingest_kilobits: self.livestreams.ingest_kilobits,
         }
+    }
+
+    /// What those are told who stream to a node that is reached there, and takes streams there.
+    fn ingest_server(&self, addr: SocketAddr, at: SocketAddr) -> String {
+        let set = &self.livestreams.ingest_url;
+        if !set.is_empty() {
+            return set.clone();
+        }
+        let is_public = !self.http.public_url.is_empty() || !self.http.hosts.is_empty();
+        if !is_public && !at.ip().is_unspecified() {
+            return format!("rtmp://{at}/live");
+        }
+        let public = self.public_address(addr);
+        let place = public.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+        // Without its port; addresses of IPv6 are in brackets.
+        let host = match place.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => place,
+        };
+        format!("rtmp://{host}:{}/live", at.port())
     }
 
     /// How what people say is written down, by a node that is reached there.

@@ -9,7 +9,7 @@ use salon_edge::Network;
 
 use super::check::{
     at_most_one, connectable, content_types, host, host_and_port, ice_url, log_levels, nats_url, node_name, reachable,
-    service_url, store_url, web_url, within,
+    service_url, store_url, stream_url, web_url, within,
 };
 use super::table;
 use super::value::{LogFormat, LoginUrl, Secret, TranscriptionEngine};
@@ -308,6 +308,17 @@ table::settings! {
         dvr_minutes: u32 = 30, within(1, 1_440);
         /// Minutes for which the same can be watched after its end.
         kept_minutes: u32 = 30, within(1, 10_080);
+        /// Where others stream to this node by RTMP, as ADDRESS:PORT: for livestreams with `manual_ingest`, and those of no meeting.
+        /// Empty: nobody does. `salon dev` takes 127.0.0.1:1935, or another port if that is taken. It is not encrypted: have a
+        /// proxy for TLS in front of it where encoders come over the internet.
+        ingest_listen: Vec<SocketAddr> = Vec::new(), at_most_one;
+        /// What those who stream are told to stream to, such as `rtmps://live.example.org:443/live`. Empty: `rtmp`, the name of this
+        /// server as others reach it, and the port of `ingest_listen`.
+        ingest_url: String = String::new(), stream_url;
+        /// How many may stream to this node at once, a process each.
+        ingest_streams: usize = 32, within(1, 10_000);
+        /// Kilobits a second that each may send, in the mean of ten seconds. Who sends more is ended. The most that viewers get.
+        ingest_kilobits: u32 = 12_000, within(100, 200_000);
     }
 
     /// Who is told over HTTP what happens in an app (docs/webhooks.md).

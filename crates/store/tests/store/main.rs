@@ -18,6 +18,7 @@ mod erasure;
 mod history;
 mod keys;
 mod lists;
+mod livestreams;
 mod nodes;
 mod opening;
 mod peer_quality;

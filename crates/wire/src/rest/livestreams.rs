@@ -1,6 +1,6 @@
 //! Livestreams: `/livestreams`, and those of a meeting. What is marked as ours is beside the contract.
 //! Sources: the official SDKs, and the web SDK, which asks for `manual_ingest`.
-//! One starts anew each time, with a session of its own.
+//! One of a meeting starts anew each time, with a session of its own; one of none has a session each time that something comes.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -39,7 +39,7 @@ pub struct LivestreamStartBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub video_config: Option<LivestreamVideo>,
-    /// Whether what is streamed comes from elsewhere. Not available. Of the web SDK.
+    /// Whether what is streamed comes from elsewhere, by RTMP, instead of from the meeting. Of the web SDK.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub manual_ingest: Option<bool>,
@@ -47,6 +47,15 @@ pub struct LivestreamStartBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rtmp_out_config: Option<LiveStreamingConfig>,
+}
+
+/// `POST livestreams`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LivestreamCreateBody {
+    /// Letters, digits, `-` and `_`.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[a-zA-Z0-9-_]*$")]
+    pub name: Option<Option<String>>,
 }
 
 /// The size of a livestream's picture.
@@ -70,21 +79,54 @@ pub struct Livestream {
     /// What it was called when it was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The meeting that is streamed.
-    #[schema(format = "uuid")]
-    pub meeting_id: String,
-    /// What has become of it.
+    /// The meeting that is streamed, if it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
+    pub meeting_id: Option<String>,
+    /// What has become of it. `IDLE` until something comes, if it comes from elsewhere and is of no meeting.
     pub status: LivestreamStatus,
     /// An HLS playlist; 404 until there is something to watch. Whoever has it may watch.
     pub playback_url: String,
-    /// Whether what is streamed comes from elsewhere: never. Of the web SDK.
+    /// Whether what is streamed comes from elsewhere. Of the web SDK.
     pub manual_ingest: bool,
+    /// If it comes from elsewhere: where encoders are to stream to, by RTMP. For those who may manage it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ingest_server: Option<String>,
+    /// With which key. Whoever has it may stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub stream_key: Option<String>,
+    /// If it comes from elsewhere: whether nobody may stream it to this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub disabled: Option<Disabled>,
     /// When it was asked for.
     #[schema(format = "date-time")]
     pub created_at: String,
-    /// When its status changed last.
+    /// When its status changed last, or its key, or whether it is disabled.
     #[schema(format = "date-time")]
     pub updated_at: String,
+}
+
+/// Whether something is disabled: text where the SDKs have types for it, which is so in lists and what is found, else a boolean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Disabled {
+    Flag(bool),
+    Text(String),
+}
+
+impl Livestream {
+    /// As the SDKs have types for it.
+    #[must_use]
+    pub fn in_words(self) -> Self {
+        let disabled = self.disabled.map(|disabled| match disabled {
+            Disabled::Flag(flag) => Disabled::Text(flag.to_string()),
+            text @ Disabled::Text(_) => text,
+        });
+        Self { disabled, ..self }
+    }
 }
 
 /// What can be watched, and was, in seconds: a number in most answers, text in one.
@@ -150,8 +192,13 @@ pub struct MeetingLivestreams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LivestreamDetail {
     pub livestream: Livestream,
-    pub session: LivestreamSession,
-    /// Of its sessions: there is one.
+    /// As the SDKs' types have it one session, the first of the page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub session: Option<LivestreamSession>,
+    /// The page: its sessions, the latest first. Ours.
+    pub sessions: Vec<LivestreamSession>,
+    /// Its place among them.
     pub paging: Paging,
 }
 
@@ -203,7 +250,7 @@ pub struct LivestreamsQuery {
     /// Those asked for no later.
     #[param(format = "date-time")]
     pub end_time: Option<String>,
-    /// Leaves out those of meetings, which are all.
+    /// Leaves out those of meetings.
     pub exclude_meetings: Option<bool>,
     /// Pages count from 1.
     #[param(minimum = 0)]

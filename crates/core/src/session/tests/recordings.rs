@@ -356,6 +356,39 @@ fn everybody_is_told_of_a_livestream_and_nobody_waits_for_ever() {
 }
 
 #[test]
+fn a_livestream_that_comes_from_elsewhere_is_waited_for_as_long_as_it_takes() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    meeting.joins(0, "bo", &guest());
+    streams(&mut meeting, 1, &by("hana"), "l").unwrap();
+    let waits = |meeting: &mut Minutes, second| {
+        meeting.does(second, "an encoder is waited for", |session, now| session.livestream_waits(now, &recording("l")));
+    };
+    let comes = |meeting: &mut Minutes, second| {
+        let act = |session: &mut Session, now| session.livestream_came(now, &recording("l"), "https://x/live");
+        meeting.does(second, "it comes", act);
+    };
+    comes(&mut meeting, 1);
+    waits(&mut meeting, 2);
+    meeting.time_passes(120);
+    let may = |meeting: &mut Minutes, name: &str| meeting.session.may_stream(&participant(name));
+    assert_eq!([may(&mut meeting, "hana"), may(&mut meeting, "bo"), may(&mut meeting, "nobody")], [true, false, false]);
+    comes(&mut meeting, 121);
+    waits(&mut meeting, 130);
+    stops_streaming(&mut meeting, 131, &by("hana")).unwrap();
+    comes(&mut meeting, 131);
+    ended(&mut meeting, 132, "l", None);
+    let told: Vec<_> = meeting.text().lines().filter(|line| line.contains("livestream: ")).map(str::to_owned).collect();
+    let expected = [
+        "Awaited { livestream: l }",
+        "Live { livestream: l, playback_url: \"https://x/live\" }",
+        "Awaited { livestream: l }",
+        "Stopped { livestream: Some(l) }",
+    ];
+    assert!(told.iter().zip(expected).all(|(told, expected)| told.ends_with(expected)) && told.len() == 4, "{told:#?}");
+}
+
+#[test]
 fn a_livestream_that_does_not_begin_is_told_and_who_missed_its_end_hears_of_it() {
     let mut meeting = Minutes::new();
     meeting.joins(0, "hana", &host());
