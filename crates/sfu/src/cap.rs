@@ -20,7 +20,7 @@ const PIXELS_PERCENT: u64 = 150;
 const FRAMES_TIMES: f32 = 1.2;
 
 /// How a layer is beyond what is allowed: what it is, and what it may be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Beyond {
     Size { is: (u16, u16), most: (u16, u16) },
     Frames { is: f32, most: f32 },

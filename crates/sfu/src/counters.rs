@@ -152,6 +152,22 @@ pub struct Snapshot {
     pub tcp_connections: usize,
     /// TCP connections that ended, by reason.
     pub tcp_ended: Vec<(TcpEnd, u64)>,
+    /// Connections with other nodes whose paths are there.
+    pub relay_links: usize,
+    /// Producers of other nodes that are here.
+    pub relay_watched: usize,
+    /// Producers that are at other nodes, once for each node.
+    pub relay_shown: usize,
+    /// RTP packets sent to other nodes, those sent again not counted.
+    pub relay_packets_out: u64,
+    /// RTP packets that came from other nodes.
+    pub relay_packets_in: u64,
+    /// RTP packets sent to other nodes again, as they were missing there.
+    pub relay_resent: u64,
+    /// RTP packets of other nodes that were missing and came.
+    pub relay_repaired: u64,
+    /// RTP packets of other nodes that never came.
+    pub relay_lost: u64,
 }
 
 impl Snapshot {
@@ -180,6 +196,14 @@ impl Snapshot {
             // Known to the handle, not to threads.
             tcp_connections: _,
             tcp_ended: _,
+            relay_links: _,
+            relay_watched: _,
+            relay_shown: _,
+            relay_packets_out: _,
+            relay_packets_in: _,
+            relay_resent: _,
+            relay_repaired: _,
+            relay_lost: _,
         } = other;
         self.rooms += rooms;
         self.transports += transports;

@@ -13,6 +13,7 @@ mod health;
 mod memory;
 mod neighbours;
 mod packed;
+mod relay;
 mod resume;
 mod seats;
 mod sent;
@@ -39,6 +40,7 @@ use self::handle::Line;
 use self::health::Pulse;
 use self::memory::Memory;
 use self::neighbours::{Neighbours, neighbours};
+use self::relay::RelayThread;
 use self::sent::SentCounts;
 use self::tcp::Tcp;
 use self::tcp::lobby::Lobby;
@@ -55,6 +57,7 @@ pub use self::addresses::addresses;
 pub use self::handle::Sfu;
 pub use self::health::Health;
 pub use self::packed::{Handed, HandedTcp, PACKED, Packed, PackedTcp};
+pub use self::relay::{Connection, Relaying, Told};
 pub use self::tcp::framing::begins_media;
 
 /// Why there is no media thread.
@@ -159,8 +162,13 @@ pub fn resume(mut config: Config, handed: Option<Vec<Handed>>) -> Result<(Sfu, m
     if memories.is_empty() && config.hand_over {
         memories = resume::fresh(&ports);
     }
+    let relay = config.relay.map(|bind| relay::prepare(bind).map_err(|e| StartError::Bind(bind, e))).transpose()?;
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
-    let parts = sockets.into_iter().zip(polls).zip(neighbours(&wakers)).zip(wakers);
+    let all_wakers: Vec<_> = wakers.iter().chain(relay.as_ref().map(|relay| &relay.waker)).cloned().collect();
+    let mut ways = neighbours(&all_wakers);
+    let relay = relay.and_then(|relay| Some((relay, ways.pop()?)));
+    let relay = relay.map(|(relay, ways)| RelayThread::new(relay, all_wakers.len(), ways, Arc::clone(&directory)));
+    let parts = sockets.into_iter().zip(polls).zip(ways).zip(wakers);
     for (me, (((mut udp, poll), neighbours), waker)) in parts.enumerate() {
         poll.registry().register(udp.source(), SOCKET, Interest::READABLE)?;
         let local = udp.local_addr();
@@ -175,6 +183,7 @@ pub fn resume(mut config: Config, handed: Option<Vec<Handed>>) -> Result<(Sfu, m
             me,
             threads,
             one_port: config.single_port,
+            relay: relay.is_some(),
             candidates,
             limits: config.limits.clone(),
             secret: config.secret.clone(),
@@ -216,7 +225,14 @@ pub fn resume(mut config: Config, handed: Option<Vec<Handed>>) -> Result<(Sfu, m
     for shard in shards {
         thread::Builder::new().name(format!("media-{}", shard.recipe.me)).spawn(move || shard.run())?;
     }
-    Ok((Sfu::new(lines, directory, lobby), outbox, resumed))
+    let relaying = match relay {
+        Some((thread, handle)) => {
+            thread::Builder::new().name("media-relay".to_owned()).spawn(move || thread.run())?;
+            Some(handle)
+        }
+        None => None,
+    };
+    Ok((Sfu::new(lines, directory, lobby, relaying), outbox, resumed))
 }
 
 /// A socket for each thread: on ports that follow each other, or all on one.
@@ -249,6 +265,8 @@ struct Recipe {
     me: usize,
     threads: usize,
     one_port: bool,
+    /// There is one thread more, for other nodes.
+    relay: bool,
     candidates: Vec<Address>,
     limits: Limits,
     secret: Option<Secret>,
@@ -260,7 +278,10 @@ impl Recipe {
     fn engine(&self, memory: Option<&Memory>, left: &HashSet<u32>) -> Option<Engine> {
         let (limits, secret, certificate) = (self.limits.clone(), self.secret.clone(), self.certificate.clone());
         let engine = Engine::new(now(), wall(), self.candidates.clone(), limits, secret, certificate)?;
-        let engine = engine.among(self.me, self.threads, self.one_port);
+        let engine = match self.relay {
+            true => engine.among(self.me, self.threads + 1, self.one_port).with_relay(),
+            false => engine.among(self.me, self.threads, self.one_port),
+        };
         Some(match memory {
             None => engine,
             Some(memory) => engine.lasting(memory.words(), memory.ready(), left),

@@ -17,6 +17,7 @@ mod ids;
 pub mod inside;
 mod limits;
 mod quality;
+mod relay;
 mod sdp;
 mod tag;
 
@@ -28,12 +29,17 @@ use serde::{Deserialize, Serialize};
 pub use cap::{Beyond, Cap};
 pub use certificate::Certificate;
 pub use counters::{DropReason, Snapshot, TcpEnd};
-pub use driver::{Handed, HandedTcp, Health, PACKED, Packed, PackedTcp, Sfu, StartError, addresses, begins_media, resume, start};
+pub use driver::{
+    Connection, Handed, HandedTcp, Health, PACKED, Packed, PackedTcp, Relaying, Sfu, StartError, Told, addresses, begins_media,
+    resume, start,
+};
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
 pub use limits::Limits;
 pub use quality::{
     Because, ConsumerQuality, Goes, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason, Spread, VoiceQuality,
 };
+pub use relay::keys::{Half, Keys};
+pub use relay::news::News;
 pub use sdp::Kind;
 pub use tag::Tag;
 
@@ -66,6 +72,8 @@ pub struct Config {
     /// was killed goes on with them, on the same ports, and their clients notice a pause. Their keys are there, so it must be
     /// closed to others. None: they end with the process.
     pub memory: Option<PathBuf>,
+    /// Where media of other nodes come in, and go out to them, on a thread of its own. None: each node is alone.
+    pub relay: Option<SocketAddr>,
     /// Whether they can be handed over to another process, which needs a little memory for each: see [`Sfu::pack`].
     pub hand_over: bool,
 }
@@ -94,6 +102,7 @@ impl Config {
             secret: None,
             certificate: None,
             memory: None,
+            relay: None,
             hand_over: false,
         }
     }
@@ -116,7 +125,7 @@ pub enum Role {
 }
 
 /// For whom a transport is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guest {
     /// Whoever shares this name in a room shares its bounds.
     pub owner: OwnerId,
@@ -145,7 +154,7 @@ pub struct Resumed {
 }
 
 /// A new track of a client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Produce {
     /// The client's sending transport.
     pub transport: TransportId,
@@ -171,7 +180,7 @@ pub struct Produce {
 }
 
 /// A wish to receive a producer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Consume {
     /// Whose track.
     pub producer: ProducerId,
@@ -180,7 +189,7 @@ pub struct Consume {
 }
 
 /// What came of wishes to receive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
     /// The server's offer, to be answered with `accept_answer`. None if no track waits for an answer. An earlier offer
     /// that was never answered is contained in this one.
@@ -190,7 +199,7 @@ pub struct Consumed {
 }
 
 /// Why a producer cannot be received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ConsumeError {
     /// There is no such producer in the transport's room.
     #[error("no such producer in the room")]
@@ -201,7 +210,7 @@ pub enum ConsumeError {
 }
 
 /// What the server hears without asking.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// ICE and DTLS are up. Never lost.
     TransportConnected {
@@ -237,7 +246,7 @@ pub enum Event {
 }
 
 /// Why a transport died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
     /// ICE lost the client.
     Disconnected,
@@ -259,7 +268,7 @@ pub enum CloseReason {
 
 /// Why a request was not done. A refused request changes nothing, except that a producer named in
 /// `close_producer` is closed in any case.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Error {
     /// There is no such transport: it was never opened, or it died.
     #[error("unknown transport")]

@@ -254,6 +254,42 @@ pub(crate) const CROSSING_BATCHES: usize = 64;
 /// How soon to try again when another thread does not take what is for it.
 pub(crate) const CROSSING_AGAIN: Duration = Duration::from_millis(2);
 
+/// How long a packet that did not come from another node may be on its way still before it is asked for.
+pub(crate) const RELAY_ASK_AFTER: Duration = Duration::from_millis(2);
+
+/// How soon it is asked for again, at least.
+pub(crate) const RELAY_ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// For how long it is asked for, and kept for whoever asks. Later it would come too late to be shown.
+pub(crate) const RELAY_REPAIR_WITHIN: Duration = Duration::from_millis(500);
+
+/// What is kept of what was sent to one node, in bytes: half a second of 130 Mbit/s.
+pub(crate) const RELAY_KEPT_BYTES: usize = 8 << 20;
+
+/// Packets of one node that may be missing at once. More are not repaired: the path was gone.
+pub(crate) const RELAY_MISSING: u64 = 1_024;
+
+/// How soon after the last packet to a node it is told that this was the last, so that it misses it if it did not come.
+pub(crate) const RELAY_LAST_AFTER: Duration = Duration::from_millis(10);
+
+/// How often the path to another node is tried, and how long it may be silent before it counts as broken.
+pub(crate) const RELAY_TRY_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const RELAY_SILENT_FOR: Duration = Duration::from_secs(3);
+
+/// How often nodes tell each other which layers come in of what is watched there.
+pub(crate) const RELAY_ALIVE_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a producer of another node may take to come, and how long it is kept here before anybody consumes it.
+pub(crate) const RELAY_BEGINS_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const RELAY_UNUSED_FOR: Duration = Duration::from_secs(10);
+
+/// Commands that may wait for the thread for other nodes, and news that may wait to be carried to one: whoever has more waits,
+/// and whoever fetches none is given up.
+pub(crate) const RELAY_COMMANDS: usize = 1_024;
+
+/// Producers of other nodes that one node watches, and of one node that another may watch.
+pub(crate) const RELAY_STREAMS: usize = 16_384;
+
 /// A mirror that nobody consumed since it was asked for is given up after this time.
 pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);
 

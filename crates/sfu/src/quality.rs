@@ -6,11 +6,13 @@ mod reason;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::reason::{Because, Goes, Reason};
 use crate::{Kind, ProducerId, Role, TransportId};
 
 /// One connection of a peer and what goes over it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LineQuality {
     pub transport: TransportId,
     pub role: Role,
@@ -27,7 +29,7 @@ pub struct LineQuality {
 }
 
 /// A track as it comes in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProducerQuality {
     pub producer: ProducerId,
     pub kind: Kind,
@@ -45,7 +47,7 @@ pub struct ProducerQuality {
 }
 
 /// What a microphone's packets say of what is in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceQuality {
     /// How long there was a voice in it, in all.
     pub spoken: Duration,
@@ -54,7 +56,7 @@ pub struct VoiceQuality {
 }
 
 /// One quality of a track as it comes in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerQuality {
     /// None for a track without simulcast.
     pub rid: Option<String>,
@@ -79,7 +81,7 @@ pub struct LayerQuality {
 }
 
 /// A track as it goes out to one subscriber.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsumerQuality {
     pub producer: ProducerId,
     pub mid: String,

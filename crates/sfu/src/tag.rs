@@ -4,9 +4,10 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 /// Stands for whoever has a connection. Not two in practice have the same, and nobody can make up another's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tag(u64);
 
 impl Tag {

@@ -56,7 +56,7 @@ fn lines(looks: u64) -> Vec<LineQuality> {
         rid: None,
         wanted: None,
         size: None,
-        reason: Reason { because: Because::Best, goes: Goes::Out { layer: "the only layer" } },
+        reason: Reason { because: Because::Best, goes: Goes::Out { layer: "the only layer".into() } },
         bitrate: 32_000,
         packets: 500 * looks,
         bytes: 40_000 * looks,

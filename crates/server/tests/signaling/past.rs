@@ -142,7 +142,7 @@ fn heard(track: &str, loss: f32) -> LineQuality {
         rid: None,
         wanted: None,
         size: None,
-        reason: Reason { because: Because::Best, goes: Goes::Out { layer: "the only layer" } },
+        reason: Reason { because: Because::Best, goes: Goes::Out { layer: "the only layer".into() } },
         bitrate: 32_000,
         packets: 250,
         bytes: 20_000,

@@ -16,6 +16,7 @@ use super::command::{About, Answer, Command, Errand, Workplace};
 use super::directory::{Directory, Place};
 use super::health::{Health, Pulse};
 use super::packed::Packed;
+use super::relay::Relaying;
 use super::tcp::lobby::Lobby;
 use crate::counters::{Snapshot, TcpEnd};
 use crate::engine::farewell::Mark;
@@ -31,6 +32,7 @@ pub struct Sfu {
     threads: Arc<[Line]>,
     pub(super) directory: Arc<Directory>,
     lobby: Arc<Lobby>,
+    relay: Option<Relaying>,
 }
 
 /// The way to one thread.
@@ -43,8 +45,18 @@ pub(super) struct Line {
 }
 
 impl Sfu {
-    pub(super) fn new(threads: Vec<Line>, directory: Arc<Directory>, lobby: Arc<Lobby>) -> Self {
-        Self { threads: threads.into(), directory, lobby }
+    pub(super) fn new(
+        threads: Vec<Line>,
+        directory: Arc<Directory>,
+        lobby: Arc<Lobby>,
+        relay: Option<Relaying>,
+    ) -> Self {
+        Self { threads: threads.into(), directory, lobby, relay }
+    }
+
+    /// The thread for other nodes, if there is one.
+    pub fn relay(&self) -> Option<&Relaying> {
+        self.relay.as_ref()
     }
 
     /// The addresses of the media sockets, one for each thread; all the same if there is one port for all.
@@ -143,7 +155,7 @@ impl Sfu {
     /// Holds a producer's packets back, or lets them through again, starting video with a key frame. An unknown
     /// producer is ignored.
     pub fn pause_producer(&self, producer: ProducerId, paused: bool) {
-        if let Some(thread) = self.directory.producer(&producer) {
+        if let Some(thread) = self.directory.producer(&producer).filter(|thread| *thread < self.threads.len()) {
             self.tell(thread, About::nobody(), move |here| here.engine.pause_producer(here.now, &producer, paused));
         }
     }
@@ -159,6 +171,10 @@ impl Sfu {
         // A thread that is too busy to answer is not sent more to do.
         self.ready(thread)?;
         for (home, producers) in self.directory.elsewhere(thread, &wanted) {
+            if let Some(relay) = self.relay.as_ref().filter(|relay| relay.me == home) {
+                relay.share(producers, thread).await.map_err(|_| Error::Busy)?;
+                continue;
+            }
             let room = room.clone();
             self.ask(home, About::nobody(), move |here| share(here, &producers, &room, thread)).await?;
         }
@@ -226,6 +242,9 @@ impl Sfu {
         }
         all.rooms = self.directory.rooms();
         self.lobby.describe(&mut all);
+        if let Some(relay) = &self.relay {
+            relay.describe(&mut all);
+        }
         all
     }
 
@@ -292,6 +311,9 @@ impl Sfu {
             if commands.send(Command::Stop(done)).await.is_ok() && waker.wake().is_ok() {
                 let _ = stopped.await;
             }
+        }
+        if let Some(relay) = &self.relay {
+            relay.stop().await;
         }
     }
 

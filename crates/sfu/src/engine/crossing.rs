@@ -38,6 +38,14 @@ pub(crate) enum Crossing {
     /// Nobody there consumes it any more. Says nothing about a mirror that began later.
     Unwatch { key: ProducerKey, serial: u64 },
 
+    // Between a media thread and the one for other nodes.
+    /// Somebody on another node wants this producer.
+    Share { id: ProducerId, room: RoomId },
+    /// The layers of a mirror that anybody wants here.
+    Wants { key: ProducerKey, layers: Vec<Option<Rid>> },
+    /// The layers that come in at its client's node, with their bit/s.
+    Alive { key: ProducerKey, layers: Vec<(Option<Rid>, u64)> },
+
     // With one port for all threads.
     /// A datagram for a transport there.
     Datagram { from: SocketAddr, bytes: Box<[u8]> },
@@ -101,12 +109,14 @@ pub(crate) struct Crossings {
     waiting: Vec<Vec<Crossing>>,
     serial: u64,
     one_port: bool,
+    /// The thread that has to do with other nodes, if there is one.
+    relay: Option<usize>,
     /// With one port: who has the client at an address that is not ours, and when it was proven or heard.
     elsewhere: HashMap<SocketAddr, (usize, Instant)>,
 }
 
 impl Crossings {
-    pub(super) fn new(me: usize, of: usize, one_port: bool) -> Self {
+    pub(crate) fn new(me: usize, of: usize, one_port: bool) -> Self {
         Self { me, waiting: (0..of).map(|_| Vec::new()).collect(), one_port, ..Self::default() }
     }
 
@@ -116,7 +126,7 @@ impl Crossings {
     }
 
     /// False if it was dropped, as too much waits.
-    pub(super) fn push(&mut self, to: usize, crossing: Crossing) -> bool {
+    pub(crate) fn push(&mut self, to: usize, crossing: Crossing) -> bool {
         let Some(waiting) = self.waiting.get_mut(to).filter(|_| to != self.me) else { return true };
         if waiting.len() >= CROSSING_BACKLOG {
             if crossing.may_be_lost() {
@@ -144,7 +154,7 @@ impl Crossings {
     }
 
     /// Tells one sharing of a producer from an earlier one.
-    pub(super) fn next_serial(&mut self) -> u64 {
+    pub(crate) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
@@ -156,6 +166,16 @@ impl Crossings {
     /// How many threads there are, us included.
     pub(super) fn threads(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// The last of the threads is for other nodes.
+    pub(super) fn with_relay(&mut self) {
+        self.relay = self.threads().checked_sub(1);
+    }
+
+    /// Whether what comes from a thread comes from another node.
+    pub(super) fn is_relay(&self, thread: usize) -> bool {
+        self.relay == Some(thread)
     }
 
     /// Whether there is such a thread beside us.

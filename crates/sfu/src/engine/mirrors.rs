@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use str0m::media::Rid;
+
 use super::Engine;
 use super::address::Address;
 use super::crossing::{Begin, Crossing, Crossings};
@@ -19,6 +21,12 @@ impl Engine {
         self.identity.farewell.give_out_for(me);
         // Keys cross with what they name, so no two threads may make the same.
         self.next_key |= (me as u64) << 48;
+        self
+    }
+
+    /// The last of the threads is for other nodes.
+    pub(crate) fn with_relay(mut self) -> Self {
+        self.crossings.with_relay();
         self
     }
 
@@ -98,6 +106,14 @@ impl Engine {
                     producer.mirrors.retain(|m| m.on != from || m.serial != serial);
                 }
             }
+            Crossing::Share { id, room } => self.share(&id, &room, from),
+            Crossing::Alive { key, layers } => {
+                if self.producers.get_mut(key).is_some_and(|producer| producer.are_alive(now, &layers)) {
+                    self.choose_layers(now, key);
+                }
+            }
+            // Media threads tell each other everything of a producer.
+            Crossing::Wants { .. } => {}
             Crossing::Datagram { from: client, bytes } => {
                 self.hear(now, Address::Udp(client), &bytes, Some(from));
                 return;
@@ -150,6 +166,19 @@ impl Engine {
         true
     }
 
+    /// The streams of a producer that its consumers get or wait for.
+    fn wanted(&self, producer: &Producer) -> Vec<Option<Rid>> {
+        let mut wanted = Vec::new();
+        for (to, mid) in &producer.consumers {
+            let Some(consumer) = self.transports.get(*to).and_then(|t| t.subscribing.consumer(*mid)) else { continue };
+            let layers = [consumer.current_layer(), consumer.awaited_layer()];
+            wanted.extend(layers.into_iter().flatten().filter_map(|layer| producer.rid_of(layer)));
+        }
+        wanted.sort_unstable_by_key(|rid| rid.map(|rid| rid.to_string()));
+        wanted.dedup();
+        wanted
+    }
+
     /// Gives up mirrors that nobody consumes, and addresses from which nothing came for long.
     pub(super) fn tidy_crossings(&mut self, now: Instant) {
         let mut idle = Vec::new();
@@ -161,6 +190,14 @@ impl Engine {
                 idle.push((key, home, serial));
             }
         }
+        let of_nodes = self.producers.iter().filter_map(|(key, producer)| match producer.origin {
+            Origin::Thread { home, .. } if self.crossings.is_relay(home) => {
+                Some((home, Crossing::Wants { key, layers: self.wanted(producer) }))
+            }
+            _ => None,
+        });
+        let wants: Vec<_> = of_nodes.collect();
+        wants.into_iter().for_each(|(home, wants)| self.cross(home, wants));
         for (key, home, serial) in idle {
             self.end_producer(now, key);
             self.cross(home, Crossing::Unwatch { key, serial });

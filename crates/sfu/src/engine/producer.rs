@@ -3,7 +3,6 @@
 //! Invariant: a layer keeps its index until the client sends the track anew.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
@@ -15,8 +14,7 @@ use super::layers::{Candidate, Known, Rank, choose};
 use super::loudness::Loudness;
 use super::moments::{Moments, Settling, micros};
 use super::packet::Packet;
-use super::payload;
-use super::payload::dependency::Structure;
+use super::payload::{self, Structures};
 use super::payload::descriptor::Descriptor;
 use super::payload::ids::ALL_LAYERS;
 use super::quality::incoming::{Arrival, Incoming};
@@ -51,8 +49,7 @@ pub(crate) struct Producer {
     // Written as packets come in.
     pub loudness: Loudness,
     layers: Vec<Layer>,
-    /// By the rid of their streams, for codecs that have it.
-    structures: Vec<(Option<Rid>, Arc<Structure>)>,
+    structures: Structures,
     checked_at: Option<Instant>,
 }
 
@@ -61,7 +58,7 @@ pub(crate) struct Producer {
 pub(crate) enum Origin {
     /// Its client, on a transport of this thread.
     Client { transport: Key, mid: Mid },
-    /// The thread that has its client: this one is a mirror. `serial` and `since` are of the last time it was shared.
+    /// The thread that has its client, or knows its node: this one is a mirror. `serial` and `since` are of the last time it was shared.
     Thread { home: usize, serial: u64, since: Instant },
 }
 
@@ -126,7 +123,7 @@ impl Producer {
             waiting: Vec::new(),
             loudness: Loudness::new(),
             layers: Vec::new(),
-            structures: Vec::new(),
+            structures: Structures::default(),
             checked_at: None,
         }
     }
@@ -143,16 +140,7 @@ impl Producer {
         if self.format != Format::Av1 {
             return payload::read(self.format, packet, None);
         }
-        let known = self.structures.iter().position(|(of, _)| *of == rid);
-        let descriptor = payload::read(self.format, packet, known.map(|known| &self.structures[known].1))?;
-        if let Some(frame) = descriptor.frame.as_ref().filter(|frame| frame.brings_structure()) {
-            match known {
-                Some(known) => self.structures[known].1 = frame.structure().clone(),
-                None if self.structures.len() < LAYERS_PER_PRODUCER => self.structures.push((rid, frame.structure().clone())),
-                None => {}
-            }
-        }
-        Some(descriptor)
+        self.structures.read(rid, |structure| payload::read(self.format, packet, structure))
     }
 
     /// The transport and line it comes in on, if it is not a mirror.
@@ -168,6 +156,31 @@ impl Producer {
         let layer =
             |(stream, rid): (usize, &Option<Rid>)| Layer { alive: true, ..Layer::new(now, *rid, 0, 0, stream, self.kind) };
         self.layers = rids.iter().enumerate().map(layer).collect();
+    }
+
+    /// The node of its client says which streams come in there, with their bit/s; those that nobody wants here do not come over.
+    /// True if one came to life: consumers should choose anew.
+    pub(crate) fn are_alive(&mut self, now: Instant, streams: &[(Option<Rid>, u64)]) -> bool {
+        let mut changed = false;
+        for (rid, rate) in streams {
+            let known = self.stream_of(*rid);
+            if known.is_none() && self.layers.len() >= LAYERS_PER_PRODUCER {
+                continue;
+            }
+            let stream = known.unwrap_or_else(|| {
+                self.layers.push(Layer::new(now, *rid, 0, 0, self.layers.len(), self.kind));
+                self.layers.len() - 1
+            });
+            for layer in self.layers.iter_mut().filter(|layer| layer.stream == stream) {
+                changed |= !std::mem::replace(&mut layer.alive, true);
+                layer.heard_at = now;
+            }
+            // Of several layers of one stream this node knows the rates as long as they come.
+            if self.layers[stream].top == 0 {
+                self.layers[stream].meter.rate = *rate;
+            }
+        }
+        changed
     }
 
     /// Notes that a packet came, and which layer it is of. None if the producer has too many layers already.
@@ -248,6 +261,11 @@ impl Producer {
     /// The layer that stands for the stream that this one is of.
     pub(crate) fn stream_with(&self, layer: usize) -> Option<usize> {
         self.layers.get(layer).map(|l| l.stream)
+    }
+
+    /// The name of the stream that a layer is of.
+    pub(crate) fn rid_of(&self, layer: usize) -> Option<Option<Rid>> {
+        self.layers.get(layer).map(|layer| layer.rid)
     }
 
     /// The layers to choose from; the choice is an index of this.

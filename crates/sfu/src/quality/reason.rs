@@ -1,19 +1,22 @@
 //! Why a subscriber gets of a track what it gets: something to count and compare, and a sentence for people who look after
 //! calls.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
 
 use crate::cap::Beyond;
 
 /// Why this layer, or nothing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     pub because: Because,
     pub goes: Goes,
 }
 
 /// What decided.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Because {
     /// The client has not answered the offer of this track yet.
     Unanswered,
@@ -58,20 +61,20 @@ impl Because {
 }
 
 /// What goes out; layers in words.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Goes {
     Nothing,
     Out {
-        layer: &'static str,
+        layer: Cow<'static, str>,
     },
     /// Nothing until a key frame of this layer comes.
     Waits {
-        layer: &'static str,
+        layer: Cow<'static, str>,
     },
     /// This one until a key frame of the next one comes.
     After {
-        current: &'static str,
-        layer: &'static str,
+        current: Cow<'static, str>,
+        layer: Cow<'static, str>,
     },
 }
 
@@ -85,7 +88,7 @@ impl Reason {
 impl Display for Reason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let because = &self.because;
-        match self.goes {
+        match &self.goes {
             Goes::Nothing if matches!(because, Because::NothingYet | Because::NothingSent) => write!(f, "{because}"),
             Goes::Nothing => write!(f, "nothing: {because}"),
             Goes::Out { layer } => write!(f, "{layer}: {because}"),

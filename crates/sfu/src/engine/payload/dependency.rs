@@ -116,6 +116,11 @@ impl Frame {
         self.brings_structure
     }
 
+    /// As it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What this and later descriptors of the stream are to be read with.
     pub(crate) fn structure(&self) -> &Arc<Structure> {
         &self.structure

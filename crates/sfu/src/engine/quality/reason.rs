@@ -42,10 +42,10 @@ pub(crate) fn of(choice: &Choice<'_>) -> Reason {
         _ => best,
     };
     let because = if target != best { line } else { why(choice, best) };
-    let layer = name(&layers[target]);
+    let layer = name(&layers[target]).into();
     let goes = match (choice.current, choice.awaited) {
         (Some(current), Some(_)) if current != target => {
-            Goes::After { current: layers.get(current).map_or("another layer", name), layer }
+            Goes::After { current: layers.get(current).map_or("another layer", name).into(), layer }
         }
         (None, Some(_)) => Goes::Waits { layer },
         _ => Goes::Out { layer },
