@@ -19,7 +19,7 @@ const EDGES: [(&str, &[&str]); 23] = [
     ("salon-edge", &["salon-handover"]),
     ("salon-cluster", &[]),
     ("salon-live", &["salon-core", "salon-handover", "salon-store"]),
-    ("salon-media", &["salon-core", "salon-sfu"]),
+    ("salon-media", &["salon-cluster", "salon-core", "salon-sfu"]),
     ("salon-quality", &["salon-core", "salon-live", "salon-media", "salon-sfu", "salon-store"]),
     ("salon-files", &["salon-core", "salon-store"]),
     ("salon-webhooks", &["salon-core", "salon-edge", "salon-store"]),

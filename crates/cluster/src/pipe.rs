@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::frames::Frames;
 use crate::pass::{Answer, Nodes, Unreached, unreached};
+use crate::secret::REACHED;
 
 /// What each way holds.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -32,7 +34,8 @@ const RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xf4];
 
 impl Nodes {
     /// Has the node at `address` answer a request for a websocket. If it takes it in, what becomes of the answer is a pipe,
-    /// until either side is gone or `cut` is cancelled; `held` is kept as long.
+    /// until either side is gone or `cut` is cancelled; `held` is kept as long. `reached` is where this node's port for nodes is,
+    /// if media may be here.
     ///
     /// # Errors
     /// It does not answer, or not in time.
@@ -40,13 +43,17 @@ impl Nodes {
         &self,
         address: &str,
         request: &mut Parts,
-        peer: Option<SocketAddr>,
+        (peer, reached): (Option<SocketAddr>, Option<&str>),
         cut: CancellationToken,
         held: impl Send + 'static,
     ) -> Result<Answer, Unreached> {
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = request.headers.clone();
         self.secret.sign(&mut headers, peer);
+        headers.remove(REACHED);
+        if let Some(reached) = reached.and_then(|reached| HeaderValue::from_str(reached).ok()) {
+            headers.insert(REACHED, reached);
+        }
         let asked = self.client.get(format!("http://{address}{path}")).headers(headers).send();
         let answer = tokio::time::timeout(WITHIN, asked).await;
         let answer = answer.map_err(|_| Unreached::NoAnswer("it takes too long".to_owned()))?.map_err(unreached)?;

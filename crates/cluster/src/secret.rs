@@ -11,6 +11,9 @@ const CLUSTER: HeaderName = HeaderName::from_static("x-salon-cluster");
 /// The address of whoever asked the node that passes something on, as IP:PORT.
 pub const PEER: HeaderName = HeaderName::from_static("x-salon-peer");
 
+/// Where the node that passes a socket on has its port for nodes, if that node may have the media of whoever it is.
+pub const REACHED: HeaderName = HeaderName::from_static("x-salon-reached");
+
 /// The secret of a cluster.
 #[derive(Clone)]
 pub struct Secret(HeaderValue);
@@ -20,6 +23,11 @@ impl Secret {
         let mut value = HeaderValue::try_from(hex::encode(digest)).expect("digits and letters");
         value.set_sensitive(true);
         Self(value)
+    }
+
+    /// What keys of two nodes are mixed with.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// Says that this comes from a node, which was asked by `peer`.

@@ -19,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, Copy)]
 pub struct PassedOn;
 
+/// On a socket that another node has passed on which may have its media: where its port for nodes is.
+#[derive(Debug, Clone)]
+pub struct Reached(pub String);
+
 /// How long somebody who has a session is looked for: longer than it takes to go on with those of a node that died.
 pub const LOOK_FOR: Duration = Duration::from_millis(3_500);
 

@@ -463,7 +463,12 @@ fn teller(doors: &Doors) -> Teller {
 
 /// What other nodes are answered on a port of their own: everything, and what nodes alone ask.
 pub fn router_for_nodes(doors: &Doors, nodes: &Nodes, everything: Router) -> Router {
-    let desk = nodes::Desk { teller: teller(doors), quality: doors.quality.clone(), secret: nodes.secret().clone() };
+    let desk = nodes::Desk {
+        teller: teller(doors),
+        quality: doors.quality.clone(),
+        secret: nodes.secret().clone(),
+        spread: doors.media.spread().cloned(),
+    };
     nodes::router(desk, everything)
 }
 

@@ -2,16 +2,20 @@
 //! Owns the list of each peer's transports; the media server itself knows rooms and packets only.
 //! Invariant: a transport is used only by the peer that opened it, and is closed when that peer is out.
 
+mod wherever;
+
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use salon_core::{MeetingId, ParticipantId, PeerId, TrackId};
 use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, Sfu, Tag, TransportId};
 use tokio::sync::{mpsc, watch};
 
+use crate::away::Away;
 use crate::cut_off::CutOff;
 use crate::news::News;
+use crate::spread::{Answer, Ask, Link, Refusal, Spread};
 use crate::tries::{Outlook, Tries};
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
@@ -28,6 +32,8 @@ pub struct Owners {
     tracks: Mutex<HashMap<ProducerId, Source>>,
     cut_off: Mutex<CutOff>,
     tries: Mutex<Tries>,
+    /// The connections that are on other nodes, if any may be.
+    pub(crate) away: Option<Away>,
 }
 
 /// Where a track comes from.
@@ -48,6 +54,8 @@ pub struct Wanted<'a> {
     pub participant: &'a ParticipantId,
     /// Whether that person is in the session.
     pub inside: bool,
+    /// The port for nodes of the node that their socket reached, if that is another and may have their media.
+    pub reached: Option<&'a str>,
 }
 
 /// A transport that was opened.
@@ -63,14 +71,16 @@ type Peers = HashMap<MeetingId, HashMap<PeerId, Vec<(TransportId, Role)>>>;
 impl Owners {
     /// And where to hear what sessions have to know.
     pub fn new(sfu: Sfu) -> (Self, mpsc::Receiver<News>) {
-        Self::resume(sfu, Vec::new())
+        Self::resume(sfu, Vec::new(), None)
     }
 
     /// The same where a run goes on with transports of another. They end when no session wants them: see `keep`.
-    pub fn resume(sfu: Sfu, resumed: Vec<Resumed>) -> (Self, mpsc::Receiver<News>) {
+    /// `spread` are the ways to other nodes' media.
+    pub fn resume(sfu: Sfu, resumed: Vec<Resumed>, spread: Option<Arc<Spread>>) -> (Self, mpsc::Receiver<News>) {
         let (news, told) = mpsc::channel(NEWS);
         let (peers, tracks, cut_off, tries) = Default::default();
-        let owners = Self { sfu, news, peers, tracks, cut_off, tries };
+        let away = spread.map(Away::new);
+        let owners = Self { sfu, news, peers, tracks, cut_off, tries, away };
         for Resumed { transport, room, role, note, producers, .. } in resumed {
             let (Ok(meeting), Ok(peer)) = (MeetingId::parse(room.as_str()), PeerId::parse(&note)) else {
                 owners.sfu.close_transport(transport);
@@ -84,6 +94,11 @@ impl Owners {
             owners.peers().entry(meeting).or_default().entry(peer).or_default().push((transport, role));
         }
         (owners, told)
+    }
+
+    /// The ways to other nodes' media, if any may be there.
+    pub fn spread(&self) -> Option<&Arc<Spread>> {
+        self.away.as_ref().map(|away| &away.spread)
     }
 
     /// Takes down everything of meetings without a session.
@@ -154,7 +169,7 @@ impl Owners {
         let mut quiet = None::<Duration>;
         for (transport, _) in own {
             // Of one that is gone or too busy to say nothing is known.
-            let of_this = self.sfu.quiet_for(&transport).await.unwrap_or(Duration::ZERO);
+            let of_this = self.quiet_for(&transport).await.unwrap_or(Duration::ZERO);
             quiet = Some(quiet.map_or(of_this, |least| least.min(of_this)));
         }
         self.tries().outlook(Instant::now(), meeting, peer, quiet.unwrap_or_default())
@@ -166,23 +181,55 @@ impl Owners {
     }
 
     /// Opens a transport for a peer; answers with its id and the server's SDP answer. Past the limit the oldest makes
-    /// room, because a client that opens a new one has given its old one up; the tracks it brought are lost.
+    /// room, because a client that opens a new one has given its old one up; the tracks it brought are lost. It is at the node
+    /// that the peer's socket reached, if that may be and can be, else here.
     ///
     /// # Errors
     /// Those of [`Sfu::open_transport`]; `UnknownTransport` if it had to go, or its peer did, before it was open.
     pub async fn open(&self, wanted: Wanted<'_>, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
-        let Wanted { meeting, peer, participant, inside } = wanted;
-        let transport = TransportId::from(uuid::Uuid::new_v4().to_string().as_str());
+        let Wanted { meeting, peer, participant, inside, reached } = wanted;
         let owner = OwnerId::from(participant.as_str());
         let guest = Guest { owner, inside, note: peer.to_string(), tag: tag(meeting, peer) };
+        let room = RoomId::from(meeting.as_str());
         // Noted before it is there: it may be gone before its answer is here.
-        self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push((transport.clone(), role));
-        let opened = self.sfu.open_transport(&guest, RoomId::from(meeting.as_str()), transport.clone(), role, offer).await;
-        let answer = match opened {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.forget_transport(&transport);
-                return Err(error);
+        let note = |transport: &TransportId| {
+            let connection = (transport.clone(), role);
+            self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push(connection);
+        };
+        let mut opened = None;
+        if let (Some(away), Some(reached)) = (&self.away, reached)
+            && let Some(link) = away.place(reached).await
+        {
+            let transport = new_name();
+            note(&transport);
+            away.begin(&transport, &link);
+            let (guest, room, offer) = (guest.clone(), room.clone(), offer.clone());
+            match link.ask(Ask::Open { guest, room, transport: transport.clone(), role, offer }).await.and_then(Refusal::sdp) {
+                Ok(answer) => opened = Some((transport, answer)),
+                Err(refusal) => {
+                    away.end(&transport);
+                    self.forget_transport(&transport);
+                    match refusal {
+                        Refusal::Media(error) if !matches!(error, salon_sfu::Error::Busy | salon_sfu::Error::Stopped) => {
+                            return Err(error);
+                        }
+                        _ => away.is_unfit(&link),
+                    }
+                }
+            }
+        }
+        let (transport, answer) = match opened {
+            Some(opened) => opened,
+            None => {
+                let transport = new_name();
+                note(&transport);
+                match self.sfu.open_transport(&guest, room, transport.clone(), role, offer).await {
+                    Ok(answer) => (transport, answer),
+                    Err(error) => {
+                        self.forget_transport(&transport);
+                        return Err(error);
+                    }
+                }
             }
         };
         self.tries().opened(Instant::now(), meeting, peer, role, &transport);
@@ -194,7 +241,7 @@ impl Owners {
                 None => {
                     drop(peers);
                     self.tries().over(&transport);
-                    self.sfu.close_transport(transport);
+                    self.close(transport);
                     return Err(salon_sfu::Error::UnknownTransport);
                 }
             }
@@ -202,14 +249,18 @@ impl Owners {
         if let Some(oldest) = oldest {
             self.tries().over(&oldest);
             self.tell_lost(&oldest).await;
-            self.sfu.close_transport(oldest);
+            self.close(oldest);
         }
         Ok(Opened { transport, answer })
     }
 
     /// Somebody came into the session of a meeting, or is not in it any more.
     pub fn set_inside(&self, meeting: &MeetingId, participant: &ParticipantId, inside: bool) {
-        self.sfu.set_inside(&OwnerId::from(participant.as_str()), &RoomId::from(meeting.as_str()), inside);
+        let (owner, room) = (OwnerId::from(participant.as_str()), RoomId::from(meeting.as_str()));
+        self.sfu.set_inside(&owner, &room, inside);
+        for link in self.links_of(meeting) {
+            link.tell(Ask::Inside { owner: owner.clone(), room: room.clone(), inside });
+        }
     }
 
     /// The peer's own transport of that name and direction; without a name, its latest.
@@ -233,7 +284,11 @@ impl Owners {
     /// # Errors
     /// The media server has too much to do, or has stopped.
     pub async fn lines(&self, meeting: &MeetingId) -> Result<HashMap<PeerId, Vec<LineQuality>>, salon_sfu::Error> {
-        let lines = self.sfu.quality(RoomId::from(meeting.as_str())).await?;
+        let room = RoomId::from(meeting.as_str());
+        let mut lines = self.sfu.quality(room.clone()).await?;
+        for link in self.links_of(meeting) {
+            lines.extend(link.ask(Ask::Quality { room: room.clone() }).await.map_or_else(|_| Vec::new(), Answer::lines));
+        }
         let peers = self.peers();
         let own = peers.get(meeting).into_iter().flatten();
         let owners: HashMap<&TransportId, &PeerId> =
@@ -270,7 +325,7 @@ impl Owners {
         self.tracks().retain(|_, source| source.peer != *peer || source.meeting != *meeting);
         for (transport, _) in own.into_iter().flatten() {
             self.tries().over(&transport);
-            self.sfu.close_transport(transport);
+            self.close(transport);
         }
     }
 
@@ -280,7 +335,7 @@ impl Owners {
         self.tracks().retain(|_, source| source.meeting != *meeting);
         for (transport, _) in of_meeting.into_iter().flatten().flat_map(|(_, own)| own) {
             self.tries().over(&transport);
-            self.sfu.close_transport(transport);
+            self.close(transport);
         }
     }
 
@@ -295,8 +350,40 @@ impl Owners {
     /// The media server gave this transport up by itself.
     pub(crate) async fn transport_closed(&self, transport: &TransportId) {
         self.tries().over(transport);
+        if let Some(away) = &self.away {
+            away.end(transport);
+        }
         self.forget_transport(transport);
         self.tell_lost(transport).await;
+    }
+
+    /// The nodes that have connections of people of a meeting, beside this one.
+    fn links_of(&self, meeting: &MeetingId) -> Vec<Link> {
+        let Some(away) = &self.away else { return Vec::new() };
+        let peers = self.peers();
+        let own = peers.get(meeting).into_iter().flatten().flat_map(|(_, own)| own.iter().map(|(transport, _)| transport));
+        away.links(own)
+    }
+
+    /// The peers that publish on these, by their meetings.
+    fn publish_on(&self, transports: &[TransportId]) -> HashMap<MeetingId, Vec<PeerId>> {
+        let peers = self.peers();
+        let mut found: HashMap<MeetingId, Vec<PeerId>> = HashMap::new();
+        for (meeting, of_meeting) in peers.iter() {
+            let publishes =
+                |own: &[(TransportId, Role)]| own.iter().any(|(id, role)| *role == Role::Send && transports.contains(id));
+            let on = of_meeting.iter().filter(|(_, own)| publishes(own)).map(|(peer, _)| peer.clone());
+            let on: Vec<PeerId> = on.collect();
+            if !on.is_empty() {
+                found.insert(meeting.clone(), on);
+            }
+        }
+        found
+    }
+
+    /// The transport that a track comes in on.
+    pub(crate) fn transport_of(&self, producer: &ProducerId) -> Option<TransportId> {
+        self.tracks().get(producer).map(|source| source.transport.clone())
     }
 
     fn forget_transport(&self, transport: &TransportId) {
@@ -343,7 +430,7 @@ impl Owners {
             transport: produce.transport.clone(),
             voice: produce.kind == Kind::Audio && !produce.screen_share,
         };
-        let sdp = self.sfu.produce(produce).await?;
+        let sdp = self.take_in(produce).await?;
         self.tracks().insert(producer, source);
         Ok(sdp)
     }
@@ -352,14 +439,22 @@ impl Owners {
     pub fn drop_producer(&self, producer: &ProducerId) {
         let source = self.tracks().remove(producer);
         if let Some(source) = source {
-            self.sfu.drop_producer(source.transport, producer.clone());
+            self.end(source.transport, producer.clone());
         }
     }
 
     /// Takes a track in without passing it on, or passes it on again.
     pub fn pause(&self, track: &TrackId, paused: bool) {
-        self.sfu.pause_producer(ProducerId::from(track.as_str()), paused);
+        let producer = ProducerId::from(track.as_str());
+        match self.transport_of(&producer).and_then(|transport| self.is_away(&transport)) {
+            Some(link) => link.tell(Ask::Pause { producer, paused }),
+            None => self.sfu.pause_producer(producer, paused),
+        }
     }
+}
+
+fn new_name() -> TransportId {
+    TransportId::from(uuid::Uuid::new_v4().to_string().as_str())
 }
 
 /// What connections of this peer are known by in a later run.

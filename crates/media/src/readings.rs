@@ -41,6 +41,18 @@ fn counters(snapshot: &Snapshot) -> Vec<(&'static str, &'static str, f64)> {
         ("media_nacks_in_total", "Reports of packets lost on the way out", snapshot.nacks_in as f64),
         ("media_nacks_out_total", "Reports of packets lost on the way in", snapshot.nacks_out as f64),
         ("media_layer_switches_total", "Tracks going out that changed quality", snapshot.layer_switches as f64),
+        ("relay_links", "Connections for media with other nodes", snapshot.relay_links as f64),
+        ("relay_watched", "Tracks of other nodes that are here", snapshot.relay_watched as f64),
+        ("relay_shown", "Tracks that are at other nodes, once for each node", snapshot.relay_shown as f64),
+        (
+            "relay_packets_out_total",
+            "RTP packets sent to other nodes, without those sent again",
+            snapshot.relay_packets_out as f64,
+        ),
+        ("relay_packets_in_total", "RTP packets of other nodes", snapshot.relay_packets_in as f64),
+        ("relay_resent_total", "RTP packets sent to other nodes again", snapshot.relay_resent as f64),
+        ("relay_repaired_total", "RTP packets of other nodes that were missing and came", snapshot.relay_repaired as f64),
+        ("relay_lost_total", "RTP packets of other nodes that never came", snapshot.relay_lost as f64),
         ("media_panics_total", "Transports ended by a bug", snapshot.panics as f64),
     ];
     readings.extend(

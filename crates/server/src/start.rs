@@ -42,7 +42,7 @@ use salon_edge::{Door, Port, aside_only};
 use salon_files::Files;
 use salon_handover::{Passage, Program, Received};
 use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Outlets, Parts};
-use salon_media::Owners;
+use salon_media::{Owners, Spread};
 use salon_quality::Quality;
 use salon_recordings::{Livestreams, Stops};
 use salon_store::{OpenOptions, RunId, Store};
@@ -151,7 +151,10 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     descriptors::fit(&mut config);
     let tcp = media::TcpPorts::take(&config, addr, handed)?;
     let (sfu, media_events, resumed) = media::start(&config, &secret, &tcp, packed::handed_media(handed)?)?;
-    let (owners, media_news) = Owners::resume(sfu.clone(), resumed);
+    let nodes = nodes::nodes(&store, &secret)?;
+    let spread = nodes.as_ref().and_then(|nodes| Spread::new(sfu.clone(), nodes.clone(), stop.clone()));
+    let (spread, heard_of_nodes) = spread.unzip();
+    let (owners, media_news) = Owners::resume(sfu.clone(), resumed, spread);
     let owners = Arc::new(owners);
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     let (hints, line) = nodes::hints(&config, &store, &secret);
@@ -194,7 +197,6 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         let passing = (passage.clone(), media::TcpPorts::name(number));
         tasks.spawn(aside_only(port, aside.clone(), passing, stop.clone()));
     }
-    let nodes = nodes::nodes(&store, &secret)?;
     let connections = salon_edge::Figures::registered(&mut registry);
     let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
     let door = door.passing(&passage, HTTP, packed::all(handed, &Door::connections(HTTP))?);
@@ -259,6 +261,9 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     let Doors { store, hub, clock, .. } = doors.clone();
     tasks.spawn(joint::tell(hub.clone(), media_news, tasks.clone(), stop.clone()));
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
+    if let Some(heard) = heard_of_nodes {
+        tasks.spawn(salon_media::listen_to_nodes(owners.clone(), heard, stop.clone()));
+    }
     tasks.spawn(salon_media::evict_overdue(owners.clone(), stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
     tasks.spawn(salon_live::index_people(store.clone(), stop.clone()));

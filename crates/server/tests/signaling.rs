@@ -77,6 +77,8 @@ mod recordings;
 mod removal;
 #[path = "signaling/selection.rs"]
 mod selection;
+#[path = "signaling/spread.rs"]
+mod spread;
 #[path = "signaling/stage.rs"]
 mod stage;
 #[path = "signaling/stores.rs"]

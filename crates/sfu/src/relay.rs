@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use str0m::media::Rid;
 
 use self::keys::{Keys, Sealed};
-use self::news::{Name, News, Told, Word};
+use self::news::{Layers, Name, News, Told, Word};
 use self::parcel::Parcel;
 use self::path::{Came, Path};
 use crate::engine::crossing::{Begin, Crossing, Crossings};
@@ -327,7 +327,8 @@ impl Relay {
             Word::Begin { stream, told } => {
                 let Some(key) = watched(self, stream) else { return };
                 let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.told.is_none()) else { return };
-                watched.alive = told.layers.iter().take(LAYERS_PER_PRODUCER).cloned().filter_map(rid).map(|rid| (rid, 0)).collect();
+                watched.alive =
+                    told.layers.iter().take(LAYERS_PER_PRODUCER).cloned().filter_map(rid).map(|rid| (rid, 0)).collect();
                 watched.told = Some(told);
                 self.outputs.push_back(Output::Watched(watched.id.clone(), true));
             }
@@ -573,10 +574,10 @@ impl Relay {
 
     /// Tells who watches which layers come in, whether or not they go there.
     fn tell_alive(&mut self, now: Instant) {
-        let mut all: HashMap<u32, Vec<(u64, Vec<(Name, u64)>)>> = HashMap::new();
+        let mut all: HashMap<u32, Vec<(u64, Layers)>> = HashMap::new();
         for shown in self.shown.values().filter(|shown| shown.begin.format.kind() == Kind::Video) {
             let alive = shown.layers.iter().filter(|layer| layer.is_alive(now));
-            let layers: Vec<(Name, u64)> = alive.map(|layer| (name(layer.rid), layer.rate)).collect();
+            let layers: Layers = alive.map(|layer| (name(layer.rid), layer.rate)).collect();
             if layers.is_empty() {
                 continue;
             }

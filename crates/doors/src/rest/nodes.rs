@@ -12,14 +12,16 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use salon_cluster::Secret;
+use hyper_util::rt::TokioIo;
+use salon_cluster::{REACHED, Secret, switching};
 use salon_core::{MeetingId, SessionId, Timestamp};
+use salon_media::{Spread, spread};
 use salon_quality::Quality;
 use salon_wire::rest::nodes::{Asked, Changed, FAMILY, MAX_MEETINGS, SESSIONS, Sessions, ToldSession};
 
-use crate::elsewhere::PassedOn;
+use crate::elsewhere::{PassedOn, Reached};
 use crate::people;
 use crate::rest::error::ApiError;
 use crate::rest::live::Teller;
@@ -30,6 +32,8 @@ pub struct Desk {
     pub teller: Teller,
     pub quality: Quality,
     pub secret: Secret,
+    /// If people's media may be here that have their session there.
+    pub spread: Option<Arc<Spread>>,
 }
 
 /// Everything, for nodes.
@@ -38,6 +42,7 @@ pub fn router(desk: Desk, everything: Router) -> Router {
     Router::new()
         .route(SESSIONS, post(sessions))
         .route(FAMILY, post(family))
+        .route(spread::PATH, get(media))
         .with_state(desk.clone())
         .fallback_service(everything)
         .layer(from_fn_with_state(desk, admit))
@@ -50,6 +55,12 @@ async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) 
     };
     if let Some(peer) = peer {
         request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    if let Some(reached) = request.headers_mut().remove(REACHED)
+        && let Ok(reached) = reached.to_str()
+    {
+        let reached = Reached(reached.to_owned());
+        request.extensions_mut().insert(reached);
     }
     request.extensions_mut().insert(PassedOn);
     next.run(request).await
@@ -78,4 +89,18 @@ async fn family(State(desk): State<Arc<Desk>>, Json(changed): Json<Changed>) -> 
         desk.teller.hub.family_changed(&parent);
     }
     Ok(Json(()))
+}
+
+/// A node that has people's media here from now on, or some of ours there.
+async fn media(State(desk): State<Arc<Desk>>, request: Request) -> Response<HttpBody> {
+    let Some(spread) = desk.spread.clone() else {
+        return (StatusCode::NOT_FOUND, "media of other nodes are not taken here (cluster.spread)").into_response();
+    };
+    let connection = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(connection) = connection.await {
+            spread.accept(TokioIo::new(connection)).await;
+        }
+    });
+    switching()
 }

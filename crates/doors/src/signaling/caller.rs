@@ -36,6 +36,8 @@ pub struct Caller {
     pub removed: Removed,
     /// The address that its socket came from.
     pub from: Option<IpAddr>,
+    /// The port for nodes of the node that its socket reached, if that is another and may have its media.
+    pub reached: Option<String>,
 
     pub hub: Hub,
     pub media: Arc<Owners>,

@@ -52,8 +52,9 @@ pub async fn open_transport(caller: &Caller, request: wire::CreateTransportReque
             Ok::<_, Refusal>(session.is_inside(&participant))
         })
         .await??;
-    let Caller { meeting, peer, participant, .. } = caller;
-    let opened = caller.media.open(Wanted { meeting, peer, participant, inside }, role, offer).await?;
+    let Caller { meeting, peer, participant, reached, .. } = caller;
+    let wanted = Wanted { meeting, peer, participant, inside, reached: reached.as_deref() };
+    let opened = caller.media.open(wanted, role, offer).await?;
     answer(&wire::CreateTransportResponse {
         transport_id: opened.transport.to_string(),
         description: described(target, "answer", opened.answer),
@@ -236,7 +237,7 @@ pub async fn close_producer(caller: &Caller, request: edge::ProducerCloseRequest
     // First, because the others must not wait for a track whose transport or description turns out to be bad.
     caller.handle.call(move |session, now| session.unpublish(now, &peer, &track)).await??;
     let transport = caller.own(Role::Send, request.producing_transport_id.as_deref())?;
-    let sdp = caller.media.sfu.close_producer(transport, producer, Some(description(request.description)?)).await?;
+    let sdp = caller.media.close_producer(transport, producer, Some(description(request.description)?)).await?;
     answer(&edge::ProducerClosingResponse { description: described(Target::Publisher, "answer", sdp.unwrap_or_default()) })
 }
 
@@ -267,7 +268,7 @@ pub async fn consume(caller: &Caller, request: edge::ConsumePeersRequest) -> Res
         .filter(|(_, judged, _)| judged.is_ok())
         .map(|(track, _, rid)| Consume { producer: ProducerId::from(track.as_str()), preferred_rid: rid.clone() })
         .collect();
-    let consumed = caller.media.sfu.consume(transport, consume).await?;
+    let consumed = caller.media.consume(&caller.meeting, transport, consume).await?;
     let map = found.into_iter().map(|(track, judged, _)| {
         let taken = consumed.consumers.iter().find(|(producer, _)| producer.as_str() == track.as_str());
         let state = match (judged, taken) {
@@ -300,7 +301,7 @@ fn failed(code: &str) -> wire::ConsumerState {
 
 pub async fn renegotiate(caller: &Caller, request: wire::RenegotiateRequest) -> Result<Answer, Trouble> {
     let transport = caller.own(Role::Receive, Some(&request.transport_id))?;
-    caller.media.sfu.accept_answer(transport, description(request.description)?).await?;
+    caller.media.accept_answer(transport, description(request.description)?).await?;
     answer(&wire::RenegotiateResponse { transport_id: request.transport_id, description: None })
 }
 
@@ -308,7 +309,7 @@ pub async fn renegotiate(caller: &Caller, request: wire::RenegotiateRequest) -> 
 pub async fn close_consumers(caller: &Caller, request: edge::ConsumerCloseRequest) -> Result<Answer, Trouble> {
     let transport = caller.own(Role::Receive, request.consuming_transport_id.as_deref())?;
     let offer = description(request.description)?;
-    let sdp = caller.media.sfu.close_consumers(transport, request.consumer_ids, offer).await?;
+    let sdp = caller.media.close_consumers(transport, request.consumer_ids, offer).await?;
     answer(&edge::ConsumerClosingResponse { description: described(Target::Subscriber, "answer", sdp) })
 }
 
@@ -319,7 +320,7 @@ pub async fn set_layers(caller: &Caller, request: edge::UpdateConsumersSimulcast
         let Some(rid) = wanted.simulcast.and_then(|simulcast| simulcast.preferred_rid) else { continue };
         let producer = ProducerId::from(track_id(&wanted.producer_id)?.as_str());
         let mid = Some(wanted.mid).filter(|mid| !mid.is_empty());
-        let _ = caller.media.sfu.set_layer(transport.clone(), producer, mid, rid).await;
+        let _ = caller.media.set_layer(transport.clone(), producer, mid, rid).await;
     }
     Ok(Answer::Payload(Bytes::new()))
 }

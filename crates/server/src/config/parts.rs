@@ -39,6 +39,11 @@ impl Config {
         }
     }
 
+    /// Where media of other nodes come in, if any are to.
+    pub fn relay(&self) -> Option<SocketAddr> {
+        self.cluster.listen.first().copied().filter(|_| self.cluster.spread)
+    }
+
     /// The bounds of the media server.
     pub fn media_limits(&self) -> salon_sfu::Limits {
         let limits = &self.limits;

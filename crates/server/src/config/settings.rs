@@ -63,6 +63,10 @@ table::settings! {
         listen: Vec<SocketAddr> = Vec::new(), at_most_one;
         /// How other nodes reach that, as HOST:PORT. Empty: at the address of `listen`, which must not be 0.0.0.0 then.
         advertise: String = String::new(), host_and_port;
+        /// Whether the media of somebody whose socket reached one node and whose meeting is on another may be at the one that the
+        /// socket reached, so that a meeting may be larger than what one node carries. Media then go from node to node, sealed, as
+        /// UDP to the port of `listen`. Both nodes must be set so. Off: everybody's media are at the node of their meeting.
+        spread: bool = false;
         /// A NATS server over which nodes give each other hints, so that they look sooner at what the database says, as
         /// `nats://USER:PASSWORD@HOST:4222`. Without TLS: keep it inside a private network. Empty, or while it is away: all is as
         /// true, and some things are found out seconds later.

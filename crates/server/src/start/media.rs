@@ -73,6 +73,7 @@ pub fn start(config: &Config, secret: &str, tcp: &TcpPorts, handed: Option<Vec<H
         certificate: certificate.clone(),
         // Another port would be another server for clients.
         memory: (config.media.resume && port != 0).then(|| memory::folder(&config.data)),
+        relay: config.relay(),
         hand_over: true,
         limits: config.media_limits(),
     };

@@ -89,6 +89,9 @@ pub async fn serve(
     let door = door.passing(&doors.passage, NODES, packed::all(handed, &Door::connections(NODES))?);
     doors.tasks.spawn(door.serve(rest::router_for_nodes(doors, nodes, everything), doors.stop.clone()));
     let advertised = if config.cluster.advertise.is_empty() { at.to_string() } else { config.cluster.advertise.clone() };
+    if let Some(spread) = doors.media.spread() {
+        spread.is_at(&advertised);
+    }
     doors.store.announce_node(run, &advertised).await.context("cannot tell other nodes where this one is")?;
     tracing::info!(address = %at, %advertised, "other nodes are answered");
     Ok(())

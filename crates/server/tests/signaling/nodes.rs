@@ -24,23 +24,25 @@ use crate::receiver::{Mood, Receiver};
 use crate::webhooks::{heard_first, until_counted};
 
 /// Nodes of one cluster.
-struct Cluster {
+pub struct Cluster {
     url: String,
     folders: Vec<Folder>,
     nodes: Vec<Option<Node>>,
     /// What all are told beside the usual.
     settings: Vec<String>,
+    /// What each is told beside that.
+    own: Vec<Vec<String>>,
     /// The way of each to the database, where that can be cut.
     lines: Vec<Line>,
 }
 
 impl Cluster {
-    async fn of(count: usize) -> Option<Self> {
+    pub async fn of(count: usize) -> Option<Self> {
         Self::with(count, Vec::new(), false).await
     }
 
     /// With these settings; `cuttable`, with a line of its own to the database for each.
-    async fn with(count: usize, settings: Vec<String>, cuttable: bool) -> Option<Self> {
+    pub async fn with(count: usize, settings: Vec<String>, cuttable: bool) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = postgres::server().await?;
         let name = format!("salon_cluster_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -48,16 +50,20 @@ impl Cluster {
         admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
         admin.close().await.unwrap();
         let (folders, nodes, lines) = (Vec::new(), Vec::new(), Vec::new());
-        let mut cluster = Self { url: server.url(&name), folders, nodes, settings, lines };
+        let mut cluster = Self { url: server.url(&name), folders, nodes, settings, own: Vec::new(), lines };
         if cuttable {
             cluster.lines = (0..count).map(|_| Line::to(&cluster.url)).collect::<Option<_>>()?;
         }
-        for at in 0..count {
-            cluster.folders.push(Folder::new());
-            cluster.nodes.push(None);
-            cluster.start(at);
-        }
+        (0..count).for_each(|_| cluster.add(Vec::new()));
         Some(cluster)
+    }
+
+    /// One more, with settings of its own.
+    pub fn add(&mut self, own: Vec<String>) {
+        self.folders.push(Folder::new());
+        self.nodes.push(None);
+        self.own.push(own);
+        self.start(self.nodes.len() - 1);
     }
 
     fn start(&mut self, at: usize) {
@@ -66,17 +72,20 @@ impl Cluster {
         settings.extend([
             format!("database.url={}", self.lines.get(at).map_or(&self.url, |line| &line.url)),
             format!("node.name=n{at}"),
-            "cluster.listen=127.0.0.1:0".to_owned(),
             "session.grace_secs=3".to_owned(),
         ]);
+        settings.extend(self.own[at].iter().cloned());
+        if !settings.iter().any(|setting| setting.starts_with("cluster.listen=")) {
+            settings.push("cluster.listen=127.0.0.1:0".to_owned());
+        }
         self.nodes[at] = Some(Node::with(data, &settings));
     }
 
-    fn node(&self, at: usize) -> &Node {
+    pub fn node(&self, at: usize) -> &Node {
         self.nodes[at].as_ref().expect("it runs")
     }
 
-    fn kill(&mut self, at: usize) -> Instant {
+    pub fn kill(&mut self, at: usize) -> Instant {
         self.nodes[at].take().expect("it runs").kill();
         Instant::now()
     }
@@ -120,7 +129,7 @@ fn minutes(live: &Value) -> f64 {
 
 /// Asks all of these nodes until what each tells is as wanted; what was told before must not fall, and nothing but 200 and
 /// 503 is said.
-async fn until(cluster: &Cluster, nodes: &[usize], meeting: &str, told: &mut (f64, u64), wanted: impl Fn(&Value) -> bool) {
+pub async fn until(cluster: &Cluster, nodes: &[usize], meeting: &str, told: &mut (f64, u64), wanted: impl Fn(&Value) -> bool) {
     let began = Instant::now();
     let path = format!("/meetings/{meeting}/active-session");
     loop {
@@ -144,7 +153,7 @@ async fn until(cluster: &Cluster, nodes: &[usize], meeting: &str, told: &mut (f6
     }
 }
 
-fn live_is(count: u64) -> impl Fn(&Value) -> bool {
+pub fn live_is(count: u64) -> impl Fn(&Value) -> bool {
     move |session| session["live_participants"] == count
 }
 

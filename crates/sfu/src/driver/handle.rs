@@ -45,12 +45,7 @@ pub(super) struct Line {
 }
 
 impl Sfu {
-    pub(super) fn new(
-        threads: Vec<Line>,
-        directory: Arc<Directory>,
-        lobby: Arc<Lobby>,
-        relay: Option<Relaying>,
-    ) -> Self {
+    pub(super) fn new(threads: Vec<Line>, directory: Arc<Directory>, lobby: Arc<Lobby>, relay: Option<Relaying>) -> Self {
         Self { threads: threads.into(), directory, lobby, relay }
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +33,9 @@ const COMMANDS: Token = Token(1);
 /// Reads of the socket, and commands, before everything else gets its turn.
 const READS_PER_ROUND: usize = 8;
 const COMMANDS_PER_ROUND: usize = 64;
+
+/// How old figures may be.
+const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
 /// What is between two nodes has a head and a tag around what is a datagram's.
 const BYTES: usize = DATAGRAM_BYTES + 256;
@@ -168,6 +171,7 @@ pub(super) struct RelayThread {
     waiting: HashMap<ProducerId, Vec<oneshot::Sender<bool>>>,
     outbox: Outbox,
     figures: Arc<Mutex<Figures>>,
+    figured_at: Instant,
     stuck: bool,
 }
 
@@ -193,8 +197,21 @@ impl RelayThread {
         let handle = Relaying { commands, waker, local, figures: Arc::clone(&figures), me };
         let (links, waiting, outbox) = Default::default();
         let relay = Relay::new(now(), of);
-        let thread =
-            Self { poll, udp, relay, inbox, neighbours, directory, me, links, waiting, outbox, figures, stuck: false };
+        let thread = Self {
+            poll,
+            udp,
+            relay,
+            inbox,
+            neighbours,
+            directory,
+            me,
+            links,
+            waiting,
+            outbox,
+            figures,
+            figured_at: now(),
+            stuck: false,
+        };
         (thread, handle)
     }
 
@@ -321,7 +338,11 @@ impl RelayThread {
         }
         self.outbox.send(&mut |outbox| self.udp.send(outbox, &mut sent));
         self.stuck = !self.neighbours.carry(&mut self.relay.crossings);
-        *self.figures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = self.relay.figures();
+        let now = now();
+        if now.saturating_duration_since(self.figured_at) >= FIGURES_EVERY {
+            self.figured_at = now;
+            *self.figures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = self.relay.figures();
+        }
     }
 
     /// Whether a producer of another node has its name here.

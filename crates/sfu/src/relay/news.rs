@@ -15,6 +15,9 @@ pub struct News(pub(super) Word);
 /// The name of a layer, as its publisher gave it.
 pub(super) type Name = Option<String>;
 
+/// What comes in of a producer, with its bit/s.
+pub(super) type Layers = Vec<(Name, u64)>;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Word {
     // From the node that watches.
@@ -41,9 +44,9 @@ pub(super) enum Word {
         stream: u64,
         told: Told,
     },
-    /// What comes in there, with its bit/s.
+    /// What comes in there.
     Alive {
-        streams: Vec<(u64, Vec<(Name, u64)>)>,
+        streams: Vec<(u64, Layers)>,
     },
     Paused {
         stream: u64,

@@ -112,7 +112,9 @@ impl Nodes {
                 }
                 Output::Tell(_, news) => {
                     let news = serde_json::from_str(&serde_json::to_string(&news).unwrap()).unwrap();
-                    to.hear(self.now, if from_home { THERE } else { HOME }, news, |id| (id.as_str() == "camera").then_some(MEDIA));
+                    to.hear(self.now, if from_home { THERE } else { HOME }, news, |id| {
+                        (id.as_str() == "camera").then_some(MEDIA)
+                    });
                 }
                 Output::Watched(_, came) => self.watched.push(came),
                 Output::Lost(link) => self.lost.push(link),
@@ -214,7 +216,7 @@ fn what_is_lost_between_nodes_is_repaired() {
     // One in a hundred, either way.
     nodes.loses = Box::new(move |_| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (dice >> 33) % 100 == 0
+        (dice >> 33).is_multiple_of(100)
     });
     (1..=5_000).for_each(|index| nodes.send(Some("f"), index));
     nodes.run_ms(300);

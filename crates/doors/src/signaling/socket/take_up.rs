@@ -64,6 +64,7 @@ impl Porch {
         let visitor = Visitor {
             bearer,
             peer: PeerId::parse(&note.peer).ok()?,
+            reached: None,
             from: note.from,
             guest: self.passage.enter(Part::Socket),
             descriptor: Some(Descriptor(descriptor)),

@@ -17,7 +17,7 @@ use salon_live::Place;
 use salon_store::Happening;
 use serde::Deserialize;
 
-use crate::elsewhere::{AGAIN_AFTER, is_in_time, peer, was_passed_on};
+use crate::elsewhere::{AGAIN_AFTER, Reached, is_in_time, peer, was_passed_on};
 use crate::entrance::At;
 use crate::flows::facts::facts;
 use crate::flows::robots;
@@ -98,12 +98,13 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         Err(refused) => return refused,
     };
     let guest = porch.passage.enter(Part::Socket);
+    let reached = parts.extensions.get::<Reached>().map(|Reached(address)| address.clone());
     let descriptor = parts.extensions.get::<Descriptor>().copied();
     tokio::spawn(async move {
         let _open = open;
         let Ok(connection) = becomes.await else { return };
         let mut socket = wire::socket(TokioIo::new(connection), porch.settings.message_bytes, Vec::new()).await;
-        let visitor = Visitor { bearer, peer: peer_id, from, guest, descriptor, went_on: WentOn::default() };
+        let visitor = Visitor { bearer, peer: peer_id, from, reached, guest, descriptor, went_on: WentOn::default() };
         // Tracked, so that a node that stops records who was here before it closes its store.
         porch.tasks.track_future(visit(&porch, &mut socket, admission, visitor, None)).await;
     });
@@ -125,7 +126,8 @@ async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admiss
             None => "it has no cluster.listen".to_owned(),
             Some(address) => {
                 let (cut, pipe) = porch.pipes.open(&remote.node);
-                match nodes.pipe(address, parts, peer(parts), cut, (open, pipe)).await {
+                let reached = porch.media.spread().and_then(|spread| spread.here());
+                match nodes.pipe(address, parts, (peer(parts), reached), cut, (open, pipe)).await {
                     Ok(answer) if answer.headers().contains_key(ELSEWHERE) => "it does not have the session".to_owned(),
                     Ok(answer) => return Some(answer.map(axum::body::Body::new)),
                     Err(error) => error.to_string(),

@@ -29,6 +29,7 @@ pub struct Visitor {
     pub bearer: Bearer,
     pub peer: PeerId,
     pub from: Option<IpAddr>,
+    pub reached: Option<String>,
     pub guest: Guest,
     /// What is handed over to the next process, if anything can be.
     pub descriptor: Option<Descriptor>,
@@ -53,7 +54,7 @@ pub async fn visit(
     visitor: Visitor,
     there: Option<oneshot::Sender<()>>,
 ) {
-    let Visitor { bearer, peer, from, guest, descriptor, went_on } = visitor;
+    let Visitor { bearer, peer, from, reached, guest, descriptor, went_on } = visitor;
     let Bearer { meeting, app, participant, let_in_until, recording } = bearer;
     // A preset that cannot be read lets nobody in, so it makes no host.
     let preset = presets::permissions(&admission.preset);
@@ -90,6 +91,7 @@ pub async fn visit(
         recording,
         removed,
         from,
+        reached,
         hub: porch.hub.clone(),
         media: porch.media.clone(),
         store: porch.store.clone(),
