@@ -30,6 +30,8 @@ pub enum Unwelcome {
     Disabled,
     #[error("Somebody streams with this key already; try again in some seconds")]
     Taken,
+    #[error("It was cut off too often; try again in a minute")]
+    TooOften,
     #[error("Another server takes this livestream")]
     Elsewhere,
     #[error("This server takes no more streams right now")]

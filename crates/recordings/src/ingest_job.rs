@@ -43,6 +43,9 @@ const HEARD_LATELY: Duration = Duration::from_secs(5);
 /// Between two who are let in: each costs a process.
 const APART: Duration = Duration::from_secs(1);
 
+/// Who is let in at most in one session: a folder stays of each. An encoder that is set up wrongly comes again and again for days.
+const PARTS: u32 = 1_000;
+
 /// How long a process may take to finish that was told to stop.
 const STOPS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -224,10 +227,12 @@ impl Job {
         let unwelcome = match &self.guest {
             _ if self.let_in_at.is_some_and(|at| now - at < APART) => Some(Unwelcome::Taken),
             Some(guest) if now - guest.heard_at < HEARD_LATELY => Some(Unwelcome::Taken),
+            _ if self.part >= PARTS => Some(Unwelcome::TooOften),
             _ => None,
         };
         if let Some(unwelcome) = unwelcome {
             let _ = arrival.answer.send(Err((arrival.connection, unwelcome)));
+            // One of no meeting ends by and by, and begins anew; nothing lengthens the wait.
             return Ok(());
         }
         if let Some(mut guest) = self.guest.take() {

@@ -347,3 +347,61 @@ async fn participants_stream_what_their_session_lets_them() {
     until(&app, &id, "IDLE").await;
     stop(&host).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_stream_key_is_told_to_those_who_may_stream_and_nobody_else() {
+    let app = TestApp::with(|config| {
+        config.livestreams.ingest_listen = vec!["127.0.0.1:0".parse().expect("an address")];
+        config.livestreams.ingest_url = "rtmps://live.example.org/live".to_owned();
+    })
+    .await;
+    let keys = "/client/v4/accounts/dev/api-keys";
+    let made = app.bare("POST", keys).header("authorization", "Bearer dev-token").json(&json!({"scope": "read"})).send().await;
+    let reader = made.expect(201)["data"]["secret"].text();
+    let made = app.post("/livestreams", json!({"name": "Radio"})).await.expect(201)["data"].clone();
+    assert_eq!(made["ingest_server"], "rtmps://live.example.org/live");
+    let (key, path) = (made["stream_key"].text(), format!("/livestreams/{}", made["id"].text()));
+    let reads = |method: &str, path: &str| {
+        let call = app.call(method, path).without("authorization").header("authorization", &format!("Bearer {reader}"));
+        if method == "GET" { call.send() } else { call.json(&json!({})).send() }
+    };
+    for path in [&*path, "/livestreams"] {
+        assert!(app.get(path).await.expect(200).to_string().contains(&key));
+        let seen = reads("GET", path).await.expect(200).to_string();
+        assert!(seen.contains("Radio") && !seen.contains(&key) && !seen.contains("ingest_server"), "{seen}");
+    }
+    for change in ["disable", "enable"] {
+        reads("PUT", &format!("{path}/{change}")).await.refused(403);
+    }
+    reads("POST", &format!("{path}/reset-stream-key")).await.refused(403);
+    let theirs = app.other_account("theirs", "their-key", None).await;
+    let kit = format!("/client/v4/accounts/theirs/realtime/kit/{theirs}");
+    let foreign = app.bare("POST", &format!("{kit}{path}/reset-stream-key")).header("authorization", "Bearer their-key");
+    foreign.json(&json!({})).send().await.refused(404);
+    app.post("/livestreams", json!({"name": "two words"})).await.refused(400);
+
+    let meeting = app.meeting("Planning").await;
+    let host = app.participant(&meeting, "group_call_host", "hana").await;
+    let guest = app.participant(&meeting, "group_call_participant", "bo").await;
+    for who in [&host, &guest] {
+        app.join(&who["id"].text()).await;
+    }
+    let ask = |method: &str, path: &str, who: &Value| {
+        app.bare(method, &format!("/v2/meetings/{meeting}{path}"))
+            .header("authorization", &format!("Bearer {}", who["token"].text()))
+    };
+    ask("POST", "/livestreams", &guest).json(&json!({"manual_ingest": true})).send().await.refused(403);
+    let on = json!({"manual_ingest": true, "rtmp_out_config": {"rtmp_url": "rtmp://example.org/live/x"}});
+    ask("POST", "/livestreams", &host).json(&on).send().await.refused(422);
+    let started =
+        ask("POST", "/livestreams", &host).json(&json!({"manual_ingest": true})).send().await.expect(201)["data"].clone();
+    let active = async |who: &Value| ask("GET", "/active-livestream", who).send().await.expect(200)["data"].clone();
+    assert_eq!(active(&host).await["stream_key"], started["stream_key"]);
+    let seen = active(&guest).await;
+    assert_eq!((&seen["playback_url"], &seen["manual_ingest"]), (&started["playback_url"], &json!(true)));
+    assert_eq!((seen.get("stream_key"), seen.get("ingest_server")), (None, None));
+    stop(&app, &meeting).await.expect(200);
+    until(&app, &started["id"].text(), "IDLE").await;
+    // One that is made of a meeting has no key to change.
+    app.post(&format!("/livestreams/{UNKNOWN}/reset-stream-key"), json!({})).await.refused(404);
+}
