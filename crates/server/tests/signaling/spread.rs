@@ -456,6 +456,54 @@ async fn who_does_not_get_what_comes_in_at_a_third_node_any_more_gets_it_at_the_
     alice.sees_and_hears(4).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_for_a_moment_costs_nobody_a_connection() {
+    let Some(cluster) = spread(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let air = Air::new();
+    let alice = air.joins(&cluster.node(0).address, &cluster.node(0).guest(&meeting, "Alice").await, 100).await;
+    let bob = air.joins(&cluster.node(1).address, &cluster.node(0).guest(&meeting, "Bob").await, 200).await;
+    alice.takes(&bob).await;
+    bob.takes(&alice).await;
+    alice.sees_and_hears(2).await;
+    cluster.node(1).stop();
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    cluster.node(1).go_on();
+    alice.sees_and_hears(2).await;
+    bob.sees_and_hears(2).await;
+    assert_eq!(counted(&cluster, 1, "media_connected_transports").await, 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_either_node_becomes_another_program_people_make_new_connections_and_meet_again() {
+    let Some(cluster) = spread(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let air = Air::new();
+    let alice = air.joins(&cluster.node(0).address, &cluster.node(0).guest(&meeting, "Alice").await, 100).await;
+    let person = cluster.node(0).guest(&meeting, "Bob").await;
+    let mut bob = air.joins(&cluster.node(1).address, &person, 200).await;
+    for at in [0, 1] {
+        alice.takes(&bob).await;
+        bob.takes(&alice).await;
+        alice.sees_and_hears(2).await;
+        bob.sees_and_hears(2).await;
+        assert_eq!(counted(&cluster, 1, "media_connected_transports").await, 2.0);
+        cluster.node(at).upgrade();
+        becomes(&cluster, 1, "media_transports", |count| count == 0.0).await;
+        // A node that was lost gets nobody's media for a while, and then again.
+        let began = Instant::now();
+        while counted(&cluster, 1, "media_connected_transports").await < 2.0 {
+            assert!(began.elapsed() < PATIENCE, "nobody's media are at node 1 any more");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(bob);
+            bob = air.joins(&cluster.node(1).address, &person, 600).await;
+        }
+        until(&cluster, &[0, 1], &meeting, &mut (0.0, 0), live_is(2)).await;
+    }
+    alice.takes(&bob).await;
+    alice.sees_and_hears(2).await;
+}
+
 /// Nodes that are not set so are as they were, also beside one that is.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_it_is_not_wanted_everybodys_media_are_at_the_node_of_the_session() {
