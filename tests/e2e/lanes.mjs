@@ -14,6 +14,7 @@ const LANES = Number(process.env.SALON_TEST_LANES ?? 2);
 /** Seconds that the long ones take; only the balance depends on it. Others count as `ORDINARY`. */
 const SECONDS = {
   'bad-lines.test.mjs': 150,
+  'between.test.mjs': 150,
   'breakout.test.mjs': 80,
   'broken-lines.test.mjs': 90,
   'codecs.test.mjs': 150,

@@ -67,6 +67,22 @@ impl Person {
         Ok(())
     }
 
+    /// Joins with a connection that could receive, and waits until it is there; answers with when the join was answered.
+    pub async fn arrive(&self, identity: &Identity, media: &Media<Subscriber>) -> anyhow::Result<Instant> {
+        let (_, connection) = self.peer.connect(identity, Way::Receiving).await?;
+        let (waiting, _) = oneshot::channel();
+        let ready = media.carry(connection, Subscriber::new(seed(), 1, waiting))?;
+        self.peer.enter().await?;
+        let answered = Instant::now();
+        connected(ready).await?;
+        Ok(answered)
+    }
+
+    /// The peer's id.
+    pub fn id(&self) -> &str {
+        self.peer.id()
+    }
+
     /// Takes tracks; answers with the time from opening the socket to the first whole key frame.
     pub async fn watch(&mut self, tracks: &[Track]) -> anyhow::Result<Duration> {
         let receiving = self.receiving.take().context("it watches already, or has no connection")?;

@@ -7,17 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use salon_peer::Peer;
+use salon_peer::{Identity, Line, Media};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::MissedTickBehavior;
 
 use crate::histogram::Histogram;
+use crate::person::Person;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Row;
 use crate::server::Server;
+use crate::subscriber::Subscriber;
 
 /// The receiver is on this machine, which is a private network.
 pub const SETTING: &str = "webhooks.allow=127.0.0.1/32";
@@ -36,7 +38,7 @@ const LONGER: f64 = 1.05;
 pub struct Told {
     /// From the answer to a join until the receiver has the whole request.
     delays: Histogram,
-    /// From opening a socket until the join is answered.
+    /// From opening a socket until the join is answered and its media connection is there.
     without: Histogram,
     with: Histogram,
 }
@@ -44,21 +46,22 @@ pub struct Told {
 /// In each turn people come into `plan.shape.meetings` meetings, `plan.shape.publishers` into each, at the pace of the plan.
 pub async fn run(server: &Server, plan: Plan, progress: &Progress) -> anyhow::Result<Told> {
     let receiver = Receiver::start().await?;
+    let (identity, media) = (Identity::new()?, Media::start("people", Line::default())?);
     let (mut told, mut here) =
         (Told { delays: Histogram::default(), without: Histogram::default(), with: Histogram::default() }, Vec::new());
     for turn in 0..TURNS {
         progress.step("turn", turn, TURNS);
         let with = turn % 2 == 1;
         let webhook = if with { Some(server.door.webhook(&receiver.url).await?) } else { None };
-        let came = come(server, plan).await?;
-        for Came { peer, took, at } in came {
+        let came = come(server, plan, (&identity, &media)).await?;
+        for Came { person, took, at } in came {
             if with { &mut told.with } else { &mut told.without }.record(took.as_nanos() as u64);
             if with {
-                let heard = receiver.hears(peer.id()).await.with_context(|| format!("no event of {} came", peer.id()))?;
+                let heard = receiver.hears(person.id()).await.with_context(|| format!("no event of {} came", person.id()))?;
                 // It may have come before the answer to the join.
                 told.delays.record(heard.saturating_duration_since(at).as_nanos() as u64);
             }
-            here.push(peer);
+            here.push(person);
         }
         if let Some(webhook) = webhook {
             server.door.delete_webhook(&webhook).await?;
@@ -69,12 +72,13 @@ pub async fn run(server: &Server, plan: Plan, progress: &Progress) -> anyhow::Re
 
 /// Somebody who has come.
 struct Came {
-    peer: Peer,
+    person: Person,
     took: Duration,
+    /// When its join was answered.
     at: Instant,
 }
 
-async fn come(server: &Server, plan: Plan) -> anyhow::Result<Vec<Came>> {
+async fn come(server: &Server, plan: Plan, (identity, media): (&Identity, &Media<Subscriber>)) -> anyhow::Result<Vec<Came>> {
     let mut invites = Vec::new();
     for at in 0..plan.shape.meetings {
         let meeting = server.door.meeting(&format!("bench {at}")).await?;
@@ -88,9 +92,9 @@ async fn come(server: &Server, plan: Plan) -> anyhow::Result<Vec<Came>> {
     for invite in invites {
         pace.tick().await;
         let start = Instant::now();
-        let peer = Peer::open(&server.door.address, invite).await?;
-        peer.enter().await?;
-        came.push(Came { peer, took: start.elapsed(), at: Instant::now() });
+        let person = Person::open(&server.door.address, invite).await?;
+        let at = person.arrive(identity, media).await?;
+        came.push(Came { person, took: start.elapsed(), at });
     }
     Ok(came)
 }

@@ -151,7 +151,7 @@ impl Record {
             }
             EventBody::TrackPublished { peer, track } => {
                 if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.tracks.insert(track.id.clone(), track.clone());
+                    peer.publish(track);
                 }
             }
             EventBody::TrackPaused { peer, track, paused, by } => {

@@ -190,7 +190,7 @@ fn device(peer: &Peer, source: Source) -> Option<wire::Device> {
         Some(_) => pictures().any(|track| !track.paused),
         None => of_source().any(|track| !track.paused),
     };
-    let by = match peer.silenced.contains(&source) {
+    let by = match peer.off_by_others.contains(&source) {
         true => wire::SwitchedBy::Other,
         false => wire::SwitchedBy::Itself,
     };

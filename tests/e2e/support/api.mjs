@@ -149,6 +149,12 @@ export class Api {
     return data;
   }
 
+  /** Why one could not hear or see the other: Salon's own. */
+  async between(meeting, query) {
+    const { data } = await this.#client.get(`${this.#path(meeting)}/active-session/between`, { query });
+    return data;
+  }
+
   /** A peer's stay and the quality of its call. */
   async peerReport(peer) {
     const { data } = await this.#kit.sessions.getParticipantDataFromPeerID(peer, IN_APP);

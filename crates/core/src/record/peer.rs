@@ -25,6 +25,9 @@ pub struct Peer {
     pub tracks: BTreeMap<TrackId, Track>,
     /// What others switched off, as long as the peer itself has not said since what it sends of it.
     pub silenced: BTreeSet<Source>,
+    /// What others switched off and the peer has not switched on again, also once it has said that it is off: clients repeat that
+    /// by themselves (seen in web SDK 2.0.2).
+    pub off_by_others: BTreeSet<Source>,
     /// Asks for the stage, or was called up.
     pub stage_wish: Option<StageWish>,
     /// It was put out while its connection was broken, so its client cannot have heard of it.
@@ -71,6 +74,7 @@ impl Peer {
             earlier_ms: 0,
             tracks: BTreeMap::new(),
             silenced: BTreeSet::new(),
+            off_by_others: BTreeSet::new(),
             stage_wish: None,
             put_out_unheard: false,
             named_by_other: false,
@@ -173,17 +177,33 @@ impl Peer {
         let Some(track) = self.tracks.get_mut(track) else { return };
         track.paused = paused;
         let source = Source::of(track.kind, track.screen_share);
-        if self.is_itself(by) || paused {
-            self.silence(source, by);
+        match (paused, self.is_itself(by)) {
+            (true, true) => _ = self.silenced.remove(&source),
+            (true, false) => self.silence(source, by),
+            (false, is_itself) => {
+                self.off_by_others.remove(&source);
+                if is_itself {
+                    self.silenced.remove(&source);
+                }
+            }
         }
+    }
+
+    pub(super) fn publish(&mut self, track: &Track) {
+        if !track.paused {
+            self.off_by_others.remove(&Source::of(track.kind, track.screen_share));
+        }
+        self.tracks.insert(track.id.clone(), track.clone());
     }
 
     /// Somebody else switched off what comes of this source; by itself: it has said so.
     pub(super) fn silence(&mut self, source: Source, by: &Actor) {
         if self.is_itself(by) {
             self.silenced.remove(&source);
+            self.off_by_others.remove(&source);
         } else {
             self.silenced.insert(source);
+            self.off_by_others.insert(source);
         }
     }
 
@@ -207,6 +227,7 @@ impl Peer {
         self.presence = Presence::Left { at: left_at, reason };
         self.tracks.clear();
         self.silenced.clear();
+        self.off_by_others.clear();
         self.stage_wish = None;
         if let Some(stay) = self.stays.last_mut() {
             stay.1 = Some(left_at);

@@ -57,6 +57,9 @@ struct Now {
     listener: bool,
     /// Whether each of the speaker's tracks of the kind is off, and by whom.
     tracks: BTreeMap<TrackId, Option<Off>>,
+    /// Who else switched it off, until it is on again: the speaker's client then says the same by itself, or publishes anew what
+    /// is off (seen in web SDK 2.0.2).
+    off_by: Option<Off>,
 }
 
 impl Now {
@@ -116,11 +119,16 @@ impl Story {
                 there(peer, false);
                 if peer == *speaker {
                     now.tracks.clear();
+                    now.off_by = None;
                 }
                 return *left_at;
             }
             EventBody::TrackPublished { peer, track } if peer == *speaker && track.kind == kind && !track.screen_share => {
-                now.tracks.insert(track.id.clone(), track.paused.then_some(Off::Itself));
+                if !track.paused {
+                    now.off_by = None;
+                }
+                let off = track.paused.then(|| now.off_by.clone().unwrap_or(Off::Itself));
+                now.tracks.insert(track.id.clone(), off);
                 self.tracks.retain(|known| known != track.id.as_str());
                 self.tracks.insert(0, track.id.to_string());
             }
@@ -129,13 +137,19 @@ impl Story {
             }
             EventBody::TrackPaused { peer, track, paused, by } if peer == *speaker => {
                 if let Some(off) = now.tracks.get_mut(track) {
-                    *off = paused.then(|| who(by, speaker));
+                    now.off_by = match who(by, speaker) {
+                        _ if !paused => None,
+                        Off::Itself => now.off_by.take(),
+                        other => Some(other),
+                    };
+                    *off = paused.then(|| now.off_by.clone().unwrap_or(Off::Itself));
                 }
             }
             EventBody::Silenced { peer, source, by }
                 if peer == *speaker && *source == Source::of(kind, false) && !matches!(who(by, speaker), Off::Itself) =>
             {
-                now.tracks.values_mut().for_each(|off| *off = Some(who(by, speaker)));
+                now.off_by = Some(who(by, speaker));
+                now.tracks.values_mut().for_each(|off| *off = now.off_by.clone());
             }
             EventBody::SessionEnded { ended_at, .. } => {
                 (now.speaker, now.listener) = (false, false);

@@ -305,6 +305,22 @@ fn switched_off_while_away_is_switched_off() {
     assert_eq!(answer.held[0].rung, Rung::SwitchedOff(Off::Peer(peer("eve"))));
 }
 
+/// A client that hears that a host switched its microphone off says by itself that it is off, and may publish it anew.
+#[test]
+fn what_a_host_switched_off_stays_the_hosts_doing_until_it_is_on_again() {
+    let switched = |by: &str, on: bool| {
+        let track = TrackId::parse("mic").unwrap();
+        EventBody::TrackPaused { peer: peer("ben"), track, paused: !on, by: Actor::Peer(peer(by)) }
+    };
+    let rung = |events: &[(i64, EventBody)]| answer(&Case { events: both(events), ..Case::default() }).held[0].rung.clone();
+    let host = Rung::SwitchedOff(Off::Peer(peer("eve")));
+    let echo = [(100, switched("eve", false)), (150, switched("ben", false))];
+    assert_eq!(rung(&echo), host);
+    let itself = [(100, switched("eve", false)), (150, switched("ben", true)), (160, switched("ben", false))];
+    assert_eq!(rung(&itself), Rung::SwitchedOff(Off::Itself));
+    assert_eq!(rung(&[(100, switched("ben", false))]), Rung::SwitchedOff(Off::Itself));
+}
+
 #[test]
 fn rungs_are_ruled_out_only_where_they_were_come_to() {
     let off = answer(&Case { events: both(&[(100, paused(Actor::Api))]), ..Case::default() });
