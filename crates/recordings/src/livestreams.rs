@@ -28,6 +28,9 @@ use crate::streams::Streams;
 /// How long one may go on: a day.
 const MAX_MS: i64 = DAY_MS;
 
+/// Stream keys that are looked for in the store at once.
+const LOOKUPS: usize = 4;
+
 /// How often it is looked what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,8 @@ pub struct Livestreams {
     arrivals: Arrivals,
     /// Those who stream to us at once.
     places: Arc<Semaphore>,
+    /// Keys that are looked for at once: strangers who try keys leave the store to others.
+    lookups: Arc<Semaphore>,
 }
 
 impl Livestreams {
@@ -46,7 +51,8 @@ impl Livestreams {
     pub fn beside(recordings: &Recordings) -> Self {
         let desk = recordings.desk();
         let places = Arc::new(Semaphore::new(desk.parts.settings.ingest_streams));
-        Self { desk, streams: Streams::default(), arrivals: Arrivals::default(), places }
+        let lookups = Arc::new(Semaphore::new(LOOKUPS));
+        Self { desk, streams: Streams::default(), arrivals: Arrivals::default(), places, lookups }
     }
 
     /// What can be watched here.
@@ -137,6 +143,7 @@ impl Livestreams {
     /// The livestream of a stream key, if somebody may stream it to this node.
     async fn find_by_key(&self, key: &str) -> Result<Livestream, Unwelcome> {
         let (id, secret) = Livestream::of_stream_key(key).ok_or(Unwelcome::Unknown)?;
+        let _turn = self.lookups.acquire().await.map_err(|_| Unwelcome::Unavailable)?;
         let found = self.desk.parts.store.livestream(&id).await.map_err(|_| Unwelcome::Unavailable)?;
         let is_key = |livestream: &Livestream| {
             let key = livestream.key.as_deref().unwrap_or_default();
@@ -294,7 +301,7 @@ impl Livestreams {
 
     /// The same, with one that comes from elsewhere.
     fn take_ingest(&self, livestream: Livestream, from: From, words: mpsc::Receiver<Word>) {
-        let Self { desk, streams, arrivals, places } = self.clone();
+        let Self { desk, streams, arrivals, places, .. } = self.clone();
         let stopped = desk.parts.stops.register(&livestream.id);
         let hands = Hands { desk: desk.clone(), streams, arrivals, places };
         desk.parts.tasks.clone().spawn(async move {
