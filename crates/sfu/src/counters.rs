@@ -166,7 +166,7 @@ pub struct Snapshot {
     pub relay_resent: u64,
     /// RTP packets of other nodes that were missing and came.
     pub relay_repaired: u64,
-    /// RTP packets of other nodes that never came.
+    /// RTP packets of other nodes that never came, or that a media thread did not take as it has too much to do.
     pub relay_lost: u64,
 }
 

@@ -400,7 +400,7 @@ impl Relay {
             let passed = RELAY_ALIVE_EVERY + now.saturating_duration_since(self.house_at);
             self.house_at = now + RELAY_ALIVE_EVERY;
             self.shown.values_mut().flat_map(|shown| &mut shown.layers).for_each(|layer| layer.measure(passed));
-            self.tell_alive(now);
+            self.tell_alive(now, |_| true);
             self.tidy(now);
         }
     }
@@ -547,7 +547,7 @@ impl Relay {
             }
         }
         if came_to_life && !audio {
-            self.tell_alive(now);
+            self.tell_alive(now, |of| of == key);
         }
     }
 
@@ -573,9 +573,10 @@ impl Relay {
     }
 
     /// Tells who watches which layers come in, whether or not they go there.
-    fn tell_alive(&mut self, now: Instant) {
+    fn tell_alive(&mut self, now: Instant, of: impl Fn(ProducerKey) -> bool) {
         let mut all: HashMap<u32, Vec<(u64, Layers)>> = HashMap::new();
-        for shown in self.shown.values().filter(|shown| shown.begin.format.kind() == Kind::Video) {
+        let pictures = self.shown.iter().filter(|(key, shown)| of(**key) && shown.begin.format.kind() == Kind::Video);
+        for (_, shown) in pictures {
             let alive = shown.layers.iter().filter(|layer| layer.is_alive(now));
             let layers: Layers = alive.map(|layer| (name(layer.rid), layer.rate)).collect();
             if layers.is_empty() {
@@ -617,7 +618,8 @@ impl Relay {
             descriptor: watched.structures.read(parcel.rid, read),
         };
         for thread in watched.threads.keys() {
-            self.crossings.push(*thread, Crossing::Packet { key, rid: parcel.rid, packet: packet.clone() });
+            let crossing = Crossing::Packet { key, rid: parcel.rid, packet: packet.clone() };
+            self.figures.lost += u64::from(!self.crossings.push(*thread, crossing));
         }
     }
 
