@@ -123,18 +123,22 @@ fn packages_import_only_what_the_map_allows() {
     assert_eq!(seen.len(), EDGES.len(), "EDGES has a package that does not exist");
 }
 
-/// Two people who add a migration at the same time take the same number, which no merge notices.
+/// Two people who add a migration or a decision at the same time take the same number, which no merge notices.
 #[test]
-fn migrations_are_numbered_one_after_the_other_and_are_for_both_databases() {
-    let of = |engine: &str| -> Vec<String> {
-        let files = tracked(&format!("crates/store/migrations/{engine}/*.sql"));
-        files.iter().map(|path| path.file_name().expect("a file").to_string_lossy().into_owned()).collect()
+fn migrations_and_decisions_are_numbered_one_after_the_other() {
+    let of = |pattern: &str| -> Vec<String> {
+        let mut names: Vec<_> =
+            tracked(pattern).iter().map(|path| path.file_name().expect("a file").to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     };
-    let (sqlite, postgres) = (of("sqlite"), of("postgres"));
-    assert_eq!(sqlite, postgres, "a migration is missing for one of the databases");
-    for (at, name) in sqlite.iter().enumerate() {
-        let number = format!("{:04}_", at + 1);
-        assert!(name.starts_with(&number), "{name} must begin with {number}: give later ones other numbers");
+    let sqlite = of("crates/store/migrations/sqlite/*.sql");
+    assert_eq!(sqlite, of("crates/store/migrations/postgres/*.sql"), "a migration is missing for one of the databases");
+    for names in [sqlite, of("docs/adr/*.md")] {
+        for (at, name) in names.iter().enumerate() {
+            let number = format!("{:04}", at + 1);
+            assert!(name.starts_with(&number), "{name} must begin with {number}: give later ones other numbers");
+        }
     }
 }
 

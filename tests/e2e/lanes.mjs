@@ -30,6 +30,7 @@ const SECONDS = {
   'recordings.test.mjs': 85,
   'server-restarts.test.mjs': 70,
   'sizes.test.mjs': 60,
+  'spread.test.mjs': 70,
   'threads.test.mjs': 120,
   'transcripts.test.mjs': 60,
   'upgrade.test.mjs': 90,

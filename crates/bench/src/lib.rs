@@ -70,6 +70,7 @@ pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
     let outcome = tokio::select! {
         outcome = run_scenario(&args, plan, &progress) => outcome,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = sockets::asked_to_end() => Err(anyhow::anyhow!("asked to end")),
     };
     progress.end();
     let (text, json) = outcome?;

@@ -99,3 +99,11 @@ mod tests {
         assert_eq!(batch.receive(to.as_raw_fd()), 0);
     }
 }
+
+/// Returns when this process is asked to end (SIGTERM): what it started is to end with it.
+pub async fn asked_to_end() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut asked) => _ = asked.recv().await,
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use salon_core::session::MeetingFacts;
 use salon_core::{MeetingId, Session};
-use salon_store::{Error, LastSeen, Rule, SessionRow};
+use salon_store::{Error, Estate, LastSeen, Rule, SessionRow};
 use tokio::task::JoinSet;
 
 use crate::clock::OUTAGE_MS;
 use crate::families::Families;
 use crate::inbox::{Handle, Unavailable};
 use crate::node::Node;
+use crate::orphans::{Luck, in_own_order};
 use crate::seen::Evidence;
 use crate::session_task;
 
@@ -146,8 +147,21 @@ impl Opener {
     /// Takes over every live session that has no living owner, for at most so long; answers with how many. With `all` it looks at
     /// every session there is.
     pub async fn adopt_orphans(&self, within: Duration, all: bool) -> Result<usize, Error> {
-        let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now(), all).await?;
-        self.take_all(orphans.into_iter().map(|orphan| orphan.meeting), Instant::now() + within).await
+        let (store, run, until) = (&self.node.store, &self.node.run, Instant::now() + within);
+        let mut estates = store.estates(run, self.node.clock.now(), all).await?;
+        in_own_order(run.as_str(), &mut estates, Estate::name);
+        let (mut taken, mut luck) = (0, Luck::default());
+        for estate in estates {
+            if luck.is_out() || Instant::now() >= until {
+                break;
+            }
+            let mut orphans = store.left_behind(run, &estate).await?;
+            in_own_order(run.as_str(), &mut orphans, |orphan| orphan.session.as_str());
+            taken += self
+                .take_all(orphans.into_iter().map(|orphan| (orphan.meeting, Some(orphan.epoch))), until, Some(&mut luck))
+                .await?;
+        }
+        Ok(taken)
     }
 
     /// Takes over what is this run's own and has no task: one that was let go of, or that was begun by a save whose answer
@@ -160,18 +174,29 @@ impl Opener {
         let orphans = self.node.store.live_sessions_to_adopt(&self.node.run, self.node.clock.now(), false).await?;
         live.extend(orphans.into_iter().map(|orphan| orphan.meeting));
         self.node.fallen.unreadable_are_among(&live);
-        self.take_all(lost.into_iter(), until).await
+        self.take_all(lost.into_iter().map(|meeting| (meeting, None)), until, None).await
     }
 
-    async fn take_all(&self, mut meetings: impl Iterator<Item = MeetingId>, until: Instant) -> Result<usize, Error> {
+    /// Each from the owner that has it under that epoch; with `luck` until that is out.
+    async fn take_all(
+        &self,
+        mut meetings: impl Iterator<Item = (MeetingId, Option<i64>)>,
+        until: Instant,
+        mut luck: Option<&mut Luck>,
+    ) -> Result<usize, Error> {
         let (mut taking, mut taken) = (JoinSet::new(), 0);
         loop {
-            while taking.len() < AT_ONCE && Instant::now() < until {
-                let Some(meeting) = meetings.next() else { break };
+            let goes_on = luck.as_ref().is_none_or(|luck| !luck.is_out());
+            while goes_on && taking.len() < AT_ONCE && Instant::now() < until {
+                let Some((meeting, epoch)) = meetings.next() else { break };
                 let opener = self.clone();
-                taking.spawn(async move { opener.take_over(&meeting).await });
+                taking.spawn(async move { opener.take_over_from(&meeting, epoch).await });
             }
-            match taking.join_next().await {
+            let came = taking.join_next().await;
+            if let (Some(luck), Some(Ok(Ok(place)))) = (&mut luck, &came) {
+                luck.note(matches!(place, Place::Here(_)));
+            }
+            match came {
                 None => return Ok(taken),
                 Some(Ok(Ok(Place::Here(_)))) => taken += 1,
                 // Another node was faster, it is over, or what is wrong with it was said where it was found.
@@ -183,6 +208,11 @@ impl Opener {
 
     /// Takes the live session of a meeting over if its owner is this node or dead. `NotFound` if there is none.
     pub async fn take_over(&self, meeting: &MeetingId) -> Result<Place, Error> {
+        self.take_over_from(meeting, None).await
+    }
+
+    /// The same, if its owner still has it under the epoch that was seen: to find that another node was faster costs one look.
+    async fn take_over_from(&self, meeting: &MeetingId, epoch: Option<i64>) -> Result<Place, Error> {
         let mut hasher = DefaultHasher::new();
         meeting.hash(&mut hasher);
         let _taking = self.taking[hasher.finish() as usize % LOCKS].lock().await;
@@ -190,6 +220,9 @@ impl Opener {
             return Ok(Place::Here(handle));
         }
         let row = self.node.store.live_session_of(meeting).await?.ok_or(Error::NotFound)?;
+        if row.owner_run != self.node.run && epoch.is_some_and(|seen| seen != row.epoch) {
+            return Ok(Place::There(Remote { node: row.owner_node, address: row.owner_address }));
+        }
         if let Some(handle) = self.node.table.find(meeting.as_str()) {
             if row.owner_run == self.node.run {
                 // It has just begun.

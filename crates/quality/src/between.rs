@@ -252,7 +252,7 @@ struct View<'a> {
 impl View<'_> {
     fn judge(&self, bounds: (Timestamp, Timestamp), said: impl Fn(Said) -> bool) -> (Rung, Option<u32>) {
         match self.story.most_of(bounds) {
-            Some(story::State::SpeakerAway) => return (Rung::SpeakerAway, None),
+            Some(story::State::SpeakerAway | story::State::BothAway) => return (Rung::SpeakerAway, None),
             Some(story::State::ListenerAway) => return (Rung::ListenerAway, None),
             Some(story::State::NotPublished) => {
                 return (Rung::NotPublished { refused: said(Said::NotPermitted) }, None);

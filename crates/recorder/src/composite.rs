@@ -331,7 +331,7 @@ impl Composite {
         // Without an encoder what there was is in its part.
         let ran = self.run_to_the_end(now, moment);
         if let Err(error) = ran {
-            eprintln!("salon recorder: {error:#}");
+            complain!("salon recorder: {error:#}");
         }
         self.end_part();
         for finishing in self.finishing.drain(..) {
@@ -420,7 +420,7 @@ impl Composite {
             "{} ends again and again",
             self.plan.program.display()
         );
-        eprintln!("salon recorder: the encoder is dead; the next part begins");
+        complain!("salon recorder: the encoder is dead; the next part begins");
         self.died_at = Some(now);
         self.start_part()
     }
@@ -451,7 +451,7 @@ impl Composite {
         self.bytes_before += encoder.bytes();
         self.finishing.push(thread::spawn(move || {
             if let Err(error) = encoder.finish() {
-                eprintln!("salon recorder: a part is not whole: {error}");
+                complain!("salon recorder: a part is not whole: {error}");
             }
         }));
     }
@@ -470,7 +470,7 @@ impl Composite {
         } else {
             return Ok(());
         }
-        eprintln!("salon recorder: the machine is too slow; going on with less");
+        complain!("salon recorder: the machine is too slow; going on with less");
         self.end_part();
         self.start_part()
     }

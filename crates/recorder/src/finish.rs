@@ -51,7 +51,7 @@ pub fn finish(
         Ok(()) if folder.join(&made).exists() => fs::rename(folder.join(&made), folder.join(&whole))?,
         Ok(()) => {}
         Err(error) => {
-            eprintln!("salon recorder: the file stays as it is: {error:#}");
+            complain!("salon recorder: the file stays as it is: {error:#}");
             let _ = fs::remove_file(folder.join(&made));
             if **first != folder.join(&whole) {
                 fs::rename(first, folder.join(&whole))?;
@@ -70,7 +70,7 @@ pub fn finish(
         let name = format!("{name}.{}", if codec == AudioCodec::Aac { "m4a" } else { "mp3" });
         match take_sound(plan, folder, &whole, codec, &name) {
             Ok(()) => files.push(file(name, FileKind::Audio)),
-            Err(error) => eprintln!("salon recorder: there is no file of sound: {error:#}"),
+            Err(error) => complain!("salon recorder: there is no file of sound: {error:#}"),
         }
     }
     Ok(files)

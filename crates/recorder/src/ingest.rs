@@ -36,6 +36,10 @@ const SILENT: Duration = Duration::from_secs(15);
 /// What comes faster than it happened is read no faster than this is ahead of it, in milliseconds.
 const AHEAD_MS: i64 = 5_000;
 
+/// What is further ahead than this is not what happens: a file that is sent as fast as it goes fills what lies between us with a
+/// minute at most. It would seem to go on for long after it has ended.
+const FAR_AHEAD_MS: i64 = 60_000;
+
 /// Seconds of what may be sent that may come at once.
 const AT_ONCE: f64 = 10.0;
 
@@ -68,6 +72,8 @@ enum Over {
     Unfit(#[from] Unfit),
     #[error("it sends more than {0} kilobits a second")]
     Flood(u32),
+    #[error("its clock is a minute ahead of the time that has passed; have its encoder send as it happens (ffmpeg: -re)")]
+    Ahead,
     #[error("the server has not come back")]
     Alone,
     #[error("what came cannot be written: {0}")]
@@ -109,7 +115,7 @@ pub fn ingest(job: &Job, server: &str, sayings: &mut Sayings) -> anyhow::Result<
         allowance: Allowance { kilobits: *kilobits, left: AT_ONCE, at: now },
         server: server.to_owned(),
         server_at: now,
-        told: (now, 0),
+        told: now,
         came: 0,
     };
     Ok(guest.stay(&orders, sayings))
@@ -130,8 +136,8 @@ struct Guest {
     server: String,
     /// When the server was there last.
     server_at: Instant,
-    /// When it was told how far it is, and how far that was.
-    told: (Instant, u64),
+    /// When it was told how far it is.
+    told: Instant,
     /// Bytes.
     came: u64,
 }
@@ -159,7 +165,7 @@ impl Guest {
             Err(over) => over,
         };
         let no = match &over {
-            Over::Unfit(_) | Over::Flood(_) => Some(No::Media),
+            Over::Unfit(_) | Over::Flood(_) | Over::Ahead => Some(No::Media),
             Over::Stopped | Over::Alone | Over::Write(_) => Some(No::Key),
             Over::Ended | Over::Lost | Over::Silent | Over::Nonsense => None,
         };
@@ -194,8 +200,9 @@ impl Guest {
             self.answer()?;
             self.cuts.unsaid().iter().for_each(|cut| sayings.say(cut));
             let now = Instant::now();
-            if now - self.told.0 >= PROGRESS && self.came > self.told.1 {
-                self.told = (now, self.came);
+            // Also while nothing comes: who says nothing at all hangs.
+            if now - self.told >= PROGRESS {
+                self.told = now;
                 let ms = self.intake.now().max(0) as u64;
                 sayings.say(&Saying::Progress { bytes: self.came, ms });
             }
@@ -231,6 +238,9 @@ impl Guest {
                 Heard::Media { kind, ms, body } => {
                     self.media_at = Instant::now();
                     let made = self.intake.take(kind, ms, &body)?;
+                    if self.intake.now() - self.began.elapsed().as_millis() as i64 > FAR_AHEAD_MS {
+                        return Err(Over::Ahead);
+                    }
                     self.keep(made)?;
                 }
                 Heard::Over => return Err(Over::Ended),

@@ -4,6 +4,14 @@
 //! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, `encoder`, `finish`, `cuts`, `rtmp`; `ingest`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
+/// Says something in the log. Where that cannot be written, as on a full disk, the recording goes on: `eprintln!` would panic.
+macro_rules! complain {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($said)*);
+    }};
+}
+
 mod boxes;
 mod canvas;
 mod clock;

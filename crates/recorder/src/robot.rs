@@ -104,6 +104,17 @@ struct Coming {
     ready: oneshot::Receiver<()>,
 }
 
+/// Says that the recording ends if the robot dies of a fault of ours: else it would seem to go on, with nobody in it.
+struct LastWord(SyncSender<News>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.send(News::Over(Over::Lost("the robot has died of a fault".to_owned())));
+        }
+    }
+}
+
 impl Robot {
     /// # Errors
     /// If there is no certificate to be had.
@@ -125,6 +136,7 @@ impl Robot {
 
     /// Is in the meeting until that is over or `stop` comes; says why last.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let _last = LastWord(self.queue.clone());
         let mut was_in = None;
         let (mut since, mut number) = (Instant::now(), 0);
         let over = loop {
@@ -145,7 +157,7 @@ impl Robot {
             if since.elapsed() > patience {
                 break Over::Lost(format!("{error:#}"));
             }
-            eprintln!("salon recorder: {error:#}; trying again");
+            complain!("salon recorder: {error:#}; trying again");
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 _ = &mut stop => return,
@@ -189,7 +201,7 @@ impl Robot {
                 _ = look.tick() => {
                     let counts = media.take().await?;
                     if counts.tally.dropped + counts.tally.bad > 0 {
-                        eprintln!("salon recorder: packets lost in the queue {}, not genuine {}", counts.tally.dropped, counts.tally.bad);
+                        complain!("salon recorder: packets lost in the queue {}, not genuine {}", counts.tally.dropped, counts.tally.bad);
                     }
                     let is_ready = ready.try_recv() != Err(oneshot::error::TryRecvError::Empty);
                     if counts.ended > 0 || (!is_ready && !self.taken.is_empty() && began.elapsed() > COME_IN) {
@@ -437,7 +449,7 @@ impl Robot {
             some.iter().map(|(track, published)| (track, size(published).map(Size::name))).collect();
         let offered = connected.peer.ask_for(&connected.transport, &wishes).await?;
         for (producer, why) in &offered.refused {
-            eprintln!("salon recorder: a track is refused: {why}");
+            complain!("salon recorder: a track is refused: {why}");
             self.refused.insert(producer.clone());
         }
         for (producer, stream) in &offered.streams {

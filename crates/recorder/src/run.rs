@@ -295,7 +295,7 @@ impl Going<'_> {
             bail!(end.unwrap_or_else(|| "it was to end before it began".to_owned()));
         }
         if let Some(why) = &end {
-            eprintln!("salon recorder: {why}; finishing what there is");
+            complain!("salon recorder: {why}; finishing what there is");
         }
         let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
         let (has_files, cuts) = (self.recording.has_files(), self.recording.cuts());

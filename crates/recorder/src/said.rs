@@ -54,7 +54,7 @@ impl Sayings {
         let Ok(mut line) = serde_json::to_string(saying) else { return };
         line.push('\n');
         if let Err(error) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
-            eprintln!("salon recorder: cannot write {SAID}: {error}");
+            complain!("salon recorder: cannot write {SAID}: {error}");
         }
         let _ = self.aloud.as_ref().map(|aloud| aloud.try_send(line));
     }
@@ -129,7 +129,7 @@ fn pass_on(line: &[u8], queue: &SyncSender<News>) -> bool {
     match serde_json::from_slice::<Order>(line) {
         Ok(order) => queue.send(News::Order(order)).is_ok(),
         Err(error) => {
-            eprintln!("salon recorder: not an order: {error}");
+            complain!("salon recorder: not an order: {error}");
             true
         }
     }

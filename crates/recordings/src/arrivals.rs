@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use salon_core::RecordingId;
 use tokio::net::TcpStream;
@@ -49,7 +50,11 @@ pub enum Word {
 
 /// Where each job hears it. Clones share it.
 #[derive(Clone, Default)]
-pub struct Arrivals(Arc<Mutex<HashMap<RecordingId, mpsc::Sender<Word>>>>);
+pub struct Arrivals {
+    jobs: Arc<Mutex<HashMap<RecordingId, mpsc::Sender<Word>>>>,
+    /// When somebody was let in last.
+    let_in: Arc<Mutex<HashMap<RecordingId, Instant>>>,
+}
 
 impl Arrivals {
     /// Where the job of a livestream hears, which is begun by `begin` if there is none and it may be begun.
@@ -78,11 +83,22 @@ impl Arrivals {
         }
     }
 
+    /// Whether somebody may be let in: nobody was for so long. It counts as if they were.
+    pub fn may_be_let_in(&self, id: &RecordingId, apart: Duration) -> bool {
+        let mut let_in = self.let_in.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let_in.retain(|_, at| at.elapsed() < apart);
+        let may = !let_in.contains_key(id);
+        if may {
+            let_in.insert(id.clone(), Instant::now());
+        }
+        may
+    }
+
     pub fn forget(&self, id: &RecordingId) {
         self.jobs().remove(id);
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<RecordingId, mpsc::Sender<Word>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.jobs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -40,6 +40,9 @@ const COMES_BACK: Duration = Duration::from_secs(30);
 /// know; shorter lets a second encoder push out the first.
 const HEARD_LATELY: Duration = Duration::from_secs(5);
 
+/// A process that has said nothing for this long hangs: it says how far it is every two seconds.
+const HANGS: Duration = Duration::from_secs(30);
+
 /// Between two who are let in: each costs a process.
 const APART: Duration = Duration::from_secs(1);
 
@@ -68,9 +71,8 @@ struct Job {
     words: mpsc::Receiver<Word>,
     look: Interval,
     guest: Option<Guest>,
-    /// Who was let in so far, and when the last one was.
+    /// Who was let in so far.
     part: u32,
-    let_in_at: Option<Instant>,
     /// Until when somebody is waited for who was cut off.
     back_until: Option<Instant>,
     /// Why the last one went.
@@ -82,8 +84,12 @@ struct Job {
 /// Somebody who streams.
 struct Guest {
     process: Process,
+    /// When something of the stream was heard of last, and when its process said anything.
     heard_at: Instant,
-    _place: Option<OwnedSemaphorePermit>,
+    alive_at: Instant,
+    /// What had come by then.
+    bytes: u64,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// What happens next.
@@ -146,15 +152,26 @@ impl Job {
         // What the last of them said is heard when it is followed.
         let stream = open(&desk, &hands.streams, &livestream, part.saturating_sub(1));
         let place = || hands.places.clone().try_acquire_owned().ok();
-        let guest = (part > 0).then(|| Guest {
-            process: Process::found(&folder.join(part.to_string())),
-            heard_at: Instant::now(),
-            _place: place(),
-        });
+        let (mut guest, mut back_until) = (None, None);
+        if part > 0 {
+            let (last, now) = (folder.join(part.to_string()), Instant::now());
+            let mut process = Process::found(&last);
+            let is_welcome = keep::was_let_in_with(&last, livestream.key.as_deref()) && !livestream.is_disabled;
+            if process.runs() && is_welcome {
+                guest = Some(Guest { process, heard_at: now, alive_at: now, bytes: 0, place: place() });
+            } else {
+                // Its key was reset, or its livestream disabled, when nobody could tell it; or it has ended and nobody heard it. What
+                // it made can be watched, and nobody streams.
+                process.kill();
+                let said = process.said_so_far();
+                back_until = said.iter().any(|saying| matches!(saying, Saying::Finished { .. })).then_some(now);
+                said.into_iter().filter_map(|saying| segment(saying, part)).for_each(|segment| stream.push(segment));
+            }
+        }
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (back_until, error) = (None, None);
-        Ok(Self { hands, livestream, stream, course, words, look, guest, part, let_in_at: None, back_until, error, viewers: 0 })
+        let error = None;
+        Ok(Self { hands, livestream, stream, course, words, look, guest, part, back_until, error, viewers: 0 })
     }
 
     fn now(&self) -> Timestamp {
@@ -169,9 +186,12 @@ impl Job {
             }
         }
         match (&self.guest, &self.course) {
-            (None, Some(_)) => self.wait_for_somebody().await?,
+            (None, Some(_)) => {
+                self.back_until = None;
+                self.wait_for_somebody().await?;
+            }
             // Somebody is on the way.
-            (None, None) => self.back_until = Some(Instant::now() + COMES_BACK),
+            (None, None) => _ = self.back_until.get_or_insert_with(|| Instant::now() + COMES_BACK),
             (Some(_), _) => {}
         }
         loop {
@@ -225,9 +245,10 @@ impl Job {
     async fn arrive(&mut self, arrival: Arrival) -> Result<(), NodeStops> {
         let now = Instant::now();
         let unwelcome = match &self.guest {
-            _ if self.let_in_at.is_some_and(|at| now - at < APART) => Some(Unwelcome::Taken),
             Some(guest) if now - guest.heard_at < HEARD_LATELY => Some(Unwelcome::Taken),
             _ if self.part >= PARTS => Some(Unwelcome::TooOften),
+            // Also where each makes a session of its own.
+            _ if !self.hands.arrivals.may_be_let_in(&self.livestream.id, APART) => Some(Unwelcome::Taken),
             _ => None,
         };
         if let Some(unwelcome) = unwelcome {
@@ -235,24 +256,25 @@ impl Job {
             // One of no meeting ends by and by, and begins anew; nothing lengthens the wait.
             return Ok(());
         }
+        let had = self.guest.as_mut().and_then(|guest| guest.place.take());
+        let Some(place) = had.or_else(|| self.hands.places.clone().try_acquire_owned().ok()) else {
+            let _ = arrival.answer.send(Err((arrival.connection, Unwelcome::Full)));
+            return Ok(());
+        };
         if let Some(mut guest) = self.guest.take() {
             // As good as gone: what it made counts.
             guest.process.kill();
             let said = guest.process.said_so_far();
             said.into_iter().filter_map(|saying| segment(saying, self.part)).for_each(|segment| self.stream.push(segment));
         }
-        let Ok(place) = self.hands.places.clone().try_acquire_owned() else {
-            let _ = arrival.answer.send(Err((arrival.connection, Unwelcome::Full)));
-            return Ok(());
-        };
         let Arrival { connection, read, answer } = arrival;
         self.part += 1;
-        self.let_in_at = Some(now);
         let started = self.start(connection, &read);
         match started {
             Ok(process) => {
                 tracing::info!(livestream.id = %self.livestream.id, part = self.part, "a livestream comes");
-                self.guest = Some(Guest { process, heard_at: Instant::now(), _place: Some(place) });
+                let now = Instant::now();
+                self.guest = Some(Guest { process, heard_at: now, alive_at: now, bytes: 0, place: Some(place) });
                 (self.back_until, self.error) = (None, None);
                 let _ = answer.send(Ok(()));
                 self.edit(|livestream| livestream.error = None).await?;
@@ -270,6 +292,7 @@ impl Job {
         let desk = &self.hands.desk;
         let folder = desk.folder(&self.livestream.id).join(self.part.to_string());
         std::fs::create_dir_all(&folder)?;
+        keep::note_key(&folder, self.livestream.key.as_deref())?;
         let settings = &desk.parts.settings;
         let job = told::Job {
             id: self.livestream.id.to_string(),
@@ -309,7 +332,14 @@ impl Job {
                 Ok(false)
             }
             Heard::Said(saying) => {
-                self.guest.iter_mut().for_each(|guest| guest.heard_at = Instant::now());
+                if let Some(guest) = &mut self.guest {
+                    guest.alive_at = Instant::now();
+                    match saying {
+                        Saying::Progress { bytes, .. } if bytes <= guest.bytes => {}
+                        Saying::Progress { bytes, .. } => (guest.heard_at, guest.bytes) = (guest.alive_at, bytes),
+                        _ => guest.heard_at = guest.alive_at,
+                    }
+                }
                 if let Some(segment) = segment(saying, self.part) {
                     self.stream.push(segment);
                     if self.livestream.status != LivestreamStatus::Live {
@@ -408,6 +438,10 @@ impl Job {
             }
             // Sums only grow, and who may not stream any more hears it at the next look.
             Ok(Err(_)) | Err(_) => return Ok(false),
+        }
+        if self.guest.as_ref().is_some_and(|guest| guest.alive_at.elapsed() > HANGS) {
+            self.guest.iter().for_each(|guest| guest.process.kill());
+            self.cut_off("its recorder hangs").await?;
         }
         if (self.livestream.is_disabled || self.livestream.key != before) && self.guest.is_some() {
             self.part_with_guest().await;

@@ -26,6 +26,24 @@ const ENDINGS: [(&str, RecordingFileKind); 4] = [
     ("mp3", RecordingFileKind::Audio),
 ];
 
+/// In the folder of somebody who streams to us: which key they were let in with, as its SHA-256. It may be another by the time
+/// that anybody looks again.
+const LET_IN_WITH: &str = "let-in-with";
+
+fn digest(key: Option<&str>) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.unwrap_or_default().as_bytes()))
+}
+
+/// Notes with which key somebody is let in.
+pub fn note_key(folder: &Path, key: Option<&str>) -> std::io::Result<()> {
+    std::fs::write(folder.join(LET_IN_WITH), digest(key))
+}
+
+/// Whether it was this key. Of those whom an earlier version let in nobody knows.
+pub fn was_let_in_with(folder: &Path, key: Option<&str>) -> bool {
+    std::fs::read_to_string(folder.join(LET_IN_WITH)).is_ok_and(|noted| noted == digest(key))
+}
+
 /// Storage of the caller's own, of the S3 kind.
 #[derive(Deserialize)]
 struct Own {

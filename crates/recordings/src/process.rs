@@ -163,7 +163,8 @@ impl Process {
         text.lines().last().unwrap_or_default().to_owned()
     }
 
-    fn runs(&mut self) -> bool {
+    /// Whether it is there still.
+    pub fn runs(&mut self) -> bool {
         match (&mut self.child, self.pid) {
             (Some(child), _) => matches!(child.try_wait(), Ok(None)),
             (None, Some(pid)) => {

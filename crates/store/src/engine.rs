@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use salon_core::Timestamp;
 use serde_json::Value;
@@ -25,8 +26,43 @@ pub(crate) enum Db {
         write: SqlitePool,
         /// Keeps other processes out while the file is open, see `open.rs`; none beside a process that has it.
         lock: Option<Arc<File>>,
+        unwritable: Unwritable,
     },
     Postgres(PgPool),
+}
+
+/// Whether the last write to a SQLite file failed for what it lies on: a disk that is full or broken, a folder that may only be
+/// read. A connection that was opened in such a moment may go on failing when it is over, and says so only when it writes.
+#[derive(Clone, Default)]
+pub(crate) struct Unwritable(Arc<AtomicBool>);
+
+impl Unwritable {
+    /// Read-only, I/O error, full, cannot open (https://sqlite.org/rescode.html).
+    const CODES: [u32; 4] = [8, 10, 13, 14];
+
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// What came of a write.
+    fn note<T>(&self, outcome: std::result::Result<T, &sqlx::Error>) {
+        match outcome {
+            Ok(_) => self.0.store(false, Ordering::Relaxed),
+            Err(sqlx::Error::Database(error)) => {
+                let code = error.code().and_then(|code| code.parse::<u32>().ok());
+                if code.is_some_and(|code| Self::CODES.contains(&(code % 256))) {
+                    self.0.store(true, Ordering::Relaxed);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn note_error(&self, error: &Error) {
+        if let Error::Unavailable(error) = error {
+            self.note::<()>(Err(error));
+        }
+    }
 }
 
 /// A value on its way into a statement. Even a null has a type, as Postgres insists.
@@ -48,6 +84,7 @@ pub(crate) enum Row {
 pub(crate) struct Tx {
     on: On,
     has_written: bool,
+    unwritable: Unwritable,
 }
 
 enum On {
@@ -114,7 +151,11 @@ impl Db {
         loop {
             let (sql, args) = (sql.clone(), args.clone());
             let outcome = match self {
-                Db::Sqlite { write, .. } => sqlite(sql, args).execute(write).await.map(|done| done.rows_affected()),
+                Db::Sqlite { write, unwritable, .. } => {
+                    let done = sqlite(sql, args).execute(write).await.map(|done| done.rows_affected());
+                    unwritable.note(done.as_ref().map(drop));
+                    done
+                }
                 Db::Postgres(pool) => postgres(sql, args).execute(pool).await.map(|done| done.rows_affected()),
             };
             match outcome.map_err(Error::from) {
@@ -128,11 +169,17 @@ impl Db {
     }
 
     pub async fn begin(&self) -> Result<Tx> {
-        let on = match self {
-            Db::Sqlite { write, .. } => On::Sqlite(write.begin_with("begin immediate").await?),
-            Db::Postgres(pool) => On::Postgres(pool.begin().await?),
+        let (on, unwritable) = match self {
+            Db::Sqlite { write, unwritable, .. } => {
+                let begun = write.begin_with("begin immediate").await;
+                if let Err(error) = &begun {
+                    unwritable.note::<()>(Err(error));
+                }
+                (On::Sqlite(begun?), unwritable.clone())
+            }
+            Db::Postgres(pool) => (On::Postgres(pool.begin().await?), Unwritable::default()),
         };
-        Ok(Tx { on, has_written: false })
+        Ok(Tx { on, has_written: false, unwritable })
     }
 
     /// Makes a `select` keep others from changing the rows it found until the transaction ends.
@@ -232,9 +279,18 @@ impl Tx {
 
     /// Commits if `outcome` is `Ok`, undoes everything if it is not.
     pub async fn finish<T>(self, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome {
+            self.unwritable.note_error(error);
+        }
         if outcome.is_ok() {
             match self.on {
-                On::Sqlite(tx) => tx.commit().await?,
+                On::Sqlite(tx) => {
+                    let done = tx.commit().await;
+                    if self.has_written || done.is_err() {
+                        self.unwritable.note(done.as_ref().map(drop));
+                    }
+                    done?;
+                }
                 On::Postgres(tx) => tx.commit().await?,
             }
         } else {
@@ -487,5 +543,33 @@ impl Row {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Error::column(column),
             err => err.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_known_until_something_is_written() {
+        let path = std::env::temp_dir().join(format!("salon-unwritable-{}.db", std::process::id()));
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let write = SqlitePoolOptions::new().connect_with(options.clone()).await.unwrap();
+        sqlx::query("create table t (a)").execute(&write).await.unwrap();
+        let only_read = SqlitePoolOptions::new().connect_with(options.create_if_missing(false).read_only(true)).await.unwrap();
+        let unwritable = Unwritable::default();
+        let insert = async |pool: &SqlitePool| sqlx::query("insert into t values (1)").execute(pool).await;
+        unwritable.note(insert(&only_read).await.as_ref().map(drop));
+        assert!(unwritable.is_so());
+        // That a statement is wrong says nothing of the file.
+        unwritable.note(sqlx::query("nonsense").execute(&write).await.as_ref().map(drop));
+        assert!(unwritable.is_so());
+        unwritable.note(insert(&write).await.as_ref().map(drop));
+        assert!(!unwritable.is_so());
+        unwritable.note(sqlx::query("nonsense").execute(&write).await.as_ref().map(drop));
+        assert!(!unwritable.is_so());
+        let _ = std::fs::remove_file(&path);
     }
 }

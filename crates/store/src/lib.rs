@@ -67,7 +67,7 @@ pub use open::OpenOptions;
 pub use outbox::{
     Claimed, Delivery, DeliveryFilter, DeliveryState, FeedEntry, LANE_HELD_MS, Lane, Next, Replayed, Standing, Tried, Wanted,
 };
-pub use ownership::{Adoptable, LastSeen, NODE_DEAD_MS, VOUCHED_MS};
+pub use ownership::{Adoptable, Estate, LastSeen, NODE_DEAD_MS, VOUCHED_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
 pub use peer_quality::QualityBlock;
 pub use peer_row::PeerRow;

@@ -16,7 +16,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use crate::Store;
-use crate::engine::{Db, args, pause};
+use crate::engine::{Db, Unwritable, args, pause};
 use crate::error::{Error, Result};
 use crate::outbox::Bell;
 use crate::writer::Writer;
@@ -116,8 +116,13 @@ impl Store {
         !self.db.is_alone()
     }
 
-    /// Answers whether the database answers.
+    /// Answers whether the database answers, and takes what is written.
     pub async fn ping(&self) -> Result<()> {
+        if let Db::Sqlite { unwritable, .. } = &self.db
+            && unwritable.is_so()
+        {
+            return Err(sqlx::Error::Protocol("the last write to the database failed".to_owned()).into());
+        }
         self.db.one("select 1 as one", args![]).await.map(drop)
     }
 
@@ -125,7 +130,7 @@ impl Store {
     pub async fn close(&self) {
         self.writer.close().await;
         match &self.db {
-            Db::Sqlite { read, write, lock } => {
+            Db::Sqlite { read, write, lock, .. } => {
                 read.close().await;
                 // Last, because the last connection to close folds the log back into the file.
                 write.close().await;
@@ -182,14 +187,20 @@ async fn open_sqlite(path: &str, options: &OpenOptions, beside: Beside) -> Resul
         .synchronous(if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(BUSY)
         .foreign_keys(true);
+    let unwritable = Unwritable::default();
+    let failed = unwritable.clone();
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(BUSY)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // A full disk has SQLite take a transaction back by itself, of which sqlx hears nothing: it would begin no other one.
-        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        // A full disk has SQLite take a transaction back by itself, of which sqlx hears nothing: it would begin no other one. And
+        // one that was opened while nothing could be written keeps its log open for reading only.
+        .before_acquire(move |connection, _| {
+            let is_bad = failed.is_so();
+            Box::pin(async move { Ok(!is_bad && !connection.is_in_transaction()) })
+        })
         .connect_with(connect)
         .await?;
     let connect = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
@@ -199,7 +210,7 @@ async fn open_sqlite(path: &str, options: &OpenOptions, beside: Beside) -> Resul
         .idle_timeout(IDLE)
         .test_before_acquire(false)
         .connect_lazy_with(connect);
-    Ok(Db::Sqlite { read, write, lock })
+    Ok(Db::Sqlite { read, write, lock, unwritable })
 }
 
 /// Locks a file next to the database, for as long as it stays open. The database file itself is SQLite's to lock:

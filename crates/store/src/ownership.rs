@@ -6,7 +6,7 @@
 use salon_core::{MeetingId, SessionId, Timestamp};
 
 use crate::Store;
-use crate::engine::{Arg, Db, Row, args, built, transaction};
+use crate::engine::{Db, Row, args, built, transaction};
 use crate::error::{Error, Result, Rule};
 use crate::run_id::RunId;
 
@@ -29,6 +29,30 @@ pub struct Adoptable {
     /// When the owner was last known to be alive, and with it the people in the session.
     pub owner_seen_at: Timestamp,
 }
+
+/// What somebody left behind: live sessions that may be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Estate {
+    /// Of every other run, where nobody else reads the store.
+    OfAll,
+    /// Of nodes that left in good order; with `all`, of such as are not there any more and never let go of them.
+    OfThoseWhoLeft { all: bool },
+    /// Of a node that is dead, or of former runs of one's own.
+    Of(String),
+}
+
+impl Estate {
+    /// Tells it from others.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::OfAll | Self::OfThoseWhoLeft { .. } => "",
+            Self::Of(node) => node,
+        }
+    }
+}
+
+/// The run `$1` is of a node that takes sessions over.
+const TAKES: &str = "not exists (select 1 from nodes where run = $1 and draining = 1)";
 
 /// When the people of a session that is taken over were last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,45 +118,55 @@ impl Store {
         }
     }
 
-    /// The live sessions that `run` may take over, oldest first: those of its node's former runs and, unless that is drained, of dead
-    /// nodes and of those that left. On SQLite those of every other run.
+    /// Whose sessions `run` may take over: those of its node's former runs and, unless that is drained, of dead nodes and of those
+    /// that left. On SQLite those of every other run.
     ///
     /// Nodes look twice a second, so this looks by owner and reads no session of a node that lives. Only with `all` it does, and
     /// finds what an owner that is not there any more never let go of.
-    pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp, all: bool) -> Result<Vec<Adoptable>> {
-        let free = async |condition: &str, args: Vec<Arg>| {
-            let sql = format!(
-                "select s.id, s.meeting_id, s.epoch, s.created_ms, {} as seen_ms from sessions s \
-                 left join nodes n on n.name = s.owner_node where s.ended_ms is null and s.owner_run <> $1 and {condition}",
-                owner_seen(&self.db)
-            );
-            self.db.all(built(sql), args).await
-        };
-        let rows = if self.db.is_alone() {
-            free("true", args![run]).await?
-        } else {
-            let takes = "not exists (select 1 from nodes where run = $1 and draining = 1)";
-            let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
-            let gone = format!("select name from nodes where run = $1 or (seen_ms < {dead_before} and {takes})");
-            let told = if all { "" } else { " and s.owner_seen_ms is not null" };
-            let mut rows = free(&format!("n.name is null and {takes}{told}"), args![run]).await?;
-            for gone in self.db.all(built(gone), args![run, now]).await? {
-                rows.extend(free("s.owner_node = $2", args![run, &gone.text("name")?]).await?);
+    pub async fn estates(&self, run: &RunId, now: Timestamp, all: bool) -> Result<Vec<Estate>> {
+        if self.db.is_alone() {
+            return Ok(vec![Estate::OfAll]);
+        }
+        let dead_before = format!("{} - {NODE_DEAD_MS}", self.db.clock("$2"));
+        let gone = format!("select name from nodes where run = $1 or (seen_ms < {dead_before} and {TAKES})");
+        let rows = self.db.all(built(gone), args![run, now]).await?;
+        let of_nodes = rows.iter().map(|row| Ok(Estate::Of(row.text("name")?)));
+        std::iter::once(Ok(Estate::OfThoseWhoLeft { all })).chain(of_nodes).collect()
+    }
+
+    /// The live sessions of an estate, oldest first.
+    pub async fn left_behind(&self, run: &RunId, estate: &Estate) -> Result<Vec<Adoptable>> {
+        let (condition, args) = match estate {
+            Estate::OfAll => ("true".to_owned(), args![run]),
+            Estate::OfThoseWhoLeft { all: true } => (format!("n.name is null and {TAKES}"), args![run]),
+            Estate::OfThoseWhoLeft { all: false } => {
+                (format!("n.name is null and {TAKES} and s.owner_seen_ms is not null"), args![run])
             }
-            rows
+            Estate::Of(node) => ("s.owner_node = $2".to_owned(), args![run, node]),
         };
+        let sql = format!(
+            "select s.id, s.meeting_id, s.epoch, {} as seen_ms from sessions s left join nodes n on n.name = s.owner_node \
+             where s.ended_ms is null and s.owner_run <> $1 and {condition} order by s.created_ms, s.id",
+            owner_seen(&self.db)
+        );
         let read = |row: &Row| {
-            let session = Adoptable {
+            Ok(Adoptable {
                 session: row.id("id")?,
                 meeting: row.id("meeting_id")?,
                 epoch: row.int("epoch")?,
                 owner_seen_at: row.time("seen_ms")?,
-            };
-            Ok((row.int("created_ms")?, session))
+            })
         };
-        let mut found: Vec<(i64, Adoptable)> = rows.iter().map(read).collect::<Result<_>>()?;
-        found.sort_by(|(one, a), (other, b)| (one, a.session.as_str()).cmp(&(other, b.session.as_str())));
-        Ok(found.into_iter().map(|(_, session)| session).collect())
+        self.db.all(built(sql), args).await?.iter().map(read).collect()
+    }
+
+    /// All live sessions that `run` may take over.
+    pub async fn live_sessions_to_adopt(&self, run: &RunId, now: Timestamp, all: bool) -> Result<Vec<Adoptable>> {
+        let mut found = Vec::new();
+        for estate in self.estates(run, now, all).await? {
+            found.extend(self.left_behind(run, &estate).await?);
+        }
+        Ok(found)
     }
 
     /// The meetings whose live session `run` owns.

@@ -40,14 +40,14 @@ pub async fn list(
 ) -> Answer<wire::LiveSessions> {
     let limit = asked.limit(SESSIONS, MAX_SESSIONS)?;
     let after = asked
-        .text("after")?
+        .named("after")?
         .map(|text| place(text).ok_or_else(|| ApiError::invalid("after", "must be a \"next_after\" that this list gave")));
     let filter = LiveFilter {
         search: asked.text("search")?.map(str::to_owned),
         meeting: asked.id("meeting_id")?,
-        node: asked.text("node")?.map(str::to_owned),
+        node: asked.named("node")?.map(str::to_owned),
         people_min: asked
-            .text("min_people")?
+            .named("min_people")?
             .map(|text| text.parse())
             .transpose()
             .map_err(|_| ApiError::invalid("min_people", "must be an integer"))?,
@@ -57,9 +57,10 @@ pub async fn list(
     }
     let after = after.transpose()?;
     let sort = asked.one_of::<wire::LiveSort>("sort_by")?.unwrap_or_default();
-    let word = asked.text("worst")?;
+    let word = asked.named("worst")?;
     let word = word.map(|word| {
-        Word::named(word).ok_or_else(|| ApiError::invalid("worst", "must be a word for sound or pictures, such as broken"))
+        Word::named(word)
+            .ok_or_else(|| ApiError::invalid("worst", format_args!("must be one of {}", Word::ALL.map(Word::name).join(", "))))
     });
     let word = word.transpose()?;
     let is_whole = sort == wire::LiveSort::StartedAt && word.is_none();

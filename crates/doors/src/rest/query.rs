@@ -65,6 +65,14 @@ impl Asked {
         Ok(self.given(name)?.filter(|value| !value.is_empty()))
     }
 
+    /// A text that may not be empty: that narrows nothing down.
+    pub fn named(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        match self.given(name)? {
+            Some("") => Err(ApiError::invalid(name, "is not allowed to be empty")),
+            value => Ok(value),
+        }
+    }
+
     /// All values of a parameter that is repeated (`a=1&a=2`) or separated by commas (`a=1,2`).
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.pairs.iter().filter(|(key, _)| key == name).flat_map(|(_, values)| values.split(',')).collect()

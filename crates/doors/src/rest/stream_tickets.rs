@@ -4,7 +4,7 @@
 
 use axum::body::Body as HttpBody;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Method, Response};
 use salon_core::{MeetingId, SessionId};
 use salon_live::Clock;
 use salon_store::{Opens, Store, StreamTicket};
@@ -80,15 +80,20 @@ pub async fn open(
     State(watching): State<Watching>,
     Named(text): Named<String>,
     asked: Asked,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response<HttpBody>, ApiError> {
+    if method != Method::GET {
+        // Whoever looks whether a link leads anywhere must not spend it.
+        return Err(ApiError::method_not_allowed());
+    }
     let spent = || ApiError::not_found("This ticket was used, or is older than 30 s, or never was one; take a new one");
     if text.len() != DIGITS {
         return Err(spent());
     }
     let (now, after) = (teller.clock.now(), cursor(&asked, &headers)?);
-    let StreamTicket { hash, account, app, key_hash, opens, .. } =
-        store.stream_ticket(&digest(&text), now).await?.ok_or_else(spent)?;
+    let ticket = store.stream_ticket(&digest(&text), now).await?.ok_or_else(spent)?;
+    let StreamTicket { hash, account, app, key_hash, opens, .. } = ticket.clone();
     let key = keys.of_hash(key_hash, now).await?;
     key.filter(|key| key.account == account && key.reach.covers(&app)).ok_or_else(spent)?;
     // With a ticket one only reads.
@@ -105,10 +110,15 @@ pub async fn open(
     if !store.spend_stream_ticket(&hash).await? {
         return Err(spent());
     }
-    match opens {
+    let opened = match opens {
         Opens::People { meeting, wait } => watching.people(&caller, &meeting, after, wait).await,
         Opens::Sessions { also } => watching.sessions(&caller, also.as_ref(), after).await,
+    };
+    if opened.is_err() {
+        // It opened nothing: there is no place, say, or no session yet.
+        store.add_stream_ticket(&ticket, now).await?;
     }
+    opened
 }
 
 /// An id of the body.

@@ -24,6 +24,8 @@ pub enum Off {
 pub(super) enum State {
     SpeakerAway,
     ListenerAway,
+    /// Told of neither bucket: it counts for each of the two.
+    BothAway,
     NotPublished,
     Off(Off),
 }
@@ -64,6 +66,9 @@ struct Now {
 
 impl Now {
     fn state(&self) -> Option<State> {
+        if !self.speaker && !self.listener {
+            return Some(State::BothAway);
+        }
         if !self.speaker {
             return Some(State::SpeakerAway);
         }
@@ -182,7 +187,7 @@ impl Story {
     /// was there.
     pub fn most_of(&self, (from, to): (Timestamp, Timestamp)) -> Option<State> {
         let mut spans: BTreeMap<Option<State>, i64> = BTreeMap::new();
-        let before = (Timestamp(i64::MIN), Some(State::SpeakerAway));
+        let before = (Timestamp(i64::MIN), Some(State::BothAway));
         let begins = std::iter::once(&before).chain(&self.changes);
         let ends = self.changes.iter().map(|(at, _)| *at).chain(std::iter::once(Timestamp(i64::MAX)));
         for ((begin, state), end) in begins.zip(ends) {
@@ -193,6 +198,10 @@ impl Story {
         let off: i64 = spans.values().sum();
         if off <= on {
             return None;
+        }
+        if let Some(both) = spans.remove(&Some(State::BothAway)).filter(|both| *both > 0) {
+            *spans.entry(Some(State::SpeakerAway)).or_default() += both;
+            *spans.entry(Some(State::ListenerAway)).or_default() += both;
         }
         // The first of equals: the ladder's order.
         let most = spans.values().copied().max()?;

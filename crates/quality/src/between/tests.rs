@@ -305,6 +305,34 @@ fn switched_off_while_away_is_switched_off() {
     assert_eq!(answer.held[0].rung, Rung::SwitchedOff(Off::Peer(peer("eve"))));
 }
 
+#[test]
+fn of_two_who_came_late_the_later_one_was_away() {
+    let events = [
+        (
+            0,
+            EventBody::SessionStarted(SessionStarted {
+                session: salon_core::SessionId::parse("s").expect("an id"),
+                meeting: salon_core::MeetingId::parse("m").expect("an id"),
+                app: salon_core::AppId::parse("a").expect("an id"),
+                title: String::new(),
+                keep_alive_ms: 60_000,
+                started_at: Timestamp(0),
+                parent: None,
+            }),
+        ),
+        (5_200, joined("ben")),
+        (5_200, publishes("mic", TrackKind::Audio, false)),
+        (8_900, joined("ann")),
+    ];
+    let events: Vec<_> = events.into_iter().zip(1..).map(|((at, body), seq)| Event { seq, at: Timestamp(at), body }).collect();
+    let (speaker, listener) = (peer("ben"), peer("ann"));
+    let (from, to) = (Timestamp(0), Timestamp(15_000));
+    let question = Question { medium: Medium::Sound, speaker: &speaker, listener: &listener, began: Timestamp(0), from, to };
+    let blocks = Blocks::default();
+    let evidence = Evidence { events: &events, upstream: &blocks, downstream: &blocks, said: &[] };
+    assert_eq!(between(&question, &evidence).held[0].rung, Rung::ListenerAway);
+}
+
 /// A client that hears that a host switched its microphone off says by itself that it is off, and may publish it anew.
 #[test]
 fn what_a_host_switched_off_stays_the_hosts_doing_until_it_is_on_again() {

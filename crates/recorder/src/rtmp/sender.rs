@@ -138,7 +138,7 @@ impl Shared {
         let mut state = self.state();
         if state.said.as_ref() != Some(&why) {
             if let Some(why) = &why {
-                eprintln!("salon recorder: RTMP: {why}");
+                complain!("salon recorder: RTMP: {why}");
             }
             state.unsaid.push(Saying::Streamed { why: why.clone() });
             state.said = Some(why);

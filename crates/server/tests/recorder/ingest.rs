@@ -303,3 +303,21 @@ async fn a_server_that_is_killed_loses_nobody_and_whoever_was_cut_off_goes_on() 
     encoder.stops().await;
     assert_eq!(until(at, &made, "IDLE").await["session"].get("err_message"), None);
 }
+
+#[tokio::test]
+async fn a_key_that_was_reset_streams_no_more_though_the_server_died_before_it_could_say_so() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, "127.0.0.1:0");
+    let at = server.address;
+    let made = create(at).await;
+    let mut encoder = Encoder::usual(&made);
+    until(at, &made, "LIVE").await;
+    call(at, "POST", &format!("/livestreams/{}/reset-stream-key", made["id"].text()), json!({})).await.expect(200);
+    server.kill();
+    let _server = Server::start(&folder.0, &at.to_string());
+    encoder.ends().await;
+    until(at, &made, "IDLE").await;
+}

@@ -62,6 +62,10 @@ async fn all_that_are_live_are_listed_as_they_stand() {
         "?limit=x",
         "?meeting_id=x",
         "?worst=bad",
+        "?worst=",
+        "?min_people=",
+        "?node=",
+        "?after=",
         "?sort_by=x",
         "?sort_by=worst&after=1-a",
     ] {

@@ -46,6 +46,26 @@ async fn a_ticket_opens_its_stream_once_from_any_page() {
 }
 
 #[tokio::test]
+async fn who_only_looks_or_finds_no_place_spends_nothing() {
+    let app = TestApp::with(|config| config.limits.watchers_per_key = 1).await;
+    let ticket = path(&app, json!({})).await;
+    assert_eq!(app.bare("HEAD", &ticket).send().await.status, 405);
+    let other = path(&app, json!({})).await;
+    let first = open(&app, &other).await.expect("a stream");
+    assert_eq!(open(&app, &ticket).await.err(), Some(429));
+    drop(first);
+    loop {
+        match open(&app, &ticket).await {
+            Ok(mut stream) => {
+                stream.hear("end").await;
+                break;
+            }
+            Err(status) => assert_eq!(status, 429),
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_many_who_show_the_same_ticket_one_gets_in() {
     let app = TestApp::dev().await;
     let ticket = path(&app, json!({})).await;
