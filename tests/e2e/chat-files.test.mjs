@@ -99,6 +99,8 @@ test('an image is shown to the others, and can be replaced', { timeout: 60_000 }
     });
   await draws(ada, 'sendImageMessage', '#ff0000');
   await eventuallyEqual('the image of Bob', () => looks(bob).catch(() => null), [64, 255, 0, 0, 255]);
+  // Whoever sends may see it later than others do.
+  await eventuallyEqual('how much Ada has said', async () => (await chat(ada)).length, 1);
   const id = await ada.asks((it) => it.chat.messages[0].id);
   await draws(ada, 'editImageMessage', '#0000ff', id);
   await eventuallyEqual('the image of Bob', () => looks(bob).catch(() => null), [64, 0, 0, 255, 255]);

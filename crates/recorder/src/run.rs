@@ -187,7 +187,7 @@ impl Recording {
 
     fn take(&mut self, ms: u64, news: News) -> anyhow::Result<()> {
         match self {
-            Self::Tracks(tracks) => tracks.take(ms, news).context("a file cannot be written"),
+            Self::Tracks(tracks) => tracks.take(ms, wall(), news).context("a file cannot be written"),
             Self::Voices(voices) => voices.take(ms, news).context("a file cannot be written"),
             Self::Composite(composite) => composite.take(ms, wall(), news),
         }

@@ -50,6 +50,8 @@ pub struct Tracks {
     open: BTreeMap<(String, Source), Track>,
     done: Vec<job::File>,
     paused: bool,
+    /// When it went on last, in microseconds since 1970.
+    resumed: i64,
 }
 
 struct Stream {
@@ -80,14 +82,15 @@ impl Tracks {
             open: BTreeMap::new(),
             done: Vec::new(),
             paused: false,
+            resumed: i64::MIN,
         }
     }
 
-    /// Takes what happened, at `now` milliseconds of any clock.
+    /// Takes what happened, at `now` milliseconds of any clock, and at `moment` (microseconds since 1970).
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn take(&mut self, now: u64, news: News) -> io::Result<()> {
+    pub fn take(&mut self, now: u64, moment: i64, news: News) -> io::Result<()> {
         match news {
             News::Person { peer, person } => _ = self.people.insert(peer, person),
             News::Left { peer } => {
@@ -121,7 +124,8 @@ impl Tracks {
             }
             News::Order(Command::Resume) => {
                 self.look(u64::MAX)?;
-                self.paused = false;
+                // What came before may be on its way yet, on a machine that is busy: it was said during the pause.
+                (self.paused, self.resumed) = (false, moment);
             }
             _ => {}
         }
@@ -159,7 +163,8 @@ impl Tracks {
         let of = (stream.peer.clone(), stream.source);
         while let Some((packet, _)) = stream.order.pop(now) {
             let made = stream.clock.at(packet.timestamp, packet.arrived);
-            let Some(length) = opus::duration(&packet.payload).filter(|_| !self.paused) else { continue };
+            let is_heard = !self.paused && packet.arrived >= self.resumed;
+            let Some(length) = opus::duration(&packet.payload).filter(|_| is_heard) else { continue };
             let is_full = self.open.len() + self.done.len() >= FILES;
             let track = match self.open.entry(of.clone()) {
                 Entry::Occupied(open) => open.into_mut(),
@@ -266,7 +271,7 @@ mod tests {
         }
 
         fn take(&mut self, now: u64, news: News) {
-            self.tracks.as_mut().unwrap().take(now, news).unwrap();
+            self.tracks.as_mut().unwrap().take(now, NOW + now as i64 * 1_000, news).unwrap();
         }
 
         fn stream(&mut self, ssrc: u32) {
@@ -384,6 +389,19 @@ mod tests {
         let spoken = spoken(blocks);
         assert_eq!(spoken.len(), 50);
         assert!(spoken.iter().all(|(at, n)| u64::from(*n) * 20 == *at));
+    }
+
+    #[test]
+    fn what_was_said_during_the_pause_and_comes_late_is_silence_too() {
+        let mut bed = Bed::new("late");
+        bed.take(0, News::Order(Command::Pause));
+        bed.take(1_000, News::Order(Command::Resume));
+        // It was here before, and nobody had time for it.
+        (0..100).for_each(|n| bed.packet(1, n, 0));
+        let files = bed.finish();
+        let spoken = spoken(&files[0].1);
+        assert_eq!(spoken.iter().map(|(_, n)| *n).min(), Some(50));
+        assert_eq!(spoken.len(), 50);
     }
 
     #[test]
