@@ -69,6 +69,14 @@ pub fn ticks_per_second() -> u64 {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
 }
 
+/// Returns when this process is asked to end (SIGTERM): what it started is to end with it.
+pub async fn asked_to_end() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut asked) => _ = asked.recv().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -97,13 +105,5 @@ mod tests {
         }
         assert_eq!(lengths, [100, 100, 50]);
         assert_eq!(batch.receive(to.as_raw_fd()), 0);
-    }
-}
-
-/// Returns when this process is asked to end (SIGTERM): what it started is to end with it.
-pub async fn asked_to_end() {
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut asked) => _ = asked.recv().await,
-        Err(_) => std::future::pending().await,
     }
 }
