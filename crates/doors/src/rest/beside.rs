@@ -26,7 +26,9 @@ pub async fn elsewhere(teller: &Teller, rows: &[SessionRow]) -> HashMap<SessionI
     let Some(nodes) = &teller.nodes else { return HashMap::new() };
     let mut by_node = BTreeMap::<&String, Vec<&SessionRow>>::new();
     for row in rows.iter().filter(|row| row.owner_node != teller.hub.name()) {
-        by_node.entry(row.owner_address.as_ref().unwrap_or(&row.owner_node)).or_default().push(row);
+        // One that other nodes do not reach tells nothing.
+        let Some(address) = &row.owner_address else { continue };
+        by_node.entry(address).or_default().push(row);
     }
     let asked = by_node.into_iter().map(|(address, rows)| async move { ask(nodes, address, rows.into_iter(), true).await });
     let told = join_all(asked).await.into_iter().flatten();

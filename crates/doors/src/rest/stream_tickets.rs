@@ -18,7 +18,7 @@ use crate::rest::body::Body;
 use crate::rest::error::ApiError;
 use crate::rest::here::Here;
 use crate::rest::live::Teller;
-use crate::rest::path::Named;
+use crate::rest::path::{Named, PathId};
 use crate::rest::query::Asked;
 use crate::rest::reply::{Answer, created};
 use crate::rest::sessions;
@@ -43,7 +43,7 @@ pub async fn create(
     caller: Caller,
     Body(body): Body<wire::StreamTicketBody>,
 ) -> Answer<wire::StreamTicket> {
-    let opens = match (id("meeting_id", body.meeting_id, MeetingId::parse)?, id("also", body.also, SessionId::parse)?) {
+    let opens = match (id::<MeetingId>("meeting_id", body.meeting_id)?, id::<SessionId>("also", body.also)?) {
         (Some(_), Some(_)) => {
             return Err(ApiError::invalid("also", "goes with the live sessions of the app, without \"meeting_id\""));
         }
@@ -122,10 +122,7 @@ pub async fn open(
 }
 
 /// An id of the body.
-fn id<T, E>(name: &str, text: Option<String>, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, ApiError> {
-    let read = |text: String| match Uuid::try_parse(&text) {
-        Ok(id) => parse(&id.hyphenated().to_string()).ok(),
-        Err(_) => None,
-    };
-    text.map(|text| read(text).ok_or_else(|| ApiError::invalid(name, "must be a valid GUID"))).transpose()
+fn id<T: PathId>(name: &str, text: Option<String>) -> Result<Option<T>, ApiError> {
+    let read = |text: String| T::read(&text).ok_or_else(|| ApiError::invalid(name, "must be a valid GUID"));
+    text.map(read).transpose()
 }

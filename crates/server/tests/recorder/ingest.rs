@@ -92,6 +92,16 @@ async fn until(at: SocketAddr, livestream: &Value, status: &str) -> Value {
 }
 
 /// The playlist, as a player has it.
+/// A server of its own with a livestream, which an encoder streams.
+async fn streaming() -> (Folder, Server, Value, Encoder) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, "127.0.0.1:0");
+    let made = create(server.address).await;
+    let encoder = Encoder::usual(&made);
+    until(server.address, &made, "LIVE").await;
+    (folder, server, made, encoder)
+}
+
 async fn playlist(at: SocketAddr, livestream: &Value) -> String {
     let path = |url: &str| format!("/{}", url.splitn(4, '/').nth(3).unwrap());
     let index = path(&livestream["playback_url"].text());
@@ -268,11 +278,8 @@ async fn a_server_that_is_killed_loses_nobody_and_whoever_was_cut_off_goes_on() 
     if !has_ffmpeg() {
         return eprintln!("skipped: there is no ffmpeg");
     }
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, "127.0.0.1:0");
+    let (folder, server, made, mut encoder) = streaming().await;
     let at = server.address;
-    let made = create(at).await;
-    let mut encoder = Encoder::usual(&made);
     let live = until(at, &made, "LIVE").await;
     server.kill();
     let _server = Server::start(&folder.0, &at.to_string());
@@ -309,12 +316,8 @@ async fn a_key_that_was_reset_streams_no_more_though_the_server_died_before_it_c
     if !has_ffmpeg() {
         return eprintln!("skipped: there is no ffmpeg");
     }
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, "127.0.0.1:0");
+    let (folder, server, made, mut encoder) = streaming().await;
     let at = server.address;
-    let made = create(at).await;
-    let mut encoder = Encoder::usual(&made);
-    until(at, &made, "LIVE").await;
     call(at, "POST", &format!("/livestreams/{}/reset-stream-key", made["id"].text()), json!({})).await.expect(200);
     server.kill();
     let _server = Server::start(&folder.0, &at.to_string());
