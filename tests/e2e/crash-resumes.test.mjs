@@ -2,10 +2,9 @@
 // more than a pause; sockets come back seconds later, meanwhile people see and hear each other.
 
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 
+import { freePorts } from './support/ports.mjs';
 import { Stage } from './support/stage.mjs';
 
 /** More to measure with: `SALON_TEST_ROUNDS=20`. */
@@ -23,22 +22,6 @@ before(async () => {
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());
-
-/** The first of so many UDP ports in a row that nobody has. */
-async function freePorts(count) {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-    const taken = await Promise.all(
-      sockets.map(async (socket, n) => {
-        socket.bind(first + n, '0.0.0.0');
-        return once(socket, 'listening').then(() => false, () => true);
-      }),
-    );
-    for (const socket of sockets) socket.close();
-    if (!taken.includes(true)) return first;
-  }
-}
 
 const half = (all) => all.toSorted((one, other) => one - other)[all.length >> 1];
 

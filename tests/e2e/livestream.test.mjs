@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventually, eventuallyEqual } from './support/eventually.mjs';
+import { workingIn } from './support/recordings.mjs';
 import { ffmpegs, probed, soundOf, strength } from './support/sound.mjs';
 import { CAST, Stage } from './support/stage.mjs';
 import { Visitor } from './support/visitor.mjs';
@@ -77,16 +77,9 @@ function watched(url) {
 /** The process that streams a meeting, and the one that encodes for it. */
 function processes() {
   const found = {};
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      const folder = readlinkSync(`/proc/${pid}/cwd`);
-      if (!folder.startsWith(stage.salon.data)) continue;
-      if (words.includes('recorder')) found.recorder = Number(pid);
-      else if (words[0].endsWith('ffmpeg')) found.encoder = Number(pid);
-    } catch {
-      // It is gone, or another's.
-    }
+  for (const { pid, words } of workingIn(stage.salon.data)) {
+    if (words.includes('recorder')) found.recorder = pid;
+    else if (words[0].endsWith('ffmpeg')) found.encoder = pid;
   }
   return found;
 }
@@ -147,9 +140,11 @@ test('a host streams the meeting with the client, and it is seen, heard and coun
   const [done] = await stage.api.livestreams(meeting);
   assert.equal(done.status, 'IDLE');
   const { session } = await stage.api.livestream(done.id);
-  const length = segments(await playlist(url)).length * 2;
+  // The last piece, and one that a busy machine cut at a later key frame, are not as long as the others.
+  const pieces = (await playlist(url)).matchAll(/#EXTINF:([\d.]+)/g);
+  const length = [...pieces].reduce((sum, [, seconds]) => sum + Number(seconds), 0);
   console.log(`streamed ${session.ingest_seconds} s, watched ${session.viewer_seconds} s`);
-  assert.ok(session.ingest_seconds > length - 3 && session.ingest_seconds <= length, JSON.stringify([session, length]));
+  assert.ok(Math.abs(session.ingest_seconds - Math.floor(length)) <= 1, JSON.stringify([session, length]));
   assert.ok(session.viewer_seconds >= 8, 'ffmpeg and the player did');
   // All of it can be watched still, and is sound.
   const { streams } = probed(url);

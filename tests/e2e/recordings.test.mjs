@@ -1,14 +1,15 @@
 // Recordings: what people say is in files afterwards, whoever dies meanwhile, and everybody sees when they are recorded.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
+import { CELLS, COLOURS, frameOf } from './page/pattern.js';
 import { eventually, eventuallyEqual } from './support/eventually.mjs';
-import { longestSilence, probed, soundOf, strength } from './support/sound.mjs';
+import { recorders, recordingIs } from './support/recordings.mjs';
+import { ffmpegs, longestSilence, probed, soundOf, strength } from './support/sound.mjs';
 import { CAST, Stage } from './support/stage.mjs';
 
 const LIMIT = { timeout: 120_000 };
@@ -28,15 +29,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Waits until a recording stands so. */
-async function until(id, status, { within } = { within: 30_000 }) {
-  let found;
-  await eventually(`the recording is ${status}`, async () => {
-    found = await stage.api.recording(id);
-    assert.equal(found.status, status, JSON.stringify(found));
-  }, { within });
-  return found;
-}
+const until = (id, status, patience = { within: 30_000 }) => recordingIs(stage.api, id, status, patience);
 
 /** The files of a recording: `{ name, path }`, fetched by their links. */
 async function fetched(recording) {
@@ -74,15 +67,9 @@ const speaks = async (seconds) => new Promise((resolve) => setTimeout(resolve, s
 
 /** The process that works in a recording's folder. */
 function recorder(id) {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (words.includes('recorder') && readlinkSync(`/proc/${pid}/cwd`).includes(id)) return Number(pid);
-    } catch {
-      // It is gone, or another's.
-    }
-  }
-  throw new Error(`nobody records ${id}`);
+  const [pid] = recorders(id);
+  assert.ok(pid, `nobody records ${id}`);
+  return pid;
 }
 
 test('each voice is in a file of its own, and everybody sees that they are recorded', LIMIT, async () => {
@@ -243,4 +230,65 @@ test('a host records the meeting with the client, in pictures and sound', OF_PIC
   assert.ok(seconds > 5 && seconds < ran + 1.5, `${seconds} s of ${ran}`);
   const { samples } = soundOf(path);
   for (const name of ['Ada', 'Bob']) assert.ok(strength(samples, CAST[name].tone) > 4 * strength(samples, CAST.Cleo.tone), `${name} is heard`);
+});
+
+/** The number that somebody's camera shows in a picture, found by its colour; none if it is not there, or is no clean picture. */
+function numberOf({ pixels, width, height }, name) {
+  const colour = COLOURS[CAST[name].colour];
+  const is = (x, y) => colour.every((value, channel) => Math.abs(pixels[(y * width + x) * 3 + channel] - value) < 25);
+  let [left, top, right, bottom, count] = [width, height, 0, 0, 0];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (!is(x, y)) continue;
+      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+      count += 1;
+    }
+  }
+  if (count < (right - left) * (bottom - top) * 0.3 || count < 2_000) return null;
+  const cells = Array.from({ length: CELLS.count }, (_, index) => {
+    const area = CELLS.area(index, right - left, bottom - top);
+    const [x, y] = [left + Math.round((area.left + area.right) / 2), top + Math.round((bottom - top) / 2)];
+    return pixels[(y * width + x) * 3 + 1] > 128;
+  });
+  return frameOf(cells);
+}
+
+/** Some pictures of a file, in a quarter of their size. */
+function picturesOf(path) {
+  const [width, height] = [640, 360];
+  const bytes = ffmpegs('ffmpeg', '-i', path, '-vf', `fps=5,scale=${width}:${height}:flags=neighbor`, '-pix_fmt', 'rgb24', '-f', 'rawvideo', '-');
+  const size = width * height * 3;
+  return Array.from({ length: bytes.length / size }, (_, n) => ({ pixels: bytes.subarray(n * size, (n + 1) * size), width, height }));
+}
+
+test('cameras are in the picture whatever codec they come in', OF_PICTURES, async () => {
+  const meeting = await stage.api.createMeeting();
+  const people = [];
+  for (const [name, codec] of [['Ada', 'video/H264'], ['Bob', 'video/VP9'], ['Cleo', 'video/AV1']]) {
+    const person = await stage.invites(name, meeting, { camera: { width: 640, height: 360, rate: 10 } });
+    await person.does((_, how) => window.person.publishes(how), { codec });
+    await person.joins();
+    people.push(person);
+  }
+  const [ada, bob, cleo] = people;
+  for (const person of [bob, cleo]) await ada.eventuallySees(person);
+  await bob.eventuallySees(ada);
+  await ada.does(({ recording }) => recording.start());
+  await eventuallyEqual('Ada is told', () => state(ada), 'RECORDING', PATIENT);
+  const { id } = await stage.api.activeRecording(meeting);
+  await speaks(12);
+  await stage.api.actOnRecording(id, 'stop');
+  const done = await until(id, 'UPLOADED', PATIENT);
+  assert.ok(!done.err_message, done.err_message);
+  const path = join(folder, done.output_file_name);
+  writeFileSync(path, Buffer.from(await (await fetch(done.download_url)).arrayBuffer()));
+  const pictures = picturesOf(path);
+  for (const { name } of people) {
+    const all = pictures.map((picture) => numberOf(picture, name));
+    const numbers = all.filter((number) => number !== null);
+    const different = new Set(numbers).size;
+    console.log(`${name}: ${all.map((number) => number ?? '-').join(' ')}`);
+    assert.ok(numbers.length > pictures.length * 0.6, `${name} is seen in ${numbers.length} of ${pictures.length} pictures`);
+    assert.ok(different > 10, `${name} moves: ${numbers}`);
+  }
 });

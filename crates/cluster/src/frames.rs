@@ -1,6 +1,8 @@
 //! Where one websocket frame ends and the next begins, in what a server sends. Pure.
 //! Owns no bytes. Needed to say a last word in between, which in the middle of a frame would be garbage.
 
+use serde::{Deserialize, Serialize};
+
 /// The longest head of a frame: RFC 6455, section 5.2.
 const HEAD_BYTES: usize = 14;
 
@@ -8,7 +10,7 @@ const HEAD_BYTES: usize = 14;
 const CLOSE: u8 = 8;
 
 /// What has gone by.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Frames {
     head: [u8; HEAD_BYTES],
     have: usize,

@@ -15,4 +15,5 @@ mod secret;
 pub use dial::{look_up, switching};
 pub use hints::{Heard, Hint, Hints, Line, hints, is_nats};
 pub use pass::{ELSEWHERE, Nodes, Unreached};
+pub use pipe::{PIPE, Passing, Piped};
 pub use secret::{PEER, REACHED, Secret};

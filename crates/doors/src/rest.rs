@@ -34,7 +34,7 @@ mod live;
 mod live_sessions;
 mod livestreams;
 mod meetings;
-mod nodes;
+pub mod nodes;
 mod openapi;
 mod participants;
 mod path;
@@ -462,14 +462,8 @@ fn teller(doors: &Doors) -> Teller {
 }
 
 /// What other nodes are answered on a port of their own: everything, and what nodes alone ask.
-pub fn router_for_nodes(doors: &Doors, nodes: &Nodes, everything: Router) -> Router {
-    let desk = nodes::Desk {
-        teller: teller(doors),
-        quality: doors.quality.clone(),
-        secret: nodes.secret().clone(),
-        spread: doors.media.spread().cloned(),
-    };
-    nodes::router(desk, everything)
+pub fn router_for_nodes(doors: &Doors, everything: Router) -> Router {
+    nodes::router(nodes::Desk { teller: teller(doors), quality: doors.quality.clone() }, everything)
 }
 
 /// The metrics alone, for a port of their own.

@@ -88,7 +88,7 @@ impl Door {
     }
 
     /// A place for a connection that is no HTTP any more, of another process.
-    pub fn seats(&self) -> impl Fn(OwnedFd) -> Option<Stream> + use<> {
+    pub fn seats(&self) -> impl Fn(OwnedFd) -> Option<Stream> + Clone + Send + use<> {
         let reception = self.reception.clone();
         move |descriptor| {
             let tcp = stream(descriptor)?;

@@ -92,12 +92,13 @@ pub(crate) async fn serve(
     let (mut stopping, mut closing, mut known) = (false, false, Handover::Open);
     loop {
         // Once a handover has begun nothing is read any more that is not a part of what is under way.
-        let goes_on = poll_fn(|context| match line.rests().filter(|_| closing) {
+        let rests = || if closing { line.rests() } else { None };
+        let goes_on = poll_fn(|context| match rests() {
             Some(read) => Poll::Ready(Some(read)),
             None => match connection.as_mut().poll(context) {
                 // Whatever ended it, nobody is left to be told.
                 Poll::Ready(_) => Poll::Ready(None),
-                Poll::Pending => line.rests().filter(|_| closing).map_or(Poll::Pending, |read| Poll::Ready(Some(read))),
+                Poll::Pending => rests().map_or(Poll::Pending, |read| Poll::Ready(Some(read))),
             },
         });
         let soon = Instant::now() + LOOK_EVERY;

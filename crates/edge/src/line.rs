@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// What a connection keeps ready for the next head.
+const KEPT_BYTES: usize = 2_048;
+
 /// How long somebody may take.
 #[derive(Clone, Debug)]
 pub struct Patience {
@@ -127,7 +130,9 @@ impl Line {
         if alone && end < head.len() {
             self.ahead.store(true, Relaxed);
         }
-        *head = Vec::new();
+        // A usual one finds its place ready next time.
+        head.clear();
+        head.shrink_to(KEPT_BYTES);
     }
 
     /// It cannot go on in another process, nor be waited for.

@@ -9,9 +9,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use salon_core::record::Peer;
 use salon_core::session::MeetingFacts;
 use salon_core::{MeetingId, Session};
-use salon_store::{Error, Estate, LastSeen, Rule, SessionRow};
+use salon_store::{Error, Estate, LastSeen, Rule, SessionRow, Taken};
 use tokio::task::JoinSet;
 
 use crate::clock::OUTAGE_MS;
@@ -283,7 +284,8 @@ impl Opener {
             Some(at) => LastSeen::At(at),
             None => LastSeen::WithOwner,
         };
-        let epoch = store.take_over(session, row.epoch, run, self.node.may_judge(), seen).await?;
+        let Taken { epoch, owner_seen_at } = store.take_over(session, row.epoch, run, self.node.may_judge(), seen).await?;
+        evidence.owner_seen = owner_seen_at;
         // From here on the store has forgotten the former owner, and whatever goes wrong below is tried again.
         self.node.fallen.add(facts.clone(), evidence.weigh().seen);
         // Its former owner may have written to the last moment, and cannot any more.
@@ -299,6 +301,9 @@ impl Opener {
         let cut_off_at = goes_on.seen.plus_ms(-goes_on.ahead_ms);
         let outage_ms = now.since(cut_off_at);
         let published = published.map(|peer| peer.who.peer.clone()).collect();
+        let tracks = |peer: &Peer| peer.tracks.values().map(|track| (track.id.clone(), track.paused)).collect();
+        let people = record.present().map(|peer| (peer.who.peer.clone(), tracks(peer))).collect();
+        let flowing = self.node.outlets.media.may_flow(&facts.meeting, people);
         self.node.outlets.media.cut_off(&facts.meeting, published, Duration::from_millis(outage_ms.max(0) as u64));
         tracing::info!(meeting.id = %facts.meeting, session.id = %session, from = row.owner_node, outage_ms, "going on with a session");
         if row.owner_node != self.node.name {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use salon_core::{AppId, SessionId, Summary, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use crate::alive::Told;
 use crate::clock::OUTAGE_MS;
@@ -47,11 +48,14 @@ pub struct Live {
     waiting: Arc<AtomicU64>,
     /// When the store was last asked whether meetings were connected with this one on other nodes.
     family_asked_at: Arc<AtomicI64>,
+    /// Cancelled when the node gives the session up: nothing is told of it from then on, though its task may take a moment to end. To
+    /// be said before the claim holds again.
+    let_go: CancellationToken,
 }
 
 impl Live {
-    /// The answer after a change, with what was told before it if it is still the same session.
-    pub fn after(before: Option<&Live>, summary: Summary, ahead_ms: i64, told: &ToldOf) -> Self {
+    /// The answer after a change, with what was told before it if it is still the same session; until `let_go` is cancelled.
+    pub fn after(before: Option<&Live>, summary: Summary, ahead_ms: i64, told: &ToldOf, let_go: &CancellationToken) -> Self {
         match before.filter(|before| before.summary.session == summary.session) {
             Some(before) => Self {
                 summary,
@@ -60,6 +64,7 @@ impl Live {
                 unsaved_since: before.unsaved_since.clone(),
                 waiting: before.waiting.clone(),
                 family_asked_at: before.family_asked_at.clone(),
+                let_go: let_go.clone(),
             },
             None => Self {
                 told_ms: told.of(&summary.session),
@@ -68,6 +73,7 @@ impl Live {
                 unsaved_since: Arc::new(AtomicI64::new(SAVED)),
                 waiting: Arc::default(),
                 family_asked_at: Arc::default(),
+                let_go: let_go.clone(),
             },
         }
     }
@@ -126,9 +132,11 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// None if the copy is too old to be told.
+    /// None if the copy is too old to be told, or of a session that is given up. That is looked at last: what others had taken over
+    /// was given up before the claim that is proven held again.
     pub fn new(live: Arc<Live>, held: Held, now: Timestamp) -> Option<Self> {
-        (!live.is_old(now)).then_some(Self { live, held })
+        let may_be_told = !live.is_old(now) && !live.let_go.is_cancelled();
+        may_be_told.then_some(Self { live, held })
     }
 
     pub fn session(&self) -> &SessionId {
@@ -233,7 +241,7 @@ mod tests {
     #[test]
     fn nobody_is_counted_beyond_the_moment_at_which_something_began_to_be_saved() {
         let (lease, told) = (Lease::alone(), ToldOf::default());
-        let live = Arc::new(Live::after(None, summary(), 0, &told));
+        let live = Arc::new(Live::after(None, summary(), 0, &told, &CancellationToken::new()));
         let at = |now| {
             let held = lease.holds(SinceBoot(0)).expect("it is alone");
             Reading::new(live.clone(), held, Timestamp(now)).map(|reading| reading.at(Timestamp(now)).0)
@@ -244,5 +252,25 @@ mod tests {
         assert_eq!(at(8_001), None, "nor are those who are here told of for long");
         live.saved();
         assert_eq!(at(9_000), Some(9_000));
+    }
+
+    /// What others took over is given up before the claim holds again; the task ends when it gets to it.
+    #[test]
+    fn a_session_that_was_given_up_is_not_told_of_though_the_claim_holds_again() {
+        let (lease, told, let_go) = (Lease::shared(), ToldOf::default(), CancellationToken::new());
+        let live = Arc::new(Live::after(None, summary(), 0, &told, &let_go));
+        let tells = |live: &Arc<Live>, at| {
+            let held = lease.holds(SinceBoot(at)).expect("it was renewed");
+            Reading::new(live.clone(), held, Timestamp(at)).is_some()
+        };
+        lease.renewed(SinceBoot(5_000), Timestamp(5_000));
+        assert!(tells(&live, 5_500));
+        let_go.cancel();
+        lease.renewed(SinceBoot(9_000), Timestamp(9_000));
+        assert!(!tells(&live, 9_001));
+        let later = Arc::new(Live::after(Some(&live), summary(), 0, &told, &let_go));
+        assert!(!tells(&later, 9_001), "nor of what was on its way to the store");
+        let again = Arc::new(Live::after(None, summary(), 0, &told, &CancellationToken::new()));
+        assert!(tells(&again, 9_001), "when it is taken back it is");
     }
 }

@@ -213,6 +213,14 @@ impl Hub {
         self.node.holds().is_some()
     }
 
+    /// This node becomes another program, and is not taken for dead meanwhile.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn hands_over(&self) -> salon_store::Result<()> {
+        self.node.store.hand_over_node(&self.node.run, self.node.clock.now()).await
+    }
+
     /// Whether this node may take others for dead: not when it could not renew its own claim of late.
     pub fn may_judge(&self) -> bool {
         self.node.may_judge()

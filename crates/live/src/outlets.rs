@@ -33,6 +33,9 @@ pub trait Orders: Send + Sync {
     fn take_down(&self, meeting: &MeetingId);
     /// The tracks of a meeting whose media come in, also those of a run before that this one goes on with.
     fn flowing(&self, meeting: &MeetingId) -> Vec<TrackId>;
+    /// A session is gone on with that had these people and tracks, with whether they are paused: those that come in, or may at
+    /// other nodes. Of those that do not it is told soon.
+    fn may_flow(&self, meeting: &MeetingId, people: Vec<(PeerId, Vec<(TrackId, bool)>)>) -> Vec<TrackId>;
     /// These peers published on connections that died so long ago.
     fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, ago: Duration);
 }

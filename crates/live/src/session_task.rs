@@ -112,7 +112,7 @@ impl Drop for OffTheMap {
 /// Starts a task, unless the meeting has one; answers with the one it has now. The session's time may be ahead of the node's.
 pub(crate) fn start(node: &Arc<Node>, families: &Families, session: Session, epoch: i64, ahead_ms: i64) -> Handle {
     let (handle, inputs) = Handle::new();
-    handle.live.show(session.summary().map(|summary| Live::after(None, summary, ahead_ms, &node.told)));
+    handle.live.show(session.summary().map(|summary| Live::after(None, summary, ahead_ms, &node.told, &handle.let_go)));
     if let Err(there) = node.table.insert(&session.facts().meeting, &handle) {
         return there;
     }
@@ -397,7 +397,8 @@ impl SessionTask {
                 acting.settle();
             }
             let summary = self.session.summary();
-            self.live.show(summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, &self.node.told)));
+            let (told, let_go) = (&self.node.told, &self.let_go);
+            self.live.show(summary.map(|summary| Live::after(before.as_deref(), summary, self.ahead_ms, told, let_go)));
             if let Some(before) = &before {
                 before.saved();
             }

@@ -58,10 +58,9 @@ impl Away {
         links
     }
 
-    /// Those that went with a connection between nodes.
-    pub(crate) fn lost(&self, link: u32) -> Vec<TransportId> {
-        let at = self.all();
-        at.iter().filter(|(_, at)| at.number() == link).map(|(transport, _)| transport.clone()).collect()
+    /// Those at the node behind this.
+    pub(crate) fn at(&self, link: &Link) -> Vec<TransportId> {
+        self.all().iter().filter(|(_, at)| at.is(link)).map(|(transport, _)| transport.clone()).collect()
     }
 }
 

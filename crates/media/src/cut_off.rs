@@ -73,6 +73,14 @@ impl CutOff {
         self.note(now, tag, |client| client.died = Some(at));
     }
 
+    /// Its connections did not die after all.
+    pub(crate) fn lives(&mut self, now: Instant, tag: Tag) {
+        if let Some(client) = self.clients.get_mut(&tag) {
+            client.died = None;
+            client.until.send_replace(now);
+        }
+    }
+
     /// A check of this client was refused, for a connection that nobody knows any more.
     pub(crate) fn refused(&mut self, now: Instant, tag: Tag, role: Role) {
         self.note_replaced(now, tag, role, REPLACED_AFTER_REFUSAL);
@@ -197,6 +205,15 @@ mod tests {
             cut_off.refused(died + Duration::from_secs(1), tag, role);
         }
         assert_eq!(*until.borrow(), died + Duration::from_secs(1) + REPLACED_AFTER_REFUSAL);
+    }
+
+    #[test]
+    fn whose_connections_live_after_all_waits_for_nothing() {
+        let (start, mut cut_off, ada) = (Instant::now(), CutOff::default(), Tag::of(&["meeting", "ada"]));
+        cut_off.died(start, ada, start);
+        let until = cut_off.until(start, ada).expect("it waits");
+        cut_off.lives(start, ada);
+        assert!(*until.borrow() <= start && cut_off.until(start, ada).is_none() && !cut_off.is_recent(start, ada));
     }
 
     #[test]

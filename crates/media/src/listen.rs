@@ -27,7 +27,7 @@ pub async fn evict_overdue(owners: Arc<Owners>, stop: CancellationToken) {
 pub async fn listen(owners: Arc<Owners>, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
     while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
         // Of a connection that another node opened here that node is told.
-        if !owners.away.as_ref().is_some_and(|away| away.spread.pass_on(&event)) {
+        if !owners.lodging.pass_on(&event) {
             happened(&owners, event).await;
         }
     }
@@ -38,7 +38,25 @@ pub async fn listen_to_nodes(owners: Arc<Owners>, mut heard: mpsc::Receiver<Hear
     while let Some(Some(heard)) = stop.run_until_cancelled(heard.recv()).await {
         match heard {
             Heard::Event(event) => happened(&owners, event).await,
-            Heard::Lost(link) => owners.lost(link).await,
+            Heard::Up { at, over, done } => {
+                let owners = owners.clone();
+                tokio::spawn(async move {
+                    if owners.meets_again(&at, &over).await.is_some() {
+                        let _ = done.send(());
+                        owners.fetch().await;
+                    }
+                });
+            }
+            Heard::Away(link) => owners.is_uncertain_of(&link),
+            Heard::Lost(link) => owners.lost(&link).await,
+            Heard::Lodged { at, rooms, done } => {
+                let owners = owners.clone();
+                tokio::spawn(async move {
+                    owners.take_over(&at, rooms).await;
+                    let _ = done.send(());
+                    owners.fetch().await;
+                });
+            }
             Heard::Parted { at, from, transports } => {
                 let owners = owners.clone();
                 tokio::spawn(async move { owners.parted(&at, &from, transports).await });

@@ -2,9 +2,10 @@
 //! Owns the list of each peer's transports; the media server itself knows rooms and packets only.
 //! Invariant: a transport is used only by the peer that opened it, and is closed when that peer is out.
 
+pub(crate) mod reunion;
 mod wherever;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,11 @@ use salon_core::{MeetingId, ParticipantId, PeerId, TrackId};
 use salon_sfu::{Guest, Kind, LineQuality, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, Sfu, Tag, TransportId};
 use tokio::sync::{mpsc, watch};
 
+use crate::awaited::{Awaited, Wanting};
 use crate::away::Away;
 use crate::cut_off::CutOff;
 use crate::news::News;
-use crate::spread::{Answer, Ask, Link, Refusal, Spread};
+use crate::spread::{Answer, Ask, Find, Link, Lodging, Refusal, Spread, note_of, who};
 use crate::tries::{Outlook, Tries};
 
 /// Transports one peer may have at once: the SDK makes one each way, and new ones when they break.
@@ -32,8 +34,24 @@ pub struct Owners {
     tracks: Mutex<HashMap<ProducerId, Source>>,
     cut_off: Mutex<CutOff>,
     tries: Mutex<Tries>,
+    /// Who is in the session of a meeting.
+    inside: Mutex<HashMap<MeetingId, HashSet<OwnerId>>>,
     /// The connections that are on other nodes, if any may be.
     pub(crate) away: Option<Away>,
+    /// The connections here whose sessions are on other nodes, or nowhere at this moment.
+    pub(crate) lodging: Arc<Lodging>,
+    /// Sessions that are gone on with, and what connections that were gone on with consumed from elsewhere.
+    awaited: Mutex<HashMap<MeetingId, Awaited>>,
+    wanting: Mutex<HashMap<ProducerId, Wanting>>,
+}
+
+/// A connection that a peer has.
+#[derive(Clone)]
+struct Own {
+    transport: TransportId,
+    role: Role,
+    /// Whom it counts against.
+    owner: OwnerId,
 }
 
 /// Where a track comes from.
@@ -66,7 +84,7 @@ pub struct Opened {
 }
 
 /// By meeting first: what is asked of one meeting walks through no other.
-type Peers = HashMap<MeetingId, HashMap<PeerId, Vec<(TransportId, Role)>>>;
+type Peers = HashMap<MeetingId, HashMap<PeerId, Vec<Own>>>;
 
 impl Owners {
     /// And where to hear what sessions have to know.
@@ -78,22 +96,33 @@ impl Owners {
     /// `spread` are the ways to other nodes' media.
     pub fn resume(sfu: Sfu, resumed: Vec<Resumed>, spread: Option<Arc<Spread>>) -> (Self, mpsc::Receiver<News>) {
         let (news, told) = mpsc::channel(NEWS);
-        let (peers, tracks, cut_off, tries) = Default::default();
+        let (peers, tracks, cut_off, tries, inside, awaited, wanting) = Default::default();
         let away = spread.map(Away::new);
-        let owners = Self { sfu, news, peers, tracks, cut_off, tries, away };
-        for Resumed { transport, room, role, note, producers, .. } in resumed {
+        let lodging = away.as_ref().map(|away| away.spread.lodging.clone()).unwrap_or_default();
+        let owners = Self { sfu, news, peers, tracks, cut_off, tries, inside, away, lodging, awaited, wanting };
+        for mut what in resumed {
+            if let Some(note) = who(&what.note) {
+                what.note = note.to_owned();
+                owners.lodging.again(what);
+                continue;
+            }
+            let Resumed { transport, room, role, owner, note, producers, consumed } = what;
             let (Ok(meeting), Ok(peer)) = (MeetingId::parse(room.as_str()), PeerId::parse(&note)) else {
                 owners.sfu.close_transport(transport);
                 continue;
             };
-            for (producer, kind, screen_share) in producers {
-                let voice = kind == Kind::Audio && !screen_share;
-                let source = Source { meeting: meeting.clone(), peer: peer.clone(), transport: transport.clone(), voice };
-                owners.tracks().insert(producer, source);
+            let tracks = producers.into_iter().map(|(producer, kind, screen_share)| (producer, is_voice(kind, screen_share)));
+            owners.own_again(&meeting, &peer, Own { transport: transport.clone(), role, owner }, tracks);
+            if owners.away.is_some() {
+                owners.wants(&transport, consumed);
             }
-            owners.peers().entry(meeting).or_default().entry(peer).or_default().push((transport, role));
         }
         (owners, told)
+    }
+
+    /// By which sessions are found.
+    pub fn finds_by(&self, find: Find) {
+        self.lodging.finds_by(find);
     }
 
     /// The ways to other nodes' media, if any may be there.
@@ -167,7 +196,7 @@ impl Owners {
     pub async fn outlook(&self, meeting: &MeetingId, peer: &PeerId) -> Outlook {
         let own: Vec<_> = self.peers().get(meeting).and_then(|of| of.get(peer)).into_iter().flatten().cloned().collect();
         let mut quiet = None::<Duration>;
-        for (transport, _) in own {
+        for Own { transport, .. } in own {
             // Of one that is gone or too busy to say nothing is known.
             let of_this = self.quiet_for(&transport).await.unwrap_or(Duration::ZERO);
             quiet = Some(quiet.map_or(of_this, |least| least.min(of_this)));
@@ -189,12 +218,13 @@ impl Owners {
     pub async fn open(&self, wanted: Wanted<'_>, role: Role, offer: String) -> Result<Opened, salon_sfu::Error> {
         let Wanted { meeting, peer, participant, inside, reached } = wanted;
         let owner = OwnerId::from(participant.as_str());
-        let guest = Guest { owner, inside, note: peer.to_string(), tag: tag(meeting, peer) };
+        let inside = inside || self.is_inside(meeting, &owner);
+        let guest = Guest { owner: owner.clone(), inside, note: peer.to_string(), tag: tag(meeting, peer) };
         let room = RoomId::from(meeting.as_str());
         // Noted before it is there: it may be gone before its answer is here.
         let note = |transport: &TransportId| {
-            let connection = (transport.clone(), role);
-            self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push(connection);
+            let own = Own { transport: transport.clone(), role, owner: owner.clone() };
+            self.peers().entry(meeting.clone()).or_default().entry(peer.clone()).or_default().push(own);
         };
         let mut opened = None;
         if let (Some(away), Some(reached)) = (&self.away, reached)
@@ -233,11 +263,15 @@ impl Owners {
             }
         };
         self.tries().opened(Instant::now(), meeting, peer, role, &transport);
+        if !inside && self.is_inside(meeting, &owner) {
+            // They came in meanwhile.
+            self.tell_inside((&owner, &RoomId::from(meeting.as_str())), &transport);
+        }
         let oldest = {
             let mut peers = self.peers();
             let own = peers.get_mut(meeting).and_then(|of_meeting| of_meeting.get_mut(peer));
-            match own.filter(|own| own.iter().any(|(id, _)| *id == transport)) {
-                Some(own) => (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).0),
+            match own.filter(|own| own.iter().any(|own| own.transport == transport)) {
+                Some(own) => (own.len() > MAX_TRANSPORTS_PER_PEER).then(|| own.remove(0).transport),
                 None => {
                     drop(peers);
                     self.tries().over(&transport);
@@ -257,9 +291,34 @@ impl Owners {
     /// Somebody came into the session of a meeting, or is not in it any more.
     pub fn set_inside(&self, meeting: &MeetingId, participant: &ParticipantId, inside: bool) {
         let (owner, room) = (OwnerId::from(participant.as_str()), RoomId::from(meeting.as_str()));
+        {
+            let mut all = self.inside.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let here = all.entry(meeting.clone()).or_default();
+            if inside {
+                here.insert(owner.clone())
+            } else {
+                here.remove(&owner)
+            };
+            if here.is_empty() {
+                all.remove(meeting);
+            }
+        }
         self.sfu.set_inside(&owner, &room, inside);
         for link in self.links_of(meeting) {
             link.tell(Ask::Inside { owner: owner.clone(), room: room.clone(), inside });
+        }
+    }
+
+    fn is_inside(&self, meeting: &MeetingId, owner: &OwnerId) -> bool {
+        let all = self.inside.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.get(meeting).is_some_and(|inside| inside.contains(owner))
+    }
+
+    /// Has the media server that has a connection know that its owner is in the session.
+    fn tell_inside(&self, (owner, room): (&OwnerId, &RoomId), transport: &TransportId) {
+        match self.is_away(transport) {
+            Some(link) => link.tell(Ask::Inside { owner: owner.clone(), room: room.clone(), inside: true }),
+            None => self.sfu.set_inside(owner, room, true),
         }
     }
 
@@ -267,7 +326,7 @@ impl Owners {
     pub fn own(&self, meeting: &MeetingId, peer: &PeerId, role: Role, name: Option<&str>) -> Option<TransportId> {
         let peers = self.peers();
         let own = peers.get(meeting)?.get(peer)?;
-        let mut matching = own.iter().rev().filter(|(_, of)| *of == role).map(|(id, _)| id);
+        let mut matching = own.iter().rev().filter(|own| own.role == role).map(|own| &own.transport);
         match name.filter(|name| !name.is_empty()) {
             Some(name) => matching.find(|id| id.as_str() == name).cloned(),
             None => matching.next().cloned(),
@@ -292,7 +351,7 @@ impl Owners {
         let peers = self.peers();
         let own = peers.get(meeting).into_iter().flatten();
         let owners: HashMap<&TransportId, &PeerId> =
-            own.flat_map(|(peer, own)| own.iter().map(move |(transport, _)| (transport, peer))).collect();
+            own.flat_map(|(peer, own)| own.iter().map(move |own| (&own.transport, peer))).collect();
         let mut found: HashMap<PeerId, Vec<LineQuality>> = HashMap::new();
         for line in lines {
             if let Some(peer) = owners.get(&line.transport) {
@@ -323,20 +382,63 @@ impl Owners {
             own
         };
         self.tracks().retain(|_, source| source.peer != *peer || source.meeting != *meeting);
-        for (transport, _) in own.into_iter().flatten() {
+        if let Some(awaited) = self.awaited().get_mut(meeting) {
+            awaited.forget(peer);
+        }
+        for Own { transport, .. } in own.into_iter().flatten() {
             self.tries().over(&transport);
             self.close(transport);
         }
     }
 
     /// Takes down everything of a meeting, whose session is another's from now on, or nobody's.
+    /// What is at other nodes stays until it is known which, and what is here until it is known whether it is this one.
     pub fn take_down(&self, meeting: &MeetingId) {
-        let of_meeting = self.peers().remove(meeting);
-        self.tracks().retain(|_, source| source.meeting != *meeting);
-        for (transport, _) in of_meeting.into_iter().flatten().flat_map(|(_, own)| own) {
-            self.tries().over(&transport);
-            self.close(transport);
+        for link in self.links_of(meeting) {
+            link.tell(Ask::Release { room: RoomId::from(meeting.as_str()) });
         }
+        let closed = {
+            // Held until those that stay wait where they stay: what ends meanwhile is told afterwards.
+            let mut peers = self.peers();
+            let tracks: Vec<_> = self.tracks().extract_if(|_, source| source.meeting == *meeting).collect();
+            let all = peers
+                .remove(meeting)
+                .into_iter()
+                .flatten()
+                .flat_map(|(peer, all)| all.into_iter().map(move |own| (peer.clone(), own)));
+            let mut closed = Vec::new();
+            for (peer, own) in all {
+                let is_up = self.tries().over(&own.transport).is_none();
+                if self.away.as_ref().is_some_and(|away| away.end(&own.transport).is_some()) {
+                    continue;
+                }
+                match is_up {
+                    true => self.leave_behind((meeting, &peer), own, &tracks),
+                    false => closed.push(own.transport),
+                }
+            }
+            closed
+        };
+        self.awaited().remove(meeting);
+        self.inside.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(meeting);
+        closed.into_iter().for_each(|transport| self.sfu.close_transport(transport));
+    }
+
+    /// A connection waits for whoever goes on with its session.
+    fn leave_behind(
+        &self,
+        (meeting, peer): (&MeetingId, &PeerId),
+        Own { transport, role, owner }: Own,
+        tracks: &[(ProducerId, Source)],
+    ) {
+        // Whoever goes on with it asks only whether they are voices.
+        let of_it = tracks.iter().filter(|(_, source)| source.transport == transport);
+        let kind = |voice| if voice { Kind::Audio } else { Kind::Video };
+        let producers = of_it.map(|(producer, source)| (producer.clone(), kind(source.voice), false)).collect();
+        self.sfu.note_guest(transport.clone(), owner.clone(), note_of(peer.as_str()));
+        let (room, note) = (RoomId::from(meeting.as_str()), peer.to_string());
+        // What it consumes it goes on to get.
+        self.lodging.again(Resumed { transport, room, role, owner, note, producers, consumed: Vec::new() });
     }
 
     /// A transport came up.
@@ -354,6 +456,8 @@ impl Owners {
             away.end(transport);
         }
         self.forget_transport(transport);
+        // Its session may have been given up in this moment.
+        self.lodging.over(transport);
         self.tell_lost(transport).await;
     }
 
@@ -361,7 +465,7 @@ impl Owners {
     fn links_of(&self, meeting: &MeetingId) -> Vec<Link> {
         let Some(away) = &self.away else { return Vec::new() };
         let peers = self.peers();
-        let own = peers.get(meeting).into_iter().flatten().flat_map(|(_, own)| own.iter().map(|(transport, _)| transport));
+        let own = peers.get(meeting).into_iter().flatten().flat_map(|(_, own)| own.iter().map(|own| &own.transport));
         away.links(own)
     }
 
@@ -370,8 +474,7 @@ impl Owners {
         let peers = self.peers();
         let mut found: HashMap<MeetingId, Vec<PeerId>> = HashMap::new();
         for (meeting, of_meeting) in peers.iter() {
-            let publishes =
-                |own: &[(TransportId, Role)]| own.iter().any(|(id, role)| *role == Role::Send && transports.contains(id));
+            let publishes = |own: &[Own]| own.iter().any(|own| own.role == Role::Send && transports.contains(&own.transport));
             let on = of_meeting.iter().filter(|(_, own)| publishes(own)).map(|(peer, _)| peer.clone());
             let on: Vec<PeerId> = on.collect();
             if !on.is_empty() {
@@ -389,7 +492,7 @@ impl Owners {
     fn forget_transport(&self, transport: &TransportId) {
         self.peers().retain(|_, of_meeting| {
             of_meeting.retain(|_, own| {
-                own.retain(|(id, _)| id != transport);
+                own.retain(|own| own.transport != *transport);
                 !own.is_empty()
             });
             !of_meeting.is_empty()
@@ -428,7 +531,7 @@ impl Owners {
             meeting: meeting.clone(),
             peer: peer.clone(),
             transport: produce.transport.clone(),
-            voice: produce.kind == Kind::Audio && !produce.screen_share,
+            voice: is_voice(produce.kind, produce.screen_share),
         };
         let sdp = self.take_in(produce).await?;
         self.tracks().insert(producer, source);
@@ -441,16 +544,27 @@ impl Owners {
         if let Some(source) = source {
             self.end(source.transport, producer.clone());
         }
+        self.awaited().values_mut().for_each(|awaited| awaited.end(producer));
     }
 
     /// Takes a track in without passing it on, or passes it on again.
     pub fn pause(&self, track: &TrackId, paused: bool) {
         let producer = ProducerId::from(track.as_str());
-        match self.transport_of(&producer).and_then(|transport| self.is_away(&transport)) {
-            Some(link) => link.tell(Ask::Pause { producer, paused }),
-            None => self.sfu.pause_producer(producer, paused),
+        self.awaited().values_mut().for_each(|awaited| awaited.pause(&producer, paused));
+        self.pause_producer(&producer, paused);
+    }
+
+    fn pause_producer(&self, producer: &ProducerId, paused: bool) {
+        match self.transport_of(producer).and_then(|transport| self.is_away(&transport)) {
+            Some(link) => link.tell(Ask::Pause { producer: producer.clone(), paused }),
+            None => self.sfu.pause_producer(producer.clone(), paused),
         }
     }
+}
+
+/// Whether a track is a microphone.
+fn is_voice(kind: Kind, screen_share: bool) -> bool {
+    kind == Kind::Audio && !screen_share
 }
 
 fn new_name() -> TransportId {
@@ -467,6 +581,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn who_comes_in_while_a_connection_is_opened_counts_as_inside() {
+        let limits = salon_sfu::Limits { outside_for: Duration::ZERO, ..salon_sfu::Limits::default() };
+        let bind = "127.0.0.1:0".parse().unwrap();
+        let (sfu, _events) = salon_sfu::start(salon_sfu::Config { bind, limits, ..salon_sfu::Config::default() }).unwrap();
+        let (media, _news) = Owners::new(sfu);
+        let (meeting, peer) = (MeetingId::parse("m").unwrap(), PeerId::parse("ada").unwrap());
+        let offer = include_str!("../../sfu/src/sdp/samples/chromium-send.sdp");
+        for (name, comes_in) in [("ada", true), ("bob", false)] {
+            let participant = ParticipantId::parse(name).unwrap();
+            // It was asked whether they are in; then they came.
+            let wanted = Wanted { meeting: &meeting, peer: &peer, participant: &participant, inside: false, reached: None };
+            media.set_inside(&meeting, &participant, comes_in);
+            let opened = media.open(wanted, Role::Send, offer.to_owned()).await.unwrap();
+            media.sfu.evict_overdue();
+            assert_eq!(media.sfu.quiet_for(&opened.transport).await.is_ok(), comes_in, "{name}");
+        }
+        media.set_inside(&meeting, &ParticipantId::parse("ada").unwrap(), false);
+        assert!(media.inside.lock().unwrap().is_empty());
+        media.sfu.stop().await;
+    }
+
+    #[tokio::test]
     async fn of_a_meeting_nothing_is_left_when_its_people_are_gone() {
         let (sfu, _events) =
             salon_sfu::start(salon_sfu::Config { bind: "127.0.0.1:0".parse().unwrap(), ..salon_sfu::Config::default() }).unwrap();
@@ -475,8 +611,8 @@ mod tests {
         let peers: Vec<PeerId> = ["ada", "bob", "cy"].map(|peer| PeerId::parse(peer).unwrap()).into();
         let transport = |name: &str| TransportId::from(name);
         for (meeting, peer, name) in [(&one, &peers[0], "a"), (&one, &peers[1], "b"), (&other, &peers[2], "c")] {
-            let connection = (transport(name), Role::Send);
-            media.peers().entry(meeting.clone()).or_default().insert(peer.clone(), vec![connection]);
+            let own = Own { transport: transport(name), role: Role::Send, owner: OwnerId::from(name) };
+            media.peers().entry(meeting.clone()).or_default().insert(peer.clone(), vec![own]);
         }
         assert_eq!(media.own(&one, &peers[0], Role::Send, None), Some(transport("a")));
         assert_eq!(media.own(&other, &peers[0], Role::Send, None), None);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::rtcp::{self, Arrival, Block, Heard};
-use crate::rtp::{self, Header, Unroller};
+use crate::rtp::{self, Codec, Header, Unroller};
 
 /// Browsers report arrival times about this often, and we everything else with them.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -101,13 +101,13 @@ impl Reception {
         };
         let stream = &mut self.streams[at];
         let index = stream.numbers.unroll(header.sequence);
-        let order = if header.payload_type == rtp::RTX { Order::Resent } else { stream.note(header, index, felt) };
+        let order = if rtp::is_repair(header.payload_type) { Order::Resent } else { stream.note(header, index, felt) };
         (index, order)
     }
 
     /// A packet with this number has come as a retransmission. False if none of that number was missing.
     pub fn recover(&mut self, original: u16) -> bool {
-        self.streams.iter_mut().filter(|stream| stream.payload_type == rtp::VP8).any(|stream| {
+        self.streams.iter_mut().filter(|stream| Codec::of(stream.payload_type).is_some()).any(|stream| {
             let found = stream.missing.keys().copied().find(|number| *number as u16 == original);
             found.is_some_and(|number| stream.missing.remove(&number).is_some())
         })
@@ -152,10 +152,10 @@ impl Reception {
         self.report_at = (self.report_at + REPORT_EVERY).max(now);
         let mut out = std::mem::take(&mut self.packet);
         out.clear();
-        let live = self.streams.iter_mut().filter(|stream| stream.payload_type != rtp::RTX);
+        let live = self.streams.iter_mut().filter(|stream| !rtp::is_repair(stream.payload_type));
         let blocks: Vec<Block> = live.take(rtcp::MAX_BLOCKS).map(|stream| stream.block(now)).collect();
         rtcp::write_report(&mut out, self.ssrc, &blocks);
-        for stream in self.streams.iter_mut().filter(|stream| stream.payload_type == rtp::VP8) {
+        for stream in self.streams.iter_mut().filter(|stream| Codec::of(stream.payload_type).is_some()) {
             let wanted: Vec<u16> = stream.ask_again();
             if !wanted.is_empty() {
                 rtcp::write_nack(&mut out, self.ssrc, stream.ssrc, &wanted);
@@ -163,7 +163,7 @@ impl Reception {
         }
         if self.key_frame_wanted && now >= self.wish_at {
             self.wish_at = now + KEY_FRAME_WISH_EVERY;
-            for stream in self.streams.iter().filter(|stream| stream.payload_type == rtp::VP8) {
+            for stream in self.streams.iter().filter(|stream| Codec::of(stream.payload_type).is_some()) {
                 rtcp::write_pli(&mut out, self.ssrc, stream.ssrc);
             }
         }
@@ -308,7 +308,7 @@ mod tests {
         for sequence in [7, 9] {
             reception.note(&header(sequence), 0);
         }
-        let again = Header { payload_type: rtp::RTX, ssrc: 2, ..header(1) };
+        let again = Header { payload_type: rtp::Codec::Vp8.repair(), ssrc: 2, ..header(1) };
         assert_eq!(reception.note(&again, 0), (1, Order::Resent));
         assert!(reception.recover(8) && !reception.recover(8));
         reception.note(&header(11), 0);

@@ -1,10 +1,63 @@
 //! RTP headers as clients write and read them, and sequence numbers without roll-overs.
 //! Pure. Invariant: nothing here trusts a length in a packet.
 
-/// Payload types of our own offers.
+/// Payload types of our own offers. Those of pictures are `Codec::payload`.
 pub const OPUS: u8 = 111;
 pub const VP8: u8 = 96;
-pub const RTX: u8 = 97;
+
+/// How pictures are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    Vp8,
+    Vp9,
+    H264,
+    Av1,
+}
+
+impl Codec {
+    pub const ALL: [Self; 4] = [Self::Vp8, Self::Vp9, Self::H264, Self::Av1];
+
+    /// As people and `a=rtpmap` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
+            Self::H264 => "H264",
+            Self::Av1 => "AV1",
+        }
+    }
+
+    /// Its payload type in our own offers.
+    pub fn payload(self) -> u8 {
+        VP8 + 2 * self as u8
+    }
+
+    /// The payload type of its retransmissions.
+    pub fn repair(self) -> u8 {
+        self.payload() + 1
+    }
+
+    /// The codec of a payload type in our own offers; None if that is of no pictures.
+    pub fn of(payload: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.payload() == payload)
+    }
+
+    /// What is said of it beside its name: all that browsers send is taken.
+    pub fn parameters(self) -> Option<&'static str> {
+        match self {
+            Self::Vp8 => None,
+            Self::Vp9 => Some("profile-id=0"),
+            // High, whose decoders take what is below as well, in pieces.
+            Self::H264 => Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640034"),
+            Self::Av1 => Some("level-idx=5;profile=0;tier=0"),
+        }
+    }
+}
+
+/// Whether packets of this payload type are retransmissions.
+pub fn is_repair(payload: u8) -> bool {
+    Codec::ALL.iter().any(|codec| codec.repair() == payload)
+}
 
 /// Ids of header extensions in our own offers.
 pub const MID_EXTENSION: u8 = 4;

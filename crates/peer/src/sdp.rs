@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 
-use crate::rtp::{LEVEL_EXTENSION, MID_EXTENSION, OPUS, ORIENTATION_EXTENSION, RTX, TRANSPORT_CC_EXTENSION, VP8};
+use crate::rtp::{Codec, LEVEL_EXTENSION, MID_EXTENSION, OPUS, ORIENTATION_EXTENSION, TRANSPORT_CC_EXTENSION};
 
 /// What a track carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,41 +70,50 @@ pub fn msid(mid: usize) -> String {
 }
 
 fn section(out: &mut String, credentials: &Credentials, mid: usize, kind: Kind, placeholder: bool) {
-    let (payload, codec) = match kind {
-        Kind::Audio => (OPUS, "opus/48000/2"),
-        Kind::Video => (VP8, "VP8/90000"),
+    // Placeholders say what subscribers take, and that they repair it; Chromium offers no repair of what it publishes.
+    let codecs: &[Codec] = match (kind, placeholder) {
+        (Kind::Audio, _) => &[],
+        (Kind::Video, true) => &Codec::ALL,
+        (Kind::Video, false) => &[Codec::Vp8],
     };
-    let (video, kind) = (kind == Kind::Video, kind.name());
-    // Chromium offers retransmission in the placeholder, which is what subscribers get, and none for what it publishes.
-    let rtx = video && placeholder;
-    let formats = if rtx { format!("{payload} {RTX}") } else { payload.to_string() };
+    let formats: String = match kind {
+        Kind::Audio => format!(" {OPUS}"),
+        Kind::Video if placeholder => codecs.iter().map(|codec| format!(" {} {}", codec.payload(), codec.repair())).collect(),
+        Kind::Video => codecs.iter().map(|codec| format!(" {}", codec.payload())).collect(),
+    };
     let Credentials { ufrag, password, fingerprint } = credentials;
     let _ = write!(
         out,
-        "m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
+        "m={} 9 UDP/TLS/RTP/SAVPF{formats}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
          a=fingerprint:{fingerprint}\r\na=setup:actpass\r\na=mid:{mid}\r\n\
          a=extmap:{MID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
-         a=extmap:{TRANSPORT_CC_EXTENSION} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+         a=extmap:{TRANSPORT_CC_EXTENSION} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n",
+        kind.name()
     );
-    if video {
+    if kind == Kind::Video {
         let _ = write!(out, "a=extmap:{ORIENTATION_EXTENSION} urn:3gpp:video-orientation\r\n");
     } else {
         let _ = write!(out, "a=extmap:{LEVEL_EXTENSION} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
     }
-    let msid = msid(mid);
-    let _ = write!(
-        out,
-        "a=sendonly\r\na=msid:{msid}\r\na=rtcp-mux\r\na=rtpmap:{payload} {codec}\r\na=rtcp-fb:{payload} transport-cc\r\n"
-    );
-    if video {
-        for feedback in ["ccm fir", "nack", "nack pli"] {
+    let _ = write!(out, "a=sendonly\r\na=msid:{}\r\na=rtcp-mux\r\n", msid(mid));
+    if kind == Kind::Audio {
+        let _ = write!(
+            out,
+            "a=rtpmap:{OPUS} opus/48000/2\r\na=rtcp-fb:{OPUS} transport-cc\r\na=fmtp:{OPUS} minptime=10;useinbandfec=1\r\n"
+        );
+    }
+    for codec in codecs {
+        let (payload, repair) = (codec.payload(), codec.repair());
+        let _ = write!(out, "a=rtpmap:{payload} {}/90000\r\n", codec.name());
+        for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
             let _ = write!(out, "a=rtcp-fb:{payload} {feedback}\r\n");
         }
-    } else {
-        let _ = write!(out, "a=fmtp:{payload} minptime=10;useinbandfec=1\r\n");
-    }
-    if rtx {
-        let _ = write!(out, "a=rtpmap:{RTX} rtx/90000\r\na=fmtp:{RTX} apt={payload}\r\n");
+        if let Some(parameters) = codec.parameters() {
+            let _ = write!(out, "a=fmtp:{payload} {parameters}\r\n");
+        }
+        if placeholder {
+            let _ = write!(out, "a=rtpmap:{repair} rtx/90000\r\na=fmtp:{repair} apt={payload}\r\n");
+        }
     }
 }
 

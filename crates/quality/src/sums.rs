@@ -372,7 +372,7 @@ mod tests {
 
     /// Prints what a block of a call of four people takes: `cargo test -p salon-quality -- --ignored --nocapture`.
     #[test]
-    #[ignore = "prints figures"]
+    #[ignore = "not a test: prints figures"]
     fn bytes_of_a_block() {
         let noise = |n: u64, most: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(most) >> 33;
         for others in [1_u64, 3, 24] {

@@ -3,10 +3,9 @@
 //! Owns the decoders and the encoder. Invariant: pictures and sound of a tick are of one moment, and no tick is left out.
 //! Next: `scene.rs`, what is seen; `mixer.rs`, what is heard; `encoder.rs`, where it goes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,18 +13,18 @@ use ruopus::OpusDecoder;
 
 use crate::clock::Clock;
 use crate::cuts::Cuts;
+use crate::decoder::{Decoded, Decoder, Decoders, NoPicture};
 use crate::encoder::{Encoder, MOST_HASTE, Outlet, Pictures, Plan};
 use crate::finish::{finish, read_mark};
+use crate::frames::{Frame, Frames};
 use crate::job::{Audio, File, FileKind, Job, Order as Command, Saying};
 use crate::mixer::{Mixer, RATE};
 use crate::news::{Key, News, Packet, Source};
 use crate::opus;
 use crate::order::Order;
-use crate::picture::Picture;
+use crate::picture::{Picture, Unshown};
 use crate::rtmp::Sender;
 use crate::scene::Scene;
-use crate::vp8::{Frame, Frames};
-use crate::vpx::{Decoder, Vpx};
 use crate::wishes::{Size, Wishes};
 
 /// Pictures a second, and when the machine is too slow for that.
@@ -45,8 +44,9 @@ const HALF_A_TICK: i64 = 16_000;
 const SOUND_PATIENCE: u64 = 100;
 const PICTURE_PATIENCE: u64 = 300;
 
-/// Reports that differ by no more than this, in microseconds, move no sound: it would be heard.
-const TOLERANCE: i64 = 20_000;
+/// Reports that differ by no more than this, in microseconds, move no sound: they are not more exact. What moves it is not heard,
+/// as the mixer bends it.
+const TOLERANCE: i64 = 3_000;
 
 /// Streams at once at most, and frames of one that wait for their time.
 const STREAMS: usize = 1_000;
@@ -65,12 +65,27 @@ const DRAWN: u32 = 6;
 /// pictures cost.
 const TOO_LATE: i64 = 5_000_000;
 
+/// Somebody whose frames are decoded so much later than they are to be shown, in microseconds, is shown anew from a key frame on.
+const BEHIND: i64 = 2_000_000;
+
+/// Ticks that are later than `CATCHES_UP`, in microseconds, and the last ones of all come faster than pictures are decoded. They wait
+/// for the pictures of one guest for so long: at most, and what comes to that with each tick. All others wait for nobody.
+const CATCHES_UP: i64 = 100_000;
+const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE_OF_A_TICK: Duration = Duration::from_millis(2);
+
 /// If the encoder is waited for longer than `TOO_SLOW` of `WATCHED`, it is made faster.
 const WATCHED: Duration = Duration::from_secs(5);
 const TOO_SLOW: Duration = Duration::from_millis(1_500);
 
 /// An encoder that dies again within this time is not started anew.
 const TWICE: Duration = Duration::from_secs(30);
+
+/// A stream of which so many decoders died is not shown any more.
+const DEATHS: u32 = 3;
+
+/// Reasons why something is not shown, at most.
+const REASONS: usize = 8;
 
 /// Parts of one recording at most.
 const PARTS: usize = 200;
@@ -83,7 +98,10 @@ pub struct Composite {
     name: String,
     audio: Option<Audio>,
     plan: Plan,
-    vpx: Option<Arc<Vpx>>,
+    decoders: Option<Decoders>,
+    /// Why pictures of somebody are not shown, and how much of that is told.
+    unshown: BTreeSet<String>,
+    untold: Vec<String>,
     wishes: Wishes,
     scene: Scene,
     mixer: Mixer,
@@ -135,8 +153,16 @@ struct Camera {
     frames: Frames,
     /// None until it is shown first.
     decoder: Option<Decoder>,
+    /// How many decoders died of it.
+    deaths: u32,
+    /// It cannot be shown.
+    given_up: bool,
     /// Frames whose time has not come: when they were made.
     waiting: VecDeque<(i64, Frame)>,
+    /// Pictures whose time has not come.
+    ready: VecDeque<(i64, Decoded)>,
+    /// How long it may be waited for.
+    patience: Duration,
     wished_at: i64,
     /// The width of its last picture.
     width: usize,
@@ -166,7 +192,9 @@ impl Composite {
             folder: job.folder.clone(),
             name: job.name.clone(),
             audio: job.audio.clone(),
-            vpx: video.is_some().then(Vpx::load).transpose()?,
+            decoders: video.is_some().then(|| Decoders::load((width, height))).transpose()?,
+            unshown: BTreeSet::new(),
+            untold: Vec::new(),
             plan,
             wishes,
             scene,
@@ -210,18 +238,22 @@ impl Composite {
         match news {
             News::Person { peer, person } => self.scene.person(&peer, &person.name, person.on_stage),
             News::Left { peer } => self.scene.left(&peer),
-            News::Stream { key, peer, source, paused } if self.streams.len() < STREAMS => {
+            News::Stream { key, peer, source, codec, paused } if self.streams.len() < STREAMS => {
                 let (clock, order, coming) = if source.is_sound() {
                     let decoder = Box::new(OpusDecoder::new(2));
                     (Clock::new(RATE, TOLERANCE), Order::new(SOUND_PATIENCE), Coming::Sound(decoder))
-                } else if self.vpx.is_some() {
+                } else if let Some(codec) = codec.filter(|_| self.decoders.is_some()) {
                     if source == Source::Screen {
                         self.scene.screen(&peer, None);
                     }
                     let camera = Camera {
-                        frames: Frames::default(),
+                        frames: Frames::new(codec),
+                        deaths: 0,
+                        given_up: false,
                         decoder: None,
                         waiting: VecDeque::new(),
+                        ready: VecDeque::new(),
+                        patience: PATIENCE,
                         wished_at: moment,
                         width: 0,
                         size: self.wishes.size_of(key).unwrap_or(Size::Full),
@@ -248,8 +280,7 @@ impl Composite {
                 if let Some(Stream { peer, source, coming: Coming::Pictures(camera), .. }) = self.streams.get_mut(&key) {
                     camera.is_paused = paused;
                     if paused {
-                        camera.waiting.clear();
-                        camera.frames.break_off();
+                        camera.begin_anew();
                         off(&mut self.scene, peer, *source);
                     } else if *source == Source::Screen {
                         self.scene.screen(peer, None);
@@ -290,8 +321,13 @@ impl Composite {
                 (self.next, self.until) = (None, None);
                 return Ok(());
             }
-            self.tick(at, moment - microseconds(at) - DELAY)?;
+            let late = moment - microseconds(at) - DELAY;
+            self.tick(at, (late, late > CATCHES_UP))?;
             self.next = Some(at + self.samples_of_a_tick());
+        }
+        // Before the first tick decoders begin, so that it has pictures.
+        if self.next.is_some_and(|at| microseconds(at) + DELAY > come + 2 * HALF_A_TICK) {
+            self.see(come - DELAY, (0, false));
         }
         self.wish(moment);
         self.watch()
@@ -302,9 +338,10 @@ impl Composite {
         self.cuts.clone()
     }
 
-    /// How its receiver does.
-    pub fn streamed(&self) -> Vec<Saying> {
-        self.sender.as_ref().map(Sender::unsaid).unwrap_or_default()
+    /// How its receiver does, and what is not shown.
+    pub fn unsaid(&mut self) -> Vec<Saying> {
+        let streamed = self.sender.as_ref().map(Sender::unsaid).unwrap_or_default();
+        streamed.into_iter().chain(self.untold.drain(..).map(|why| Saying::Unshown { why })).collect()
     }
 
     /// Whether files come of it.
@@ -368,7 +405,7 @@ impl Composite {
             stream.drain(now.max(u64::MAX / 2), *key, &mut self.mixer);
         }
         while let Some(at) = self.next.filter(|at| *at < until) {
-            self.tick(at, (moment - microseconds(at) - DELAY).max(0))?;
+            self.tick(at, ((moment - microseconds(at) - DELAY).max(0), true))?;
             self.next = Some(at + self.samples_of_a_tick());
         }
         self.next = None;
@@ -379,19 +416,32 @@ impl Composite {
         RATE / i64::from(self.plan.video.map_or(PICTURES, |video| video.rate))
     }
 
-    /// Everything of one moment goes to the encoder, `late` microseconds after it could have.
-    fn tick(&mut self, at: i64, late: i64) -> anyhow::Result<()> {
-        let moment = microseconds(at);
+    /// The pictures of a moment, as far as they are there.
+    fn see(&mut self, moment: i64, (late, waits): (i64, bool)) {
         for stream in self.streams.values_mut() {
             let Coming::Pictures(camera) = &mut stream.coming else { continue };
             let is_shown = late < TOO_LATE && self.scene.shown(&stream.peer, stream.source.is_screen()).is_some();
-            let picture = camera.decode(moment, is_shown, self.vpx.as_ref());
-            match picture {
-                Some(picture) if stream.source == Source::Screen => self.scene.screen(&stream.peer, Some(picture)),
-                Some(picture) => self.scene.camera(&stream.peer, Some(picture)),
-                None => {}
+            let picture = match camera.decode((moment, waits), is_shown, self.decoders.as_ref()) {
+                Ok(None) => continue,
+                Ok(picture) => picture,
+                Err(why) => {
+                    complain!("salon recorder: {why}");
+                    if self.unshown.len() < REASONS && self.unshown.insert(why.clone()) {
+                        self.untold.push(why);
+                    }
+                    None
+                }
+            };
+            match stream.source {
+                Source::Screen => self.scene.screen(&stream.peer, picture),
+                _ => self.scene.camera(&stream.peer, picture),
             }
         }
+    }
+
+    /// Everything of one moment goes to the encoder, `late` microseconds after it could have; `waits` if pictures are waited for.
+    fn tick(&mut self, at: i64, (late, waits): (i64, bool)) -> anyhow::Result<()> {
+        self.see(microseconds(at), (late, waits));
         let count = self.samples_of_a_tick();
         let sound = self.mixer.take(at, count as usize);
         let speaking: Vec<&str> =
@@ -486,7 +536,7 @@ impl Composite {
             let Some(place) = self.scene.shown(&stream.peer, stream.source.is_screen()).filter(|_| !camera.is_paused) else {
                 continue;
             };
-            if camera.frames.is_broken() && moment - camera.wished_at > WISH_EVERY {
+            if camera.frames.is_broken() && !camera.given_up && moment - camera.wished_at > WISH_EVERY {
                 camera.wished_at = moment;
                 self.wishes.key_frame(*key);
             }
@@ -521,14 +571,13 @@ impl Stream {
         while let Some((packet, missing)) = self.order.pop(now) {
             let made = self.clock.at(packet.timestamp, packet.arrived);
             match &mut self.coming {
-                Coming::Sound(decoder) => sound(decoder, &packet.payload, samples(made), key, mixer),
+                Coming::Sound(decoder) => sound(decoder, (&packet.payload, missing), samples(made), key, mixer),
                 Coming::Pictures(camera) => {
                     if let Some(frame) = camera.frames.push(packet, missing).filter(|_| !camera.is_paused) {
                         camera.waiting.push_back((made, frame));
                     }
                     if camera.waiting.len() > FRAMES {
-                        camera.waiting.clear();
-                        camera.frames.break_off();
+                        camera.begin_anew();
                     }
                 }
             }
@@ -537,13 +586,13 @@ impl Stream {
 }
 
 /// Decodes a packet and lays it where it was made; what was lost just before it is made up.
-fn sound(decoder: &mut Box<OpusDecoder>, packet: &[u8], at: i64, key: Key, mixer: &mut Mixer) {
+fn sound(decoder: &mut Box<OpusDecoder>, (packet, missing): (&[u8], bool), at: i64, key: Key, mixer: &mut Mixer) {
     if opus::duration(packet).is_none() {
         return;
     }
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         const LOST: i64 = RATE / 50;
-        if let Some(end) = mixer.end_of(key).filter(|end| (LOST / 2..=8 * LOST).contains(&(at - end))) {
+        if let Some(end) = mixer.end_of(key).filter(|end| missing && (LOST / 2..=8 * LOST).contains(&(at - end))) {
             for n in 0..((at - end + LOST / 2) / LOST).min(CONCEALED) {
                 mixer.lay(key, end + n * LOST, &decoder.decode_lost(LOST as usize));
             }
@@ -559,33 +608,101 @@ fn sound(decoder: &mut Box<OpusDecoder>, packet: &[u8], at: i64, key: Key, mixer
 }
 
 impl Camera {
-    /// The latest picture whose time has come. What is not shown is not decoded, and begins anew once it is.
-    fn decode(&mut self, moment: i64, is_shown: bool, vpx: Option<&Arc<Vpx>>) -> Option<Picture> {
-        let mut latest = None;
+    /// The latest picture whose time has come, of those that are decoded by now. What is not shown is not decoded, and begins anew
+    /// once it is.
+    ///
+    /// # Errors
+    /// Why it is not shown from now on.
+    fn decode(
+        &mut self,
+        (moment, waits): (i64, bool),
+        is_shown: bool,
+        decoders: Option<&Decoders>,
+    ) -> Result<Option<Picture>, String> {
         // Shown in the nearest tick, not the next one: pictures would be late by half a tick.
-        while self.waiting.front().is_some_and(|(made, _)| *made <= moment + HALF_A_TICK) {
-            let Some((_, frame)) = self.waiting.pop_front() else { break };
-            if !is_shown {
-                self.decoder = None;
-                continue;
-            }
-            if self.decoder.is_none() {
-                if !frame.key {
-                    self.waiting.clear();
-                    self.frames.break_off();
-                    break;
-                }
-                self.decoder = vpx.and_then(|vpx| Decoder::new(vpx).ok());
-            }
+        let due = moment + HALF_A_TICK;
+        self.patience = PATIENCE.min(self.patience + PATIENCE_OF_A_TICK);
+        if !is_shown || self.given_up {
+            self.decoder = None;
+            self.ready.clear();
+            while self.waiting.pop_front_if(|(made, _)| *made <= due).is_some() {}
+            return Ok(None);
+        }
+        loop {
+            self.hand_over(decoders)?;
             let Some(decoder) = &mut self.decoder else { break };
-            match decoder.decode(&frame.bytes) {
-                Some(picture) => latest = Some((picture, frame.turns)),
-                None => self.frames.break_off(),
+            let is_missed = self.ready.back().is_none_or(|(made, _)| *made <= due) && decoder.is_at_work();
+            let (wait, began) = (if waits && is_missed { self.patience } else { Duration::ZERO }, Instant::now());
+            let outcome = decoder.outcome(wait);
+            self.patience = self.patience.saturating_sub(if wait.is_zero() { wait } else { began.elapsed() });
+            match outcome {
+                None => break,
+                Some((made, Ok(Some(decoded)))) => self.ready.push_back((made, decoded)),
+                Some((_, Ok(None))) => {}
+                Some((_, Err(NoPicture::Frame(Unshown::Broken)))) => self.begin_anew(),
+                Some((_, Err(NoPicture::Frame(Unshown::Kind)))) => {
+                    return Err(self.give_up("its colours are of another kind than 4:2:0 with 8 bits"));
+                }
+                Some((_, Err(NoPicture::Cannot(why)))) => return Err(self.give_up(&why)),
+                Some((_, Err(NoPicture::Dead))) => {
+                    (self.decoder, self.deaths) = (None, self.deaths + 1);
+                    self.begin_anew();
+                    if self.deaths == DEATHS {
+                        return Err(self.give_up("its decoders die or hang"));
+                    }
+                }
             }
         }
-        let (picture, turns) = latest?;
-        self.width = picture.width;
-        Some(picture.turned(turns))
+        if self.waiting.front().is_some_and(|(made, _)| made + BEHIND < moment) {
+            self.begin_anew();
+        }
+        let latest = std::iter::from_fn(|| self.ready.pop_front_if(|(made, _)| *made <= due)).last();
+        Ok(latest.map(|(_, decoded)| {
+            self.width = decoded.width;
+            decoded.picture
+        }))
+    }
+
+    /// Hands frames to the decoder before their time, as many as it takes.
+    ///
+    /// # Errors
+    /// Why it is not shown from now on.
+    fn hand_over(&mut self, decoders: Option<&Decoders>) -> Result<(), String> {
+        while let Some((_, frame)) = self.waiting.front() {
+            let Some(decoder) = &mut self.decoder else {
+                if !frame.key {
+                    self.begin_anew();
+                    return Ok(());
+                }
+                let decoder = decoders.map(|decoders| decoders.decoder(self.frames.codec())).transpose();
+                self.decoder = decoder.map_err(|why| self.give_up(&format!("{why:#}")))?;
+                if self.decoder.is_none() {
+                    return Ok(());
+                }
+                continue;
+            };
+            if !decoder.has_room(self.ready.len()) {
+                return Ok(());
+            }
+            if let Some((made, frame)) = self.waiting.pop_front() {
+                decoder.take(made, frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits needs what was not decoded.
+    fn begin_anew(&mut self) {
+        self.decoder.iter_mut().for_each(Decoder::forget);
+        self.waiting.clear();
+        self.ready.clear();
+        self.frames.break_off();
+    }
+
+    fn give_up(&mut self, why: &str) -> String {
+        (self.given_up, self.decoder) = (true, None);
+        self.begin_anew();
+        format!("somebody's {} is not shown: {why}", self.frames.codec().name())
     }
 }
 
@@ -609,5 +726,105 @@ mod tests {
             assert!((microseconds(samples(moment)) - moment).abs() <= 21);
         }
         assert_eq!(samples(1_700_000_000_020_000) - samples(1_700_000_000_000_000), 960);
+    }
+
+    /// Somebody whose clock runs fast or slow by so many millionths: a microphone and a camera by one crystal.
+    struct Publisher {
+        millionths: i64,
+        key: Key,
+        sound: Clock,
+        pictures: Clock,
+        order: Order<Packet>,
+        /// Packets so far.
+        packets: i64,
+        /// When its last beeps were, as it should be heard and as pictures of then are shown.
+        beeps: Vec<(i64, i64)>,
+        reported: i64,
+    }
+
+    /// Moments are microseconds; reports come each second, and are off by up to 4 ms either way.
+    impl Publisher {
+        fn new(ssrc: u32, millionths: i64) -> Self {
+            let key = Key { connection: 1, ssrc };
+            let (sound, pictures) = (Clock::new(RATE, TOLERANCE), Clock::new(90_000, 0));
+            let order = Order::new(SOUND_PATIENCE);
+            Self { millionths, key, sound, pictures, order, packets: 0, beeps: Vec::new(), reported: 0 }
+        }
+
+        /// When its crystal has counted so many microseconds.
+        fn moment(&self, own: i64) -> i64 {
+            START + own - own / 1_000 * self.millionths / 1_000
+        }
+
+        fn run(&mut self, until: i64, mixer: &mut Mixer) {
+            let noise = |n: i64, most: i64| (n.wrapping_mul(7_919).wrapping_add(n / 3) % (2 * most + 1) - most).abs();
+            while self.moment((self.packets + 1) * 20_000) <= until {
+                let (n, made) = (self.packets, self.moment(self.packets * 20_000));
+                self.packets += 1;
+                let arrived = made + 25_000 + noise(n, 15_000);
+                if made - self.reported > 1_000_000 {
+                    self.reported = made;
+                    let off = noise(n, 8_000) - 4_000;
+                    self.sound.report((n * 960) as u32, made + off);
+                    self.pictures.report((n * 1_800) as u32, made + off);
+                }
+                // A beep of 20 ms each ten seconds, at another time for each.
+                let beeps = n % 500 == 100 * i64::from(self.key.ssrc);
+                let payload = vec![u8::from(beeps)];
+                let packet =
+                    Packet { number: 10 + n as u64, timestamp: (n * 960) as u32, marker: false, arrived, turns: None, payload };
+                // One of a thousand is lost.
+                if n % 1_000 != 777 {
+                    self.order.push((arrived / 1_000) as u64, packet.number, packet);
+                }
+                if beeps {
+                    let picture = self.pictures.at((n * 1_800) as u32, arrived);
+                    self.beeps.push((made, picture));
+                }
+                while let Some((packet, missing)) = self.order.pop((arrived / 1_000) as u64) {
+                    let at = samples(self.sound.at(packet.timestamp, packet.arrived));
+                    let level = if packet.payload[0] == 1 { 0.25 } else { 0.0 };
+                    if missing {
+                        let end = mixer.end_of(self.key).unwrap_or(at - 960);
+                        mixer.lay(self.key, end, &[0.0; 1_920]);
+                    }
+                    mixer.lay(self.key, at, &[level; 1_920]);
+                }
+            }
+        }
+    }
+
+    const START: i64 = 1_700_000_000_000_000;
+
+    #[test]
+    fn an_hour_of_clocks_that_run_fast_and_slow_stays_in_step() {
+        const HOUR: i64 = 3_600;
+        let mut people = [Publisher::new(1, 100), Publisher::new(2, -350)];
+        let mut mixer = Mixer::new();
+        let (mut heard, mut before, mut most) = (Vec::new(), false, 0);
+        let mut at = samples(START) - RATE;
+        for tick in 0..HOUR * 30 {
+            let now = START + tick * 33_333;
+            people.iter_mut().for_each(|one| one.run(now, &mut mixer));
+            most = most.max(mixer.waiting());
+            for pair in mixer.take(at, 1_600).chunks_exact(2) {
+                let is_loud = pair[0] > 0.12;
+                if is_loud && !before {
+                    heard.push(microseconds(at));
+                }
+                (before, at) = (is_loud, at + 1);
+            }
+        }
+        for one in &people {
+            let mut worst = (0, 0);
+            // The first minute is for getting into step.
+            for (made, picture) in one.beeps.iter().skip(6).filter(|(made, _)| *made < START + (HOUR - 2) * 1_000_000) {
+                let sound = heard.iter().min_by_key(|heard| (**heard - made).abs()).unwrap();
+                worst = (worst.0.max((sound - picture).abs()), worst.1.max((sound - made).abs()));
+            }
+            println!("{} millionths: lips {} us, wall {} us, of {} beeps", one.millionths, worst.0, worst.1, one.beeps.len());
+            assert!(worst.0 <= 20_000 && worst.1 <= 20_000, "{} millionths: {worst:?}", one.millionths);
+        }
+        assert!(most <= 2 * 2 * 2 * RATE as usize, "what waits grows: {most}");
     }
 }

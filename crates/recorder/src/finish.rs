@@ -24,7 +24,8 @@ fn ffmpeg(plan: &Plan, folder: &Path, arguments: &[&str]) -> anyhow::Result<Vec<
     Ok(ran.stdout)
 }
 
-/// Makes one file of the parts, in the place of the first one, and one of the sound alone if that is wanted.
+/// Makes one file of the parts, in the place of the first one, and one of the sound alone if that is wanted. Parts that cannot be
+/// joined, as where there is no room for both, stay files of their own.
 ///
 /// # Errors
 /// If there is nothing that plays.
@@ -47,25 +48,33 @@ pub fn finish(
         1 => rewrite(plan, folder, first, &made),
         _ => join(plan, folder, &parts, &made),
     };
+    let mut left = &parts[1..];
     match joined {
-        Ok(()) if folder.join(&made).exists() => fs::rename(folder.join(&made), folder.join(&whole))?,
-        Ok(()) => {}
+        Ok(()) => {
+            if folder.join(&made).exists() {
+                fs::rename(folder.join(&made), folder.join(&whole))?;
+            }
+            for part in std::mem::take(&mut left).iter().chain([first]).filter(|part| ***part != folder.join(&whole)) {
+                let _ = fs::remove_file(part);
+            }
+        }
         Err(error) => {
-            complain!("salon recorder: the file stays as it is: {error:#}");
+            complain!("salon recorder: the files stay as they are: {error:#}");
             let _ = fs::remove_file(folder.join(&made));
             if **first != folder.join(&whole) {
                 fs::rename(first, folder.join(&whole))?;
             }
         }
     }
-    for part in parts.iter().filter(|part| ***part != folder.join(&whole)) {
-        let _ = fs::remove_file(part);
-    }
     let file = |name: String, kind| {
         let bytes = length(&folder.join(&name));
         File { name, bytes, kind, user_id: None, peer_id: None, duration_ms }
     };
-    let mut files = vec![file(whole.clone(), if plan.video.is_some() { FileKind::Video } else { FileKind::Audio })];
+    let kind = if plan.video.is_some() { FileKind::Video } else { FileKind::Audio };
+    let mut files = vec![file(whole.clone(), kind)];
+    for part in left {
+        files.push(file(named(part)?.to_owned(), kind));
+    }
     if let (Some(codec), true) = (sound, plan.video.is_some()) {
         let name = format!("{name}.{}", if codec == AudioCodec::Aac { "m4a" } else { "mp3" });
         match take_sound(plan, folder, &whole, codec, &name) {
@@ -155,6 +164,26 @@ fn read_pam(bytes: &[u8]) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::Pictures;
+    use crate::job::VideoCodec;
+
+    #[test]
+    fn parts_that_cannot_be_joined_stay() {
+        let folder = std::env::temp_dir().join(format!("salon-finish-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let parts = ["r.mp4", "r.part2.mp4", "r.part3.mp4"].map(|name| folder.join(name));
+        for (part, text) in parts.iter().zip(["", "second", "third one"]) {
+            fs::write(part, text).unwrap();
+        }
+        let video = Some(Pictures { codec: VideoCodec::H264, width: 64, height: 36, rate: 30 });
+        let (audio, channel) = (AudioCodec::Aac, Channel::Stereo);
+        let cannot = Plan { program: "false".into(), video, audio, channel, haste: 0 };
+        let files = finish(&cannot, &folder, "r", &parts, 1, None).unwrap();
+        let found: Vec<_> = files.iter().map(|file| fs::read_to_string(folder.join(&file.name)).unwrap()).collect();
+        assert_eq!(found, ["second", "third one"]);
+        assert_eq!(files[0].name, "r.mp4");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn an_image_is_read_as_ffmpeg_writes_it() {

@@ -249,6 +249,10 @@ pub enum Saying {
     Streamed {
         why: Option<String>,
     },
+    /// Something is missing: pictures of somebody cannot be shown, for this reason, or it ended before it was to. Said once of each.
+    Unshown {
+        why: String,
+    },
     /// The last thing said: these files are whole, and change no more.
     Finished {
         at_ms: u64,
@@ -388,6 +392,7 @@ mod tests {
         );
         round(Saying::Streamed { why: Some("gone".into()) }, &json!({"said": "streamed", "why": "gone"}));
         round(Saying::Streamed { why: None }, &json!({"said": "streamed", "why": null}));
+        round(Saying::Unshown { why: "no".into() }, &json!({"said": "unshown", "why": "no"}));
         assert!(!format!("{:?}", job()).contains("key"), "the address of a receiver is in no log");
         round(Saying::Failed { why: "no".into() }, &json!({"said": "failed", "why": "no"}));
         let track = File {

@@ -1,7 +1,7 @@
 //! One recording, in a process of its own: `salon recorder`, which is told a job and says how it goes.
 //! Reading order: `job` (what is said between the server and a recorder), `run` (its life), `robot` and `receiver` (where
 //! news come from), `news`, `tracks` (a file for each voice) with `clock`, `order` and `webm`, `voices` (pieces of each) with
-//! `cutter`, `composite` (one picture and sound) with `scene`, `layout`, `canvas`, `mixer`, `encoder`, `finish`, `cuts`, `rtmp`; `ingest`.
+//! `cutter`, `composite` (one picture and sound) with `frames`, `decoder`, `scene`, `layout`, `canvas`, `mixer`, `encoder`, `finish`, `cuts`, `rtmp`; `ingest`.
 //! Invariant: what strangers send is parsed here, and never in a server.
 
 /// Says something in the log. Where that cannot be written, as on a full disk, the recording goes on: `eprintln!` would panic.
@@ -12,14 +12,17 @@ macro_rules! complain {
     }};
 }
 
+mod avcodec;
 mod boxes;
 mod canvas;
 mod clock;
 mod composite;
 mod cuts;
 mod cutter;
+mod decoder;
 mod encoder;
 mod finish;
+mod frames;
 mod ingest;
 pub mod job;
 mod layout;
@@ -37,7 +40,6 @@ mod scene;
 mod timing;
 mod tracks;
 pub mod voices;
-mod vp8;
 mod vpx;
 mod webm;
 mod wishes;

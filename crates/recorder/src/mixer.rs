@@ -13,6 +13,12 @@ pub const RATE: i64 = 48_000;
 /// Sound this close to the end of what is there follows it without a gap, in samples: 20 ms.
 const SAME: i64 = 960;
 
+/// Sound that follows is stretched or shortened until it is no further than this from where it belongs, in samples: 1 ms.
+const NEAR: i64 = 48;
+
+/// Of so many samples it is by one: a thousandth is heard by nobody, and more than clocks of computers differ.
+const BENT: usize = 960;
+
 /// Sound further ahead than this is of another time: what was there is dropped. In samples.
 const AHEAD: i64 = 5 * RATE;
 
@@ -49,6 +55,23 @@ impl Voice {
     }
 }
 
+/// Lays sound longer or shorter by a sample of each `BENT`: from one to the next it is passed over in a straight line.
+fn bend(samples: &[f32], longer: bool, to: &mut VecDeque<f32>) {
+    let count = samples.len() / 2;
+    let by = count / BENT;
+    let length = if longer { count + by } else { count - by };
+    for n in 0..length {
+        // Where in what there is the nth lies, from its first to its last.
+        let at = n * (count - 1);
+        let (first, part) = (at / (length - 1).max(1), (at % (length - 1).max(1)) as f32 / (length - 1).max(1) as f32);
+        for channel in 0..2 {
+            let one = samples[2 * first + channel];
+            let next = samples.get(2 * first + 2 + channel).copied().unwrap_or(one);
+            to.push_back(one + (next - one) * part);
+        }
+    }
+}
+
 impl Mixer {
     pub fn new() -> Self {
         Self { voices: BTreeMap::new(), gain: 1.0 }
@@ -57,6 +80,12 @@ impl Mixer {
     /// Where a voice goes on without a gap; None if nothing of it is there.
     pub fn end_of(&self, key: Key) -> Option<i64> {
         self.voices.get(&key).filter(|voice| !voice.buffer.is_empty()).map(Voice::end)
+    }
+
+    /// Samples that wait, of all voices and both channels.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.voices.values().map(|voice| voice.buffer.len()).sum()
     }
 
     /// Lays sound of a voice at a position.
@@ -72,7 +101,10 @@ impl Mixer {
             // That time has been heard already.
             return;
         } else {
-            return voice.buffer.extend(samples);
+            return match gap {
+                _ if gap.abs() <= NEAR => voice.buffer.extend(samples),
+                _ => bend(samples, gap > 0, &mut voice.buffer),
+            };
         }
         let rising = samples.iter().enumerate().map(|(n, sample)| sample * ((n / 2 + 1) as f32 / RISE as f32).min(1.0));
         voice.buffer.extend(rising);
@@ -170,11 +202,12 @@ mod tests {
         let mut mixer = Mixer::new();
         mixer.lay(key(1), AT, &[0.5; 1_920]);
         mixer.lay(key(1), AT + 960 + 700, &[0.5; 1_920]);
-        assert_eq!(mixer.end_of(key(1)), Some(AT + 1_920));
+        // By a sample longer: it comes nearer, little by little.
+        assert_eq!(mixer.end_of(key(1)), Some(AT + 1_921));
         mixer.lay(key(1), AT + 1_920 + 2_000, &[0.5; 1_920]);
         mixer.lay(key(1), AT, &[0.9; 1_920]);
         let sum = left(&mut mixer, AT, 6_000);
-        assert_eq!((sum[960], sum[1_919], sum[1_920], sum[3_919]), (0.5, 0.5, 0.0, 0.0));
+        assert_eq!((sum[960], sum[1_920], sum[1_921], sum[3_919]), (0.5, 0.5, 0.0, 0.0));
         assert!(sum[3_920] < 0.01 && (sum[3_920 + RISE] - 0.5).abs() < 1e-6);
         assert_eq!(sum[4_880], 0.0);
     }

@@ -1,6 +1,8 @@
 //! What happens in a meeting as far as a recording goes by it, in one order: people and tracks, packets, orders.
 //! Next: `robot.rs` and `receiver.rs`, where it comes from; `tracks.rs` and `composite.rs`, where it goes.
 
+use salon_peer::rtp::Codec;
+
 use crate::job::Order;
 
 /// A stream of packets: which of our connections, and its SSRC there.
@@ -78,6 +80,8 @@ pub enum News {
         key: Key,
         peer: String,
         source: Source,
+        /// Of pictures: how they are encoded.
+        codec: Option<Codec>,
         paused: bool,
     },
     /// Switched off or on by its owner or a host.

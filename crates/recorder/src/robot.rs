@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use prost::Message as _;
+use salon_peer::rtp::Codec;
 use salon_peer::sdp::Kind;
 use salon_peer::{Entered, Identity, Invite, Line, Media, Offered, Peer, Track, Transport, Way};
 use salon_wire::event_id::{media, room};
@@ -71,8 +72,6 @@ struct Somebody {
 struct Published {
     source: Source,
     paused: bool,
-    /// We can take it: pictures are decoded from VP8 only.
-    fits: bool,
 }
 
 struct Taken {
@@ -370,9 +369,7 @@ impl Robot {
             (false, false) => Source::Camera,
             (false, true) => Source::Screen,
         };
-        let mime = state.mime_type.as_deref().unwrap_or_default();
-        let fits = sound || mime.is_empty() || mime.eq_ignore_ascii_case("video/VP8");
-        let published = Published { source, paused: state.pause, fits };
+        let published = Published { source, paused: state.pause };
         somebody.tracks.insert(state.producer_id.clone(), published);
         if let Some(taken) = self.taken.get(&state.producer_id) {
             self.tell(News::Paused { key: taken.key, paused: state.pause });
@@ -415,7 +412,7 @@ impl Robot {
         for (peer, somebody) in self.people.iter().filter(|(_, somebody)| !somebody.is_robot) {
             let is_listed = of.as_ref().is_none_or(|ids| somebody.person.is_among(ids));
             for (producer, published) in &somebody.tracks {
-                let is_wanted = is_listed && published.fits && (published.source.is_sound() || self.pictures);
+                let is_wanted = is_listed && (published.source.is_sound() || self.pictures);
                 if !is_wanted && self.taken.contains_key(producer) {
                     unwanted.push(producer.clone());
                 }
@@ -463,7 +460,8 @@ impl Robot {
             size.into_iter().for_each(|size| self.wishes.size(key, size));
             self.taken.insert(producer.clone(), Taken { key, mid: stream.mid.clone(), size });
             let (peer, source, paused) = (track.peer.clone(), published.source, published.paused);
-            self.tell(News::Stream { key, peer, source, paused });
+            let codec = Codec::of(stream.payload_type);
+            self.tell(News::Stream { key, peer, source, codec, paused });
         }
         if !offered.streams.is_empty() {
             connected.peer.accept(&connected.transport, &offered).await?;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::composite::Composite;
 use crate::cuts::Cuts;
+use crate::decoder::decode;
 use crate::ingest::ingest;
 use crate::job::{File, Job, Kind, Order, Saying, VideoCodec};
 use crate::news::{News, Over};
@@ -39,7 +40,11 @@ const LEAVE: Duration = Duration::from_secs(2);
 
 /// What `salon recorder` takes: all it needs is said on standard input.
 #[derive(Debug, clap::Args)]
-pub struct RecorderArgs {}
+pub struct RecorderArgs {
+    /// Decode frames of this codec for another recorder
+    #[arg(long, hide = true, value_name = "CODEC")]
+    decode: Option<String>,
+}
 
 /// What `salon recorder --help` teaches.
 pub const HELP: &str = "\
@@ -82,7 +87,10 @@ pub struct Mistake(String);
 ///
 /// # Errors
 /// `Mistake` if it cannot be read; else whatever left nothing to play.
-pub fn record(_: &RecorderArgs) -> anyhow::Result<()> {
+pub fn record(args: &RecorderArgs) -> anyhow::Result<()> {
+    if let Some(codec) = &args.decode {
+        return decode(codec);
+    }
     let job = read_job().map_err(|error| Mistake(format!("{error:#}")))?;
     let mut sayings = Sayings::open(&job.folder, job.kind != Kind::Ingest)
         .with_context(|| format!("cannot write to {}", job.folder.display()))?;
@@ -202,12 +210,12 @@ impl Recording {
     }
 
     /// What is to be said of it by now.
-    fn unsaid(&self) -> Vec<Saying> {
-        let streamed = match self {
-            Self::Composite(composite) => composite.streamed(),
+    fn unsaid(&mut self) -> Vec<Saying> {
+        let composite = match self {
+            Self::Composite(composite) => composite.unsaid(),
             Self::Tracks(_) | Self::Voices(_) => Vec::new(),
         };
-        self.cuts().map(|cuts| cuts.unsaid()).into_iter().flatten().chain(streamed).collect()
+        self.cuts().map(|cuts| cuts.unsaid()).into_iter().flatten().chain(composite).collect()
     }
 
     fn has_files(&self) -> bool {
@@ -296,6 +304,7 @@ impl Going<'_> {
         }
         if let Some(why) = &end {
             complain!("salon recorder: {why}; finishing what there is");
+            self.sayings.say(&Saying::Unshown { why: format!("it ended early: {why}") });
         }
         let (at_ms, duration_ms) = (wall_ms(), self.recorded(Instant::now()));
         let (has_files, cuts) = (self.recording.has_files(), self.recording.cuts());

@@ -276,7 +276,7 @@ mod tests {
 
         fn stream(&mut self, ssrc: u32) {
             let (peer, source) = ("peer-4".to_owned(), Source::Microphone);
-            self.take(0, News::Stream { key: key(ssrc), peer, source, paused: false });
+            self.take(0, News::Stream { key: key(ssrc), peer, source, codec: None, paused: false });
         }
 
         /// Packet `n` of 20 ms on a stream, `late` ms after its time.

@@ -300,7 +300,7 @@ mod tests {
         let mut voices = Voices::new(&bed.0);
         for (ssrc, source) in [(7, Source::Microphone), (8, Source::ScreenSound)] {
             let key = Key { ssrc, ..KEY };
-            voices.take(0, News::Stream { key, peer: "peer-4".into(), source, paused: false }).unwrap();
+            voices.take(0, News::Stream { key, peer: "peer-4".into(), source, codec: None, paused: false }).unwrap();
         }
         voices
     }

@@ -1,4 +1,4 @@
-//! The system's libvpx, found at run time: decoding VP8. All unsafe code of the crate.
+//! The system's libvpx, found at run time: decoding VP8 and VP9.
 //! Invariant: a decoder's memory is used by one thread at a time, and its pictures are copied before its next call.
 //! The layouts are those of `vpx_codec.h`, `vpx_decoder.h` and `vpx_image.h` with decoder ABI 12 (libvpx 1.8 to 1.15), which
 //! the library itself checks.
@@ -8,7 +8,7 @@ use std::mem::transmute;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
-use crate::picture::Picture;
+use crate::picture::{Picture, Unshown};
 
 /// What the layouts below are of; libvpx refuses others.
 const DECODER_ABI: c_int = 12;
@@ -52,6 +52,7 @@ struct Image {
 /// The library; it stays loaded as long as the process runs.
 pub struct Vpx {
     vp8: Interface,
+    vp9: Interface,
     init: Init,
     decode: Decode,
     get_frame: GetFrame,
@@ -85,6 +86,7 @@ impl Vpx {
         let vpx = unsafe {
             Self {
                 vp8: transmute::<*mut c_void, Interface>(symbol(c"vpx_codec_vp8_dx")?),
+                vp9: transmute::<*mut c_void, Interface>(symbol(c"vpx_codec_vp9_dx")?),
                 init: transmute::<*mut c_void, Init>(symbol(c"vpx_codec_dec_init_ver")?),
                 decode: transmute::<*mut c_void, Decode>(symbol(c"vpx_codec_decode")?),
                 get_frame: transmute::<*mut c_void, GetFrame>(symbol(c"vpx_codec_get_frame")?),
@@ -92,9 +94,16 @@ impl Vpx {
             }
         };
         let vpx = Arc::new(vpx);
-        Decoder::new(&vpx)?;
+        Decoder::new(&vpx, Kind::Vp8)?;
         Ok(vpx)
     }
+}
+
+/// What it decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Vp8,
+    Vp9,
 }
 
 /// The decoder of one stream.
@@ -109,10 +118,11 @@ unsafe impl Send for Decoder {}
 impl Decoder {
     /// # Errors
     /// If the library is of another kind than is known here.
-    pub fn new(vpx: &Arc<Vpx>) -> anyhow::Result<Self> {
+    pub fn new(vpx: &Arc<Vpx>, kind: Kind) -> anyhow::Result<Self> {
         let mut context = Box::new(Context([0; 32]));
+        let interface = if kind == Kind::Vp8 { vpx.vp8 } else { vpx.vp9 };
         // SAFETY: the context has more room than the library writes; no configuration means its own.
-        let result = unsafe { (vpx.init)(&raw mut *context, (vpx.vp8)(), null(), 0, DECODER_ABI) };
+        let result = unsafe { (vpx.init)(&raw mut *context, interface(), null(), 0, DECODER_ABI) };
         anyhow::ensure!(
             result == 0,
             "pictures cannot be decoded: this libvpx is of another kind than 1.8 to 1.15 (error {result})"
@@ -120,18 +130,23 @@ impl Decoder {
         Ok(Self { vpx: vpx.clone(), context })
     }
 
-    /// Decodes a frame; the picture, if it shows one. None as well if it is broken.
-    pub fn decode(&mut self, frame: &[u8]) -> Option<Picture> {
-        let length = c_uint::try_from(frame.len()).ok()?;
+    /// Decodes a frame; the last picture of it, if it shows one.
+    ///
+    /// # Errors
+    /// If it is broken, or of another kind than is shown.
+    pub fn decode(&mut self, frame: &[u8]) -> Result<Option<Picture>, Unshown> {
+        let length = c_uint::try_from(frame.len()).map_err(|_| Unshown::Broken)?;
         // SAFETY: the context was initialised, and the frame lives during the call.
         let result = unsafe { (self.vpx.decode)(&raw mut *self.context, frame.as_ptr(), length, null_mut(), 0) };
         if result != 0 {
-            return None;
+            return Err(Unshown::Broken);
         }
-        let mut iterator = null();
-        // SAFETY: as above; the picture belongs to the decoder until its next call, and is copied now.
-        let image = unsafe { (self.vpx.get_frame)(&raw mut *self.context, &raw mut iterator).as_ref() }?;
-        copy(image)
+        let (mut iterator, mut last) = (null(), None);
+        // SAFETY: as above; pictures belong to the decoder until its next decoding, and one is copied before that.
+        while let Some(image) = unsafe { (self.vpx.get_frame)(&raw mut *self.context, &raw mut iterator).as_ref() } {
+            last = Some(image);
+        }
+        last.map(copy).transpose()
     }
 }
 
@@ -143,25 +158,15 @@ impl Drop for Decoder {
 }
 
 /// The part of a decoder's picture that is to be shown.
-fn copy(image: &Image) -> Option<Picture> {
+fn copy(image: &Image) -> Result<Picture, Unshown> {
     let (width, height) = (image.shown_width as usize, image.shown_height as usize);
-    if image.format != I420 || width == 0 || height == 0 || image.chroma_shift_x != 1 || image.chroma_shift_y != 1 {
-        return None;
+    if image.format != I420 || image.chroma_shift_x != 1 || image.chroma_shift_y != 1 {
+        return Err(Unshown::Kind);
     }
-    let mut picture = Picture::new(width, height);
-    for plane in 0..3 {
-        let (width, height) = picture.plane_size(plane);
-        let stride = usize::try_from(image.strides[plane]).ok().filter(|stride| *stride >= width)?;
-        let from = image.planes[plane];
-        if from.is_null() {
-            return None;
-        }
-        for (y, row) in picture.planes[plane].chunks_exact_mut(width).take(height).enumerate() {
-            // SAFETY: a plane has as many rows of its stride as the picture is high, and each is as long as it is wide.
-            row.copy_from_slice(unsafe { std::slice::from_raw_parts(from.add(y * stride), width) });
-        }
-    }
-    Some(picture)
+    let planes: [*const u8; 3] = std::array::from_fn(|plane| image.planes[plane]);
+    let strides = std::array::from_fn(|plane| image.strides[plane] as isize);
+    // SAFETY: planes are of rows that are a stride apart, as many and as long as the picture is high and wide.
+    unsafe { Picture::copied((width, height), planes, strides) }.ok_or(Unshown::Broken)
 }
 
 const _: () = assert!(size_of::<c_char>() == 1 && std::mem::offset_of!(Image, planes) == 48);
@@ -174,9 +179,12 @@ mod tests {
     #[test]
     fn broken_frames_are_no_pictures() {
         let Ok(vpx) = Vpx::load() else { return };
-        let mut decoder = Decoder::new(&vpx).unwrap();
-        for frame in [&[][..], &[0x10], &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0], &[0xff; 40]] {
-            assert!(decoder.decode(frame).is_none_or(|picture| picture.width <= 16));
+        for kind in [Kind::Vp8, Kind::Vp9] {
+            let mut decoder = Decoder::new(&vpx, kind).unwrap();
+            for frame in [&[][..], &[0x10], &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0], &[0xff; 40]] {
+                let decoded = decoder.decode(frame).ok().flatten();
+                assert!(decoded.is_none_or(|picture| picture.width <= 16));
+            }
         }
     }
 }

@@ -132,8 +132,18 @@ impl Course {
         self.desk.parts.clock.now()
     }
 
+    pub fn node(&self) -> &str {
+        self.desk.parts.hub.name()
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.desk.folder(&self.id)
+    }
+
+    /// Where the last of its recorders has its folder; of none, where nothing is.
+    pub fn last_part(&self) -> PathBuf {
+        let folder = self.folder();
+        folder.join(keep::parts_of(&folder).to_string())
     }
 
     /// Sees to it until it is over, or the node stops.
@@ -166,7 +176,16 @@ impl Course {
         loop {
             let began = self.now();
             let end = match &mut process {
-                Ok(process) => self.follow(work, process, part).await?,
+                Ok(process) => match self.follow(work, process, part).await {
+                    Ok(end) => end,
+                    Err(NodeStops) => {
+                        // Its row is gone, or another node's: there is nobody whom it records for.
+                        if !desk.parts.stop.is_cancelled() {
+                            process.kill();
+                        }
+                        return Err(NodeStops);
+                    }
+                },
                 Err(error) => Some(End::Failed { why: format!("the recorder cannot be started: {error:#}") }),
             };
             let now = self.now();

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::left::Known;
 use crate::stops::Stops;
 
 /// What a node goes by.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub ffmpeg: Option<PathBuf>,
     /// Whether there is a libvpx, which decodes.
     pub has_vpx: bool,
+    /// Whether nothing is recorded here: workers do.
+    pub workers_only: bool,
     /// Recordings at once; the others wait for their turn.
     pub max_jobs: usize,
     /// Days for which files are kept.
@@ -86,12 +89,29 @@ pub(crate) struct Desk {
     pub parts: Parts,
     /// Given out in the order in which they were asked for.
     pub turns: Semaphore,
+    pub known: Known,
 }
 
 impl Desk {
     /// Where a job has its folder.
     pub fn folder(&self, id: &RecordingId) -> PathBuf {
         self.parts.settings.folder.join(id.as_str())
+    }
+
+    /// Whether something of this kind is recorded here; false if workers do.
+    ///
+    /// # Errors
+    /// Nobody does: why not, and what to do.
+    pub fn place(&self, kind: RecordingKind) -> Result<bool, &'static str> {
+        let settings = &self.parts.settings;
+        match can(settings, kind) {
+            Ok(()) if !settings.workers_only => Ok(true),
+            _ if self.known.take(kind) => Ok(false),
+            Ok(()) => {
+                Err("This server records nothing itself (recording.workers_only), and no worker that could is there right now")
+            }
+            Err(why) => Err(why),
+        }
     }
 
     /// Whether something may be streamed to this address: recorders find out what its name leads to.
@@ -146,6 +166,13 @@ pub(crate) fn note_streamed(error: &mut Option<String>, why: Option<&str>) {
     let is_other = error.as_ref().is_some_and(|error| !error.starts_with(NOT_STREAMED));
     if !is_other {
         *error = why.map(not_streamed);
+    }
+}
+
+/// Notes that something of the meeting is not shown, unless something else went wrong.
+pub(crate) fn note_unshown(error: &mut Option<String>, why: &str) {
+    if error.as_ref().is_none_or(|error| error.starts_with(NOT_STREAMED)) {
+        *error = Some(why.to_owned());
     }
 }
 

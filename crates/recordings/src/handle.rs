@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use salon_core::event::{RecordingEnd, RecordingKind};
+use salon_core::event::RecordingEnd;
 use salon_core::notice::RecordingStatus;
 use salon_core::session::NewRecording;
 use salon_core::{RecordingId, Timestamp};
@@ -15,7 +15,8 @@ use salon_store::Recording;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::course::From;
-use crate::desk::{Desk, Failed, Parts, Wish, begin, can};
+use crate::desk::{Desk, Failed, Parts, Wish, begin};
+use crate::left::{Known, leave};
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::{job, sweep};
 
@@ -40,7 +41,7 @@ const WISHES: usize = 8;
 impl Recordings {
     pub fn new(parts: Parts) -> Self {
         let turns = Semaphore::new(parts.settings.max_jobs);
-        Self(Arc::new(Here { desk: Arc::new(Desk { parts, turns }), wishes: Mutex::default() }))
+        Self(Arc::new(Here { desk: Arc::new(Desk { parts, turns, known: Known::default() }), wishes: Mutex::default() }))
     }
 
     /// Has a session recorded. `recording` is asked for now; its session, and when that is, are filled in.
@@ -61,6 +62,10 @@ impl Recordings {
         (max_ms, beside_others): (i64, bool),
     ) -> Result<Recording, Failed> {
         let store = &self.0.desk.parts.store;
+        let is_here = self.0.desk.place(recording.kind).unwrap_or(true);
+        if !is_here {
+            leave(&mut recording.config, &mut recording.node);
+        }
         let new = NewRecording { id: recording.id.clone(), kind: recording.kind, max_ms, beside_others };
         let by = recording.started_by.clone();
         let recording = begin(handle, (new, by), |session| async move {
@@ -68,14 +73,19 @@ impl Recordings {
             store.create_recording(&recording).await.map(|()| recording)
         })
         .await?;
-        self.0.clone().take(recording.clone(), From::Start);
+        if is_here {
+            self.take(recording.clone(), From::Start);
+        }
         Ok(recording)
     }
 
     /// Has a recording that runs on this node pause or go on; true once it has. False if it does not run here, or does not
     /// answer for `PATIENCE`.
     pub async fn wish(&self, id: &RecordingId, wish: Wish) -> bool {
-        let Some(wishes) = self.0.wishes().get(id).cloned() else { return false };
+        let Some(wishes) = self.0.wishes().get(id).cloned() else {
+            let asked = tokio::time::timeout(job::PATIENCE, self.wish_of_worker(id, wish));
+            return asked.await.unwrap_or(false);
+        };
         let (done, is_done) = oneshot::channel();
         if wishes.try_send((wish, done)).is_err() {
             return false;
@@ -97,12 +107,9 @@ impl Recordings {
         Ok(count)
     }
 
-    /// Whether pictures can be recorded here.
-    ///
-    /// # Errors
-    /// Why not, and what to do.
-    pub fn composites(&self) -> Result<(), &'static str> {
-        can(&self.0.desk.parts.settings, RecordingKind::Composite)
+    /// Sees to a recording in a task of its own.
+    pub(crate) fn take(&self, recording: Recording, from: From) {
+        self.0.clone().take(recording, from);
     }
 
     /// Sees to what nobody sees to, and deletes files whose time is over, until the node stops.

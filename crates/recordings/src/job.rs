@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::{Desk, Wish, note_streamed};
+use crate::desk::{Desk, Wish, note_streamed, note_unshown};
 use crate::keep;
+use crate::left::heard;
 use crate::process::Process;
 
 /// How long whoever wants a recording paused waits for it.
@@ -50,6 +51,8 @@ pub async fn run(
 ) {
     let Recording { id, app, meeting, session, .. } = &recording;
     let mut course = Course::new(desk, id, (app, meeting, session), stopped);
+    // Its node was given up meanwhile, and its recorder goes on.
+    let is_active = is_active || Process::found(&course.last_part()).runs();
     let mut job = Job { recording, wished, waiting: Vec::new() };
     let recorded = if is_active { course.take(&mut job, from).await } else { Ok(()) };
     if recorded.is_ok() && job.recording.status == RecordingStatus::Uploading {
@@ -118,7 +121,7 @@ impl Work for Job {
         course: &Course,
         saying: Saying,
         process: &mut Process,
-        part: u32,
+        _part: u32,
     ) -> Result<Option<End>, NodeStops> {
         let id = self.recording.id.clone();
         match saying {
@@ -133,7 +136,7 @@ impl Work for Job {
                 })
                 .await?;
                 course.tell(move |session, now| session.recording_began(now, &id)).await;
-                if part > 1 && was_paused {
+                if was_paused {
                     process.order(Order::Pause);
                 }
             }
@@ -144,6 +147,10 @@ impl Work for Job {
                     tracing::warn!(recording.id = %id, why, "a recording is not streamed to its RTMP address");
                 }
                 self.edit(course, move |recording| note_streamed(&mut recording.error, why.as_deref())).await?;
+            }
+            Saying::Unshown { why } => {
+                tracing::warn!(recording.id = %id, why, "a recording does not show everything");
+                self.edit(course, move |recording| note_unshown(&mut recording.error, &why)).await?;
             }
             Saying::Progress { .. } | Saying::Segment { .. } => {}
             Saying::Finished { at_ms, .. } => return Ok(Some(End::Finished { at: self.moment(course, at_ms) })),
@@ -156,7 +163,8 @@ impl Work for Job {
         course.look_why().await;
         let why = course.why.clone().unwrap_or(RecordingEnd::Failed);
         let (folder, now) = (course.folder(), course.now());
-        let found = tokio::task::spawn_blocking(move || keep::collect(&folder)).await.unwrap_or_default();
+        let found = tokio::task::spawn_blocking(move || (keep::collect(&folder), keep::recorded_ms(&folder)));
+        let (found, recorded_ms) = found.await.unwrap_or_default();
         let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
         // Where there were to be no files, there are none to miss.
         let is_done = self.recording.is_only_streamed() && self.recording.started_at.is_some() && error.is_none();
@@ -169,6 +177,7 @@ impl Work for Job {
         let (failed, shown) = (has_nothing, error.clone());
         self.edit(course, move |recording| {
             recording.stop(why.clone(), at.max(recording.invoked_at).min(now.max(at)));
+            recording.leave_out(recorded_ms);
             recording.files.clone_from(&files);
             recording.error = shown.clone().or(recording.error.take());
             recording.forget_rtmp_url();
@@ -231,7 +240,13 @@ impl Job {
         let parts = &course.desk.parts;
         let kept = parts.stop.run_until_cancelled(keep::keep(parts, &self.recording, &course.folder())).await;
         let kept = kept.ok_or(NodeStops)?;
-        self.edit(course, move |recording| kept.note(recording)).await?;
+        let recorded_ms = keep::recorded_ms(&course.folder());
+        heard(&parts.store, &self.recording).await;
+        self.edit(course, move |recording| {
+            recording.leave_out(recorded_ms);
+            kept.note(recording);
+        })
+        .await?;
         keep::clear(&course.folder()).await;
         Ok(())
     }
@@ -239,8 +254,14 @@ impl Job {
     /// Changes the row.
     async fn edit(&mut self, course: &Course, change: impl Fn(&mut Recording)) -> Result<(), NodeStops> {
         let (store, id) = (&course.desk.parts.store, &course.id);
-        self.recording = course.edited(|now| store.edit_recording(id, now, &change)).await?;
-        Ok(())
+        // What another node has by now is its to change.
+        let change = |recording: &mut Recording| {
+            if recording.node == course.node() {
+                change(recording);
+            }
+        };
+        self.recording = course.edited(|now| store.edit_recording(id, now, change)).await?;
+        if self.recording.node == course.node() { Ok(()) } else { Err(NodeStops) }
     }
 
     /// A moment as the recorder tells it, which has the same clock but may be set otherwise.

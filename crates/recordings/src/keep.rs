@@ -82,7 +82,10 @@ impl Kept {
         recording.status = if lost { RecordingStatus::Errored } else { RecordingStatus::Uploaded };
         recording.files.clone_from(&self.files);
         (recording.is_kept, recording.expires_at, recording.storage) = (self.is_kept, self.expires_at, None);
-        recording.error = self.error.clone().or(recording.error.take());
+        let parts = self.files.iter().filter(|file| file.kind == RecordingFileKind::Video).count();
+        let apart = (parts > 1 && recording.kind == RecordingKind::Composite)
+            .then(|| format!("its {parts} parts could not be joined: the link is to the first, and all are stored"));
+        recording.error = self.error.clone().or(apart).or(recording.error.take());
     }
 }
 
@@ -123,6 +126,18 @@ fn told(folder: &Path) -> Option<Vec<(String, RecordingFileKind)>> {
         FileKind::Track => RecordingFileKind::Track,
     };
     Some(last.into_iter().map(|file| (file.name, kind(file.kind))).collect())
+}
+
+/// How much a job's recorders recorded, in milliseconds, as they said last.
+pub fn recorded_ms(folder: &Path) -> Option<u64> {
+    let of_part = |part: u32| {
+        let said = std::fs::read_to_string(folder.join(part.to_string()).join(SAID)).ok()?;
+        said.lines().rev().find_map(|line| match serde_json::from_str(line).ok()? {
+            Saying::Finished { duration_ms: ms, .. } | Saying::Progress { ms, .. } => Some(ms),
+            _ => None,
+        })
+    };
+    (1..=parts_of(folder)).filter_map(of_part).reduce(|all, ms| all + ms)
 }
 
 fn there(folder: &Path) -> Vec<(String, RecordingFileKind)> {
@@ -313,6 +328,7 @@ mod tests {
             {"name":"link.webm","bytes":1,"kind":"track","duration_ms":1}]}"#;
         put("2", "said.jsonl", &(said.replace('\n', "") + "\n"));
         std::os::unix::fs::symlink("/etc/passwd", folder.join("2/link.webm")).expect("a link");
+        assert_eq!(recorded_ms(&folder), Some(1));
         let names: Vec<_> = collect(&folder).into_iter().map(|found| (found.file.name, found.file.bytes)).collect();
         let expected = [("a_u_p_peer_audio_1.webm", 5), ("a_u_p_peer_audio_1_part2.webm", 4)];
         assert_eq!(names, expected.map(|(name, bytes)| (name.to_owned(), bytes)));

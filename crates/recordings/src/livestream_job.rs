@@ -16,8 +16,9 @@ use salon_store::Livestream;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::{Desk, note_streamed};
+use crate::desk::{Desk, note_streamed, note_unshown};
 use crate::keep;
+use crate::left::note_viewers;
 use crate::process::Process;
 use crate::segments::Segment;
 use crate::streams::{Stream, Streams};
@@ -101,6 +102,7 @@ impl Work for Job {
             self.viewers = viewers;
             let id = course.id.clone();
             course.tell(move |session, now| session.livestream_watched(now, &id, viewers)).await;
+            self.edit(course, move |livestream| note_viewers(livestream, viewers)).await?;
         }
         let (ingest_ms, viewer_ms) = self.stream.sums();
         if (ingest_ms, viewer_ms) > (self.livestream.ingest_ms, self.livestream.viewer_ms) {
@@ -131,6 +133,10 @@ impl Work for Job {
                     tracing::warn!(livestream.id = %course.id, why, "a livestream is not streamed to its RTMP address");
                 }
                 self.edit(course, move |livestream| note_streamed(&mut livestream.error, why.as_deref())).await?;
+            }
+            Saying::Unshown { why } => {
+                tracing::warn!(livestream.id = %course.id, why, "a livestream does not show everything");
+                self.edit(course, move |livestream| note_unshown(&mut livestream.error, &why)).await?;
             }
             saying => segment(saying, part).into_iter().for_each(|segment| self.stream.push(segment)),
         }
@@ -194,8 +200,14 @@ impl Job {
     /// Changes the row.
     async fn edit(&mut self, course: &Course, change: impl Fn(&mut Livestream)) -> Result<(), NodeStops> {
         let (store, id) = (&course.desk.parts.store, &course.id);
-        self.livestream = course.edited(|now| store.edit_livestream(id, now, &change)).await?;
-        Ok(())
+        // What another node has by now is its to change.
+        let change = |livestream: &mut Livestream| {
+            if livestream.node == course.node() && livestream.is_active() {
+                change(livestream);
+            }
+        };
+        self.livestream = course.edited(|now| store.edit_livestream(id, now, change)).await?;
+        if self.livestream.node == course.node() { Ok(()) } else { Err(NodeStops) }
     }
 }
 

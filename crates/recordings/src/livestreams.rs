@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use salon_core::event::{RecordedBy, RecordingEnd, RecordingKind};
-use salon_core::notice::LivestreamStatus;
+use salon_core::event::{RecordedBy, RecordingKind};
 use salon_core::session::NewRecording;
 use salon_core::{RecordingId, Timestamp};
 use salon_live::{Handle, Unavailable};
@@ -18,9 +17,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::arrivals::{Arrival, Arrivals, Unwelcome, Word};
 use crate::course::From;
-use crate::desk::{Desk, Failed, begin, can};
+use crate::desk::{Desk, Failed, begin};
 use crate::handle::Recordings;
 use crate::ingest_job::{self, Hands};
+use crate::left::leave;
 use crate::livestream_job as job;
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
 use crate::streams::Streams;
@@ -60,6 +60,10 @@ impl Livestreams {
         &self.streams
     }
 
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        self.desk.clone()
+    }
+
     pub fn node(&self) -> &str {
         self.desk.parts.hub.name()
     }
@@ -74,7 +78,7 @@ impl Livestreams {
     /// # Errors
     /// Why not, and what to do.
     pub fn can(&self) -> Result<(), &'static str> {
-        can(&self.desk.parts.settings, RecordingKind::Livestream)
+        self.desk.place(RecordingKind::Livestream).map(drop)
     }
 
     /// Where it is streamed to us.
@@ -167,6 +171,11 @@ impl Livestreams {
 
     async fn begin(&self, handle: &Handle, mut livestream: Livestream) -> Result<Livestream, Failed> {
         let store = &self.desk.parts.store;
+        // What encoders stream comes to this node.
+        let is_here = livestream.key.is_some() || self.desk.place(RecordingKind::Livestream).unwrap_or(true);
+        if !is_here {
+            leave(&mut livestream.config, &mut livestream.node);
+        }
         let new =
             NewRecording { id: livestream.id.clone(), kind: RecordingKind::Livestream, max_ms: MAX_MS, beside_others: false };
         let by = livestream.started_by.clone();
@@ -175,7 +184,9 @@ impl Livestreams {
             store.create_livestream(&livestream).await.map(|()| livestream)
         })
         .await?;
-        self.take(livestream.clone(), From::Start);
+        if is_here {
+            self.take(livestream.clone(), From::Start);
+        }
         Ok(livestream)
     }
 
@@ -271,11 +282,7 @@ impl Livestreams {
         } else if is_given_up(now, livestream.asked_at()) {
             let given_up = |livestream: &mut Livestream| {
                 if livestream.is_active() {
-                    livestream.status = LivestreamStatus::Errored;
-                    livestream.stopped_at = livestream.started_at;
-                    livestream.stopped_by = Some(RecordingEnd::Failed);
-                    livestream.error = Some(GIVEN_UP.to_owned());
-                    livestream.forget_rtmp_url();
+                    livestream.fail(GIVEN_UP);
                 }
             };
             store.edit_livestream(&livestream.id, now, given_up).await?;
@@ -284,7 +291,7 @@ impl Livestreams {
     }
 
     /// Sees to a livestream in a task of its own.
-    fn take(&self, livestream: Livestream, from: From) {
+    pub(crate) fn take(&self, livestream: Livestream, from: From) {
         if livestream.key.is_some() {
             let id = livestream.id.clone();
             self.arrivals.job(&id, Some(|words| self.take_ingest(livestream, from, words)));

@@ -115,8 +115,9 @@ impl Process {
         let began = all.iter().find(|saying| matches!(saying, Saying::Began { .. })).cloned();
         let paused = last(|saying| matches!(saying, Saying::Paused { .. } | Saying::Resumed { .. }));
         let streamed = last(|saying| matches!(saying, Saying::Streamed { .. }));
+        let unshown = last(|saying| matches!(saying, Saying::Unshown { .. }));
         let done = last(|saying| matches!(saying, Saying::Finished { .. } | Saying::Failed { .. }));
-        began.into_iter().chain(paused).chain(streamed).chain(done).collect()
+        began.into_iter().chain(paused).chain(streamed).chain(unshown).chain(done).collect()
     }
 
     /// Waits for the next thing that it says.

@@ -25,6 +25,16 @@ impl Stops {
         self.jobs().contains_key(id)
     }
 
+    /// The jobs that are here.
+    pub(crate) fn all(&self) -> Vec<RecordingId> {
+        self.jobs().keys().cloned().collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.jobs().len()
+    }
+
     pub(crate) fn register(&self, id: &RecordingId) -> watch::Receiver<Option<RecordingEnd>> {
         self.jobs().entry(id.clone()).or_default().subscribe()
     }

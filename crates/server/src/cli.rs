@@ -26,7 +26,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use salon_core::event::RecordingKind;
 use salon_handover::Received;
 
@@ -96,13 +96,33 @@ enum Command {
     Migrate(SettingsArgs),
     /// Show the settings in effect and where each comes from, or what is wrong with them
     #[command(after_help = help::CHECK_CONFIG)]
-    CheckConfig(SettingsArgs),
+    CheckConfig(CheckArgs),
     /// Load a server with people who publish and watch, and measure what it costs
     #[command(after_help = salon_bench::HELP)]
     Bench(Box<salon_bench::BenchArgs>),
     /// Record a meeting, as a server's helper: the job comes on standard input
     #[command(hide = true, after_help = salon_recorder::HELP)]
-    Recorder(salon_recorder::RecorderArgs),
+    Recorder(RecorderCommand),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// As the settings of a worker (`salon recorder --worker`), not of a server
+    #[arg(long)]
+    worker: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Args)]
+struct RecorderCommand {
+    /// Be a worker: a node that has no sessions, and records those of all others that share its database
+    #[arg(long)]
+    worker: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    job: salon_recorder::RecorderArgs,
 }
 
 /// Does what the command line asks for.
@@ -159,7 +179,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Preflight(args) => preflight::run(args, settings_of),
         Command::Migrate(args) => database::migrate(&Config::load(&args.sources(Mode::Beside))?),
         Command::CheckConfig(args) => {
-            let (config, origins) = Config::load_with_origins(&args.sources(Mode::Serve))?;
+            let mode = if args.worker { Mode::Worker } else { Mode::Serve };
+            let (config, origins) = Config::load_with_origins(&args.settings.sources(mode))?;
             print(&effective(&config, &origins))?;
             for advice in config.advice() {
                 eprintln!("salon: {advice}");
@@ -167,15 +188,21 @@ fn run(command: Command) -> anyhow::Result<()> {
             if let Err(why) = salon_recordings::can(&config.recordings_settings(config.listen, None), RecordingKind::Composite) {
                 eprintln!("salon: {why}");
             }
+            if config.recording.workers_only && !args.worker {
+                eprintln!(
+                    "salon: this node records nothing itself (recording.workers_only): `salon recorder --worker` does, elsewhere"
+                );
+            }
             if let Some(why) = config.missing_engine() {
                 eprintln!("salon: {why}");
             }
             Ok(())
         }
+        Command::Recorder(args) if args.worker => serve(Config::load(&args.settings.sources(Mode::Worker))?, &mut None),
         Command::Recorder(args) => {
             // Whatever the server that started it holds back.
             salon_handover::await_signals();
-            salon_recorder::record(&args)
+            salon_recorder::record(&args.job)
         }
         Command::Bench(args) => print(&runtime()?.block_on(salon_bench::bench(*args))?),
     }

@@ -1,5 +1,5 @@
 //! Starting and stopping a node: the one place that knows all its parts.
-//! Order of starting: store, clock, media, sessions left behind, doors. Stopping goes the other way.
+//! Order of starting: store, clock, media, also for other nodes, sessions left behind, doors. Stopping goes the other way.
 //! Invariant: the node is ready only when the sessions it found are live again.
 //! A part that is new is a line here and a file of its own.
 
@@ -16,6 +16,7 @@ pub mod notes;
 mod packed;
 pub mod retention;
 mod secret;
+mod shared;
 mod signals;
 pub mod upgrade;
 mod warnings;
@@ -81,6 +82,8 @@ pub struct Running {
     /// Its name among nodes, and what it tells them.
     name: String,
     talk: Option<nodes::Talk>,
+    /// Of a worker: that it is to take no more.
+    ends: Option<CancellationToken>,
 }
 
 /// Runs a node until it is told to stop by SIGINT or SIGTERM, or becomes another program by SIGUSR2. With what a program before
@@ -113,6 +116,9 @@ pub async fn run(config: Config, handed: &mut Option<Received>) -> anyhow::Resul
     // Nobody may be left who reads it.
     let _ = writeln!(io::stdout(), "salon ready http://{}", running.addr).and_then(|()| io::stdout().flush());
     let taken = upgrade::keep_on(&running.doors, signals, (program, fixed), &data).await;
+    if let Some(ends) = &running.ends {
+        work::finish(&running.doors.recordings, ends).await?;
+    }
     tracing::info!("stopping");
     running.stop().await?;
     anyhow::ensure!(!taken, "another Salon runs as node {node:?}: two that share a database need names of their own (node.name)");
@@ -140,6 +146,8 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
     }
     let files = Files::open(&config.files_settings())?;
+    let is_worker = config.mode == Mode::Worker;
+    shared::look(&store, &files, (is_worker, &config.node.name), &config.data, clock.now()).await?;
     let secret = store.setting_or_insert("token_secret", &secret::fresh()).await?;
 
     let listen = config.listen;
@@ -152,10 +160,18 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     let tcp = media::TcpPorts::take(&config, addr, handed)?;
     let (sfu, media_events, resumed) = media::start(&config, &secret, &tcp, packed::handed_media(handed)?)?;
     let nodes = nodes::nodes(&store, &secret)?;
-    let spread = nodes.as_ref().and_then(|nodes| Spread::new(sfu.clone(), nodes.clone(), stop.clone()));
+    let spread = nodes.as_ref().and_then(|nodes| Spread::new(sfu.clone(), nodes.clone(), passage.clone(), stop.clone()));
     let (spread, heard_of_nodes) = spread.unzip();
     let (owners, media_news) = Owners::resume(sfu.clone(), resumed, spread);
     let owners = Arc::new(owners);
+    packed::elsewhere(handed)?.iter().for_each(|elsewhere| owners.go_on_elsewhere(elsewhere));
+    if let Some(heard) = heard_of_nodes {
+        tasks.spawn(salon_media::listen_to_nodes(owners.clone(), heard, stop.clone()));
+    }
+    let connections = salon_edge::Figures::registered(&mut registry);
+    let opens =
+        nodes::Opens { config: &config, connections: &connections, passage: &passage, tasks: &tasks, stop: &stop, handed };
+    let opened = nodes.as_ref().map(|nodes| nodes::open(opens, nodes, owners.spread())).transpose()?.flatten();
     let run = RunId::new(uuid::Uuid::new_v4().to_string());
     let (hints, line) = nodes::hints(&config, &store, &secret);
     let moved = Arc::new({
@@ -182,11 +198,18 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         tasks: tasks.clone(),
     };
     let hub = Hub::register(parts, last_beat).await?;
+    if is_worker {
+        work::begin(&config, &store, &run).await?;
+    }
     hub.keep(alive.clone(), &stop);
-    let adopted = hub.adopt_orphans(ADOPT_WITHIN).await.context("cannot go on with the sessions of the last run")?;
+    let adopted = match is_worker {
+        true => 0,
+        false => hub.adopt_orphans(ADOPT_WITHIN).await.context("cannot go on with the sessions of the last run")?,
+    };
     if adopted > 0 {
         tracing::info!(sessions = adopted, "going on with live sessions");
     }
+    owners.finds_by(joint::find(hub.clone()));
     if handed.is_none() {
         owners.keep(|meeting| hub.find(meeting.as_str()).is_some());
     }
@@ -197,7 +220,6 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         let passing = (passage.clone(), media::TcpPorts::name(number));
         tasks.spawn(aside_only(port, aside.clone(), passing, stop.clone()));
     }
-    let connections = salon_edge::Figures::registered(&mut registry);
     let door = Door::new(http, tcp.shares.then_some(aside), config.bounds(), config.patience(), &connections);
     let door = door.passing(&passage, HTTP, packed::all(handed, &Door::connections(HTTP))?);
     let key = salon_webhooks::Key::new(store.clone());
@@ -261,10 +283,8 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     let Doors { store, hub, clock, .. } = doors.clone();
     tasks.spawn(joint::tell(hub.clone(), media_news, tasks.clone(), stop.clone()));
     tasks.spawn(salon_media::listen(owners.clone(), media_events, stop.clone()));
-    if let Some(heard) = heard_of_nodes {
-        tasks.spawn(salon_media::listen_to_nodes(owners.clone(), heard, stop.clone()));
-    }
     tasks.spawn(salon_media::evict_overdue(owners.clone(), stop.clone()));
+    tasks.spawn(salon_media::reunite(owners.clone(), stop.clone()));
     tasks.spawn(salon_quality::watch(doors.quality.clone(), owners, hub, store.clone(), clock.clone(), stop.clone()));
     tasks.spawn(salon_live::index_people(store.clone(), stop.clone()));
     tasks.spawn(salon_webhooks::deliver(tell, stop.clone()));
@@ -273,9 +293,16 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
         move || clock.now()
     });
     tasks.spawn(retention::sweep(store.clone(), days, now, stop.clone()));
+    let store_is_shared = store.is_shared();
     tasks.spawn(salon_files::sweep(doors.files.clone(), store, move || clock.now(), stop.clone()));
     if let Some(why) = config.missing_engine() {
         tracing::warn!("{why}");
+    }
+    let ends = CancellationToken::new();
+    if is_worker {
+        tasks.spawn(recordings.clone().work(livestreams.clone(), ends.clone()));
+    } else if store_is_shared {
+        tasks.spawn(salon_recordings::watch_workers(recordings.clone(), livestreams.clone()));
     }
     work::go_on(recordings, transcripts, livestreams.clone(), &tasks).await?;
     if let Some(ingest) = ingest {
@@ -299,18 +326,20 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
             seats(descriptor).map(|seat| (number, Box::new(seat) as _))
         };
         let sockets = porch.take_up(packed::all(handed, signaling::SOCKET)?, seat).await;
+        let sockets = sockets + porch.take_up_piped(packed::all(handed, salon_cluster::PIPE)?, door.seats());
         doors.hub.all_taken_up().await;
         doors.media.keep(|meeting| doors.hub.find(meeting.as_str()).is_some());
         tracing::info!(sockets, "going on with websockets of the program before");
     }
     let socket = signaling::door(porch);
     let router = rest::router(doors.clone(), config.rest_settings(), config.page_settings(), &[("/ws", socket)]);
-    if let Some(nodes) = &doors.nodes {
-        nodes::serve(&config, &doors, nodes, (&run, &connections), router.clone(), handed).await?;
+    if doors.nodes.is_some() {
+        nodes::serve(opened, &doors, &run, router.clone()).await?;
     }
     let talk = line.map(|line| nodes::Talk::begin(line, hints, &doors));
     let server = tokio::spawn(door.serve(router, stop));
-    Ok(Running { doors, addr, server, name: config.node.name, talk })
+    let ends = is_worker.then_some(ends);
+    Ok(Running { doors, addr, server, name: config.node.name, talk, ends })
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Store> {

@@ -431,3 +431,22 @@ fn migrating_makes_the_tables() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.starts_with("salon: the database cannot be opened; see database.url: "), "{}", ran.err);
 }
+
+#[test]
+fn settings_of_a_worker_are_judged_as_such_before_it_opens_anything() {
+    let folder = Folder::new();
+    let shared = "--set=database.url=postgres://salon:hunter2@db/salon";
+    let data = folder.data();
+    for command in [&["check-config", "--worker"][..], &["recorder", "--worker"]] {
+        let ran = salon(&[command, &[&data]].concat());
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("database.url is sqlite:") && ran.err.contains("shares the PostgreSQL"), "{}", ran.err);
+        assert!(ran.err.contains("cluster.listen must be set"), "{}", ran.err);
+    }
+    assert!(!folder.0.join("data").exists(), "nothing is made");
+    // It needs no name that people call it by.
+    salon(&["check-config", "--worker", &data, shared, "--set=cluster.listen=10.0.0.5:8790"]).ok();
+    let ran = salon(&["check-config", &data, NAMED, "--set=recording.workers_only=true"]);
+    assert!(ran.code == Some(2) && ran.err.contains("SQLite, which no worker shares"), "{}", ran.err);
+    salon(&["check-config", &data, NAMED, shared, "--set=recording.workers_only=true"]).ok();
+}

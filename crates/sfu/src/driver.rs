@@ -66,6 +66,9 @@ pub enum StartError {
     /// The address is taken or not of this machine.
     #[error("cannot bind UDP {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The same of the address for other nodes.
+    #[error("cannot bind UDP {0} for media of other nodes: {1}")]
+    Relay(SocketAddr, #[source] io::Error),
     /// Each thread takes a port, and there are none so high.
     #[error("{0} media threads need as many ports from {1} on, which is past 65535")]
     Ports(usize, u16),
@@ -162,7 +165,7 @@ pub fn resume(mut config: Config, handed: Option<Vec<Handed>>) -> Result<(Sfu, m
     if memories.is_empty() && config.hand_over {
         memories = resume::fresh(&ports);
     }
-    let relay = config.relay.map(|bind| relay::prepare(bind).map_err(|e| StartError::Bind(bind, e))).transpose()?;
+    let relay = config.relay.map(|bind| relay::prepare(bind).map_err(|e| StartError::Relay(bind, e))).transpose()?;
     let (mut shards, mut lines) = (Vec::new(), Vec::new());
     let all_wakers: Vec<_> = wakers.iter().chain(relay.as_ref().map(|relay| &relay.waker)).cloned().collect();
     let mut ways = neighbours(&all_wakers);

@@ -32,6 +32,7 @@ pub(crate) mod saved;
 pub(crate) mod transport;
 pub(crate) mod words;
 
+mod awaiting;
 mod forwarding;
 mod guard;
 mod hold;
@@ -58,6 +59,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use str0m::net::DatagramSend;
 
 use self::address::Address;
+use self::awaiting::Awaiting;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
 use self::farewell::{Farewell, Mark};
@@ -114,6 +116,7 @@ pub(crate) struct Engine {
     leaving: Leaving,
     replays: Replays,
     hungry: Hungry,
+    awaiting: Awaiting,
     /// A subscriber's report is opened in here.
     report: Vec<u8>,
 
@@ -167,6 +170,7 @@ impl Engine {
             leaving: Leaving::new(now),
             replays: Replays::default(),
             hungry: Hungry::default(),
+            awaiting: Awaiting::default(),
             report: Vec::new(),
             words: Words::default(),
             unsaved: HashSet::new(),
@@ -431,6 +435,7 @@ impl Engine {
             }
         }
         self.tidy_crossings(now);
+        self.awaiting.tidy(now);
         for (key, mid, rids) in granted {
             let grant = |transport: &mut Transport| {
                 // All of them, so no `any`.
@@ -454,6 +459,7 @@ impl Engine {
         let addresses = self.demux.remove(key, transport.name());
         self.forget_addresses(&addresses);
         self.hungry.forget(key);
+        self.awaiting.end_all(key);
         self.rooms.leave(transport.room(), key);
         for producer in transport.publishing.producers() {
             self.end_producer(now, producer);
@@ -506,6 +512,7 @@ impl Engine {
 
     /// Takes one track off a subscriber.
     fn end_consumer(&mut self, of: Key, mid: str0m::media::Mid) {
+        self.awaiting.end_line(of, &mid);
         let Some(transport) = self.transports.get_mut(of) else { return };
         let Some(consumer) = transport.subscribing.remove(mid) else { return };
         self.changed(of);

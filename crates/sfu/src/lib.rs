@@ -34,7 +34,7 @@ pub use driver::{
     resume, start,
 };
 pub use ids::{OwnerId, ProducerId, RoomId, TransportId};
-pub use limits::Limits;
+pub use limits::{Limits, RELAY_STREAMS};
 pub use quality::{
     Because, ConsumerQuality, Goes, LayerQuality, LineQuality, ProducerQuality, QualityTotals, Reason, Spread, VoiceQuality,
 };
@@ -138,7 +138,7 @@ pub struct Guest {
 }
 
 /// A transport of a run that died, which goes on in this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
     /// Its name.
     pub transport: TransportId,
@@ -151,6 +151,8 @@ pub struct Resumed {
     pub note: String,
     /// What comes in on it, and whether that is of a screen.
     pub producers: Vec<(ProducerId, Kind, bool)>,
+    /// What went out on it. What of that comes in at other nodes goes on with [`Sfu::go_on_consuming`].
+    pub consumed: Vec<ProducerId>,
 }
 
 /// A new track of a client.

@@ -288,7 +288,11 @@ pub(crate) const RELAY_UNUSED_FOR: Duration = Duration::from_secs(10);
 pub(crate) const RELAY_COMMANDS: usize = 1_024;
 
 /// Producers of other nodes that one node watches, and of one node that another may watch.
-pub(crate) const RELAY_STREAMS: usize = 16_384;
+pub const RELAY_STREAMS: usize = 16_384;
+
+/// How long what comes in at another node stays here without a connection with that one, and what an earlier run had from there
+/// is waited for. Longer than nodes look for each other.
+pub(crate) const AWAITED_FOR: Duration = Duration::from_secs(20);
 
 /// A mirror that nobody consumed since it was asked for is given up after this time.
 pub(crate) const MIRROR_IDLE_FOR: Duration = Duration::from_secs(5);

@@ -30,7 +30,7 @@ use crate::engine::key::ProducerKey;
 use crate::engine::packet::Packet;
 use crate::engine::payload::{Structures, read_parts};
 use crate::limits::{
-    LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, RELAY_ALIVE_EVERY, RELAY_BEGINS_WITHIN, RELAY_STREAMS, RELAY_UNUSED_FOR,
+    AWAITED_FOR, LAYER_DEAD_AFTER, LAYERS_PER_PRODUCER, RELAY_ALIVE_EVERY, RELAY_BEGINS_WITHIN, RELAY_STREAMS, RELAY_UNUSED_FOR,
 };
 use crate::sdp::Kind;
 use crate::{ProducerId, RoomId};
@@ -41,7 +41,7 @@ pub(crate) enum Output {
     Send(SocketAddr, Vec<u8>),
     Tell(u32, News),
     Proven(u32),
-    /// The path of a connection is broken; nothing is left of it here.
+    /// The path of a connection is broken.
     Lost(u32),
     /// A producer that was asked for is here, or will not come.
     Watched(ProducerId, bool),
@@ -59,6 +59,8 @@ pub(crate) struct Terms {
     /// None on the side that was asked: it finds out.
     pub to: Option<SocketAddr>,
     pub asked: bool,
+    /// The one before it with the same node: what was watched over that is watched over this.
+    pub instead_of: Option<u32>,
 }
 
 /// What was counted.
@@ -98,6 +100,7 @@ struct Asked {
     stream: u64,
     room: RoomId,
     since: Instant,
+    wants: Vec<Option<Rid>>,
 }
 
 /// A producer of this node.
@@ -128,11 +131,18 @@ struct Watched {
     room: RoomId,
     since: Instant,
     told: Option<Told>,
+    /// The other node shows it over this very connection.
+    begun: bool,
     alive: Vec<(Option<Rid>, u64)>,
     structures: Structures,
     threads: HashMap<usize, Takes>,
     /// As the other node was told.
     wanted: Vec<Option<Rid>>,
+    /// Of these something is missing, and nothing has come since.
+    stale: Vec<Option<Rid>>,
+    /// The highest number that came of each stream, and those that had come when it was watched again.
+    came: HashMap<u32, u64>,
+    known: HashMap<u32, u64>,
 }
 
 /// What a media thread wants of it. What it does not want any more goes when it has said so twice: it may want it just now.
@@ -165,31 +175,54 @@ impl Relay {
     }
 
     pub(crate) fn join(&mut self, now: Instant, terms: Terms) {
-        let Terms { ours, theirs, keys, to, asked } = terms;
+        let Terms { ours, theirs, keys, to, asked, instead_of } = terms;
         self.paths.insert(ours, Path::new(now, Sealed::new(keys, theirs), to, asked));
+        let before = |watched: &Watched| Some(watched.link) == instead_of;
+        for key in self.watched.iter().filter(|(_, watched)| before(watched)).map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.watch_again(now, key, ours);
+        }
         self.tend(now, ours);
+    }
+
+    /// A connection is over, and may be followed by another with the same node: what was watched over it stays until then, or
+    /// until it has left.
+    pub(crate) fn part(&mut self, now: Instant, link: u32) {
+        self.forget(link);
+        for watched in self.watched.values_mut().filter(|watched| watched.link == link) {
+            (watched.begun, watched.since) = (false, now);
+        }
     }
 
     /// Nothing is left of a connection.
     pub(crate) fn leave(&mut self, link: u32) {
-        let Some(path) = self.paths.remove(&link) else { return };
-        self.figures.add(&path);
-        self.asked.values_mut().for_each(|asked| asked.retain(|asked| asked.link != link));
-        self.asked.retain(|_, asked| !asked.is_empty());
-        self.shown.values_mut().for_each(|shown| shown.watchers.retain(|watcher| watcher.link != link));
-        self.stop_showing();
+        self.forget(link);
         let of_link = self.watched.iter().filter(|(_, watched)| watched.link == link);
         for key in of_link.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.end_watched(key);
         }
     }
 
+    fn forget(&mut self, link: u32) {
+        let Some(path) = self.paths.remove(&link) else { return };
+        self.figures.add(&path);
+        self.asked.values_mut().for_each(|asked| asked.retain(|asked| asked.link != link));
+        self.asked.retain(|_, asked| !asked.is_empty());
+        self.shown.values_mut().for_each(|shown| shown.watchers.retain(|watcher| watcher.link != link));
+        self.stop_showing();
+    }
+
     /// A producer of the node behind a connection is wanted here: `Output::Watched` says what came of it.
     pub(crate) fn watch(&mut self, now: Instant, link: u32, id: ProducerId, room: RoomId) {
-        if let Some(watched) = self.watched_as.get(&id).and_then(|key| self.watched.get_mut(key)) {
-            watched.since = now;
-            if watched.told.is_some() {
-                self.outputs.push_back(Output::Watched(id, true));
+        if let Some(key) = self.watched_as.get(&id).copied()
+            && let Some(watched) = self.watched.get_mut(&key)
+        {
+            if watched.link != link && !self.paths.contains_key(&watched.link) {
+                self.watch_again(now, key, link);
+            } else {
+                watched.since = now;
+                if watched.begun {
+                    self.outputs.push_back(Output::Watched(id, true));
+                }
             }
             return;
         }
@@ -199,11 +232,40 @@ impl Relay {
         }
         let key = ProducerKey(self.next_key);
         self.next_key += 1;
-        self.tell(link, Word::Watch { stream: key.0, producer: id.clone(), room: room.clone() });
+        self.tell(link, Word::Watch { stream: key.0, producer: id.clone(), room: room.clone(), layers: Vec::new() });
         self.watched_as.insert(id.clone(), key);
-        let (threads, alive, wanted) = Default::default();
+        let (threads, alive, wanted, stale, came, known) = Default::default();
         let structures = Structures::default();
-        self.watched.insert(key, Watched { link, id, room, since: now, told: None, alive, structures, threads, wanted });
+        let (told, begun, since) = (None, false, now);
+        let watched = Watched { link, id, room, since, told, begun, alive, structures, threads, wanted, stale, came, known };
+        self.watched.insert(key, watched);
+    }
+
+    /// Asks for what is watched once more, over another connection with its node.
+    fn watch_again(&mut self, now: Instant, key: ProducerKey, link: u32) {
+        let Some(watched) = self.watched.get_mut(&key) else { return };
+        (watched.link, watched.since, watched.begun) = (link, now, false);
+        watched.wanted = watched.wanted_here();
+        // Numbers that came must not come again.
+        watched.known.clone_from(&watched.came);
+        let (producer, room) = (watched.id.clone(), watched.room.clone());
+        let layers = watched.wanted.iter().copied().map(name).collect();
+        self.tell(link, Word::Watch { stream: key.0, producer, room, layers });
+    }
+
+    /// What was watched before comes again: mirrors here hear how it is by now, and go on at a key frame.
+    fn goes_on(&mut self, key: ProducerKey) {
+        let Some(watched) = self.watched.get(&key) else { return };
+        let (paused, link) = (watched.told.as_ref().is_some_and(|told| told.paused), watched.link);
+        let layers = watched.alive.clone();
+        self.cross_to_mirrors(key, || Crossing::Paused { key, paused });
+        self.cross_to_mirrors(key, || Crossing::Alive { key, layers: layers.clone() });
+        self.want(key);
+        let Some(watched) = self.watched.get_mut(&key) else { return };
+        watched.stale.clone_from(&watched.wanted);
+        for rid in watched.wanted.clone() {
+            self.tell(link, Word::KeyFrame { stream: key.0, layer: name(rid) });
+        }
     }
 
     /// Lets a media thread have mirrors of what is watched.
@@ -306,7 +368,10 @@ impl Relay {
             relay.watched.get(&key).filter(|watched| watched.link == link).map(|_| key)
         };
         match news.0 {
-            Word::Watch { stream, producer, room } => self.show_to(now, Asked { link, stream, room, since: now }, producer, home),
+            Word::Watch { stream, producer, room, layers } => {
+                let wants = layers.into_iter().take(LAYERS_PER_PRODUCER).filter_map(rid).collect();
+                self.show_to(now, Asked { link, stream, room, since: now, wants }, producer, home);
+            }
             Word::Want { stream, layers } => {
                 if let Some((_, watcher)) = self.watcher(link, stream) {
                     watcher.wants = layers.into_iter().take(LAYERS_PER_PRODUCER).filter_map(rid).collect();
@@ -326,11 +391,13 @@ impl Relay {
             }
             Word::Begin { stream, told } => {
                 let Some(key) = watched(self, stream) else { return };
-                let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.told.is_none()) else { return };
+                let Some(watched) = self.watched.get_mut(&key).filter(|watched| !watched.begun) else { return };
                 watched.alive =
                     told.layers.iter().take(LAYERS_PER_PRODUCER).cloned().filter_map(rid).map(|rid| (rid, 0)).collect();
                 watched.told = Some(told);
+                watched.begun = true;
                 self.outputs.push_back(Output::Watched(watched.id.clone(), true));
+                self.goes_on(key);
             }
             Word::Alive { streams } => {
                 for (stream, layers) in streams {
@@ -355,6 +422,7 @@ impl Relay {
                 if let Some(watched) = self.watched.get_mut(&key) {
                     watched.structures.clear();
                     (watched.alive, watched.wanted) = Default::default();
+                    (watched.came, watched.known) = Default::default();
                     watched.threads.values_mut().for_each(|takes| *takes = Takes { serial: takes.serial, ..Takes::default() });
                 }
                 self.cross_to_mirrors(key, || Crossing::Anew { key });
@@ -438,7 +506,7 @@ impl Relay {
         let micros = self.micros(now) as u64;
         let Some(path) = self.paths.get_mut(&link) else { return };
         let Some(due) = path.due(now, micros) else {
-            self.leave(link);
+            self.part(now, link);
             self.outputs.push_back(Output::Lost(link));
             return;
         };
@@ -506,9 +574,9 @@ impl Relay {
             layers,
         };
         let mut words = Vec::new();
-        for Asked { link, stream, room, .. } in self.asked.remove(&begin.id).unwrap_or_default() {
+        for Asked { link, stream, room, wants, .. } in self.asked.remove(&begin.id).unwrap_or_default() {
             if room == begin.room {
-                shown.watchers.push(Watcher { link, stream, wants: Vec::new() });
+                shown.watchers.push(Watcher { link, stream, wants });
                 words.push((link, Word::Begin { stream, told: told.clone() }));
             } else {
                 words.push((link, Word::Ended { stream }));
@@ -595,6 +663,9 @@ impl Relay {
     fn take(&mut self, now: Instant, link: u32, sent: Instant, parcel: &Parcel<'_>) {
         let key = ProducerKey(parcel.stream);
         let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.link == link) else { return };
+        if !watched.is_new(parcel.ssrc, parcel.index) {
+            return;
+        }
         let Some(told) = &watched.told else { return };
         let held = parcel.moment.saturating_sub(parcel.sent);
         let apart = Duration::from_micros(held.unsigned_abs());
@@ -621,6 +692,13 @@ impl Relay {
             let crossing = Crossing::Packet { key, rid: parcel.rid, packet: packet.clone() };
             self.figures.lost += u64::from(!self.crossings.push(*thread, crossing));
         }
+        // The other node may have heard nothing of the layer yet when it was asked.
+        if let Some(at) = watched.stale.iter().position(|stale| *stale == parcel.rid) {
+            watched.stale.swap_remove(at);
+            if !packet.starts_key_frame() {
+                self.tell(link, Word::KeyFrame { stream: key.0, layer: name(parcel.rid) });
+            }
+        }
     }
 
     fn cross_to_mirrors(&mut self, key: ProducerKey, crossing: impl Fn() -> Crossing) {
@@ -631,13 +709,9 @@ impl Relay {
 
     /// Tells the other node which layers are wanted here, if that is new.
     fn want(&mut self, key: ProducerKey) {
-        let Some(watched) = self.watched.get_mut(&key) else { return };
-        let mut wanted: Vec<Option<Rid>> = Vec::new();
-        for rid in watched.threads.values().flat_map(|takes| &takes.wants) {
-            if !wanted.contains(rid) {
-                wanted.push(*rid);
-            }
-        }
+        // Before it begins the other node does not know of it: it is told then.
+        let Some(watched) = self.watched.get_mut(&key).filter(|watched| watched.begun) else { return };
+        let wanted = watched.wanted_here();
         if wanted.len() == watched.wanted.len() && wanted.iter().all(|rid| watched.wanted.contains(rid)) {
             return;
         }
@@ -666,8 +740,13 @@ impl Relay {
     /// Gives up what did not come, and what nobody uses.
     fn tidy(&mut self, now: Instant) {
         let is_over = |watched: &Watched| {
-            let most = if watched.told.is_some() { RELAY_UNUSED_FOR } else { RELAY_BEGINS_WITHIN };
-            watched.threads.is_empty() && now.saturating_duration_since(watched.since) > most
+            let most = match (watched.threads.is_empty(), watched.begun) {
+                (true, true) => RELAY_UNUSED_FOR,
+                (true, false) => RELAY_BEGINS_WITHIN,
+                (false, true) => return false,
+                (false, false) => AWAITED_FOR,
+            };
+            now.saturating_duration_since(watched.since) > most
         };
         let over = self.watched.iter().filter(|(_, watched)| is_over(watched));
         for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
@@ -680,6 +759,28 @@ impl Relay {
         }
         self.asked.retain(|_, asked| !asked.is_empty());
         late.into_iter().for_each(|(link, stream)| self.tell(link, Word::Ended { stream }));
+    }
+}
+
+impl Watched {
+    fn wanted_here(&self) -> Vec<Option<Rid>> {
+        let mut wanted: Vec<Option<Rid>> = Vec::new();
+        for rid in self.threads.values().flat_map(|takes| &takes.wants) {
+            if !wanted.contains(rid) {
+                wanted.push(*rid);
+            }
+        }
+        wanted
+    }
+
+    /// Whether a packet is one that had not come over an earlier connection.
+    fn is_new(&mut self, ssrc: u32, index: u64) -> bool {
+        let fits = self.came.len() < 2 * LAYERS_PER_PRODUCER || self.came.contains_key(&ssrc);
+        if fits {
+            let highest = self.came.entry(ssrc).or_default();
+            *highest = (*highest).max(index);
+        }
+        self.known.get(&ssrc).is_none_or(|known| index > *known)
     }
 }
 

@@ -177,7 +177,13 @@ impl Db {
                 }
                 (On::Sqlite(begun?), unwritable.clone())
             }
-            Db::Postgres(pool) => (On::Postgres(pool.begin().await?), Unwritable::default()),
+            Db::Postgres(pool) => {
+                // In a task of its own, which ends although whoever waits goes away. sqlx knows of a transaction when it has been
+                // answered: one given up before that would stay open, and take in what others write over the same connection.
+                let pool = pool.clone();
+                let begun = tokio::spawn(async move { pool.begin().await }).await;
+                (On::Postgres(begun.map_err(|_| sqlx::Error::WorkerCrashed)??), Unwritable::default())
+            }
         };
         Ok(Tx { on, has_written: false, unwritable })
     }

@@ -84,8 +84,8 @@ impl Error {
 
     /// The database gave up a transaction in favour of another and undid it: the same transaction may be tried again.
     pub(crate) fn is_retryable(&self) -> bool {
-        // 40001 serialization_failure, 40P01 deadlock_detected.
-        matches!(self.code().as_deref(), Some("40001" | "40P01"))
+        // 40001 serialization_failure, 40P01 deadlock_detected, 25P03 idle_in_transaction_session_timeout.
+        matches!(self.code().as_deref(), Some("40001" | "40P01" | "25P03"))
     }
 
     /// A statement was refused because a row it refers to is missing, or one refers to it.

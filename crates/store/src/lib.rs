@@ -62,12 +62,12 @@ pub use error::{Corrupt, Error, Result, Rule};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use livestreams::{Livestream, LivestreamDay, LivestreamFilter};
 pub use meetings::{Meeting, MeetingFilter};
-pub use nodes::{LivingNode, NodeRow};
+pub use nodes::{LivingNode, NodeRow, Records};
 pub use open::OpenOptions;
 pub use outbox::{
     Claimed, Delivery, DeliveryFilter, DeliveryState, FeedEntry, LANE_HELD_MS, Lane, Next, Replayed, Standing, Tried, Wanted,
 };
-pub use ownership::{Adoptable, Estate, LastSeen, NODE_DEAD_MS, VOUCHED_MS};
+pub use ownership::{Adoptable, Estate, LastSeen, NODE_DEAD_MS, Taken, VOUCHED_MS};
 pub use participants::{Admission, Participant, ParticipantRow};
 pub use peer_quality::QualityBlock;
 pub use peer_row::PeerRow;

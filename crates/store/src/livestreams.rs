@@ -96,6 +96,9 @@ const COLUMNS: &str = "id, app_id, meeting_id, session_id, run_id, name, secret,
      stopped_ms, updated_ms, ingest_ms, viewer_ms, started_by, stopped_by, error, kept, expires_ms, node, version, stream_key, \
      disabled, invoked_ms";
 
+/// Old ones that go at once.
+const SWEPT: u32 = 1_000;
+
 /// How many of them there are.
 const PLACES: usize = 25;
 
@@ -115,6 +118,18 @@ impl Livestream {
     /// Whether it goes on.
     pub fn is_active(&self) -> bool {
         matches!(self.status, LivestreamStatus::Invoked | LivestreamStatus::Live)
+    }
+
+    /// Nobody streams it any more, for this reason.
+    pub fn fail(&mut self, why: &str) {
+        (self.status, self.stopped_at) = (LivestreamStatus::Errored, self.watched_until());
+        (self.stopped_by, self.error) = (Some(RecordingEnd::Failed), Some(why.to_owned()));
+        self.forget_rtmp_url();
+    }
+
+    /// Until when it could be watched, as far as it was noted.
+    fn watched_until(&self) -> Option<Timestamp> {
+        self.started_at.map(|at| at.plus_ms(i64::try_from(self.ingest_ms).unwrap_or(0)))
     }
 
     /// With what it is streamed to us, if it comes from elsewhere: its id, by which it is found, and what nobody can guess.
@@ -297,6 +312,15 @@ impl Store {
         self.db.all(built(sql), args![node, true]).await?.iter().map(read).collect()
     }
 
+    /// Livestreams that go on, of all other nodes, after those that no node has yet; oldest first.
+    pub async fn livestreams_elsewhere(&self, node: &str) -> Result<Vec<Livestream>> {
+        let sql = format!(
+            "select {COLUMNS} from livestreams where node <> $1 and status in ('INVOKED', 'LIVE') \
+             order by case node when '' then 0 else 1 end, created_ms, id limit {STRANDED}"
+        );
+        self.db.all(built(sql), args![node]).await?.iter().map(read).collect()
+    }
+
     /// Livestreams that go on, of other nodes that do not live: some of them, oldest first.
     pub async fn stranded_livestreams(&self, node: &str, now: Timestamp) -> Result<Vec<Livestream>> {
         let sql = format!(
@@ -312,6 +336,14 @@ impl Store {
         let sql = "delete from livestreams where kept = $1 and status not in ('INVOKED', 'LIVE') \
                    and session_id is not null and not exists (select 1 from sessions s where s.id = livestreams.session_id)";
         self.db.run(sql, args![false]).await
+    }
+
+    /// Forgets sessions of livestreams of no meeting that are older, a part at a time, except the latest of each; true when nothing is
+    /// left of them.
+    pub async fn clear_livestream_sessions(&self, before: Timestamp) -> Result<bool> {
+        let sql = "delete from livestream_sessions where run_id in (select run_id from livestream_sessions where invoked_ms < $1 limit $2)";
+        let gone = self.db.run(sql, args![before, SWEPT]).await?;
+        Ok(gone < u64::from(SWEPT))
     }
 
     /// The livestreams of an app that were asked for in this time, by day.

@@ -10,6 +10,7 @@ use crate::Store;
 use crate::engine::{Db, Row, args, built};
 use crate::error::Result;
 use crate::ownership::NODE_DEAD_MS;
+use crate::record::Words;
 use crate::run_id::RunId;
 
 /// A node, at the moment of asking.
@@ -27,9 +28,24 @@ pub struct NodeRow {
     pub since: Option<Timestamp>,
     /// Live sessions it owns.
     pub sessions: u64,
+    /// People whose media it has and whose sessions are on other nodes.
+    pub guests: u64,
+    /// What it records for others, if it does nothing else.
+    pub records: Option<Records>,
     /// When this run last took sessions of another node over, and why.
     pub takeover: Option<(Timestamp, String)>,
 }
+
+/// What a worker takes: a node that has no sessions, and records those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Records {
+    /// The sound of each person.
+    Tracks,
+    /// That, composites and livestreams.
+    Pictures,
+}
+
+const RECORDS: Words<Records> = Words(&[(Records::Tracks, "tracks"), (Records::Pictures, "pictures")]);
 
 /// A node that lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +58,12 @@ impl Store {
     /// Says where other nodes reach `run`.
     pub async fn announce_node(&self, run: &RunId, address: &str) -> Result<()> {
         self.db.run("update nodes set address = $2 where run = $1", args![run, address]).await.map(drop)
+    }
+
+    /// Says that `run` is a worker, which begins no sessions and takes none over.
+    pub async fn mark_worker(&self, run: &RunId, records: Records) -> Result<()> {
+        let sql = "update nodes set records = $2, draining = 1 where run = $1";
+        self.db.run(sql, args![run, RECORDS.name(records)]).await.map(drop)
     }
 
     /// Notes that `run` took sessions of another node over.
@@ -58,7 +80,7 @@ impl Store {
     /// All nodes that have not left in good order, by name.
     pub async fn nodes(&self, now: Timestamp) -> Result<Vec<NodeRow>> {
         let sql = format!(
-            "select n.name, n.address, n.draining, n.since_ms, n.takeover_ms, n.takeover, {} - n.seen_ms as silent_ms, \
+            "select n.name, n.address, n.draining, n.guests, n.records, n.since_ms, n.takeover_ms, n.takeover, {} - n.seen_ms as silent_ms, \
              (select count(*) from sessions s where s.ended_ms is null and s.owner_run = n.run) as sessions \
              from nodes n where $1 = $1 order by n.name",
             self.db.clock("$1")
@@ -71,8 +93,10 @@ impl Store {
                 silent_ms,
                 is_alive: silent_ms <= NODE_DEAD_MS,
                 is_draining: row.int("draining")? != 0,
+                records: row.text_or_null("records")?.and_then(|word| RECORDS.value(&word)),
                 since: row.time_or_null("since_ms")?,
                 sessions: row.count("sessions")?,
+                guests: row.count("guests")?,
                 takeover: row.time_or_null("takeover_ms")?.zip(row.text_or_null("takeover")?),
             })
         };
@@ -99,10 +123,18 @@ impl Store {
     }
 
     /// Says that a node is to begin no more sessions, until it is started anew, or that it may again. False if there is none of
-    /// that name.
+    /// that name that has sessions: workers never do.
     pub async fn drain_node(&self, name: &str, drains: bool) -> Result<bool> {
-        let sql = "update nodes set draining = $2 where name = $1";
+        let sql = "update nodes set draining = $2 where name = $1 and records is null";
         Ok(self.db.run(sql, args![name, i64::from(drains)]).await? > 0)
+    }
+
+    /// Says how many people's media `run` has whose sessions are on other nodes. Answers whether it is drained, and is to have
+    /// no more.
+    pub async fn note_guests(&self, run: &RunId, guests: usize) -> Result<bool> {
+        let sql = "update nodes set guests = $2 where run = $1 returning draining";
+        let row = self.db.one(sql, args![run, guests as i64]).await?;
+        row.map_or(Ok(false), |row| Ok(row.int("draining")? != 0))
     }
 
     /// The node at which the next session of a meeting begins, if it is another than that of `run`. The first who comes to a meeting

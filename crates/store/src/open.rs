@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use crate::Store;
@@ -20,6 +20,10 @@ use crate::engine::{Db, Unwritable, args, pause};
 use crate::error::{Error, Result};
 use crate::outbox::Bell;
 use crate::writer::Writer;
+
+/// How long Postgres keeps rows for a process that stands still in the middle of a transaction, or is not reached any more: others
+/// wait for these, also whoever is to go on with its sessions.
+const STANDS_STILL: Duration = Duration::from_secs(2);
 
 /// Which database, and how hard to hold on to what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,5 +256,9 @@ fn postgres_pool(url: &str, max_connections: u32, within: Duration) -> Result<Pg
         err => err.into(),
     })?;
     let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(within).idle_timeout(IDLE);
+    let pool = pool.after_connect(|connection, _| {
+        let sql = format!("set idle_in_transaction_session_timeout = {}", STANDS_STILL.as_millis());
+        Box::pin(async move { connection.execute(AssertSqlSafe(sql)).await.map(drop) })
+    });
     Ok(pool.connect_lazy_with(connect.application_name("salon")))
 }

@@ -1,6 +1,7 @@
 //! Which run of which node hosts a session, and when another may take it over.
 //! Invariant: a session has one owner, named by run and epoch; every append names both, so a former owner's fail.
 //! A node shows that it lives by renewing its row; the row of a dead node frees its sessions.
+//! Whoever holds rows of both holds those of nodes first, so that two transactions never wait for each other.
 //! Next: `writer/batch.rs`, where epochs are checked.
 
 use salon_core::{MeetingId, SessionId, Timestamp};
@@ -14,6 +15,11 @@ use crate::run_id::RunId;
 /// 300 ms; raising this leaves meetings of a dead node without a host for longer, lowering it takes meetings away from
 /// slow ones.
 pub const NODE_DEAD_MS: i64 = 1_500;
+
+/// How much later one is dead that becomes another program, which is there after 100 ms, but on a machine that has too much to do,
+/// or with thousands of connections to take up, not within [`NODE_DEAD_MS`]. Raising this leaves meetings without a host for longer
+/// whose node dies in these moments.
+const HANDED_OVER_MS: i64 = 3_500;
 
 /// For so long after a renewal the people of a node's sessions are taken to be seen, in milliseconds: up to then the node
 /// tells of them, and whoever takes them over counts them. It must be more than nodes leave between two renewals.
@@ -65,6 +71,15 @@ pub enum LastSeen {
     Now,
 }
 
+/// What came of taking a session over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The new one.
+    pub epoch: i64,
+    /// When its former owner was last known to be alive.
+    pub owner_seen_at: Timestamp,
+}
+
 /// When the run that owns a session `s` was last seen, by its own clock, with `n` the row of its node if there is one. Where
 /// nodes share the database a renewal vouches for a while, as far as that has gone by. A run that never registered was alive
 /// when it last wrote.
@@ -98,7 +113,8 @@ impl Store {
             let sql = format!(
                 "insert into nodes (name, run, own_ms, seen_ms, since_ms) values ($1, $2, $3, {clock}, {clock}) \
                  on conflict (name) do update set run = excluded.run, own_ms = excluded.own_ms, seen_ms = excluded.seen_ms, \
-                 since_ms = excluded.since_ms, draining = 0, address = null, takeover_ms = null, takeover = null",
+                 since_ms = excluded.since_ms, draining = 0, guests = 0, records = null, address = null, takeover_ms = null, \
+                 takeover = null",
                 clock = self.db.clock("$3")
             );
             tx.run(built(sql), args![name, run, now]).await?;
@@ -109,9 +125,31 @@ impl Store {
     /// Says that `run` is alive. `NotOwner` if another run has its name by now: it must stop hosting. Whatever others took
     /// over of what it owned is theirs when this answers, and they take nothing from then on.
     pub async fn heartbeat(&self, run: &RunId, now: Timestamp) -> Result<()> {
-        // A renewal that was given up may still arrive, after later ones.
-        let own = if self.db.is_alone() { "$2" } else { "greatest(own_ms, $2)" };
-        let sql = format!("update nodes set own_ms = {own}, seen_ms = {} where run = $1", self.db.clock("$2"));
+        let sql = match &self.db {
+            Db::Sqlite { .. } => "update nodes set own_ms = $2, seen_ms = $2 where run = $1".to_owned(),
+            // A renewal that was given up may still arrive, after later ones, and one of before a handover after it.
+            Db::Postgres(_) => format!(
+                "update nodes set own_ms = greatest(own_ms, $2), \
+                 seen_ms = least(greatest(seen_ms, {clock}), {clock} + {HANDED_OVER_MS}) where run = $1",
+                clock = self.db.clock("")
+            ),
+        };
+        self.renew(sql, run, now).await
+    }
+
+    /// As [`Store::heartbeat`], of one that becomes another program now: it is given the time to.
+    pub async fn hand_over_node(&self, run: &RunId, now: Timestamp) -> Result<()> {
+        let sql = match &self.db {
+            Db::Sqlite { .. } => return self.heartbeat(run, now).await,
+            Db::Postgres(_) => format!(
+                "update nodes set own_ms = greatest(own_ms, $2), seen_ms = {} + {HANDED_OVER_MS} where run = $1",
+                self.db.clock("")
+            ),
+        };
+        self.renew(sql, run, now).await
+    }
+
+    async fn renew(&self, sql: String, run: &RunId, now: Timestamp) -> Result<()> {
         match self.renewals.run(built(sql), args![run, now]).await? {
             0 => Err(Error::NotOwner),
             _ => Ok(()),
@@ -184,6 +222,7 @@ impl Store {
     /// Ends `run` in good order: it is no node any more, and its live sessions are free. They remember when it was last seen.
     pub async fn leave_node(&self, run: &RunId, now: Timestamp) -> Result<()> {
         transaction!(self.db, |tx| {
+            tx.one(tx.held("select name from nodes where run = $1"), args![run]).await?;
             let sql = "update sessions set owner_seen_ms = $2 \
                        where owner_run = $1 and ended_ms is null and owner_seen_ms is null";
             tx.run(sql, args![run, now]).await?;
@@ -192,7 +231,7 @@ impl Store {
         })
     }
 
-    /// Makes `run` the owner of a session that was seen at `from_epoch`, and returns the new epoch.
+    /// Makes `run` the owner of a session that was seen at `from_epoch`.
     ///
     /// One that `judges` may take others for dead; one that does not takes from those only that left in good order. When
     /// people were `seen` is remembered until `run` first appends to the session, in case it dies before or never hears of this.
@@ -206,25 +245,23 @@ impl Store {
         run: &RunId,
         judges: bool,
         seen: LastSeen,
-    ) -> Result<i64> {
+    ) -> Result<Taken> {
         transaction!(self.db, |tx| {
             let Some(node) = tx.one("select name from nodes where run = $1", args![run]).await? else {
                 return Err(Error::NotOwner);
             };
             let node = node.text("name")?;
-            let sql =
-                format!("select owner_node, owner_run, epoch, ended_ms from sessions where id = $1{}", self.db.for_update());
-            let Some(row) = tx.one(built(sql), args![session]).await? else { return Err(Error::NotFound) };
-            if row.int("epoch")? != from_epoch {
+            let sql = "select owner_node, epoch, ended_ms from sessions where id = $1";
+            let Some(found) = tx.one(sql, args![session]).await? else { return Err(Error::NotFound) };
+            if found.int("epoch")? != from_epoch {
                 return Err(Error::NotOwner);
             }
-            if row.int_or_null("ended_ms")?.is_some() {
-                return Err(Error::Conflict(Rule::SessionEnded));
-            }
+            let owner = found.text("owner_node")?;
             // A former run of this node, or this very run: both are under the one name that `run` holds.
-            let owner = row.text("owner_node")?;
-            if !self.db.is_alone() && owner != node {
-                // Held until this is over: an owner that renews its row waits, and finds out then what it has lost.
+            let is_others = !self.db.is_alone() && owner != node;
+            if is_others {
+                // Before the session's, as everywhere. Held until this is over: an owner that renews its row waits, and finds out
+                // then what it has lost.
                 let sql =
                     format!("select seen_ms, {} as now_ms from nodes where name = $1{}", self.db.clock(""), self.db.for_share());
                 if let Some(found) = tx.one(built(sql), args![&owner]).await?
@@ -233,14 +270,21 @@ impl Store {
                     return Err(Error::Conflict(Rule::OwnerAlive));
                 }
             }
+            let Some(row) = tx.one(tx.held(sql), args![session]).await? else { return Err(Error::NotFound) };
+            if row.int("epoch")? != from_epoch {
+                return Err(Error::NotOwner);
+            }
+            if row.int_or_null("ended_ms")?.is_some() {
+                return Err(Error::Conflict(Rule::SessionEnded));
+            }
+            // By now: it may have told of the session until this was let in.
+            let sql = format!(
+                "select {} as seen_ms from sessions s left join nodes n on n.name = s.owner_node where s.id = $1",
+                owner_seen(&self.db)
+            );
+            let owner_seen_at = tx.one(built(sql), args![session]).await?.ok_or(Error::NotFound)?.time("seen_ms")?;
             let seen = match seen {
-                LastSeen::WithOwner => {
-                    let sql = format!(
-                        "select {} as seen_ms from sessions s left join nodes n on n.name = s.owner_node where s.id = $1",
-                        owner_seen(&self.db)
-                    );
-                    tx.one(built(sql), args![session]).await?.map(|row| row.time("seen_ms")).transpose()?
-                }
+                LastSeen::WithOwner => Some(owner_seen_at),
                 LastSeen::At(seen) => Some(seen),
                 LastSeen::Now => None,
             };
@@ -248,7 +292,7 @@ impl Store {
                        where id = $1 and epoch = $4";
             match tx.run(sql, args![session, &node, run, from_epoch, seen]).await? {
                 0 => Err(Error::NotOwner),
-                _ => Ok(from_epoch + 1),
+                _ => Ok(Taken { epoch: from_epoch + 1, owner_seen_at }),
             }
         })
     }

@@ -119,6 +119,9 @@ const ACTIVE: &str = "('INVOKED', 'RECORDING', 'PAUSED')";
 /// Statuses of recordings that are neither stored nor lost.
 pub(crate) const UNFINISHED: &str = "('INVOKED', 'RECORDING', 'PAUSED', 'UPLOADING')";
 
+/// What is missing of a recording counts from so many milliseconds on.
+const AGREES_MS: i64 = 2_500;
+
 /// What nodes that do not live have left is looked at by so many at a time.
 pub(crate) const STRANDED: u32 = 1_000;
 
@@ -166,6 +169,16 @@ impl Recording {
         self.stopped_at = self.started_at.map(|started| started.max(at));
         self.stopped_by = Some(why);
         self.status = RecordingStatus::Uploading;
+    }
+
+    /// Has what was not recorded count as a pause: recorders died, or were away with what they had. `recorded_ms` is what is there.
+    /// Recorders and who sees to them do not agree to the second.
+    pub fn leave_out(&mut self, recorded_ms: Option<u64>) {
+        let (Some(until), Some(there)) = (self.stopped_at, recorded_ms) else { return };
+        let missing = self.recorded_ms(until) - i64::try_from(there).unwrap_or(i64::MAX);
+        if missing > AGREES_MS {
+            self.paused_ms += missing;
+        }
     }
 
     /// The address that it is streamed to, which has a key in it.
@@ -302,6 +315,15 @@ impl Store {
         let sql = format!(
             "select {COLUMNS} from recordings where node = $1 and status in {UNFINISHED} \
              order by invoked_ms, id"
+        );
+        self.db.all(built(sql), args![node]).await?.iter().map(read).collect()
+    }
+
+    /// The recordings of all other nodes that are neither stored nor lost, after those that no node has yet; oldest first.
+    pub async fn unfinished_elsewhere(&self, node: &str) -> Result<Vec<Recording>> {
+        let sql = format!(
+            "select {COLUMNS} from recordings where node <> $1 and status in {UNFINISHED} \
+             order by case node when '' then 0 else 1 end, invoked_ms, id limit {STRANDED}"
         );
         self.db.all(built(sql), args![node]).await?.iter().map(read).collect()
     }

@@ -77,7 +77,7 @@ pub async fn deliver(parts: Parts, stop: CancellationToken) {
         held: HashMap::new(),
         wanted: BTreeSet::new(),
         tried: Vec::new(),
-        troubled: false,
+        troubled: BTreeSet::new(),
         stop,
     };
     dispatcher.run().await;
@@ -95,8 +95,8 @@ struct Dispatcher {
     wanted: BTreeSet<WebhookId>,
     /// What came of tries and is not noted yet; no more than was in the lanes that are held.
     tried: Vec<Tried>,
-    /// Something went wrong last time.
-    troubled: bool,
+    /// What went wrong last time, and is not told again.
+    troubled: BTreeSet<&'static str>,
     stop: CancellationToken,
 }
 
@@ -235,12 +235,11 @@ impl Dispatcher {
 
     /// Says what went wrong, once until something goes well.
     fn heed<T>(&mut self, what: &'static str, outcome: anyhow::Result<T>) {
-        if let Err(error) = &outcome
-            && !self.troubled
-        {
-            tracing::warn!(error = format!("{error:#}"), "{what}");
+        match outcome {
+            Ok(_) => drop(self.troubled.remove(what)),
+            Err(error) if self.troubled.insert(what) => tracing::warn!(error = format!("{error:#}"), "{what}"),
+            Err(_) => {}
         }
-        self.troubled = outcome.is_err();
     }
 }
 

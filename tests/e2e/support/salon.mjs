@@ -20,6 +20,7 @@ function plainEnvironment() {
 
 export class Salon {
   #settings;
+  #isWorker = false;
   #data = mkdtempSync(join(tmpdir(), 'salon-e2e-'));
   #log;
   #process;
@@ -37,6 +38,14 @@ export class Salon {
   /** Where it has its data. */
   get data() {
     return this.#data;
+  }
+
+  /** A worker, which records for the servers that share its database. */
+  static async startWorker(name, settings) {
+    const salon = new Salon(name, settings);
+    salon.#isWorker = true;
+    await salon.#run('127.0.0.1:0');
+    return salon;
   }
 
   /** Starts a server with `settings` such as `{ 'session.grace_secs': 5 }`; its log goes to `out/<name>.salon.log`. */
@@ -92,7 +101,10 @@ export class Salon {
 
   async #run(listen) {
     const { 'media.port': mediaPort = 0, ...settings } = this.#settings;
-    const args = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort, '--set', 'log.level=info,salon_doors=debug,salon_live=debug,salon_media=debug,salon_server=debug'];
+    const given = { listen, data: this.#data, 'media.port': mediaPort, 'media.ip': '127.0.0.1' };
+    const asWorker = ['recorder', '--worker', ...Object.entries(given).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
+    const asServer = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort];
+    const args = [...(this.#isWorker ? asWorker : asServer), '--set', 'log.level=info,salon_doors=debug,salon_live=debug,salon_media=debug,salon_server=debug'];
     for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
     this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     this.#process.stderr.pipe(this.#log, { end: false });

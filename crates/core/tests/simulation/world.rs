@@ -50,6 +50,8 @@ pub struct World {
     recordings: usize,
     /// The store: the events of the last session.
     remembered: Vec<Event>,
+    /// The fold of those that are of people.
+    of_people: Option<Record>,
     ledger: Option<Ledger>,
     answered: Option<Answer>,
     screens: Screens,
@@ -108,6 +110,7 @@ impl World {
             messages: 0,
             recordings: 0,
             remembered: Vec::new(),
+            of_people: None,
             ledger: None,
             answered: None,
             screens: Screens::default(),
@@ -366,9 +369,23 @@ impl World {
                     assert_eq!(event.seq, last.seq + 1, "events are numbered without gaps");
                     assert!(event.at >= last.at, "times never fall: {last:?} {event:?}");
                 }
+                self.fold_of_people(&event);
                 self.remembered.push(event);
             }
         }
+    }
+
+    /// Watchers of people read these events only.
+    fn fold_of_people(&mut self, event: &Event) {
+        if !event.body.is_of_people() {
+            return;
+        }
+        match (&mut self.of_people, Record::begin(event)) {
+            (Some(people), None) => people.apply(event),
+            (people, began) => *people = began,
+        }
+        let told = self.of_people.as_ref().map(|people| people.people_seq);
+        assert_eq!(told, Some(event.seq), "what is of people shows somebody otherwise: {event:?}");
     }
 
     fn connected(&self) -> BTreeSet<PeerId> {
@@ -393,6 +410,10 @@ impl World {
         let record = self.session.record().filter(|record| record.ended.is_none());
         if record.is_some() {
             assert_eq!(folded.as_ref(), record, "the record is the fold of what was remembered");
+            let shown = |record: Option<&Record>| {
+                record.map(|record| (record.people_seq, record.max_concurrent, record.people_count(), record.peers.clone()))
+            };
+            assert_eq!(shown(self.of_people.as_ref()), shown(record), "nothing else shows anybody otherwise");
         } else {
             assert!(folded.is_none_or(|record| record.ended.is_some()), "what is remembered as live is live");
         }

@@ -59,7 +59,7 @@ pub fn composite(
         Some(Ok(url)) => (Some(url), None),
         None => (None, None),
     };
-    recordings.composites().map_err(|why| Impossible(why.to_owned()))?;
+    recordings.can(RecordingKind::Composite).map_err(|why| Impossible(why.to_owned()))?;
     let video = config.video_config.as_ref().filter(|video| video.export_file != Some(false)).map(video).transpose()?;
     let has_no_video = config.video_config.as_ref().is_some_and(|video| video.export_file == Some(false));
     let usual = || json!({ "codec": "H264", "width": WIDTH, "height": HEIGHT, "layout": "grid" });

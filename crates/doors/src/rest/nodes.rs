@@ -14,12 +14,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use salon_cluster::{REACHED, Secret, switching};
 use salon_core::{MeetingId, SessionId, Timestamp};
 use salon_media::{Spread, spread};
 use salon_quality::Quality;
 use salon_wire::rest::nodes::{Asked, Changed, FAMILY, MAX_MEETINGS, SESSIONS, Sessions, ToldSession};
+use tokio::sync::watch;
 
 use crate::elsewhere::{PassedOn, Reached};
 use crate::people;
@@ -31,26 +34,39 @@ use crate::rest::sessions::{Current, here};
 pub struct Desk {
     pub teller: Teller,
     pub quality: Quality,
-    pub secret: Secret,
-    /// If people's media may be here that have their session there.
-    pub spread: Option<Arc<Spread>>,
 }
 
-/// Everything, for nodes.
+/// What nodes alone ask, and everything.
 pub fn router(desk: Desk, everything: Router) -> Router {
-    let desk = Arc::new(desk);
     Router::new()
         .route(SESSIONS, post(sessions))
         .route(FAMILY, post(family))
-        .route(spread::PATH, get(media))
-        .with_state(desk.clone())
+        .with_state(Arc::new(desk))
         .fallback_service(everything)
-        .layer(from_fn_with_state(desk, admit))
+}
+
+/// Who lets nodes in.
+pub struct Porter {
+    pub secret: Secret,
+    /// If people's media may be here that have their session there.
+    pub spread: Option<Arc<Spread>>,
+    /// What answers them, once this node is ready.
+    pub ready: watch::Receiver<Option<Router>>,
+}
+
+/// Of media nodes are answered at once: people wait for theirs while this node begins. All else waits until it is ready.
+pub fn door(porter: Porter) -> Router {
+    let porter = Arc::new(porter);
+    Router::new()
+        .route(spread::PATH, get(media))
+        .fallback(when_ready)
+        .with_state(porter.clone())
+        .layer(from_fn_with_state(porter, admit))
 }
 
 /// Lets nodes in, and says who asked them.
-async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) -> Response<HttpBody> {
-    let Some(peer) = desk.secret.admits(request.headers_mut()) else {
+async fn admit(State(porter): State<Arc<Porter>>, mut request: Request, next: Next) -> Response<HttpBody> {
+    let Some(peer) = porter.secret.admits(request.headers_mut()) else {
         return (StatusCode::FORBIDDEN, "this port is for nodes of the cluster").into_response();
     };
     if let Some(peer) = peer {
@@ -66,8 +82,14 @@ async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) 
     next.run(request).await
 }
 
+async fn when_ready(State(porter): State<Arc<Porter>>, request: Request) -> Response<HttpBody> {
+    let router = porter.ready.clone().wait_for(Option::is_some).await.ok().and_then(|router| router.clone());
+    let Some(router) = router else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    TowerToHyperService::new(router).call(request).await.into_response()
+}
+
 async fn sessions(State(desk): State<Arc<Desk>>, Json(asked): Json<Asked>) -> Result<Json<Sessions>, ApiError> {
-    let Desk { teller, quality, .. } = &*desk;
+    let Desk { teller, quality } = &*desk;
     let now = teller.clock.now();
     let asked_for = || asked.meetings.iter().take(MAX_MEETINGS);
     let worst = match asked.calls {
@@ -92,8 +114,8 @@ async fn family(State(desk): State<Arc<Desk>>, Json(changed): Json<Changed>) -> 
 }
 
 /// A node that has people's media here from now on, or some of ours there.
-async fn media(State(desk): State<Arc<Desk>>, request: Request) -> Response<HttpBody> {
-    let Some(spread) = desk.spread.clone() else {
+async fn media(State(porter): State<Arc<Porter>>, request: Request) -> Response<HttpBody> {
+    let Some(spread) = porter.spread.clone() else {
         return (StatusCode::NOT_FOUND, "media of other nodes are not taken here (cluster.spread)").into_response();
     };
     let connection = hyper::upgrade::on(request);

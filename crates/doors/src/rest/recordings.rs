@@ -141,6 +141,7 @@ pub async fn start_tracks(
     let given = layer.and_then(|layer| layer.file_name_prefix);
     prefix("layers.default.file_name_prefix", given.as_deref())?;
     let given = given.filter(|given| !given.is_empty());
+    desk.recordings.can(RecordingKind::Track).map_err(ApiError::unprocessable)?;
     let wanted = flow::tracks(
         &desk.recordings,
         &meeting,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::State;
+use futures_util::future::join_all;
 use salon_cluster::Nodes;
 use salon_core::{MeetingId, SessionId, Summary, Timestamp};
 use salon_store::{SessionFilter, SessionRow, SessionSort, Store};
@@ -147,15 +148,19 @@ pub async fn current(teller: &Teller, rows: &[&SessionRow], now: Timestamp) -> R
             }
         }
     }
-    for (address, rows) in others {
-        let mut sessions = match (&address, &teller.nodes) {
-            (Some(address), Some(nodes)) => {
-                let told = ask(nodes, address, rows.iter().map(|(_, row)| *row), false).await.into_iter();
-                told.map(|told| (told.session.id.clone(), Current { session: told.session, until: Timestamp(told.until_ms) }))
-                    .collect()
-            }
-            _ => HashMap::new(),
+    // At once, so that one which stands still costs its own time only.
+    let asked = others.into_iter().map(|(address, rows)| async move {
+        let answer = match (&address, &teller.nodes) {
+            (Some(address), Some(nodes)) => ask(nodes, address, rows.iter().map(|(_, row)| *row), false).await,
+            _ => Vec::new(),
         };
+        (rows, answer)
+    });
+    for (rows, answer) in join_all(asked).await {
+        let answer = answer
+            .into_iter()
+            .map(|told| (told.session.id.clone(), Current { session: told.session, until: Timestamp(told.until_ms) }));
+        let mut sessions: HashMap<_, _> = answer.collect();
         for (at, row) in rows {
             let current = match sessions.remove(row.summary.session.as_str()) {
                 Some(current) => current,

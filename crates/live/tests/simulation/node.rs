@@ -9,6 +9,7 @@ use salon_core::{Event, Session, Timestamp};
 use salon_live::{Alive, Evidence, Lease, Live, Reading, SinceBoot, ToldOf};
 
 use crate::store::{Store, Trouble};
+use tokio_util::sync::CancellationToken;
 
 /// How long saving is tried.
 const SAVE_FOR_MS: i64 = 5_000;
@@ -218,7 +219,9 @@ impl Node {
                     before.saved();
                 }
                 let summary = task.session.summary();
-                task.live = summary.map(|summary| Arc::new(Live::after(before.as_deref(), summary, task.ahead_ms, &self.told)));
+                task.live = summary.map(|summary| {
+                    Arc::new(Live::after(before.as_deref(), summary, task.ahead_ms, &self.told, &CancellationToken::new()))
+                });
                 if task.live.is_none() {
                     self.task = None;
                 }
@@ -270,8 +273,9 @@ impl Node {
                     let goes_on = evidence.weigh();
                     let at = self.clock(now).plus_ms(goes_on.ahead_ms);
                     let session = Session::recover(self.facts.clone(), self.limits.clone(), record, at, goes_on.seen, &[]);
-                    let live =
-                        session.summary().map(|summary| Arc::new(Live::after(None, summary, goes_on.ahead_ms, &self.told)));
+                    let live = session.summary().map(|summary| {
+                        Arc::new(Live::after(None, summary, goes_on.ahead_ms, &self.told, &CancellationToken::new()))
+                    });
                     self.fall = None;
                     Task { session, number: self.tasks, epoch, ahead_ms: goes_on.ahead_ms, live, unsaved: Vec::new(), since: 0 }
                 }

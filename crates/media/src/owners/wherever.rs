@@ -8,7 +8,7 @@ use salon_core::MeetingId;
 use salon_sfu::{Consume, Consumed, Error, Produce, ProducerId, RoomId, TransportId};
 
 use super::Owners;
-use crate::spread::{Answer, Ask, Home, Link, Refusal};
+use crate::spread::{Answer, Ask, HELD_FOR, Home, Link, Refusal};
 
 /// Two nodes find out within this time of each other that a third is gone.
 const FOUND_OUT_WITHIN: Duration = Duration::from_millis(2_500);
@@ -177,14 +177,19 @@ impl Owners {
 
     /// The way to another node is lost, and with it what people had there. Those whose sockets went with it are not let back in
     /// before they know that, as after a crash of this node.
-    pub(crate) async fn lost(&self, link: u32) {
-        let lost = self.away.iter().flat_map(|away| away.lost(link)).collect::<Vec<_>>();
+    pub(crate) async fn lost(&self, link: &Link) {
+        let lost = self.away.iter().flat_map(|away| away.at(link)).collect::<Vec<_>>();
+        self.are_lost(lost, HELD_FOR).await;
+    }
+
+    /// These are gone since so long ago.
+    pub(super) async fn are_lost(&self, lost: Vec<TransportId>, ago: Duration) {
         let cut_off = self.publish_on(&lost);
         for transport in lost {
             self.transport_closed(&transport).await;
         }
         for (meeting, peers) in cut_off {
-            self.cut_off(&meeting, peers, Duration::ZERO);
+            self.cut_off(&meeting, peers, ago);
         }
     }
 }

@@ -3,15 +3,20 @@
 
 use std::time::Duration;
 
-use salon_sfu::Told;
+use salon_sfu::{RELAY_STREAMS, Told};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::words::{Word, read, write};
 
-/// Words that wait to be sent, or to be acted on.
+/// Words that wait to be acted on: who says more waits.
 pub(super) const WORDS: usize = 1_024;
+
+/// Words that wait to be sent, of each kind. Who has more to say does not wait, but ends the connection; so it is more than can
+/// be said at once of all that one node may have at another: when a meeting of thousands ends, each of its connections is closed
+/// in one go, and over a new connection all is watched again.
+pub(super) const UNSENT: usize = 4 * RELAY_STREAMS;
 
 /// How often a side says that it is there, and how long it may say nothing.
 const SAYS_EVERY: Duration = Duration::from_secs(1);

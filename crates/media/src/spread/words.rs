@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use salon_sfu::{
-    Consume, Consumed, Error, Event, Guest, LineQuality, News, OwnerId, Produce, ProducerId, Role, RoomId, TransportId,
+    Consume, Consumed, Error, Event, Guest, LineQuality, News, OwnerId, Produce, ProducerId, Resumed, Role, RoomId, TransportId,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,7 +18,7 @@ const WORD_BYTES: usize = 16 << 20;
 pub(super) const LINES_AT_ONCE: usize = 16;
 
 /// Whoever says another one is not understood.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Word {
@@ -45,6 +45,8 @@ pub(super) enum Word {
         transports: Vec<TransportId>,
     },
     News(News),
+    /// The node that is asked becomes another program: what it has not answered by now it has not done.
+    Leaving,
     /// Nothing, so that the other side knows that it is heard.
     Here,
 }
@@ -69,21 +71,78 @@ pub(super) struct Welcome {
     pub port: u16,
 }
 
-/// Each is a method of the media server, for connections that were opened here.
-#[derive(Debug, Serialize, Deserialize)]
+/// Each is a method of the media server, for connections that were opened here; the last few are about which those are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    Open { guest: Guest, room: RoomId, transport: TransportId, role: Role, offer: String },
+    Open {
+        guest: Guest,
+        room: RoomId,
+        transport: TransportId,
+        role: Role,
+        offer: String,
+    },
     Produce(Box<Produce>),
-    CloseProducer { transport: TransportId, producer: ProducerId, offer: Option<String> },
-    Pause { producer: ProducerId, paused: bool },
-    Consume { transport: TransportId, wanted: Vec<Consume>, from: Vec<(ProducerId, Home)> },
-    AcceptAnswer { transport: TransportId, answer: String },
-    CloseConsumers { transport: TransportId, mids: Vec<String>, offer: String },
-    SetLayer { transport: TransportId, producer: ProducerId, mid: Option<String>, rid: String },
-    CloseTransport { transport: TransportId },
-    Inside { owner: OwnerId, room: RoomId, inside: bool },
-    QuietFor { transport: TransportId },
-    Quality { room: RoomId },
+    CloseProducer {
+        transport: TransportId,
+        producer: ProducerId,
+        offer: Option<String>,
+    },
+    Pause {
+        producer: ProducerId,
+        paused: bool,
+    },
+    Consume {
+        transport: TransportId,
+        wanted: Vec<Consume>,
+        from: Vec<(ProducerId, Home)>,
+    },
+    AcceptAnswer {
+        transport: TransportId,
+        answer: String,
+    },
+    CloseConsumers {
+        transport: TransportId,
+        mids: Vec<String>,
+        offer: String,
+    },
+    SetLayer {
+        transport: TransportId,
+        producer: ProducerId,
+        mid: Option<String>,
+        rid: String,
+    },
+    CloseTransport {
+        transport: TransportId,
+    },
+    Inside {
+        owner: OwnerId,
+        room: RoomId,
+        inside: bool,
+    },
+    QuietFor {
+        transport: TransportId,
+    },
+    Quality {
+        room: RoomId,
+    },
+    /// From now on these are the asker's, as before, and all of these rooms that nobody asks for.
+    Attach {
+        have: Vec<TransportId>,
+        rooms: Vec<RoomId>,
+    },
+    /// Nobody asks for these rooms here, whose sessions are at the node that is asked: it is to attach them.
+    Lodged {
+        rooms: Vec<RoomId>,
+    },
+    /// What a connection of an earlier run consumed comes in there.
+    Fetch {
+        transport: TransportId,
+        from: Vec<(ProducerId, Home)>,
+    },
+    /// The session is another node's from now on, which attaches what is here.
+    Release {
+        room: RoomId,
+    },
 }
 
 /// Where a producer comes in that is not where it is to be consumed.
@@ -103,6 +162,14 @@ pub(crate) enum Answer {
     Consumed(Consumed),
     QuietFor(Duration),
     Quality(Vec<LineQuality>),
+    Attached(Vec<Lodged>),
+}
+
+/// A connection of somebody whose session is elsewhere; its note is who.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lodged {
+    pub what: Resumed,
+    pub connected: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

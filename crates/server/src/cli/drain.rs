@@ -1,4 +1,5 @@
-//! `salon drain`: a node begins no more sessions, so that it can be stopped when those it has are over.
+//! `salon drain`: a node begins no more sessions and takes no more people's media, so that it can be stopped when those it has are
+//! over.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) fn run(args: DrainArgs) -> anyhow::Result<()> {
     let config = Config::load(&settings.sources(Mode::Beside))?;
     beside_servers(&config, Missing::Fail, async |store| {
         ensure!(store.is_shared(), "this database is one node's own: there is no other that could begin its sessions");
-        ensure!(store.drain_node(&name, !undo).await?, "no node of the name {name:?} runs on this database");
+        ensure!(store.drain_node(&name, !undo).await?, "no node of the name {name:?} that begins sessions runs on this database");
         if undo {
             eprintln!("{name} begins sessions again");
             return Ok(());
@@ -45,10 +46,15 @@ pub(super) fn run(args: DrainArgs) -> anyhow::Result<()> {
                 eprintln!("{name} has stopped");
                 return Ok(());
             };
-            if told.replace(node.sessions) != Some(node.sessions) {
-                eprintln!("{name} begins no more sessions, and has {} left", node.sessions);
+            let left = (node.sessions, node.guests);
+            if told.replace(left) != Some(left) {
+                let guests = match node.guests {
+                    0 => String::new(),
+                    guests => format!("; people of other nodes' sessions with their media there: {guests}"),
+                };
+                eprintln!("{name} begins no more sessions, and has {} left{guests}", node.sessions);
             }
-            if node.sessions == 0 || no_wait {
+            if left == (0, 0) || no_wait {
                 return Ok(());
             }
             if !node.is_draining {

@@ -172,6 +172,7 @@ standard error.
 Examples:
   salon check-config --config salon.toml
   salon check-config --config salon.toml --set media.announce=192.0.2.7,2001:db8::7
+  salon check-config --worker --config worker.toml
 
 Settings come from the same places as those of `salon serve`.";
 

@@ -1,6 +1,6 @@
 //! `salon nodes`: which nodes share the database, and what each does.
 
-use salon_store::NodeRow;
+use salon_store::{NodeRow, Records};
 
 use super::database::{Missing, beside_servers};
 use super::process::print;
@@ -20,6 +20,8 @@ pub(super) fn run(settings: SettingsArgs) -> anyhow::Result<()> {
 
 fn line(node: &NodeRow) -> String {
     let state = match node.is_alive {
+        true if node.records == Some(Records::Pictures) => "worker (pictures, tracks)".to_owned(),
+        true if node.records.is_some() => "worker (tracks)".to_owned(),
         true if node.is_draining => "draining".to_owned(),
         true => "alive".to_owned(),
         false => format!("not seen for {} s", node.silent_ms / 1_000),
@@ -30,7 +32,8 @@ fn line(node: &NodeRow) -> String {
         Some((at, why)) => format!("last takeover {}: {why}", rfc3339(*at)),
         None => "no takeover".to_owned(),
     };
-    format!("{}  {state}  {} sessions  since {since}  {address}  {takeover}\n", node.name, node.sessions)
+    let guests = if node.guests > 0 { format!("  {} people of others", node.guests) } else { String::new() };
+    format!("{}  {state}  {} sessions{guests}  since {since}  {address}  {takeover}\n", node.name, node.sessions)
 }
 
 #[cfg(test)]
@@ -49,13 +52,15 @@ mod tests {
             is_draining: false,
             since: Some(Timestamp(0)),
             sessions: 3,
+            guests: 0,
+            records: None,
             takeover: Some((Timestamp(60_000), "n2 was not seen for 1602 ms".to_owned())),
         };
         let told = "n1  alive  3 sessions  since 1970-01-01T00:00:00.000Z  10.0.0.4:8790  \
                     last takeover 1970-01-01T00:01:00.000Z: n2 was not seen for 1602 ms\n";
         assert_eq!(line(&node), told);
-        let draining = NodeRow { is_draining: true, ..node.clone() };
-        assert!(line(&draining).starts_with("n1  draining  3 sessions"));
+        let draining = NodeRow { is_draining: true, guests: 2, ..node.clone() };
+        assert!(line(&draining).starts_with("n1  draining  3 sessions  2 people of others  since"));
         let gone = NodeRow { silent_ms: 7_400, is_alive: false, since: None, address: None, takeover: None, ..node };
         assert_eq!(line(&gone), "n1  not seen for 7 s  3 sessions  since -  no cluster.listen  no takeover\n");
     }

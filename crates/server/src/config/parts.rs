@@ -180,6 +180,7 @@ impl Config {
             program: self.recorder(),
             ffmpeg: recordings::find_program(settings.ffmpeg.as_ref()),
             has_vpx: recordings::has_library("libvpx.so."),
+            workers_only: settings.workers_only && self.mode != Mode::Worker,
             max_jobs: if settings.max_jobs == 0 { cores * 2 } else { settings.max_jobs },
             keep_days: self.retention.recordings_days,
             storage_hosts: settings.storage_hosts.clone(),

@@ -21,6 +21,8 @@ pub enum Mode {
     Dev,
     /// `salon serve`.
     Serve,
+    /// `salon recorder --worker`: a node that begins no sessions, and records those of others.
+    Worker,
     /// A command beside a server, which reads its settings and serves nobody.
     #[default]
     Beside,
@@ -263,6 +265,9 @@ table::settings! {
         ffmpeg: String = "ffmpeg".to_owned();
         /// Recordings of this node at once; others wait for up to 30 seconds. 0: two for each core.
         max_jobs: usize = 0, within(0, 1_000);
+        /// Whether this node records and streams nothing itself: workers do (`salon recorder --worker`). What it cannot do itself it
+        /// leaves to them in any case.
+        workers_only: bool = false;
         /// Hosts of the S3 kind, such as `s3.example.org`, that API callers may have recordings stored on, besides those of
         /// known providers.
         storage_hosts: Vec<String> = Vec::new(), host;

@@ -155,6 +155,27 @@ pub(super) fn together(config: &Config, origins: &Origins) -> Vec<ConfigError> {
                 .to_owned(),
         ));
     }
+    let is_shared = config.database_url().starts_with("postgres");
+    if config.mode == Mode::Worker && !is_shared {
+        errors.push(ConfigError(format!(
+            "database.url is {} ({}), but a worker shares the PostgreSQL of the nodes whose meetings it records: set it as theirs is",
+            config.database_shown(),
+            origins.of("database.url"),
+        )));
+    }
+    if config.mode == Mode::Worker && config.cluster.listen.is_empty() {
+        errors.push(ConfigError(
+            "cluster.listen must be set, as in `--set cluster.listen=10.0.0.5:8790`: there a worker is asked by nodes for what \
+             is watched"
+                .to_owned(),
+        ));
+    }
+    if config.mode == Mode::Serve && config.recording.workers_only && !is_shared {
+        errors.push(ConfigError(format!(
+            "recording.workers_only is true ({}), but the database is SQLite, which no worker shares: nothing would ever be recorded",
+            origins.of("recording.workers_only"),
+        )));
+    }
     if config.mode == Mode::Dev && !config.listen.ip().is_loopback() {
         errors.push(ConfigError(format!(
             "listen is {} ({}), but `salon dev` serves this computer only, because everybody knows its token: use \

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use salon_core::session::Media as Order;
 use salon_core::{MeetingId, PeerId, TrackId};
-use salon_live::{Hub, Orders, StopRecording};
-use salon_media::{News, Owners};
+use salon_live::{Hub, Orders, Place, Remote, StopRecording};
+use salon_media::{Find, News, Owners, Whereabouts};
 use salon_recordings::Stops;
 use salon_sfu::ProducerId;
 use tokio::sync::mpsc;
@@ -39,9 +39,29 @@ impl Orders for Media {
         self.0.tracks_in(meeting)
     }
 
+    fn may_flow(&self, meeting: &MeetingId, people: Vec<(PeerId, Vec<(TrackId, bool)>)>) -> Vec<TrackId> {
+        self.0.may_flow(meeting, people)
+    }
+
     fn cut_off(&self, meeting: &MeetingId, peers: Vec<PeerId>, ago: Duration) {
         self.0.cut_off(meeting, peers, ago);
     }
+}
+
+/// Finds the sessions of people whose media are here.
+pub fn find(hub: Hub) -> Find {
+    Box::new(move |meeting| {
+        let hub = hub.clone();
+        Box::pin(async move {
+            match hub.place(&meeting).await {
+                Ok(Some(Place::Here(_))) => Whereabouts::Here,
+                Ok(Some(Place::There(Remote { address: Some(address), .. }))) => Whereabouts::At(address),
+                // A node without a port for nodes can ask for nothing.
+                Ok(None | Some(Place::There(_))) => Whereabouts::Nowhere,
+                Err(_) => Whereabouts::Unknown,
+            }
+        })
+    })
 }
 
 /// Has recordings stop when their sessions say so.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use salon_doors::keys::digest;
 use salon_edge::{Aside, Port};
 use salon_handover::Received;
-use salon_sfu::{Event, Handed, Resumed, Sfu};
+use salon_sfu::{Event, Handed, Resumed, Sfu, StartError};
 use tokio::sync::mpsc;
 
 use super::announced::announced;
@@ -81,6 +81,9 @@ pub fn start(config: &Config, secret: &str, tcp: &TcpPorts, handed: Option<Vec<H
         return salon_sfu::resume(with(config.media.port), handed).context("cannot go on with media");
     }
     match salon_sfu::resume(with(config.media.port), None) {
+        Err(error @ StartError::Relay(..)) => {
+            Err(error).context("cluster.spread needs the port of cluster.listen over UDP as well; is another program using it?")
+        }
         Err(error) if config.mode == Mode::Dev && config.media.port_is_default => {
             tracing::warn!(port = config.media.port, %error, "the default media port is taken, using a free one");
             salon_sfu::resume(with(0), None).context("cannot open a media port")

@@ -11,6 +11,7 @@ use salon_sfu::{Handed, HandedTcp, Packed};
 
 const MEDIA: &str = "media";
 const MEDIA_TCP: &str = "media over TCP";
+const ELSEWHERE: &str = "media elsewhere";
 const MOMENT: &str = "moment";
 
 /// What is packed under this name; nothing if nothing was handed over.
@@ -51,6 +52,16 @@ pub fn handed_media(handed: Option<&Received>) -> anyhow::Result<Option<Vec<Hand
         thread.tcp.push(HandedTcp { stream: TcpStream::from(stream), partial: partial.to_vec(), queue: queue.to_vec() });
     }
     Ok((!threads.is_empty()).then_some(threads))
+}
+
+/// What is at other nodes, in the words of `salon_media`.
+pub fn elsewhere_packed(note: String) -> Parcel {
+    Parcel { what: ELSEWHERE.into(), note, ..Parcel::default() }
+}
+
+/// The same of the program before.
+pub fn elsewhere(handed: Option<&Received>) -> anyhow::Result<Vec<String>> {
+    Ok(all(handed, ELSEWHERE)?.into_iter().map(|packed| packed.note).collect())
 }
 
 pub fn moment(moment: Moment) -> Parcel {

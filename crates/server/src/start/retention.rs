@@ -69,6 +69,9 @@ pub async fn once(store: &Store, days: Days, now: Timestamp) -> salon_store::Res
             left += each(store, what, before, now).await?;
         }
     }
+    if let Some(before) = before(days.sessions) {
+        while !store.clear_livestream_sessions(before).await? {}
+    }
     if let Some(before) = before(days.quality) {
         while !store.clear_quality(before).await? {}
     }

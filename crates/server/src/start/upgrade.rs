@@ -31,6 +31,9 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 const SETTLED_WITHIN: Duration = Duration::from_secs(3);
 const PACKED_WITHIN: Duration = Duration::from_millis(500);
 
+/// How long the database has to note that this node is about to be away.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
+
 /// How long media threads have, which are quiet from then on.
 const MEDIA_WITHIN: Duration = Duration::from_secs(1);
 
@@ -213,13 +216,18 @@ async fn go(doors: &Doors, program: &Program, stopped: impl Fn() -> bool) -> any
     let cut = passage.go_on(Phase::Closing, CLOSED_WITHIN).await;
     let unsettled = passage.go_on(Phase::Settling, SETTLED_WITHIN).await;
     ensure!(unsettled == 0, "{unsettled} sessions cannot be saved: the database does not answer");
-    ensure!(hub.holds(), "this node cannot renew its claim on its sessions: the database does not answer");
+    let told = tokio::time::timeout(TOLD_WITHIN, hub.hands_over()).await;
+    ensure!(
+        matches!(told, Ok(Ok(()))) && hub.holds(),
+        "this node cannot renew its claim on its sessions: the database does not answer"
+    );
     let slow = passage.go_on(Phase::Packing, PACKED_WITHIN).await;
     let packed = tokio::time::timeout(MEDIA_WITHIN, media.sfu.pack()).await;
     let (threads, _held) = packed.context("the media threads do not answer")??;
     let _ = alive.tell(clock.now()).context("cannot note when this node last told something")?;
     let mut parcels: Vec<Parcel> = passage.parcels();
     parcels.extend(packed::media(&threads));
+    parcels.push(packed::elsewhere_packed(media.elsewhere()));
     parcels.push(packed::moment(clock.moment()));
     ensure!(!stopped(), "the process is told to stop");
     let ms = began.elapsed().as_millis() as u64;

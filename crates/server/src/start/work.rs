@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use salon_core::event::RecordingKind;
 use salon_doors::flows::tickets;
 use salon_doors::tokens::Tokens;
 use salon_files::Files;
 use salon_live::{Clock, Hub};
 use salon_recordings::{Livestreams, Recordings, Stops};
-use salon_store::Store;
+use salon_store::{RunId, Store};
 use salon_transcripts::Transcripts;
 use salon_webhooks::{Fetch, Guard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::signals::Signals;
+use crate::config::Config;
 
 /// What it is done with.
 pub struct Hands {
@@ -78,7 +82,7 @@ pub async fn go_on(
     livestreams: Livestreams,
     tasks: &TaskTracker,
 ) -> anyhow::Result<()> {
-    if let Err(why) = recordings.composites() {
+    if let Err(why) = recordings.can(RecordingKind::Composite) {
         tracing::info!("{why}");
     }
     let adopted = [
@@ -95,5 +99,27 @@ pub async fn go_on(
     tasks.spawn(recordings.sweep());
     tasks.spawn(transcripts.sweep());
     tasks.spawn(livestreams.sweep());
+    Ok(())
+}
+
+/// Has a node be a worker: it begins no sessions, and others know what it records.
+pub async fn begin(config: &Config, store: &Store, run: &RunId) -> anyhow::Result<()> {
+    let settings = config.recordings_settings(config.listen, None);
+    if let Err(why) = salon_recordings::can(&settings, RecordingKind::Composite) {
+        tracing::warn!("{why}");
+    }
+    store.mark_worker(run, salon_recordings::records(&settings)).await.context("cannot tell nodes that this is a worker")
+}
+
+/// Has a worker take no more, and waits for what it has; a second signal ends that.
+pub async fn finish(recordings: &Recordings, ends: &CancellationToken) -> anyhow::Result<()> {
+    ends.cancel();
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    tokio::select! {
+        left = recordings.finish() => if left > 0 {
+            tracing::warn!(jobs = left, "what is not over by now is left to the next run of this worker");
+        },
+        _ = signals.next() => tracing::warn!("told to stop again: what it has is left to the next run of this worker"),
+    }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn program() -> Vec<String> {
 
 /// The program, as the test's binary sees it: what else that says is no JSON.
 #[test]
-#[ignore = "it is run as an engine by other tests"]
+#[ignore = "not a test: the engine that other tests start"]
 fn names_the_tones_in_the_sound_on_its_input() {
     let mut wav = Vec::new();
     std::io::stdin().read_to_end(&mut wav).unwrap();

@@ -1,9 +1,11 @@
 //! The binary itself as a process of its own, so that it can be killed as a power cut or the system would.
 //! Asked over REST with the token that `salon dev` accepts.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use salon_doors::rfc3339::parse_rfc3339;
@@ -37,9 +39,10 @@ impl Node {
         Self::run(data, ["session.grace_secs=1", "limits.session_keep_alive_min_secs=1", &level], log)
     }
 
-    /// With these settings.
+    /// With these settings. `SALON_TEST_BIN` is another build, to measure with.
     pub fn with(data: &Path, settings: &[String]) -> Self {
-        Self::of(Path::new(env!("CARGO_BIN_EXE_salon")), data, settings)
+        let other = std::env::var_os("SALON_TEST_BIN");
+        Self::of(other.as_deref().unwrap_or(OsStr::new(env!("CARGO_BIN_EXE_salon"))).as_ref(), data, settings)
     }
 
     /// The same of another program.
@@ -71,6 +74,19 @@ impl Node {
         let at = now();
         self.process.wait().unwrap();
         at
+    }
+
+    /// How long its threads whose names begin so have worked.
+    pub fn worked(&self, threads: &str) -> Duration {
+        let of = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let name = std::fs::read_to_string(path.join("comm")).ok()?;
+            let spent = std::fs::read_to_string(path.join("schedstat")).ok()?;
+            let nanos = spent.split(' ').next()?.parse().ok()?;
+            name.starts_with(threads).then(|| Duration::from_nanos(nanos))
+        };
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        tasks.filter_map(of).sum()
     }
 
     /// The processes that it has started and that run, each with the signals that it holds back, as a bit each.

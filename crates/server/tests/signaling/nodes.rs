@@ -66,14 +66,15 @@ impl Cluster {
         self.start(self.nodes.len() - 1);
     }
 
-    fn start(&mut self, at: usize) {
+    /// Starts one that was killed.
+    pub fn start(&mut self, at: usize) {
         let data: &Path = &self.folders[at];
-        let mut settings = self.settings.clone();
-        settings.extend([
+        let mut settings = vec![
             format!("database.url={}", self.lines.get(at).map_or(&self.url, |line| &line.url)),
             format!("node.name=n{at}"),
             "session.grace_secs=3".to_owned(),
-        ]);
+        ];
+        settings.extend(self.settings.iter().cloned());
         settings.extend(self.own[at].iter().cloned());
         if !settings.iter().any(|setting| setting.starts_with("cluster.listen=")) {
             settings.push("cluster.listen=127.0.0.1:0".to_owned());
@@ -81,8 +82,27 @@ impl Cluster {
         self.nodes[at] = Some(Node::with(data, &settings));
     }
 
+    /// No node reaches the database any more.
+    pub fn cut(&self) {
+        self.lines.iter().for_each(Line::cut);
+    }
+
+    /// All of them do again.
+    pub fn mend(&self) {
+        self.lines.iter().for_each(Line::mend);
+    }
+
     pub fn node(&self, at: usize) -> &Node {
         self.nodes[at].as_ref().expect("it runs")
+    }
+
+    /// `salon drain`, and what it says.
+    pub fn drains(&self, node: &str) -> (Child, impl Iterator<Item = String> + use<>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
+        command.args(["drain", node, "--set", &format!("database.url={}", self.url)]);
+        let mut drain = command.env_clear().stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(drain.stderr.take().unwrap()).lines().map(Result::unwrap);
+        (drain, said)
     }
 
     pub fn kill(&mut self, at: usize) -> Instant {
@@ -221,6 +241,26 @@ async fn webhooks_are_told_of_everything_when_the_node_of_a_session_dies() {
     let [joined, left] = ["meeting.participantJoined", "meeting.participantLeft"];
     assert_eq!(names.iter().filter(|name| **name == joined).count(), names.iter().filter(|name| **name == left).count());
     assert_eq!((names.first(), names.last()), (Some(&"meeting.started"), Some(&"meeting.ended")), "{names:?}");
+}
+
+/// What all share has a bound for each participant, by whichever nodes they come to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_sockets_at_several_nodes_may_open_no_more_of_them() {
+    let Some(cluster) = Cluster::of(2).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let alice = cluster.node(0).host(&meeting, "Alice").await;
+    let _inside = alice.join().await;
+    let (began, mut opened) = (Instant::now(), 1);
+    let status = loop {
+        let other = alice.on_another_device().at(&cluster.node(opened % 2).address);
+        match Client::connect(&other).await {
+            Ok(_) => opened += 1,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status, 429);
+    let most = 121.0 + 2.0 * began.elapsed().as_secs_f64();
+    assert!(opened as f64 <= most, "{opened} in {:?}", began.elapsed());
 }
 
 /// What the audit log has of an action.
@@ -540,7 +580,7 @@ async fn outage(what: Cut, lasts: Duration) {
     let say = |what: &str, since: Instant, at: Instant| println!("{what} {:.1} s", at.duration_since(since).as_secs_f64());
     println!("--- {what:?} for {lasts:?}");
     match what {
-        Cut::All => cluster.lines.iter().for_each(Line::cut),
+        Cut::All => cluster.cut(),
         Cut::Owner => cluster.lines[0].cut(),
         Cut::Answers => cluster.lines[0].cut_answers(),
     }
@@ -569,7 +609,7 @@ async fn outage(what: Cut, lasts: Duration) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    cluster.lines.iter().for_each(Line::mend);
+    cluster.mend();
     let back = Instant::now();
     until(&cluster, &[0, 1], &meeting, &mut told, |_| true).await;
     say("both nodes answer, after the return of Postgres,", back, Instant::now());
@@ -677,10 +717,7 @@ async fn a_node_that_is_drained_begins_no_more_sessions_and_cuts_nobody_off() {
     let Some(cluster) = Cluster::of(2).await else { return };
     let (old, new) = (cluster.node(0).meeting(60).await, cluster.node(0).meeting(60).await);
     let mut alice = cluster.node(0).guest(&old, "Alice").await.join().await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_salon"));
-    command.args(["drain", "n0", "--set", &format!("database.url={}", cluster.url)]);
-    let mut drain = command.env_clear().stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(drain.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (mut drain, mut said) = cluster.drains("n0");
     assert_eq!(said.next().unwrap(), "n0 begins no more sessions, and has 1 left");
 
     let mut bob = cluster.node(0).guest(&new, "Bob").await.join().await;

@@ -176,6 +176,27 @@ impl Sfu {
         self.ask(thread, About::transport(&transport), move |here| here.engine.consume(here.now, transport, wanted)).await
     }
 
+    /// Lets a transport that a run before had go on with what it consumed of these producers, which come in at other nodes and
+    /// are watched by now.
+    ///
+    /// # Errors
+    /// `UnknownTransport`; `Stopped`.
+    pub async fn go_on_consuming(&self, transport: &TransportId, producers: Vec<ProducerId>) -> Result<(), Error> {
+        let Place { thread, .. } = self.place(transport)?;
+        match &self.relay {
+            Some(relay) => relay.share(producers, thread).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Notes for a later run what the server wants to know of a transport.
+    pub fn note_guest(&self, transport: TransportId, owner: OwnerId, note: String) {
+        if let Ok(Place { thread, .. }) = self.directory.transport(&transport) {
+            let note_it = move |here: Workplace<'_>| here.engine.note_guest(&transport, owner.as_str(), &note);
+            self.tell(thread, About::nobody(), note_it);
+        }
+    }
+
     /// Takes the client's answer to the offer of `consume`.
     ///
     /// # Errors

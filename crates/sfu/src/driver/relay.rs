@@ -58,11 +58,14 @@ pub struct Connection {
     pub keys: Keys,
     /// Where the other side gets datagrams. None on the side that was asked.
     pub to: Option<SocketAddr>,
+    /// The one before it with the same node: what was watched over that is watched over this.
+    pub instead_of: Option<u32>,
     pub told: mpsc::Sender<Told>,
 }
 
 pub(super) enum Command {
     Join(Box<Connection>),
+    Part(u32),
     Leave(u32),
     Hear(u32, News),
     Watch { link: u32, producer: ProducerId, room: RoomId, done: oneshot::Sender<bool> },
@@ -103,6 +106,11 @@ impl Relaying {
     /// `Stopped`.
     pub async fn join(&self, connection: Connection) -> Result<(), Error> {
         self.send(Command::Join(Box::new(connection))).await
+    }
+
+    /// It is over, but there may be another instead of it: what was watched over it stands still until then.
+    pub async fn part(&self, link: u32) {
+        let _ = self.send(Command::Part(link)).await;
     }
 
     /// It is over: what was watched over it ends.
@@ -281,9 +289,13 @@ impl RelayThread {
             let now = now();
             match command {
                 Command::Join(connection) => {
-                    let Connection { ours, theirs, keys, to, told } = *connection;
+                    let Connection { ours, theirs, keys, to, instead_of, told } = *connection;
                     self.links.insert(ours, told);
-                    self.relay.join(now, Terms { ours, theirs, keys, to, asked: to.is_some() });
+                    self.relay.join(now, Terms { ours, theirs, keys, to, asked: to.is_some(), instead_of });
+                }
+                Command::Part(link) => {
+                    self.links.remove(&link);
+                    self.relay.part(now, link);
                 }
                 Command::Leave(link) => {
                     self.links.remove(&link);
@@ -357,11 +369,12 @@ impl RelayThread {
 
     fn tell(&mut self, link: u32, told: Told) {
         let Some(to) = self.links.get(&link) else { return };
-        if to.try_send(told).is_err() {
+        let Err(error) = to.try_send(told) else { return };
+        if matches!(error, mpsc::error::TrySendError::Full(_)) {
             tracing::warn!("another node does not fetch what it is told of media: its connection is given up");
-            self.links.remove(&link);
-            self.relay.leave(link);
         }
+        self.links.remove(&link);
+        self.relay.part(now(), link);
     }
 }
 

@@ -159,5 +159,6 @@ fn told(saved: &Saved) -> Resumed {
         owner: saved.owner.as_str().into(),
         note: saved.note.clone(),
         producers: saved.producers.iter().map(producer).collect(),
+        consumed: saved.consumers.iter().map(|consumer| consumer.producer.as_str().into()).collect(),
     }
 }

@@ -173,6 +173,10 @@ impl Crossings {
         self.relay = self.threads().checked_sub(1);
     }
 
+    pub(super) fn has_relay(&self) -> bool {
+        self.relay.is_some()
+    }
+
     /// Whether what comes from a thread comes from another node.
     pub(super) fn is_relay(&self, thread: usize) -> bool {
         self.relay == Some(thread)

@@ -59,6 +59,10 @@ impl Engine {
         producer.mirrors.retain(|m| m.on != with);
         let is_new = producer.mirrors.len() == known;
         producer.mirrors.push(Mirror { on: with, serial });
+        if is_new {
+            // A key frame that was asked for before does not get there.
+            producer.may_be_asked();
+        }
         let begin = Begin {
             key,
             serial,
@@ -153,7 +157,9 @@ impl Engine {
         mirror.stream = begin.stream;
         mirror.screen_share = begin.screen_share;
         mirror.expect(now, &begin.layers);
+        let id = mirror.id.clone();
         self.producers.add(begin.key, mirror);
+        self.take_up_awaited(now, &id);
     }
 
     /// Whether a producer may have this name. A mirror that has it is of one that ended: the news is on its way.

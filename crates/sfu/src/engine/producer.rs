@@ -248,6 +248,11 @@ impl Producer {
         layer.settling.get_or_insert_with(|| Settling::new(at, own, shared)).of(at, shared)
     }
 
+    /// The next who needs a key frame has not had the last one.
+    pub(crate) fn may_be_asked(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.asked_at = None);
+    }
+
     /// Whether a stream has several layers, as far as is known by now.
     pub(crate) fn is_scalable(&self, stream: usize) -> bool {
         self.layers.get(stream).is_some_and(|layer| layer.top > 0)

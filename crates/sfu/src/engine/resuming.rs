@@ -99,6 +99,7 @@ impl Engine {
                 words,
             });
         }
+        consumers.extend(self.awaiting.of(key).cloned());
         let producers = transport.publishing.lines().filter_map(|(mid, key)| {
             let producer = self.producers.get(key)?;
             Some(SavedProducer {
@@ -225,10 +226,22 @@ impl Engine {
         self.settle(now);
     }
 
-    /// Where the producer has gone, its line stays as it is without one.
+    /// A producer is here again that connections of an earlier run consumed.
+    pub(super) fn take_up_awaited(&mut self, now: Instant, producer: &ProducerId) {
+        for (to, consumer) in self.awaiting.take(producer) {
+            self.take_up_consumer(now, to, &consumer);
+        }
+    }
+
+    /// Where the producer has gone, its line stays as it is without one; it may come from another node again.
     fn take_up_consumer(&mut self, now: Instant, to: Key, saved: &SavedConsumer) {
         let wall = self.identity.wall(now);
-        let Some(key) = self.producers.key_of(&saved.producer.as_str().into()) else { return };
+        let Some(key) = self.producers.key_of(&saved.producer.as_str().into()) else {
+            if self.crossings.has_relay() {
+                self.awaiting.add(now, to, saved.clone());
+            }
+            return;
+        };
         let Some(producer) = self.producers.get_mut(key) else { return };
         let Some(transport) = self.transports.get_mut(to).filter(|transport| producer.room == *transport.room()) else { return };
         let mid = Mid::from(saved.mid.as_str());

@@ -49,7 +49,7 @@ pub(crate) struct SavedProducer {
     pub stream: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedConsumer {
     pub mid: String,

@@ -25,6 +25,8 @@ pub(super) enum Word {
         stream: u64,
         producer: ProducerId,
         room: RoomId,
+        /// Of pictures that went over an earlier connection: these layers, from their last key frame on.
+        layers: Vec<Name>,
     },
     /// Of pictures: these layers, and no others.
     Want {

@@ -34,9 +34,9 @@ impl Nodes {
         let now = Instant::now();
         let (asks, asked) = pair([b"s", b"s"]);
         let (mut home, mut there) = (Relay::new(now, 2), Relay::new(now, 2));
-        home.join(now, Terms { ours: HOME, theirs: THERE, keys: asked, to: None, asked: false });
+        home.join(now, Terms { ours: HOME, theirs: THERE, keys: asked, to: None, asked: false, instead_of: None });
         let to = Some("192.0.2.1:1".parse().unwrap());
-        there.join(now, Terms { ours: THERE, theirs: HOME, keys: asks, to, asked: true });
+        there.join(now, Terms { ours: THERE, theirs: HOME, keys: asks, to, asked: true, instead_of: None });
         let (at_home, at_there, watched, lost) = Default::default();
         let (loses, datagrams, cut) = (Box::new(|_| false), 0, false);
         let mut nodes = Self { now, home, there, loses, datagrams, at_home, at_there, watched, lost, cut };
@@ -272,7 +272,7 @@ fn a_mirror_is_not_mirrored_on_and_nobody_sees_into_another_room() {
     let mut nodes = Nodes::watching(&LAYERS);
     // The relay itself has it there.
     let me = nodes.there.me;
-    let asked = News(Word::Watch { stream: 9, producer: "camera".into(), room: "r".into() });
+    let asked = News(Word::Watch { stream: 9, producer: "camera".into(), room: "r".into(), layers: Vec::new() });
     nodes.there.hear(nodes.now, THERE, asked, |_| Some(me));
     assert!(matches!(nodes.there.poll_output(), Some(Output::Tell(_, News(Word::Ended { stream: 9 })))));
     let mut nodes = Nodes::new();
@@ -291,7 +291,7 @@ fn a_mirror_is_not_mirrored_on_and_nobody_sees_into_another_room() {
 }
 
 #[test]
-fn a_path_that_is_cut_is_found_out_and_leaves_nothing() {
+fn a_path_that_is_cut_is_found_out_and_what_came_over_it_stands_still_until_it_is_given_up() {
     let mut nodes = Nodes::watching(&LAYERS);
     nodes.run_ms(5_000);
     assert_eq!(nodes.lost, [] as [u32; 0]);
@@ -299,8 +299,65 @@ fn a_path_that_is_cut_is_found_out_and_leaves_nothing() {
     nodes.at_there.clear();
     nodes.run_ms(3_300);
     assert_eq!(nodes.lost, [THERE]);
-    assert!(matches!(nodes.at_there.last(), Some(Crossing::Ended { .. })));
+    assert!(nodes.at_there.is_empty(), "{:?}", nodes.at_there);
+    nodes.there.leave(THERE);
+    nodes.run_ms(0);
+    assert!(matches!(nodes.at_there[..], [Crossing::Ended { .. }]));
     assert_eq!(nodes.there.figures().watched, 0);
     nodes.home.leave(HOME);
     assert_eq!(nodes.home.figures(), Figures { packets_out: nodes.home.figures().packets_out, ..Figures::default() });
+}
+
+#[test]
+fn what_was_watched_goes_on_over_the_next_connection_at_a_key_frame() {
+    let mut nodes = Nodes::watching(&LAYERS);
+    nodes.key_frame_wanted("f");
+    nodes.send(Some("f"), 1);
+    nodes.at_there.clear();
+    let mirror = nodes.mirror();
+    // The other node becomes another process, which pauses it meanwhile.
+    nodes.cut = true;
+    nodes.home = Relay::new(nodes.now, 2);
+    nodes.there.part(nodes.now, THERE);
+    nodes.wants(&["f"]);
+    nodes.cut = false;
+    let (asks, asked) = pair([b"s", b"s"]);
+    let [ours, theirs] = [HOME, THERE];
+    let to = Some("192.0.2.1:1".parse().unwrap());
+    nodes.home.join(nodes.now, Terms { ours, theirs, keys: asked, to: None, asked: false, instead_of: None });
+    let (ours, theirs) = (theirs, ours);
+    // It has a name of its own; this test has one for each side.
+    nodes.there.join(nodes.now, Terms { ours, theirs, keys: asks, to, asked: true, instead_of: Some(THERE) });
+    nodes.at_home.clear();
+    nodes.run_ms(0);
+    assert!(matches!(nodes.at_home[..], [Crossing::Share { .. }]), "{:?}", nodes.at_home);
+    nodes.at_home.clear();
+    let layers = LAYERS.iter().map(|rid| Some(Rid::from(*rid))).collect();
+    let again = Begin { paused: true, ..begin(Format::Vp8, layers) };
+    nodes.home.cross(nodes.now, MEDIA, Crossing::Begin(Box::new(again)));
+    // What it has of the last picture goes over at once, but for what came before.
+    for index in [1, 890] {
+        let packet = packet(nodes.now, index);
+        nodes.home.cross(nodes.now, MEDIA, Crossing::Packet { key: KEY, rid: Some(Rid::from("f")), packet });
+    }
+    nodes.run_ms(0);
+    let (told, came): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut nodes.at_there).into_iter().partition(|crossing| !matches!(crossing, Crossing::Packet { .. }));
+    assert!(matches!(told[..], [Crossing::Paused { paused: true, .. }, Crossing::Alive { .. }, ..]), "{told:?}");
+    assert!(matches!(&came[..], [Crossing::Packet { packet, .. }] if packet.index == 890), "{came:?}");
+    assert!(matches!(nodes.at_home[..], [Crossing::KeyFrameWanted { key: KEY, .. }]), "{:?}", nodes.at_home);
+    nodes.at_home.clear();
+    nodes.there.watched.values_mut().for_each(|watched| watched.stale = vec![Some(Rid::from("f"))]);
+    let rest_of_a_picture = Packet { payload: Arc::from(vec![0x10, 0x01]), ..packet(nodes.now, 900) };
+    nodes.home.cross(nodes.now, MEDIA, Crossing::Packet { key: KEY, rid: Some(Rid::from("f")), packet: rest_of_a_picture });
+    nodes.run_ms(1);
+    assert_eq!((nodes.got(), nodes.mirror()), (vec![("f".into(), 900)], mirror));
+    assert!(matches!(nodes.at_home[..], [Crossing::KeyFrameWanted { key: KEY, .. }]), "it may not have been known before");
+    // One that does not come again is waited for, but not for ever.
+    nodes.cut = true;
+    nodes.there.part(nodes.now, THERE);
+    nodes.run_ms(10_000);
+    assert_eq!(nodes.there.figures().watched, 1);
+    nodes.run_ms(12_000);
+    assert_eq!(nodes.there.figures().watched, 0);
 }

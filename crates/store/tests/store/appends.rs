@@ -1,8 +1,10 @@
 //! Writing sessions: order, refusals, and many callers at once.
 
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
-use salon_store::{Append, Error, Rule, RunId, SessionRow};
+use salon_store::{Append, Error, OpenOptions, Rule, RunId, SessionRow, Store};
 
 use crate::bed::*;
 use crate::rows::refused;
@@ -295,6 +297,33 @@ async fn a_transaction_given_up_by_the_database_is_made_again() {
     bed.store.create_meeting(&meeting("m", "a", None)).await.unwrap();
     bed.store.append(Script::start("s", "m").append(&run)).await.unwrap();
     assert_eq!(bed.store.record(&id("s")).await.unwrap().unwrap().seq, 1);
+}
+
+/// Whoever asked for something may go away at any moment: a client that hangs up takes its request along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_after_a_transaction_that_was_given_up_at_any_moment_is_there_for_all() {
+    let Some(bed) = Bed::postgres().await else { return };
+    let (run, other) = (bed.run("n1", "r1").await, bed.other().await);
+    let options = OpenOptions { url: bed.url.clone(), durable: false, max_connections: 2 };
+    let store = Store::open(&options).await.unwrap();
+    for looks in 0..300 {
+        let made = format!("a{looks}");
+        let app = app(&made, "Given up");
+        let mut making = Box::pin(store.create_app(&app, &[]));
+        for _ in 0..looks {
+            if poll_fn(|context| Poll::Ready(making.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(making);
+        for turn in 0..2 {
+            let address = format!("n1:{looks}{turn}");
+            store.announce_node(&run, &address).await.unwrap();
+            let told = other.nodes(NOON).await.unwrap().remove(0).address;
+            assert_eq!(told.as_ref(), Some(&address), "given up after {looks} looks");
+        }
+    }
 }
 
 /// Nothing should get so far, but if the database refuses one session's rows, the others are written without it.

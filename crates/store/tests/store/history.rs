@@ -202,7 +202,7 @@ on_both_engines! {
 /// Prints how long pages take with 400,000 sessions on SQLite, and what counting them takes:
 /// `cargo test -p salon-store --test store -- --ignored --nocapture pages`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures"]
+#[ignore = "not a test: prints figures"]
 async fn pages_of_a_long_list() {
     let bed = Bed::sqlite().await;
     bed.raw(

@@ -80,6 +80,11 @@ on_both_engines! {
         assert_eq!(days.iter().map(|day| (day.livestreams, day.ingest_ms)).collect::<Vec<_>>(), [(1, 1_000), (1, 2_000), (1, 3_000)]);
         // It is of no session, and goes with none.
         assert_eq!(store.forget_livestreams().await.unwrap(), 0);
+        // What was streamed before is forgotten in time, and the last is not.
+        assert!(store.clear_livestream_sessions(NOON.plus_ms(2 * DAY)).await.unwrap());
+        assert_eq!(runs(0, 10).await, (vec![of(3), of(2)], 2));
+        assert!(store.clear_livestream_sessions(NOON.plus_ms(99 * DAY)).await.unwrap());
+        assert_eq!(runs(0, 10).await, (vec![of(3)], 1));
         let of_none = LivestreamFilter { page: page(0, 5), of_none: true, ..LivestreamFilter::default() };
         assert_eq!(store.livestreams(&id("a"), &of_none).await.unwrap().total, 1);
     }

@@ -91,7 +91,16 @@ on_both_engines! {
         })
         .await;
         assert_eq!((last.recorded_ms(NOON.plus_ms(99_000)), last.bytes()), (2_000, Some(7)));
-        assert!(store.recording(&id("r")).await.unwrap() == Some(last));
+        assert!(store.recording(&id("r")).await.unwrap() == Some(last.clone()));
+        let there = |recorded_ms| {
+            let mut last = last.clone();
+            last.leave_out(recorded_ms);
+            last.recorded_ms(NOON.plus_ms(99_000))
+        };
+        assert_eq!([None, Some(1_500), Some(9_000)].map(there), [2_000; 3], "nobody knows it to the second");
+        let mut long = Recording { stopped_at: last.stopped_at.map(|at| at.plus_ms(60_000)), ..last };
+        long.leave_out(Some(5_000));
+        assert_eq!(long.recorded_ms(NOON), 5_000, "what died is not in it");
         assert!(matches!(store.edit_recording(&id("x"), NOON, |_| {}).await, Err(Error::NotFound)));
 
         let wanted = [salon_store::Wanted { webhook: id("hook"), lanes: 9, is_idle: true }];

@@ -183,6 +183,7 @@ impl<'a> Line<'a> {
             let_in_until: self.caller.let_in_until.map(|until| until.0),
             recording: self.caller.recording.as_ref().map(ToString::to_string),
             joined: self.joined,
+            reached: self.caller.reached.clone(),
             removed: self.caller.removed.is_raised(),
             hangup_in_ms: self.hangup.map(|at| at.saturating_duration_since(tokio::time::Instant::now()).as_millis() as u64),
         };

@@ -20,4 +20,6 @@ pub struct Note {
     pub joined: bool,
     pub removed: bool,
     pub hangup_in_ms: Option<u64>,
+    #[serde(default)]
+    pub reached: Option<String>,
 }

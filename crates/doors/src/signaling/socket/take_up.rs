@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::close_code;
+use salon_cluster::Piped;
 use salon_core::{AppId, MeetingId, ParticipantId, PeerId, RecordingId, Timestamp};
 use salon_handover::{Descriptor, Part, Unpacked};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -47,6 +49,24 @@ impl Porch {
         count
     }
 
+    /// Goes on with sockets that another process passed on to other nodes; answers with how many.
+    pub fn take_up_piped<C: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self: &Arc<Self>,
+        packed: Vec<Unpacked>,
+        seat: impl Fn(OwnedFd) -> Option<C> + Clone + Send + 'static,
+    ) -> usize {
+        let piped = packed.into_iter().filter_map(Piped::unpack);
+        let all = piped.map(|piped| {
+            let (porch, seat, (cut, pipe)) = (self.clone(), seat.clone(), self.pipes.open(&piped.node));
+            tokio::spawn(async move {
+                let open = porch.goes_on();
+                piped.go_on(seat, porch.passage.clone(), cut).await;
+                drop((open, pipe));
+            });
+        });
+        all.count()
+    }
+
     fn unpack(
         &self,
         packed: Unpacked,
@@ -64,7 +84,7 @@ impl Porch {
         let visitor = Visitor {
             bearer,
             peer: PeerId::parse(&note.peer).ok()?,
-            reached: None,
+            reached: note.reached,
             from: note.from,
             guest: self.passage.enter(Part::Socket),
             descriptor: Some(Descriptor(descriptor)),

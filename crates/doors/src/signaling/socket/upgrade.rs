@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
-use salon_cluster::{ELSEWHERE, Nodes};
+use salon_cluster::{ELSEWHERE, Nodes, Passing};
 use salon_core::PeerId;
 use salon_handover::{Descriptor, Part};
 use salon_live::Place;
@@ -60,9 +60,16 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         let Bearer { app, meeting, participant, .. } = &bearer;
         porch.entrance.note(At { app, meeting, participant, peer: &peer_id }, what);
     };
-    if !was_passed_on(&parts) && porch.openings.take(&bearer.participant).await.is_err() {
-        at_entrance(Happening::TooOften);
-        return porch.refuse(StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds");
+    let comes_too_often = async || {
+        porch.openings.take(&bearer.participant).await.err().map(|_| {
+            at_entrance(Happening::TooOften);
+            porch.refuse(StatusCode::TOO_MANY_REQUESTS, "you open sockets too often; try again in a few seconds")
+        })
+    };
+    if !was_passed_on(&parts)
+        && let Some(refused) = comes_too_often().await
+    {
+        return refused;
     }
     let admission = match robots::bearer_admission(&porch.store, &bearer).await {
         Ok(Some(admission)) if admission.meeting.id == bearer.meeting && admission.meeting.app == bearer.app => admission,
@@ -79,6 +86,12 @@ pub async fn upgrade(State(porch): State<Arc<Porch>>, Query(address): Query<Addr
         && let Some(answer) = passed_on(&porch, nodes, &admission, &mut parts).await
     {
         return answer;
+    }
+    // Who comes by several nodes may come no more often than by one.
+    if was_passed_on(&parts)
+        && let Some(refused) = comes_too_often().await
+    {
+        return refused;
     }
     if expires <= porch.clock.now() && !is_still_in(&porch, &bearer, &peer_id).await {
         porch.refused.tell(Some("/ws"), 401);
@@ -126,8 +139,9 @@ async fn passed_on(porch: &Porch, nodes: &Nodes, admission: &salon_store::Admiss
             None => "it has no cluster.listen".to_owned(),
             Some(address) => {
                 let (cut, pipe) = porch.pipes.open(&remote.node);
-                let reached = porch.media.spread().and_then(|spread| spread.here());
-                match nodes.pipe(address, parts, (peer(parts), reached), cut, (open, pipe)).await {
+                let reached = porch.media.spread().and_then(|spread| spread.takes());
+                let passing = Passing { passage: porch.passage.clone(), node: remote.node.clone() };
+                match nodes.pipe(address, parts, (peer(parts), reached), (cut, passing), (open, pipe)).await {
                     Ok(answer) if answer.headers().contains_key(ELSEWHERE) => "it does not have the session".to_owned(),
                     Ok(answer) => return Some(answer.map(axum::body::Body::new)),
                     Err(error) => error.to_string(),

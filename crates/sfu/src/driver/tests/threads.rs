@@ -264,6 +264,9 @@ fn threads_that_cannot_be_are_refused() {
     let config = |port, threads| Config { threads, ..Config::new(SocketAddr::from(([127, 0, 0, 1], port))) };
     assert!(matches!(start(config(65_535, 2)), Err(StartError::Ports(2, 65_535))));
     assert!(matches!(start(config(0, 65)), Err(StartError::Threads(65))));
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let relays = Config { relay: taken.local_addr().ok(), ..config(0, 1) };
+    assert!(matches!(start(relays), Err(StartError::Relay(..))), "it is told from a media port");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

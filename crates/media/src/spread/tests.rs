@@ -1,0 +1,73 @@
+//! Two nodes in one process, each with a port that answers of media.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// More than a node has time to say while something ends all at once.
+const MANY: usize = 6_000;
+
+/// A node, and where others reach it.
+async fn node() -> (Arc<Spread>, String) {
+    let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let config = salon_sfu::Config { bind: here, relay: Some(here), ..salon_sfu::Config::default() };
+    let (sfu, _events) = salon_sfu::start(config).unwrap();
+    let nodes = Nodes::new(salon_cluster::Secret::new([7; 32])).unwrap();
+    let (spread, mut heard) = Spread::new(sfu, nodes, Passage::default(), CancellationToken::new()).unwrap();
+    let port = TcpListener::bind(here).await.unwrap();
+    let address = port.local_addr().unwrap().to_string();
+    spread.is_at(&address);
+    tokio::spawn({
+        let spread = spread.clone();
+        async move {
+            while let Ok((connection, _)) = port.accept().await {
+                tokio::spawn(answers(spread.clone(), connection));
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(heard) = heard.recv().await {
+            if let Heard::Up { done, .. } = heard {
+                let _ = done.send(());
+            }
+        }
+    });
+    (spread, address)
+}
+
+async fn answers(spread: Arc<Spread>, mut connection: TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await.unwrap());
+    }
+    connection.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: salon\r\n\r\n").await.unwrap();
+    spread.accept(connection).await;
+}
+
+async fn two() -> (Arc<Spread>, Arc<Spread>, Link) {
+    let ((one, _), (other, address)) = (node().await, node().await);
+    let link = one.reach(&address).await.expect("they reach each other");
+    (one, other, link)
+}
+
+/// A meeting of thousands that ends takes none along that others have at the same node.
+#[tokio::test]
+async fn what_ends_all_at_once_does_not_end_the_way_to_another_node() {
+    let (_one, _other, link) = two().await;
+    for number in 0..MANY {
+        link.tell(Ask::CloseTransport { transport: format!("t{number}").as_str().into() });
+    }
+    let answer = link.ask(Ask::QuietFor { transport: "t".into() }).await;
+    assert!(matches!(answer, Err(Refusal::Media(Error::UnknownTransport))), "{answer:?}");
+    assert!(link.is_up());
+}
+
+/// As when a node comes back from which all of these come.
+#[tokio::test]
+async fn many_tracks_that_are_watched_at_once_do_not_end_the_way_to_another_node() {
+    let (_one, _other, link) = two().await;
+    let producers = (0..MANY).map(|number| ProducerId::from(format!("p{number}").as_str())).collect();
+    link.watch(producers, &"r".into()).await.expect("the way is there");
+    assert!(link.is_up());
+}
