@@ -102,7 +102,7 @@ impl Opener {
     /// The task of a meeting, as far as that is known without asking the store. One in which no session is live says nothing
     /// where nodes share a store: one may have begun at another since.
     fn known(&self, meeting: &MeetingId) -> Option<Handle> {
-        let handle = self.node.table.find(meeting.as_str())?;
+        let handle = self.node.table.find(meeting.as_str()).filter(|handle| !handle.let_go.is_cancelled())?;
         (handle.live.live().is_some() || !self.node.store.is_shared()).then_some(handle)
     }
 
@@ -225,11 +225,11 @@ impl Opener {
             return Ok(Place::There(Remote { node: row.owner_node, address: row.owner_address }));
         }
         if let Some(handle) = self.node.table.find(meeting.as_str()) {
-            if row.owner_run == self.node.run {
+            if row.owner_run == self.node.run && !handle.let_go.is_cancelled() {
                 // It has just begun.
                 return Ok(Place::Here(handle));
             }
-            // Whoever is connected to it comes back, and is passed on.
+            // Whoever is connected to it comes back, and is passed on if need be.
             handle.let_go.cancel();
             self.node.is_off(meeting).await;
         }
@@ -293,6 +293,9 @@ impl Opener {
             record.apply(&event);
         }
         let family = self.families.stored(&facts).await?;
+        // Nobody could tell it who was deleted while it was told of by nobody.
+        let people = record.present().filter(|peer| !peer.is_robot()).map(|peer| peer.who.participant.clone());
+        let deleted = store.deleted_among(people.collect()).await?;
         let now = self.node.clock.now();
         (evidence.now, evidence.updated_at) = (now, record.updated_at);
         let goes_on = evidence.weigh();
@@ -319,10 +322,11 @@ impl Opener {
         }
         let (limits, ahead_ms) = (self.node.limits.clone(), goes_on.ahead_ms);
         let (facts, at) = (facts.clone(), now.plus_ms(ahead_ms));
-        let session = match handed {
+        let mut session = match handed {
             Some(carried) => Session::go_on_with(facts, limits, record, at, carried, &flowing),
             None => Session::recover(facts, limits, record, at, goes_on.seen, &flowing),
         };
+        deleted.iter().for_each(|participant| session.delete_participant(at, participant));
         let facts = session.facts().clone();
         let handle = session_task::start(&self.node, &self.families, session, epoch, ahead_ms);
         self.node.fallen.is_readable(facts.meeting.as_str());

@@ -85,6 +85,7 @@ struct OffTheMap {
     families: Families,
     facts: MeetingFacts,
     live: Arc<Published>,
+    let_go: CancellationToken,
     ahead_ms: i64,
     /// The session may be this node's still.
     goes_on: bool,
@@ -98,6 +99,8 @@ impl Drop for OffTheMap {
             self.node.fallen.add(self.facts.clone(), self.node.seen().plus_ms(self.ahead_ms));
         }
         if self.is_given_up {
+            // Nobody is to take it for live from here on.
+            self.let_go.cancel();
             // Whoever goes on with it has other connections, and may put people out whom this node would pass on.
             self.node.outlets.media.take_down(&self.facts.meeting);
         }
@@ -177,8 +180,8 @@ impl SessionTask {
     async fn run(mut self) {
         let facts = self.session.facts().clone();
         let (node, families, live) = (self.node.clone(), self.families.clone(), self.live.clone());
-        let mut off_the_map =
-            OffTheMap { node, families, facts, live, ahead_ms: self.ahead_ms, goes_on: true, is_given_up: true };
+        let (let_go, ahead_ms) = (self.let_go.clone(), self.ahead_ms);
+        let mut off_the_map = OffTheMap { node, families, facts, live, let_go, ahead_ms, goes_on: true, is_given_up: true };
         let end = self.serve().await;
         if let End::Unsaved(error) = &end {
             tracing::error!(meeting.id = %off_the_map.facts.meeting, %error, "a session cannot be saved and is let go");

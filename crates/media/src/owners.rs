@@ -394,9 +394,9 @@ impl Owners {
     /// Takes down everything of a meeting, whose session is another's from now on, or nobody's.
     /// What is at other nodes stays until it is known which, and what is here until it is known whether it is this one.
     pub fn take_down(&self, meeting: &MeetingId) {
-        for link in self.links_of(meeting) {
-            link.tell(Ask::Release { room: RoomId::from(meeting.as_str()) });
-        }
+        let links = self.links_of(meeting);
+        links.iter().for_each(|link| link.tell(Ask::Release { room: RoomId::from(meeting.as_str()) }));
+        let elsewhere: HashSet<String> = links.iter().map(|link| link.address().to_owned()).collect();
         let closed = {
             // Held until those that stay wait where they stay: what ends meanwhile is told afterwards.
             let mut peers = self.peers();
@@ -413,7 +413,7 @@ impl Owners {
                     continue;
                 }
                 match is_up {
-                    true => self.leave_behind((meeting, &peer), own, &tracks),
+                    true => self.leave_behind((meeting, &peer), own, &tracks, &elsewhere),
                     false => closed.push(own.transport),
                 }
             }
@@ -430,6 +430,7 @@ impl Owners {
         (meeting, peer): (&MeetingId, &PeerId),
         Own { transport, role, owner }: Own,
         tracks: &[(ProducerId, Source)],
+        elsewhere: &HashSet<String>,
     ) {
         // Whoever goes on with it asks only whether they are voices.
         let of_it = tracks.iter().filter(|(_, source)| source.transport == transport);
@@ -437,8 +438,9 @@ impl Owners {
         let producers = of_it.map(|(producer, source)| (producer.clone(), kind(source.voice), false)).collect();
         self.sfu.note_guest(transport.clone(), owner.clone(), note_of(peer.as_str()));
         let (room, note) = (RoomId::from(meeting.as_str()), peer.to_string());
-        // What it consumes it goes on to get.
-        self.lodging.again(Resumed { transport, room, role, owner, note, producers, consumed: Vec::new() });
+        // What it consumes it goes on to get, wherever that comes in.
+        let needs = if role == Role::Receive { elsewhere.clone() } else { HashSet::new() };
+        self.lodging.left_behind(Resumed { transport, room, role, owner, note, producers, consumed: Vec::new() }, needs);
     }
 
     /// A transport came up.

@@ -3,6 +3,8 @@
 //! there may be tokens.
 //! Next: `admission`, the one question a joining socket asks.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use salon_core::{AppId, MeetingId, ParticipantId, PresetId, Timestamp};
 
@@ -11,6 +13,7 @@ use crate::edits::{Loaded, edit};
 use crate::engine::{Arg, Row, Tx, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
+use crate::many::select;
 use crate::meetings::{Meeting, read_meeting};
 use crate::presets::Preset;
 use crate::transact::{run, transaction};
@@ -152,6 +155,16 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// Those of these who are no participants any more.
+    pub async fn deleted_among(&self, people: BTreeSet<ParticipantId>) -> Result<BTreeSet<ParticipantId>> {
+        let among: BTreeSet<&ParticipantId> = people.iter().collect();
+        let there: BTreeSet<ParticipantId> = transaction!(self.db, |tx| {
+            let sql = |ids: &str| format!("select id from participants where id in ({ids})");
+            select(tx, sql, &among).await?.iter().map(|row| row.id("id")).collect::<Result<_>>()
+        })?;
+        Ok(people.difference(&there).cloned().collect())
     }
 
     /// What a joining socket needs to know about its participant; `None` if there is none of this id.

@@ -104,10 +104,10 @@ impl Owners {
         }
     }
 
-    /// A session is gone on with that had these people and tracks, with whether they are paused. Answers with those that come in,
+    /// A session is this node's from now on, and gone on with, that had these people and tracks, with whether they are paused. Answers with those that come in,
     /// or may, at other nodes: of those that do not it is told later that they are lost.
     pub fn may_flow(&self, meeting: &MeetingId, people: Vec<(PeerId, Vec<(TrackId, bool)>)>) -> Vec<TrackId> {
-        let (mut flowing, lodged) = (self.tracks_in(meeting), self.lodging.take(&RoomId::from(meeting.as_str())));
+        let (mut flowing, lodged) = (self.tracks_in(meeting), self.lodging.take_all(&RoomId::from(meeting.as_str())));
         if self.away.is_none() && lodged.is_empty() {
             return flowing;
         }
@@ -127,7 +127,7 @@ impl Owners {
     }
 
     /// There is a connection with a node: each says what it has. None if that connection is over already.
-    pub(crate) async fn meets_again(&self, link: &Link, over: &Conversation) -> Option<()> {
+    pub(crate) async fn meets_again(self: &Arc<Self>, link: &Link, over: &Conversation) -> Option<()> {
         let have = self.away.as_ref()?.at(link);
         let asked = over.ask(Ask::Attach { have: have.clone(), rooms: Vec::new() }).await;
         let Asked::Answered(Ok(Answer::Attached(all))) = asked else { return None };
@@ -136,27 +136,35 @@ impl Owners {
     }
 
     /// A node has connections of meetings whose sessions are here.
-    pub(crate) async fn take_over(&self, link: &Link, rooms: Vec<RoomId>) {
+    pub(crate) async fn take_over(self: &Arc<Self>, link: &Link, rooms: Vec<RoomId>) {
         if let Ok(Answer::Attached(all)) = link.ask(Ask::Attach { have: Vec::new(), rooms }).await {
             self.attach(link, Vec::new(), all).await;
         }
     }
 
     /// A node has all of these connections, of those that are known to be there, and others perhaps.
-    async fn attach(&self, link: &Link, known: Vec<TransportId>, all: Vec<Lodged>) {
+    async fn attach(self: &Arc<Self>, link: &Link, known: Vec<TransportId>, all: Vec<Lodged>) {
         let there: HashSet<TransportId> = all.iter().map(|lodged| lodged.what.transport.clone()).collect();
-        for Lodged { what, connected } in all {
+        let mut parted: HashMap<String, Vec<TransportId>> = HashMap::new();
+        for Lodged { what, connected, lost } in all {
             let transport = what.transport.clone();
             let goes_on = match self.is_away(&transport) {
                 Some(at) if at.is(link) => self.is_there(what).await,
                 Some(_) => false,
                 None => self.adopt(what, Some(link)),
             };
-            match goes_on {
-                true if connected => self.transport_connected(&transport),
-                true => {}
-                false => link.tell(Ask::CloseTransport { transport }),
+            if !goes_on {
+                link.tell(Ask::CloseTransport { transport });
+                continue;
             }
+            if connected {
+                self.transport_connected(&transport);
+            }
+            lost.into_iter().for_each(|from| parted.entry(from).or_default().push(transport.clone()));
+        }
+        for (from, transports) in parted {
+            let (owners, link) = (Arc::clone(self), link.clone());
+            tokio::spawn(async move { owners.parted(&link, &from, transports).await });
         }
         let lost = known.into_iter().filter(|transport| !there.contains(transport));
         self.are_lost(lost.collect(), Duration::ZERO).await;
@@ -293,7 +301,7 @@ impl Owners {
     async fn look_for_hosts(self: &Arc<Self>, seldom: bool) {
         let mut told: HashMap<String, Vec<RoomId>> = HashMap::new();
         let mut answers = true;
-        for (room, Deserted { since, known }) in self.lodging.deserted(Instant::now()) {
+        for (room, Deserted { since, known, given_up }) in self.lodging.deserted(Instant::now()) {
             if seldom && since > HELD_FOR {
                 continue;
             }
@@ -306,6 +314,8 @@ impl Owners {
             let place = place.unwrap_or(Whereabouts::Unknown);
             let is_over = match place {
                 Whereabouts::Unknown => since >= DESERTED_FOR,
+                // Nobody goes on with what is over.
+                Whereabouts::Nowhere if given_up => true,
                 _ if self.away.is_some() => known >= UNWANTED_FOR,
                 // No other node can have media here.
                 _ => true,
@@ -319,7 +329,7 @@ impl Owners {
                 }
                 Whereabouts::At(address) => told.entry(address).or_default().push(room),
                 Whereabouts::Unknown => self.lodging.is_unknown(&room, Instant::now()),
-                Whereabouts::Nowhere => {}
+                Whereabouts::Unreachable | Whereabouts::Nowhere => {}
             }
         }
         for (address, rooms) in told {
@@ -336,7 +346,7 @@ impl Owners {
 
     /// The session of these is here now.
     fn go_on_with_lodged(&self, lodged: Vec<Lodged>) {
-        for Lodged { what, connected } in lodged {
+        for Lodged { what, connected, .. } in lodged {
             let transport = what.transport.clone();
             match self.adopt(what, None) {
                 true if connected => self.transport_connected(&transport),
@@ -373,11 +383,14 @@ fn whose(what: &Resumed) -> Option<(MeetingId, PeerId)> {
 
 #[cfg(test)]
 mod tests {
+    use salon_cluster::{Nodes, Secret};
     use salon_core::ParticipantId;
+    use salon_handover::Passage;
+    use salon_sfu::Sfu;
 
     use super::*;
     use crate::owners::Wanted;
-    use crate::spread::Find;
+    use crate::spread::{Find, Spread};
 
     struct Stage {
         owners: Arc<Owners>,
@@ -386,9 +399,23 @@ mod tests {
 
     impl Stage {
         fn new(find: Find) -> Self {
+            Self::with(find, |_| None)
+        }
+
+        /// Of a node whose people may have their media at others, and theirs here.
+        fn among_others(find: Find) -> Self {
+            Self::with(find, |sfu| {
+                let nodes = Nodes::new(Secret::new([7; 32])).unwrap();
+                Spread::new(sfu, nodes, Passage::default(), CancellationToken::new()).map(|(spread, _heard)| spread)
+            })
+        }
+
+        fn with(find: Find, spread: impl FnOnce(Sfu) -> Option<Arc<Spread>>) -> Self {
             let bind = "127.0.0.1:0".parse().unwrap();
-            let (sfu, _events) = salon_sfu::start(salon_sfu::Config { bind, ..salon_sfu::Config::default() }).unwrap();
-            let (owners, _news) = Owners::new(sfu);
+            let config = salon_sfu::Config { bind, relay: Some(bind), ..salon_sfu::Config::default() };
+            let (sfu, _events) = salon_sfu::start(config).unwrap();
+            let spread = spread(sfu.clone());
+            let (owners, _news) = Owners::resume(sfu, Vec::new(), spread);
             owners.finds_by(find);
             Self { owners: Arc::new(owners), meeting: MeetingId::parse("m").unwrap() }
         }
@@ -450,12 +477,23 @@ mod tests {
 
     #[tokio::test]
     async fn where_no_other_node_can_have_it_nothing_waits_for_one() {
-        for place in [Whereabouts::At("n2:8790".to_owned()), Whereabouts::Nowhere] {
+        for place in [Whereabouts::At("n2:8790".to_owned()), Whereabouts::Unreachable, Whereabouts::Nowhere] {
             let stage = Stage::new(finds(place));
             let (_, transport) = stage.connection("ada", true).await;
             stage.owners.take_down(&stage.meeting);
             stage.owners.look_for_hosts(false).await;
             assert!(!stage.is_open(&transport).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_people_have_ends_when_it_is_known_that_their_session_is_over() {
+        for (place, waits) in [(Whereabouts::Nowhere, false), (Whereabouts::Unreachable, true), (Whereabouts::Unknown, true)] {
+            let stage = Stage::among_others(finds(place.clone()));
+            let (_, transport) = stage.connection("ada", true).await;
+            stage.owners.take_down(&stage.meeting);
+            stage.owners.look_for_hosts(false).await;
+            assert_eq!(stage.is_open(&transport).await, waits, "{place:?}");
         }
     }
 }

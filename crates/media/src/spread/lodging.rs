@@ -1,7 +1,7 @@
 //! Media of people whose sessions are on other nodes: what those ask is done here for connections that they opened here.
-//! Invariants: nobody touches a connection that another node has; when the node that has one is gone it stays as it is, until
-//! that or the next one that has the session asks for it, or has not for too long; when one does not get what it consumes any
-//! more, its node is told.
+//! Invariants: nobody touches a connection that another node has, unless its session is taken over here; when the node that has
+//! one is gone it stays as it is, until that or the next one that has the session asks for it, or has not for too long, or the
+//! session is over; when one does not get what it consumes any more, its node is told, or the next.
 //! Next: `../spread.rs`; `../reunion.rs` looks for whoever has the sessions of those that nobody asks for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -36,7 +36,9 @@ pub enum Whereabouts {
     Here,
     /// At the node whose port for nodes is there.
     At(String),
-    /// There is none, or no other node can have media for it.
+    /// At a node that can ask for nothing.
+    Unreachable,
+    /// There is none.
     Nowhere,
     /// Nobody can say at this moment.
     Unknown,
@@ -73,12 +75,14 @@ struct Waits {
     since: Instant,
     /// Since when somebody could say where its session is.
     known_since: Instant,
+    /// Whoever had it gave up its session, and does not come back for it.
+    given_up: bool,
 }
 
 impl Waits {
-    fn now() -> Self {
+    fn now(given_up: bool) -> Self {
         let now = Instant::now();
-        Self { since: now, known_since: now }
+        Self { since: now, known_since: now, given_up }
     }
 }
 
@@ -88,6 +92,8 @@ pub(crate) struct Deserted {
     pub since: Duration,
     /// And for how long somebody can say where its session is.
     pub known: Duration,
+    /// Whoever had any of them gave up the session.
+    pub given_up: bool,
 }
 
 struct Lodger {
@@ -95,8 +101,9 @@ struct Lodger {
     host: Result<u32, Waits>,
     what: Resumed,
     connected: bool,
-    /// The nodes from which comes what it consumes.
+    /// The nodes from which comes what it consumes, and those of them from which nothing comes any more, while no node has it.
     needs: HashSet<String>,
+    lost: HashSet<String>,
 }
 
 impl Lodging {
@@ -114,12 +121,21 @@ impl Lodging {
         find(meeting).await
     }
 
-    /// A connection that no node has: one that a run before had here for another, or whose session was given up here.
+    /// A connection that no node has: one that a run before had here for another.
     pub(crate) fn again(&self, what: Resumed) {
+        self.waits(what, false, HashSet::new());
+    }
+
+    /// One whose session was given up here, which may consume what comes from these nodes.
+    pub(crate) fn left_behind(&self, what: Resumed, needs: HashSet<String>) {
+        self.waits(what, true, needs);
+    }
+
+    fn waits(&self, what: Resumed, given_up: bool, needs: HashSet<String>) {
         let mut rooms = self.rooms();
         let producers = what.producers.iter().map(|(producer, ..)| (producer.clone(), what.transport.clone()));
         rooms.producers.extend(producers);
-        let lodger = Lodger { host: Err(Waits::now()), connected: true, needs: HashSet::new(), what };
+        let lodger = Lodger { host: Err(Waits::now(given_up)), connected: true, needs, lost: HashSet::new(), what };
         rooms.transports.insert(lodger.what.transport.clone(), lodger);
     }
 
@@ -144,7 +160,7 @@ impl Lodging {
         let mut rooms = self.rooms();
         rooms.hosts.remove(&host);
         let of_it = rooms.transports.values_mut().filter(|lodger| lodger.host == Ok(host));
-        of_it.for_each(|lodger| lodger.host = Err(Waits::now()));
+        of_it.for_each(|lodger| lodger.host = Err(Waits::now(false)));
     }
 
     /// The rooms with connections that no node has.
@@ -155,6 +171,7 @@ impl Lodging {
             let longest: &mut Deserted = deserted.entry(lodger.what.room.clone()).or_default();
             longest.since = longest.since.max(now.saturating_duration_since(waits.since));
             longest.known = longest.known.max(now.saturating_duration_since(waits.known_since));
+            longest.given_up |= waits.given_up;
         }
         deserted
     }
@@ -168,9 +185,17 @@ impl Lodging {
 
     /// Takes out what no node has of a room.
     pub(crate) fn take(&self, room: &RoomId) -> Vec<Lodged> {
+        self.take_out(|lodger| lodger.host.is_err() && lodger.what.room == *room)
+    }
+
+    /// Takes out all of a room, whose session is this node's from now on: what another had here it has no more.
+    pub(crate) fn take_all(&self, room: &RoomId) -> Vec<Lodged> {
+        self.take_out(|lodger| lodger.what.room == *room)
+    }
+
+    fn take_out(&self, goes: impl Fn(&Lodger) -> bool) -> Vec<Lodged> {
         let mut rooms = self.rooms();
-        let deserted = |_: &TransportId, lodger: &mut Lodger| lodger.host.is_err() && lodger.what.room == *room;
-        let taken: Vec<Lodger> = rooms.transports.extract_if(deserted).map(|(_, lodger)| lodger).collect();
+        let taken: Vec<Lodger> = rooms.transports.extract_if(|_, lodger| goes(lodger)).map(|(_, lodger)| lodger).collect();
         rooms.producers.retain(|_, on| !taken.iter().any(|lodger| lodger.what.transport == *on));
         taken.iter().map(Lodger::told).collect()
     }
@@ -180,10 +205,11 @@ impl Lodging {
         let mut rooms = self.rooms();
         let mut told: HashMap<u32, Vec<TransportId>> = HashMap::new();
         for (transport, lodger) in &mut rooms.transports {
-            if lodger.needs.remove(address)
-                && let Ok(host) = lodger.host
-            {
-                told.entry(host).or_default().push(transport.clone());
+            if lodger.needs.remove(address) {
+                match lodger.host {
+                    Ok(host) => told.entry(host).or_default().push(transport.clone()),
+                    Err(_) => drop(lodger.lost.insert(address.to_owned())),
+                }
             }
         }
         for (host, transports) in told {
@@ -222,10 +248,13 @@ impl Lodging {
 
     /// Does what a node asks, but for what needs others.
     pub(super) async fn obey(&self, sfu: &Sfu, (host, asker): (u32, &str), ask: Ask) -> Result<Answer, Refusal> {
-        if let Some(transport) = ask.about()
-            && self.rooms().host(transport) != Some(host)
-        {
-            return Err(salon_sfu::Error::UnknownTransport.into());
+        if let Some(transport) = ask.about() {
+            let has = self.rooms().transports.get(transport).map(|lodger| lodger.host);
+            // Of one that was closed while there was no way to here its node does not say that it has it.
+            let closes = matches!((&ask, has), (Ask::CloseTransport { .. }, Some(Err(_))));
+            if !closes && has != Some(Ok(host)) {
+                return Err(salon_sfu::Error::UnknownTransport.into());
+            }
         }
         Ok(match ask {
             Ask::Open { guest, room, transport, role, offer } => {
@@ -239,7 +268,8 @@ impl Lodging {
                     consumed: Vec::new(),
                 };
                 let guest = Guest { note: note_of(&guest.note), ..guest };
-                let lodger = Lodger { host: Ok(host), what, connected: false, needs: HashSet::new() };
+                let (needs, lost) = Default::default();
+                let lodger = Lodger { host: Ok(host), what, connected: false, needs, lost };
                 if self.rooms().transports.contains_key(&transport) {
                     return Err(salon_sfu::Error::Refused("there is a transport of that name".into()).into());
                 }
@@ -311,6 +341,7 @@ impl Lodging {
                         lodger.host = Ok(host);
                         let told = lodger.told();
                         lodger.what.consumed.clear();
+                        lodger.lost.clear();
                         told
                     })
                     .collect();
@@ -320,7 +351,7 @@ impl Lodging {
             Ask::Release { room } => {
                 let mut rooms = self.rooms();
                 let own = |lodger: &&mut Lodger| lodger.host == Ok(host) && lodger.what.room == room;
-                rooms.transports.values_mut().filter(own).for_each(|lodger| lodger.host = Err(Waits::now()));
+                rooms.transports.values_mut().filter(own).for_each(|lodger| lodger.host = Err(Waits::now(true)));
                 Answer::Done
             }
             // Those need others: see `Spread::obey`.
@@ -339,7 +370,7 @@ impl Lodging {
 
 impl Lodger {
     fn told(&self) -> Lodged {
-        Lodged { what: self.what.clone(), connected: self.connected }
+        Lodged { what: self.what.clone(), connected: self.connected, lost: self.lost.iter().cloned().collect() }
     }
 }
 

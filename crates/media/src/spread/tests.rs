@@ -1,5 +1,6 @@
 //! Two nodes in one process, each with a port that answers of media.
 
+use salon_sfu::{Resumed, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -70,4 +71,32 @@ async fn many_tracks_that_are_watched_at_once_do_not_end_the_way_to_another_node
     let producers = (0..MANY).map(|number| ProducerId::from(format!("p{number}").as_str())).collect();
     link.watch(producers, &"r".into()).await.expect("the way is there");
     assert!(link.is_up());
+}
+
+/// A connection of an earlier run, whose session another node has.
+fn earlier() -> Resumed {
+    let (producers, consumed) = Default::default();
+    let (transport, room, owner, note) = ("t".into(), "r".into(), "o".into(), "ada".to_owned());
+    Resumed { transport, room, role: Role::Receive, owner, note, producers, consumed }
+}
+
+/// Its node closed it while there was no way here, and does not say any more that it has it.
+#[tokio::test]
+async fn what_was_closed_does_not_wait_for_anybody() {
+    let (_one, other, link) = two().await;
+    other.lodging.again(earlier());
+    link.tell(Ask::CloseTransport { transport: "t".into() });
+    let _ = link.ask(Ask::QuietFor { transport: "t".into() }).await;
+    assert!(other.lodging.deserted(Instant::now()).is_empty());
+}
+
+#[tokio::test]
+async fn whoever_goes_on_with_a_connection_hears_what_it_does_not_get_any_more() {
+    let (_one, other, link) = two().await;
+    let from = ["10.0.0.3:8790".to_owned()];
+    other.lodging.left_behind(earlier(), from.clone().into());
+    from.iter().chain(&["10.0.0.4:8790".to_owned()]).for_each(|gone| other.lodging.parted(gone));
+    let answer = link.ask(Ask::Attach { have: Vec::new(), rooms: vec!["r".into()] }).await;
+    let Ok(Answer::Attached(all)) = answer else { panic!("{answer:?}") };
+    assert_eq!(all.into_iter().map(|lodged| lodged.lost).collect::<Vec<_>>(), [from]);
 }

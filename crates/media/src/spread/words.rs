@@ -170,6 +170,9 @@ pub(crate) enum Answer {
 pub(crate) struct Lodged {
     pub what: Resumed,
     pub connected: bool,
+    /// The nodes from which it got something until there was no way to them any more, while no node had it.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -56,8 +56,9 @@ pub fn find(hub: Hub) -> Find {
             match hub.place(&meeting).await {
                 Ok(Some(Place::Here(_))) => Whereabouts::Here,
                 Ok(Some(Place::There(Remote { address: Some(address), .. }))) => Whereabouts::At(address),
-                // A node without a port for nodes can ask for nothing.
-                Ok(None | Some(Place::There(_))) => Whereabouts::Nowhere,
+                // It has no port for nodes, or is about to say where.
+                Ok(Some(Place::There(_))) => Whereabouts::Unreachable,
+                Ok(None) => Whereabouts::Nowhere,
                 Err(_) => Whereabouts::Unknown,
             }
         })

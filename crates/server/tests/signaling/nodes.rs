@@ -82,9 +82,21 @@ impl Cluster {
         self.nodes[at] = Some(Node::with(data, &settings));
     }
 
+    /// No node can renew its claim until what this answers with is rolled back; all else can be read and written.
+    pub async fn hold_claims(&self) -> sqlx::PgConnection {
+        let mut holder = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        holder.execute("begin; lock table nodes in access exclusive mode").await.unwrap();
+        holder
+    }
+
     /// No node reaches the database any more.
     pub fn cut(&self) {
         self.lines.iter().for_each(Line::cut);
+    }
+
+    /// This one alone does not.
+    pub fn cut_off(&self, at: usize) {
+        self.lines[at].cut();
     }
 
     /// All of them do again.
@@ -520,9 +532,8 @@ async fn an_outage_of_the_store_of_some_seconds_moves_no_session() {
     let mut through = bob.clone().at(&cluster.node(1).address).join().await;
     let mut told = (0.0, 0);
     until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
-    let mut holder = sqlx::PgConnection::connect(&cluster.url).await.unwrap();
     // What nobody can write is as good as a store that is away.
-    holder.execute("begin; lock table nodes in access exclusive mode").await.unwrap();
+    let mut holder = cluster.hold_claims().await;
     let began = Instant::now();
     let mut refused = 0;
     while began.elapsed() < Duration::from_secs(4) {
@@ -581,7 +592,7 @@ async fn outage(what: Cut, lasts: Duration) {
     println!("--- {what:?} for {lasts:?}");
     match what {
         Cut::All => cluster.cut(),
-        Cut::Owner => cluster.lines[0].cut(),
+        Cut::Owner => cluster.cut_off(0),
         Cut::Answers => cluster.lines[0].cut_answers(),
     }
     let (cut, mut answers) = (Instant::now(), [true; 2]);

@@ -12,6 +12,7 @@ use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
 use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Track, Transport, Way};
 use serde_json::Value;
+use sqlx::Executor;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
@@ -830,4 +831,96 @@ async fn where_it_is_not_wanted_everybodys_media_are_at_the_node_of_the_session(
     cleo.takes(&dan).await;
     cleo.sees_and_hears(2).await;
     assert_eq!(counted(&cluster, 1, "media_connected_transports").await, 4.0);
+}
+
+/// What is asked of a session that its node may not tell of is stored, and the session hears of it when it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_deleted_while_nodes_cannot_renew_their_claims_is_out_when_they_can() {
+    for spread in [false, true] {
+        let settings = vec![format!("cluster.spread={spread}"), "session.grace_secs=20".to_owned()];
+        let Some(cluster) = Cluster::with(2, settings, false).await else { return };
+        let meeting = cluster.node(0).meeting(60).await;
+        let air = Air::new();
+        let bob = cluster.node(0).guest(&meeting, "Bob").await;
+        let path = format!("/meetings/{meeting}/participants/{}", bob.participant);
+        let alice = air.joins(&cluster.node(0).address, &cluster.node(0).guest(&meeting, "Alice").await, 100).await;
+        let bob = air.joins(&cluster.node(1).address, &bob, 200).await;
+        take_each_other(&[&alice, &bob]).await;
+        alice.sees_and_hears(2).await;
+        bob.sees_and_hears(2).await;
+        let mut told = (0.0, 0);
+        until(&cluster, &[0, 1], &meeting, &mut told, live_is(2)).await;
+        let mut held = cluster.hold_claims().await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let began = Instant::now();
+        let (status, said) = cluster.node(0).ask("DELETE", &path, Value::Null).await;
+        assert_eq!(status, 200, "{said}");
+        tokio::time::sleep(Duration::from_secs(7).saturating_sub(began.elapsed())).await;
+        held.execute("rollback").await.unwrap();
+        let back = Instant::now();
+        until(&cluster, &[0, 1], &meeting, &mut told, |_| true).await;
+        // Alice has not come back yet, and may.
+        for at in [0, 1] {
+            becomes(&cluster, at, "media_transports", |count| count == if at == 0 { 2.0 } else { 0.0 }).await;
+        }
+        println!("with cluster.spread={spread} the media of who was deleted were closed after {:?}", back.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_have_at_a_node_that_stood_still_ends_if_their_session_did() {
+    let Some(mut cluster) = spread(0).await else { return };
+    (0..2).for_each(|_| cluster.add(vec!["session.grace_secs=1".to_owned(), "limits.session_keep_alive_min_secs=1".to_owned()]));
+    let meeting = cluster.node(0).meeting(1).await;
+    let air = Air::new();
+    let alice = air.joins(&cluster.node(0).address, &cluster.node(0).guest(&meeting, "Alice").await, 100).await;
+    let bob = air.joins(&cluster.node(1).address, &cluster.node(0).guest(&meeting, "Bob").await, 200).await;
+    take_each_other(&[&alice, &bob]).await;
+    alice.sees_and_hears(2).await;
+    cluster.node(0).stop();
+    let path = format!("/meetings/{meeting}/active-session");
+    let began = Instant::now();
+    while cluster.node(1).ask("GET", &path, Value::Null).await.0 != 404 {
+        assert!(began.elapsed() < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    cluster.node(0).go_on();
+    let back = Instant::now();
+    for at in [0, 1] {
+        becomes(&cluster, at, "media_transports", |count| count == 0.0).await;
+    }
+    // What other nodes may ask for waits longer.
+    println!("media of a session that ended elsewhere were closed {:?} after their node ran again", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(3));
+}
+
+/// The node that had the session holds on to it, and to what people have at others, until it cannot renew its claim for seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_put_out_by_the_node_that_took_a_session_over_is_out_at_once_with_their_media_there() {
+    let settings = vec!["cluster.spread=true".to_owned(), "session.grace_secs=20".to_owned()];
+    let Some(cluster) = Cluster::with(2, settings, true).await else { return };
+    let meeting = cluster.node(0).meeting(60).await;
+    let air = Air::new();
+    let person = async |name: &str| cluster.node(0).guest(&meeting, name).await;
+    let (eve_is, bob) = (person("Eve").await, person("Bob").await);
+    let alice = air.joins(&cluster.node(0).address, &person("Alice").await, 100).await;
+    let bob = air.joins(&cluster.node(1).address, &bob, 200).await;
+    let eve = air.joins(&cluster.node(1).address, &eve_is, 300).await;
+    take_each_other(&[&alice, &bob, &eve]).await;
+    for one in [&alice, &bob, &eve] {
+        one.sees_and_hears(4).await;
+    }
+    let mut told = (0.0, 0);
+    until(&cluster, &[0, 1], &meeting, &mut told, live_is(3)).await;
+    cluster.cut_off(0);
+    until(&cluster, &[1], &meeting, &mut told, live_is(0)).await;
+    let kick = serde_json::json!({ "participant_ids": [eve_is.participant] });
+    cluster.node(1).data("POST", &format!("/meetings/{meeting}/active-session/kick"), kick).await;
+    let kicked = Instant::now();
+    becomes(&cluster, 1, "media_transports", |count| count == 2.0).await;
+    println!("the media of who was put out were closed after {:?}", kicked.elapsed());
+    assert!(kicked.elapsed() < Duration::from_secs(2));
+    bob.sees_and_hears(2).await;
+    alice.sees_and_hears(2).await;
+    cluster.mend();
 }

@@ -1,5 +1,9 @@
 //! The one question of a joining socket.
 
+use std::collections::BTreeSet;
+
+use salon_core::ParticipantId;
+
 use crate::bed::*;
 
 on_both_engines! {
@@ -17,7 +21,11 @@ on_both_engines! {
         assert_eq!(admission.meeting, plans);
         assert_eq!(admission.preset, preset("host", "a", "host"));
 
+        let both: BTreeSet<ParticipantId> = [id("u"), id("v")].into();
+        store.create_participant(&participant("v", "m", "a", "host")).await.unwrap();
+        assert!(store.deleted_among(both.clone()).await.unwrap().is_empty());
         store.delete_participant(&ann.meeting, &ann.id).await.unwrap();
         assert_eq!(store.admission(&ann.id).await.unwrap(), None);
+        assert_eq!(store.deleted_among(both).await.unwrap(), [ann.id].into());
     }
 }
