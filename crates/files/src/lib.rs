@@ -9,6 +9,6 @@ mod uploads;
 mod writer;
 
 pub use object_store::{Error, GetRange};
-pub use objects::{Bucket, Cut, Files, Place, Settings, folder_of, put_elsewhere};
+pub use objects::{Bucket, Cut, Files, NotPut, Place, Settings, folder_of, put_elsewhere};
 pub use sweep::{once as sweep_once, sweep};
 pub use uploads::{Crowded, LEAST_BYTES, LEAST_WITHIN, UploadPlace};

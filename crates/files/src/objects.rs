@@ -104,6 +104,15 @@ pub enum Cut {
     Store(String),
 }
 
+/// Why a file of this computer was not stored: nothing is there then.
+#[derive(Debug, thiserror::Error)]
+pub enum NotPut {
+    #[error("the file cannot be read: {0}")]
+    Unread(#[from] std::io::Error),
+    #[error("the file cannot be stored: {0}")]
+    Unstored(#[from] object_store::Error),
+}
+
 impl Files {
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let uploads = Arc::new(Uploads::new(settings.uploads_at_once));
@@ -158,8 +167,8 @@ impl Files {
     /// Stores a file of this computer; answers with its size.
     ///
     /// # Errors
-    /// It cannot be read, or not be stored: then nothing is there.
-    pub async fn put(&self, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
+    /// It cannot be read, or not be stored.
+    pub async fn put(&self, object: &str, file: &std::path::Path) -> Result<u64, NotPut> {
         put(self.objects.clone(), self.part_bytes, object, file).await
     }
 
@@ -194,15 +203,15 @@ impl Files {
 /// It cannot be read, or not be stored.
 pub async fn put_elsewhere(bucket: &Bucket, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
     let objects = Arc::new(bucket_with(AmazonS3Builder::new(), bucket)?);
-    put(objects, S3_PART_BYTES, object, file).await
+    Ok(put(objects, S3_PART_BYTES, object, file).await?)
 }
 
-async fn put(objects: Arc<dyn ObjectStore>, part_bytes: usize, object: &str, file: &std::path::Path) -> anyhow::Result<u64> {
-    let mut file = tokio::fs::File::open(file).await.context("the file cannot be read")?;
+async fn put(objects: Arc<dyn ObjectStore>, part_bytes: usize, object: &str, file: &std::path::Path) -> Result<u64, NotPut> {
+    let mut file = tokio::fs::File::open(file).await?;
     let mut writer = Writer::new(objects, Path::from(object), part_bytes);
     match copy(&mut file, &mut writer).await {
         Ok(size) => {
-            writer.finish().await.context("the file cannot be stored")?;
+            writer.finish().await?;
             Ok(size)
         }
         Err(error) => {
@@ -212,15 +221,15 @@ async fn put(objects: Arc<dyn ObjectStore>, part_bytes: usize, object: &str, fil
     }
 }
 
-async fn copy(file: &mut tokio::fs::File, writer: &mut Writer) -> anyhow::Result<u64> {
+async fn copy(file: &mut tokio::fs::File, writer: &mut Writer) -> Result<u64, NotPut> {
     let mut size = 0;
     loop {
         let mut bytes = BytesMut::with_capacity(COPIED_BYTES);
-        if file.read_buf(&mut bytes).await.context("the file cannot be read")? == 0 {
+        if file.read_buf(&mut bytes).await? == 0 {
             return Ok(size);
         }
         size += bytes.len() as u64;
-        writer.put(bytes.freeze()).await.context("the file cannot be stored")?;
+        writer.put(bytes.freeze()).await?;
     }
 }
 

@@ -153,29 +153,6 @@ where
     }
 }
 
-/// What is told of a receiver that is sent nothing begins so.
-const NOT_STREAMED: &str = "not streamed to its RTMP address: ";
-
-/// What is told of a receiver that is sent nothing, for this reason.
-pub fn not_streamed(why: &str) -> String {
-    format!("{NOT_STREAMED}{why}")
-}
-
-/// Notes whether the receiver of a recording is sent it, beside what else went wrong.
-pub(crate) fn note_streamed(error: &mut Option<String>, why: Option<&str>) {
-    let is_other = error.as_ref().is_some_and(|error| !error.starts_with(NOT_STREAMED));
-    if !is_other {
-        *error = why.map(not_streamed);
-    }
-}
-
-/// Notes that something of the meeting is not shown, unless something else went wrong.
-pub(crate) fn note_unshown(error: &mut Option<String>, why: &str) {
-    if error.as_ref().is_none_or(|error| error.starts_with(NOT_STREAMED)) {
-        *error = Some(why.to_owned());
-    }
-}
-
 /// Why a recording was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {

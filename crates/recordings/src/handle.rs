@@ -18,7 +18,7 @@ use crate::course::From;
 use crate::desk::{Desk, Failed, Parts, Wish, begin};
 use crate::left::{Known, leave};
 use crate::stranded::{GIVEN_UP, is_given_up, is_stranded};
-use crate::{job, sweep};
+use crate::{job, reasons, sweep};
 
 /// The recordings of a node. Clones share everything.
 #[derive(Clone)]
@@ -164,7 +164,7 @@ impl Recordings {
                     let began = recording.started_at.unwrap_or(recording.invoked_at);
                     recording.stop(RecordingEnd::Failed, recording.stopped_at.unwrap_or(began));
                     (recording.status, recording.storage) = (RecordingStatus::Errored, None);
-                    recording.error = Some(GIVEN_UP.to_owned());
+                    reasons::add(&mut recording.error, GIVEN_UP);
                 }
             };
             store.edit_recording(&recording.id, now, given_up).await?;

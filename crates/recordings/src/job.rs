@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::{Desk, Wish, note_streamed, note_unshown};
-use crate::keep;
+use crate::desk::{Desk, Wish};
 use crate::left::heard;
 use crate::process::Process;
+use crate::{keep, reasons};
 
 /// How long whoever wants a recording paused waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -146,11 +146,11 @@ impl Work for Job {
                 if let Some(why) = &why {
                     tracing::warn!(recording.id = %id, why, "a recording is not streamed to its RTMP address");
                 }
-                self.edit(course, move |recording| note_streamed(&mut recording.error, why.as_deref())).await?;
+                self.edit(course, move |recording| reasons::note_streamed(&mut recording.error, why.as_deref())).await?;
             }
             Saying::Unshown { why } => {
                 tracing::warn!(recording.id = %id, why, "a recording does not show everything");
-                self.edit(course, move |recording| note_unshown(&mut recording.error, &why)).await?;
+                self.edit(course, move |recording| reasons::add(&mut recording.error, &why)).await?;
             }
             Saying::Progress { .. } | Saying::Segment { .. } => {}
             Saying::Finished { at_ms, .. } => return Ok(Some(End::Finished { at: self.moment(course, at_ms) })),
@@ -179,7 +179,7 @@ impl Work for Job {
             recording.stop(why.clone(), at.max(recording.invoked_at).min(now.max(at)));
             recording.leave_out(recorded_ms);
             recording.files.clone_from(&files);
-            recording.error = shown.clone().or(recording.error.take());
+            shown.iter().for_each(|why| reasons::add(&mut recording.error, why));
             recording.forget_rtmp_url();
             if failed {
                 (recording.status, recording.storage) = (RecordingStatus::Errored, None);
@@ -213,7 +213,7 @@ impl Job {
                 Err(why) => {
                     tracing::warn!(recording.id = %course.id, why, "a watermark cannot be fetched");
                     let without = format!("recorded without its watermark: {why}");
-                    let noted = self.edit(course, |recording| recording.error = Some(without.clone())).await;
+                    let noted = self.edit(course, |recording| reasons::add(&mut recording.error, &without)).await;
                     anyhow::ensure!(noted.is_ok(), "it is gone");
                     return Ok(Value::Null);
                 }
@@ -240,13 +240,8 @@ impl Job {
         let parts = &course.desk.parts;
         let kept = parts.stop.run_until_cancelled(keep::keep(parts, &self.recording, &course.folder())).await;
         let kept = kept.ok_or(NodeStops)?;
-        let recorded_ms = keep::recorded_ms(&course.folder());
         heard(&parts.store, &self.recording).await;
-        self.edit(course, move |recording| {
-            recording.leave_out(recorded_ms);
-            kept.note(recording);
-        })
-        .await?;
+        self.edit(course, move |recording| kept.note(recording)).await?;
         keep::clear(&course.folder()).await;
         Ok(())
     }

@@ -7,16 +7,26 @@ use std::time::Duration;
 use salon_core::event::RecordingKind;
 use salon_core::notice::RecordingStatus;
 use salon_core::{RecordingId, Timestamp};
-use salon_files::{Bucket, put_elsewhere};
+use salon_files::{Bucket, NotPut, put_elsewhere};
 use salon_recorder::job::{FileKind, ORDERS, SAID, Saying};
 use salon_store::{DAY_MS, Recording, RecordingFile, RecordingFileKind};
 use serde::Deserialize;
 
 use crate::desk::Parts;
 use crate::process::LOG;
+use crate::reasons;
+use crate::stranded::is_given_up;
 
-/// Pauses between tries to store, in seconds. Storage of others that refuses for longer than these does not get the files.
-const AGAIN_SECS: [u64; 6] = [1, 5, 20, 60, 120, 300];
+/// Pauses between tries to store, in seconds; the last one again and again.
+const AGAIN_SECS: [u64; 7] = [1, 5, 20, 60, 120, 300, 600];
+
+/// How often storage of others is tried where the files are with us as well: whoever waits for those waits no longer.
+const TRIES_BESIDE: usize = 5;
+
+/// What is told of files as long as they are not where they belong.
+const NOT_YET: &str = "not stored yet";
+const NOT_YET_HERE: &str = "not stored yet: the storage of this server does not take it, and is tried again";
+const NOT_YET_THERE: &str = "not stored yet: the storage that was given does not take it, and is tried again";
 
 /// What recorders' files end in, and what such a file is, in a recording of tracks and in others.
 const ENDINGS: [(&str, RecordingFileKind); 4] = [
@@ -74,10 +84,12 @@ pub struct Kept {
     is_kept: bool,
     expires_at: Option<Timestamp>,
     error: Option<String>,
+    recorded_ms: Option<u64>,
 }
 
 impl Kept {
     pub fn note(&self, recording: &mut Recording) {
+        recording.leave_out(self.recorded_ms);
         let lost = self.error.is_some() && !self.is_kept;
         recording.status = if lost { RecordingStatus::Errored } else { RecordingStatus::Uploaded };
         recording.files.clone_from(&self.files);
@@ -85,7 +97,8 @@ impl Kept {
         let parts = self.files.iter().filter(|file| file.kind == RecordingFileKind::Video).count();
         let apart = (parts > 1 && recording.kind == RecordingKind::Composite)
             .then(|| format!("its {parts} parts could not be joined: the link is to the first, and all are stored"));
-        recording.error = self.error.clone().or(apart).or(recording.error.take());
+        reasons::end(&mut recording.error, NOT_YET);
+        self.error.iter().chain(&apart).for_each(|why| reasons::add(&mut recording.error, why));
     }
 }
 
@@ -174,41 +187,45 @@ fn numbered(name: &str, part: u32) -> String {
     }
 }
 
-/// Puts the files where they belong.
+/// Puts the files where they belong, and tells in the row as long as that cannot be done.
 pub async fn keep(parts: &Parts, recording: &Recording, folder: &Path) -> Kept {
     let (place, ffmpeg) = (folder.to_path_buf(), parts.settings.ffmpeg.clone());
     let is_whole = recording.kind == RecordingKind::Composite;
     let found = tokio::task::spawn_blocking(move || {
         let found = collect(&place);
-        if is_whole { whole(found, &place, ffmpeg.as_deref()) } else { found }
+        let found = if is_whole { whole(found, &place, ffmpeg.as_deref()) } else { found };
+        (found, recorded_ms(&place))
     });
-    let found = found.await.unwrap_or_default();
-    let files: Vec<_> = found.iter().map(|found| found.file.clone()).collect();
-    let none = |error: &str| Kept { files: Vec::new(), is_kept: false, expires_at: None, error: Some(error.to_owned()) };
-    if files.is_empty() && recording.is_only_streamed() {
-        return Kept { files, is_kept: false, expires_at: None, error: None };
-    }
-    if files.is_empty() {
-        return none("the files are gone from the server's disk");
+    let (mut found, recorded_ms) = found.await.unwrap_or_default();
+    let none = Kept { files: Vec::new(), is_kept: false, expires_at: None, error: None, recorded_ms };
+    if found.is_empty() && recording.is_only_streamed() {
+        return none;
     }
     let own: Option<Own> = match recording.storage.clone().map(serde_json::from_value).transpose() {
         Ok(own) => own,
-        Err(_) => return none("its storage cannot be read"),
+        Err(_) => return Kept { error: Some("its storage cannot be read".to_owned()), ..none },
     };
     let is_kept = recording.config["bucket"].as_bool().unwrap_or(true);
+    let (there, mut error) = (found.len(), None);
     if is_kept {
-        keep_here(parts, recording, &found).await;
+        keep_here(parts, recording, &mut found).await;
     }
-    let mut error = None;
     if let Some(own) = own
-        && let Err(cause) = keep_there(&own, &found).await
+        && let Err(cause) = keep_there(parts, recording, (&own, is_kept), &found).await
     {
         tracing::warn!(recording.id = %recording.id, error = %format_args!("{cause:#}"), "a recording cannot be stored where its owner wants it");
         error = Some("it could not be stored in the storage that was given".to_owned());
     }
+    if found.is_empty() {
+        return Kept { error: Some("the files are gone from the server's disk".to_owned()), ..none };
+    }
+    if found.len() < there {
+        error = Some(format!("{} of its {there} files are gone from the server's disk", there - found.len()));
+    }
     let keep_ms = i64::from(parts.settings.keep_days) * DAY_MS;
     let expires_at = is_kept.then(|| Timestamp((parts.clock.now().0 + keep_ms) / 1_000 * 1_000));
-    Kept { files, is_kept, expires_at, error }
+    let files = found.into_iter().map(|found| found.file).collect();
+    Kept { files, is_kept, expires_at, error, recorded_ms }
 }
 
 /// What recorders that died one after the other left, as one file of each kind: pictures are copied, and sound encoded once more,
@@ -264,20 +281,46 @@ fn join(parts: &[Found], folder: &Path, ffmpeg: &Path) -> Option<Found> {
     }
 }
 
-/// However long it takes: it is the server's own storage, and will be back.
-async fn keep_here(parts: &Parts, recording: &Recording, found: &[Found]) {
-    for Found { path, file } in found {
+/// However long it takes: it is the server's own storage, and will be back. What is gone from the disk is left out.
+async fn keep_here(parts: &Parts, recording: &Recording, found: &mut Vec<Found>) {
+    for Found { path, file } in std::mem::take(found) {
         let object = format!("{}/{}", folder_of(&recording.id), file.name);
-        let mut pauses = AGAIN_SECS.into_iter();
-        while let Err(error) = parts.files.put(&object, path).await {
-            let error = format_args!("{error:#}").to_string();
-            tracing::warn!(recording.id = %recording.id, error, "a recording cannot be stored yet");
-            tokio::time::sleep(Duration::from_secs(pauses.next().unwrap_or(600))).await;
+        let mut tries = 0;
+        let is_stored = loop {
+            let error = match parts.files.put(&object, &path).await {
+                Ok(_) => break true,
+                Err(NotPut::Unread(error)) if error.kind() == std::io::ErrorKind::NotFound || tries >= AGAIN_SECS.len() => {
+                    tracing::error!(recording.id = %recording.id, file.name, %error, "a file of a recording is lost");
+                    break false;
+                }
+                Err(error) => error,
+            };
+            tracing::warn!(recording.id = %recording.id, %error, "a recording cannot be stored yet");
+            waits(parts, recording, NOT_YET_HERE, &mut tries).await;
+        };
+        if is_stored {
+            found.push(Found { path, file });
         }
     }
 }
 
-async fn keep_there(own: &Own, found: &[Found]) -> anyhow::Result<()> {
+/// Tells that it cannot be stored yet, and pauses.
+async fn waits(parts: &Parts, recording: &Recording, why: &str, tries: &mut usize) {
+    if *tries == 0 {
+        let note = |row: &mut Recording| {
+            if row.node == recording.node && row.is_unfinished() {
+                reasons::add(&mut row.error, why);
+            }
+        };
+        // It stands in the log in any case.
+        let _ = parts.store.edit_recording(&recording.id, parts.clock.now(), note).await;
+    }
+    tokio::time::sleep(Duration::from_secs(AGAIN_SECS[(*tries).min(AGAIN_SECS.len() - 1)])).await;
+    *tries += 1;
+}
+
+/// Where nobody else has the files, as long as a node would be waited for that has them.
+async fn keep_there(parts: &Parts, recording: &Recording, (own, is_beside): (&Own, bool), found: &[Found]) -> anyhow::Result<()> {
     let bucket = Bucket {
         name: own.name.clone(),
         endpoint: own.endpoint.clone(),
@@ -285,12 +328,17 @@ async fn keep_there(own: &Own, found: &[Found]) -> anyhow::Result<()> {
         access_key: own.access_key.clone(),
         secret_key: own.secret_key.clone(),
     };
+    let since = recording.stopped_at.unwrap_or(recording.invoked_at);
     for Found { path, file } in found {
         let object = format!("{}/{}", own.path.trim_matches('/'), file.name);
-        let mut pauses = AGAIN_SECS.into_iter().take(4);
+        let mut tries = 0;
         while let Err(error) = put_elsewhere(&bucket, object.trim_start_matches('/'), path).await {
-            let Some(secs) = pauses.next() else { return Err(error) };
-            tokio::time::sleep(Duration::from_secs(secs)).await;
+            let is_last = if is_beside { tries + 1 == TRIES_BESIDE } else { is_given_up(parts.clock.now(), since) };
+            if is_last || !path.exists() {
+                return Err(error);
+            }
+            tracing::info!(recording.id = %recording.id, "storage of its own does not take a recording yet");
+            waits(parts, recording, NOT_YET_THERE, &mut tries).await;
         }
     }
     Ok(())

@@ -16,10 +16,11 @@ use salon_store::Livestream;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::course::{Course, End, From, NodeStops, Stopped, Work};
-use crate::desk::{Desk, note_streamed, note_unshown};
+use crate::desk::Desk;
 use crate::keep;
 use crate::left::note_viewers;
 use crate::process::Process;
+use crate::reasons;
 use crate::segments::Segment;
 use crate::streams::{Stream, Streams};
 
@@ -132,11 +133,11 @@ impl Work for Job {
                 if let Some(why) = &why {
                     tracing::warn!(livestream.id = %course.id, why, "a livestream is not streamed to its RTMP address");
                 }
-                self.edit(course, move |livestream| note_streamed(&mut livestream.error, why.as_deref())).await?;
+                self.edit(course, move |livestream| reasons::note_streamed(&mut livestream.error, why.as_deref())).await?;
             }
             Saying::Unshown { why } => {
                 tracing::warn!(livestream.id = %course.id, why, "a livestream does not show everything");
-                self.edit(course, move |livestream| note_unshown(&mut livestream.error, &why)).await?;
+                self.edit(course, move |livestream| reasons::add(&mut livestream.error, &why)).await?;
             }
             saying => segment(saying, part).into_iter().for_each(|segment| self.stream.push(segment)),
         }
@@ -164,7 +165,7 @@ impl Work for Job {
             livestream.status = if shown.is_some() { LivestreamStatus::Errored } else { LivestreamStatus::Idle };
             livestream.stopped_at = livestream.started_at.map(|_| now);
             livestream.stopped_by = Some(why.clone());
-            livestream.error = shown.clone().or(livestream.error.take());
+            shown.iter().for_each(|why| reasons::add(&mut livestream.error, why));
             livestream.forget_rtmp_url();
             (livestream.is_kept, livestream.expires_at) = (is_kept, is_kept.then(|| now.plus_ms(kept_ms)));
         })

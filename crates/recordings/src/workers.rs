@@ -22,6 +22,7 @@ use crate::keep::parts_of;
 use crate::left::{HEARD, LEFT_WITH, VIEWERS, WISH, is_for_workers};
 use crate::livestreams::Livestreams;
 use crate::process::Process;
+use crate::reasons;
 use crate::stranded::is_stranded;
 
 /// How often nodes look how jobs of workers are, and workers whether there is a job. Rarer tells people later.
@@ -107,14 +108,24 @@ impl Watch {
     async fn recording(&self, recordings: &Recordings, row: Recording, now: Timestamp) -> salon_store::Result<()> {
         let (desk, id) = (recordings.desk(), row.id.clone());
         let store = &desk.parts.store;
-        let over = |why: &'static str| {
+        let over = |why: &'static str, (at, end): (Timestamp, RecordingEnd)| {
             move |recording: &mut Recording| {
                 let is_its = recording.node.is_empty() || recording.started_at.is_none();
-                if is_its && recording.is_unfinished() {
-                    let began = recording.started_at.unwrap_or(recording.invoked_at);
-                    recording.stop(RecordingEnd::Failed, recording.stopped_at.unwrap_or(began));
-                    (recording.status, recording.storage) = (RecordingStatus::Errored, None);
-                    recording.error = Some(why.to_owned());
+                if !is_its || !recording.is_unfinished() {
+                    return;
+                }
+                match last_left(recording) {
+                    // What it recorded comes when it is back.
+                    Some(worker) => {
+                        recording.stop(end.clone(), recording.stopped_at.unwrap_or(at));
+                        note_back(recording, &worker);
+                    }
+                    None => {
+                        let began = recording.started_at.unwrap_or(recording.invoked_at);
+                        recording.stop(RecordingEnd::Failed, recording.stopped_at.unwrap_or(began));
+                        (recording.status, recording.storage) = (RecordingStatus::Errored, None);
+                        reasons::add(&mut recording.error, why);
+                    }
                 }
             }
         };
@@ -124,7 +135,7 @@ impl Watch {
                 let live = store.live_session_of(&row.meeting).await?;
                 if live.is_none_or(|live| live.summary.session != row.session) {
                     let why = if row.started_at.is_some() { WORKER_GONE } else { NO_WORKER };
-                    store.edit_recording(&id, now, over(why)).await?;
+                    store.edit_recording(&id, now, over(why, (now, RecordingEnd::SessionOver))).await?;
                 }
             }
             return Ok(());
@@ -154,8 +165,8 @@ impl Watch {
             let waits = row.started_at.is_some() && !row.node.is_empty();
             if row.node.is_empty() || is_gone && !waits {
                 let error = if row.started_at.is_some() { WORKER_GONE } else { NO_WORKER };
-                store.edit_recording(&id, now, over(error)).await?;
-                let _ = ended(Some(error.to_owned())).await;
+                let row = store.edit_recording(&id, now, over(error, (since, why))).await?;
+                let _ = ended(row.error.filter(|_| row.status == RecordingStatus::Errored)).await;
             } else if is_gone {
                 // What was recorded comes when its worker does.
                 tracing::warn!(recording.id = %id, node = row.node, "a worker is gone with what it recorded");
@@ -255,16 +266,22 @@ fn note_left(recording: &mut Recording, worker: &str) {
         Some(left) => left.push(worker.into()),
         None => *left = vec![worker].into(),
     }
-    recording.error = Some(PART_MISSING.to_owned());
+    reasons::add(&mut recording.error, PART_MISSING);
 }
 
-/// Notes that a worker goes on with it: what it left with is there again.
+/// The last of the workers that are gone with a part of it.
+fn last_left(recording: &Recording) -> Option<String> {
+    recording.config[LEFT_WITH].as_array()?.last()?.as_str().map(str::to_owned)
+}
+
+/// Notes that it is a worker's again: what it left with is there, or comes with it.
 fn note_back(recording: &mut Recording, worker: &str) {
     worker.clone_into(&mut recording.node);
     if let Some(left) = recording.config[LEFT_WITH].as_array_mut() {
         left.retain(|name| name != worker);
-        let is_whole = left.is_empty() && recording.error.as_deref() == Some(PART_MISSING);
-        recording.error.take_if(|_| is_whole);
+        if left.is_empty() {
+            reasons::end(&mut recording.error, PART_MISSING);
+        }
     }
 }
 

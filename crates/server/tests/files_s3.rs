@@ -1,17 +1,27 @@
 //! Uploaded files in S3: a whole node against an S3 server in this process that checks every signature.
 
+#[path = "support/disk.rs"]
+mod disk;
+#[path = "files_s3/recordings.rs"]
+mod recordings;
 #[path = "support/node.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleError;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use s3s::HttpError;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use salon_server::config::Config;
 use serde_json::json;
 use support::{Call, TestApp, Text};
 use tokio::io::AsyncWriteExt;
@@ -21,6 +31,8 @@ use tokio::net::{TcpListener, TcpStream};
 struct Bucket {
     root: PathBuf,
     endpoint: String,
+    /// Whoever asks is told this and nothing else, unless it is 0.
+    says: Arc<AtomicU16>,
 }
 
 impl Bucket {
@@ -34,18 +46,25 @@ impl Bucket {
             HandleError::new(service.build(), async |error: HttpError| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(async move { axum::serve(listener, Router::new().fallback_service(service)).await });
-        Self { root, endpoint }
+        let says = Arc::new(AtomicU16::new(0));
+        let said = says.clone();
+        let door = from_fn(move |request: Request, next: Next| {
+            let says = StatusCode::from_u16(said.load(Ordering::Relaxed));
+            async move { if let Ok(status) = says { status.into_response() } else { next.run(request).await } }
+        });
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback_service(service).layer(door)).await });
+        Self { root, endpoint, says }
     }
 
     async fn node(&self, secret: &str) -> TestApp {
-        TestApp::with(|config| {
-            config.files.s3_bucket = "chats".to_owned();
-            config.files.s3_endpoint = self.endpoint.clone();
-            config.files.s3_access_key = "salon".to_owned();
-            config.files.s3_secret_key = secret.into();
-        })
-        .await
+        TestApp::with(|config| self.serves(config, secret)).await
+    }
+
+    fn serves(&self, config: &mut Config, secret: &str) {
+        config.files.s3_bucket = "chats".to_owned();
+        config.files.s3_endpoint = self.endpoint.clone();
+        config.files.s3_access_key = "salon".to_owned();
+        config.files.s3_secret_key = secret.into();
     }
 
     /// How many objects there are, and how many uploads in parts are under way.

@@ -351,6 +351,32 @@ async fn what_nobody_sees_to_is_taken_up_or_given_up() {
     assert_eq!((&gone["err_message"], &gone["recording_duration"]), (&json!("its node has not come back"), &json!(0)));
 }
 
+/// A worker is gone with a part of it, nobody has taken it since, and it is told to stop: the part comes when the worker does.
+#[tokio::test]
+async fn what_a_worker_is_gone_with_is_waited_for_though_nobody_goes_on() {
+    let (app, _, id) = recorded("good").await;
+    let doors = &app.running.doors;
+    let row = RecordingId::parse(&id).expect("an id");
+    let released = |row: &mut Recording| {
+        row.node.clear();
+        (row.config["for_workers"], row.config["left_with"]) = (true.into(), json!(["w1", "w2"]));
+        row.error = Some("not streamed to its RTMP address: gone; a part is missing: its worker is gone".to_owned());
+    };
+    doors.store.edit_recording(&row, doors.clock.now(), released).await.expect("a store");
+    doors.tasks.spawn(salon_recordings::watch_workers(doors.recordings.clone(), doors.livestreams.clone()));
+    put(&app, &id, "stop").await;
+    let waits = until_status(&app, &id, "UPLOADING").await;
+    assert_eq!(waits["stop_reason"]["reason"], "API_CALL", "{waits:#}");
+    let told = doors.store.recording(&row).await.expect("a store").expect("there");
+    assert_eq!((told.node.as_str(), &told.config["left_with"]), ("w2", &json!(["w1"])));
+    let why = "not streamed to its RTMP address: gone; a part is missing: its worker is gone";
+    assert_eq!(told.error.as_deref(), Some(why), "what the other has is missing still");
+    std::fs::remove_dir_all(app.data.join("recordings").join(&id)).expect("it is on the worker's machine");
+    doors.recordings.sweep_once(doors.clock.now().plus_ms(3 * 86_400_000)).await.expect("a store");
+    let given_up = until_status(&app, &id, "ERRORED").await;
+    assert!(given_up["err_message"].text().ends_with("; its node has not come back"), "{given_up:#}");
+}
+
 #[tokio::test]
 async fn another_app_has_none_of_it_and_lists_find_what_is_asked_for() {
     let app = app("good").await;
