@@ -464,7 +464,11 @@ impl Composite {
     /// The encoder is dead: what it wrote is a part, and the next one begins.
     fn restart(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
+        let unkept = self.encoder.as_mut().and_then(Encoder::unkept);
         self.end_part();
+        if let Some(error) = unkept {
+            return Err(anyhow::Error::new(error).context("a file cannot be written"));
+        }
         anyhow::ensure!(
             self.died_at.is_none_or(|died| now - died > TWICE),
             "{} ends again and again",

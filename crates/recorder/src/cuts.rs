@@ -56,7 +56,7 @@ impl Cuts {
             state.heads += 1;
             format!("{}{}.mp4", self.name, state.heads)
         };
-        fs::write(self.folder.join(&name), bytes)?;
+        self.write(&name, bytes)?;
         Ok(name)
     }
 
@@ -70,11 +70,17 @@ impl Cuts {
             state.segments += 1;
             format!("{}{}.m4s", self.name, state.segments)
         };
-        fs::write(self.folder.join(&name), bytes)?;
+        self.write(&name, bytes)?;
         let mut state = self.state();
         state.bytes += bytes.len() as u64;
         state.unsaid.push(Saying::Segment { name, head: head.to_owned(), codecs: codecs.to_owned(), at_ms, ms });
         Ok(())
+    }
+
+    /// Whole, or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.folder.join(name);
+        fs::write(&path, bytes).inspect_err(|_| _ = fs::remove_file(&path))
     }
 
     pub fn cutter(&self, began: i64) -> Cutter {

@@ -237,6 +237,12 @@ impl Encoder {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Why what it wrote could not be kept, if that is what it died of.
+    pub fn unkept(&mut self) -> Option<io::Error> {
+        let ended = self.writer.take_if(|writer| writer.is_finished())?;
+        ended.join().unwrap_or(Ok(())).err()
+    }
+
     /// Ends it; the file has what it wrote. Waits until it has written all, but not for ever.
     ///
     /// # Errors
@@ -257,11 +263,9 @@ impl Encoder {
 
 impl Drop for Encoder {
     fn drop(&mut self) {
-        // One that was not finished.
-        if self.writer.is_some() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        // One that was finished has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -328,7 +332,11 @@ impl Place {
     fn take(&mut self, piece: &Piece) -> io::Result<()> {
         match &mut self.0 {
             Opened::File(file, bytes) => {
-                file.write_all(piece.bytes())?;
+                if let Err(error) = file.write_all(piece.bytes()) {
+                    // A part of a piece plays nothing.
+                    let _ = file.set_len(bytes.load(Ordering::Relaxed));
+                    return Err(error);
+                }
                 bytes.fetch_add(piece.bytes().len() as u64, Ordering::Relaxed);
             }
             Opened::Cuts(cutter) => cutter.take(piece)?,

@@ -244,7 +244,7 @@ impl Recording {
 
     fn finish(self, ms: u64) -> anyhow::Result<Vec<File>> {
         match self {
-            Self::Tracks(tracks) => tracks.finish().context("a file cannot be written"),
+            Self::Tracks(tracks) => Ok(tracks.finish()),
             Self::Voices(voices) => voices.finish().map(|()| Vec::new()).context("a file cannot be written"),
             Self::Composite(composite) => composite.finish(ms, wall()),
         }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -24,9 +25,16 @@ const WAITING: usize = 64;
 /// How long a server has to hear the last saying.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// Room on the disk that is taken beforehand, in bytes: who fills the disk is heard all the same.
+const ROOM: u64 = 1 << 20;
+
 /// Where sayings go.
 pub struct Sayings {
     file: fs::File,
+    /// Bytes of the room that are left.
+    room: u64,
+    /// The last line is not whole.
+    is_torn: bool,
     aloud: Option<SyncSender<String>>,
     /// Closed once all is said.
     done: Receiver<()>,
@@ -46,17 +54,35 @@ impl Sayings {
             let _doing: SyncSender<()> = doing;
             speak(&lines);
         })?;
-        Ok(Self { file, aloud: is_aloud.then_some(aloud), done })
+        Ok(Self { file, room: 0, is_torn: false, aloud: is_aloud.then_some(aloud), done })
     }
 
     /// Says it. A server that is gone hears nothing, and finds it in the folder.
     pub fn say(&mut self, saying: &Saying) {
         let Ok(mut line) = serde_json::to_string(saying) else { return };
         line.push('\n');
-        if let Err(error) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+        if let Err(error) = self.note(line.as_bytes()) {
             complain!("salon recorder: cannot write {SAID}: {error}");
         }
         let _ = self.aloud.as_ref().map(|aloud| aloud.try_send(line));
+    }
+
+    fn note(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.room < ROOM / 2 && self.take_room() {
+            self.room = ROOM;
+        }
+        // What is left of a line that could not be written would spoil the next one.
+        let line = if std::mem::replace(&mut self.is_torn, true) { [b"\n", line].concat() } else { line.to_vec() };
+        self.file.write_all(&line)?;
+        (self.is_torn, self.room) = (false, self.room.saturating_sub(line.len() as u64));
+        self.file.sync_data()
+    }
+
+    /// False where there is none, or the system knows no such thing.
+    fn take_room(&self) -> bool {
+        let end = self.file.metadata().map_or(0, |about| about.len());
+        // SAFETY: the file is open during the call.
+        unsafe { libc::fallocate(self.file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, end as i64, ROOM as i64) == 0 }
     }
 
     /// Waits until the last saying is heard, but not for ever.

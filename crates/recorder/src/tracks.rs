@@ -146,16 +146,14 @@ impl Tracks {
         self.open.values().map(|track| track.file.bytes()).chain(self.done.iter().map(|file| file.bytes)).sum()
     }
 
-    /// Ends all files.
-    ///
-    /// # Errors
-    /// If one cannot be written.
-    pub fn finish(mut self) -> io::Result<Vec<job::File>> {
-        self.look(u64::MAX)?;
+    /// Ends all files, with what can be written of what is left.
+    pub fn finish(mut self) -> Vec<job::File> {
+        let mut ends = vec![self.look(u64::MAX)];
         for key in self.open.keys().cloned().collect::<Vec<_>>() {
-            self.close(&key)?;
+            ends.push(self.close(&key));
         }
-        Ok(self.done)
+        ends.into_iter().filter_map(Result::err).for_each(|error| complain!("salon recorder: a file ends early: {error}"));
+        self.done
     }
 
     fn drain(&mut self, now: u64, key: Key) -> io::Result<()> {
@@ -181,8 +179,9 @@ impl Tracks {
 
     fn close(&mut self, of: &(String, Source)) -> io::Result<()> {
         let Some(track) = self.open.remove(of) else { return Ok(()) };
-        self.done.push(track.finish(&of.0)?);
-        Ok(())
+        let (file, ended) = track.finish(&of.0);
+        self.done.push(file);
+        ended
     }
 }
 
@@ -223,17 +222,22 @@ impl Track {
     }
 
     fn append(&mut self, length: i64, packet: &[u8]) -> io::Result<()> {
-        self.file.block(((self.end - self.began) / 1_000).max(0) as u64, packet)?;
-        self.end += length;
-        Ok(())
+        let appended = self.file.block(((self.end - self.began) / 1_000).max(0) as u64, packet);
+        match &appended {
+            Ok(()) => self.end += length,
+            // A part of a block plays nothing.
+            Err(_) => _ = self.file.out().set_len(self.file.bytes()),
+        }
+        appended
     }
 
-    fn finish(self, peer: &str) -> io::Result<job::File> {
+    /// The file, and whether it has all that it should: it plays in any case.
+    fn finish(self, peer: &str) -> (job::File, io::Result<()>) {
         let duration_ms = ((self.end - self.began) / 1_000).max(0) as u64;
         let bytes = self.file.bytes();
-        self.file.finish(duration_ms)?.sync_all()?;
+        let ended = self.file.finish(duration_ms).and_then(|file| file.sync_all());
         let (user_id, peer_id) = (Some(self.user), Some(peer.to_owned()));
-        Ok(job::File { name: self.name, bytes, kind: FileKind::Track, user_id, peer_id, duration_ms })
+        (job::File { name: self.name, bytes, kind: FileKind::Track, user_id, peer_id, duration_ms }, ended)
     }
 }
 
@@ -288,7 +292,7 @@ mod tests {
         }
 
         fn finish(mut self) -> Vec<(job::File, Vec<Block>)> {
-            let files = self.tracks.take().unwrap().finish().unwrap();
+            let files = self.tracks.take().unwrap().finish();
             let read = |file: &job::File| {
                 let bytes = fs::read(self.folder.join(&file.name)).unwrap();
                 assert_eq!(bytes.len() as u64, file.bytes);

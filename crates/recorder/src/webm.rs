@@ -98,9 +98,14 @@ impl<W: Write + Seek> WebM<W> {
         Ok(())
     }
 
-    /// How large the file is.
+    /// How large the file is, as far as it is whole.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Where it is written.
+    pub fn out(&self) -> &W {
+        &self.out
     }
 
     /// Writes how long it is.

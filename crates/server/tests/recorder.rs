@@ -6,6 +6,10 @@ mod support;
 
 #[path = "recorder/composites.rs"]
 mod composites;
+#[path = "support/disk.rs"]
+mod disk;
+#[path = "recorder/full.rs"]
+mod full;
 #[path = "recorder/ingest.rs"]
 mod ingest;
 #[path = "recorder/people.rs"]
