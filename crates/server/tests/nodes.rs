@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use line::Line;
-use salon_core::{MeetingId, Timestamp};
+use salon_core::event::RecordedBy;
+use salon_core::notice::LivestreamStatus;
+use salon_core::{AppId, MeetingId, Timestamp};
 use salon_store::{OpenOptions, RunId, Store};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -114,6 +116,37 @@ async fn after_an_outage_of_the_store_nobody_is_counted_for_ever_and_no_minute_f
     line.mend();
     let after = until(&app, &meeting, &mut told, |_, session| session["live_participants"] == 0).await;
     assert_eq!(after["max_concurrent_participants"], 1);
+}
+
+/// Players give up on what is not there, and come back to what is not there for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_livestream_whose_node_is_away_for_a_moment_is_not_told_to_be_gone() {
+    let Some(database) = Database::make().await else { return };
+    let Some((asked, _line)) = database.node("n1").await else { return };
+    let Some((away, line)) = database.node("n2").await else { return };
+    let doors = &away.running.doors;
+    let (app, now) = (AppId::parse("dev").expect("an id"), doors.clock.now());
+    let by = (RecordedBy::Meeting, "http://127.0.0.1".to_owned());
+    let mut row = salon_doors::flows::livestreams::independent(&doors.livestreams, &app, None, by, now);
+    row.status = LivestreamStatus::Live;
+    doors.store.create_livestream(&row).await.expect("a store");
+    let path = format!("/live/{}/index.m3u8", row.secret);
+    let watch = async || asked.bare("GET", &path).send().await;
+    assert_eq!(watch().await.status, 404, "its node says that there is nothing yet");
+    line.cut();
+    let cut = Instant::now();
+    while watch().await.status == 404 {
+        assert!(cut.elapsed() < Duration::from_secs(10), "it is told to be gone");
+    }
+    for _ in 0..2 {
+        let told = watch().await;
+        assert_eq!((told.status, told.header("retry-after")), (503, Some("1")));
+    }
+    line.mend();
+    let began = Instant::now();
+    while watch().await.status != 404 {
+        assert!(began.elapsed() < PATIENCE, "its node answers again");
+    }
 }
 
 /// With the database hanging callers at 1 Hz got nothing, because every second one of them asked it for connected meetings.

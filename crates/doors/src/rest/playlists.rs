@@ -65,14 +65,16 @@ pub async fn serve(
 }
 
 impl LivestreamDesk {
-    /// The node that has what is watched with this secret, if it is another one that is alive.
+    /// The node that has what is watched with this secret, if it is another one. Players come back to one that is away for a moment,
+    /// and to nothing that is said not to be there: so it is asked, whether it lives or not.
     async fn elsewhere(&self, secret: &str) -> Result<Option<Remote>, ApiError> {
         let Some(found) = self.store.livestream_of_secret(secret).await? else { return Ok(None) };
-        if found.node == self.livestreams.node() || !(found.is_active() || found.is_kept) {
+        let now = self.clock.now();
+        let is_kept = found.is_kept && found.expires_at.is_none_or(|at| now < at);
+        if found.node == self.livestreams.node() || !(found.is_active() || is_kept) {
             return Ok(None);
         }
-        let nodes = self.store.nodes(self.clock.now()).await?;
-        let its = nodes.into_iter().find(|node| node.name == found.node && node.is_alive);
+        let its = self.store.nodes(now).await?.into_iter().find(|node| node.name == found.node);
         Ok(its.map(|node| Remote { node: node.name, address: node.address }))
     }
 }
