@@ -261,20 +261,10 @@ function picturesOf(path) {
   return Array.from({ length: bytes.length / size }, (_, n) => ({ pixels: bytes.subarray(n * size, (n + 1) * size), width, height }));
 }
 
-test('cameras are in the picture whatever codec they come in', OF_PICTURES, async () => {
-  const meeting = await stage.api.createMeeting();
-  const people = [];
-  for (const [name, codec] of [['Ada', 'video/H264'], ['Bob', 'video/VP9'], ['Cleo', 'video/AV1']]) {
-    const person = await stage.invites(name, meeting, { camera: { width: 640, height: 360, rate: 10 } });
-    await person.does((_, how) => window.person.publishes(how), { codec });
-    await person.joins();
-    people.push(person);
-  }
-  const [ada, bob, cleo] = people;
-  for (const person of [bob, cleo]) await ada.eventuallySees(person);
-  await bob.eventuallySees(ada);
-  await ada.does(({ recording }) => recording.start());
-  await eventuallyEqual('Ada is told', () => state(ada), 'RECORDING', PATIENT);
+/** A recording of twelve seconds that somebody starts, as a file. */
+async function filmed(starter, meeting) {
+  await starter.does(({ recording }) => recording.start());
+  await eventuallyEqual(`${starter.name} is told`, () => state(starter), 'RECORDING', PATIENT);
   const { id } = await stage.api.activeRecording(meeting);
   await speaks(12);
   await stage.api.actOnRecording(id, 'stop');
@@ -282,8 +272,13 @@ test('cameras are in the picture whatever codec they come in', OF_PICTURES, asyn
   assert.ok(!done.err_message, done.err_message);
   const path = join(folder, done.output_file_name);
   writeFileSync(path, Buffer.from(await (await fetch(done.download_url)).arrayBuffer()));
+  return path;
+}
+
+/** Those whose colours these are move in most pictures of a file. */
+function allMove(path, names) {
   const pictures = picturesOf(path);
-  for (const { name } of people) {
+  for (const name of names) {
     const all = pictures.map((picture) => numberOf(picture, name));
     const numbers = all.filter((number) => number !== null);
     const different = new Set(numbers).size;
@@ -291,4 +286,41 @@ test('cameras are in the picture whatever codec they come in', OF_PICTURES, asyn
     assert.ok(numbers.length > pictures.length * 0.6, `${name} is seen in ${numbers.length} of ${pictures.length} pictures`);
     assert.ok(different > 10, `${name} moves: ${numbers}`);
   }
-});
+}
+
+for (const [what, camera, codecs] of [
+  ['whatever codec they come in', { width: 640, height: 360, rate: 10 }, [['video/H264'], ['video/VP9'], ['video/AV1']]],
+  // Smaller ones have fewer layers.
+  ['with all layers in one stream', { width: 960, height: 540, rate: 8 }, [['video/VP9', 'L3T3_KEY'], ['video/VP9', 'L3T3'], ['video/AV1', 'L3T3_KEY']]],
+]) {
+  test(`cameras are in the picture ${what}`, OF_PICTURES, async () => {
+    const meeting = await stage.api.createMeeting();
+    const preset = await stage.api.presetLike('group_call_host', `of ${codecs[0][0]} ${what}`, ({ config }) => {
+      config.media.video = { quality: 'hd', frame_rate: 15, simulcast: codecs[0].length > 1 };
+    });
+    const people = [];
+    for (const [n, name] of ['Ada', 'Bob', 'Cleo'].entries()) {
+      const person = await stage.invites(name, meeting, { camera, preset });
+      const [codec, scalabilityMode] = codecs[n];
+      await person.does((_, how) => window.person.publishes(how), { codec, scalabilityMode });
+      await person.joins();
+      people.push(person);
+    }
+    const [ada, bob, cleo] = people;
+    for (const person of [bob, cleo]) await ada.eventuallySees(person);
+    await bob.eventuallySees(ada);
+    allMove(await filmed(ada, meeting), ['Ada', 'Bob', 'Cleo']);
+  });
+}
+
+for (const codec of ['video/VP9', 'video/AV1']) {
+  test(`a screen in ${codec} is in the picture`, OF_PICTURES, async () => {
+    const meeting = await stage.api.createMeeting();
+    const ada = await stage.invites('Ada', meeting);
+    await ada.does((_, how) => window.person.publishes(how), { codec });
+    await ada.joins();
+    await ada.does((_, how) => window.person.fakeScreen(how), { colour: CAST.Cleo.colour, tone: CAST.Cleo.tone });
+    await ada.does(({ self }) => self.enableScreenShare());
+    allMove(await filmed(ada, meeting), ['Cleo']);
+  });
+}

@@ -831,4 +831,73 @@ mod tests {
         }
         assert!(most <= 2 * 2 * 2 * RATE as usize, "what waits grows: {most}");
     }
+
+    const TICK: i64 = 33_333;
+
+    /// Frames of VP8 of this size, each unlike the one before; none if there is no ffmpeg.
+    fn frames(size: &str, count: usize) -> Option<Vec<Vec<u8>>> {
+        let source = format!("testsrc2=s={size}:r=30");
+        let how = "-c:v libvpx -deadline realtime -cpu-used 16 -b:v 8000k -g 1000 -f ivf -";
+        let mut ffmpeg = std::process::Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", &source, "-frames:v", &count.to_string()]);
+        let made = ffmpeg.args(how.split(' ')).output().ok()?.stdout;
+        let (mut rest, mut frames) = (made.get(32..)?, Vec::new());
+        while let Some((head, after)) = rest.split_first_chunk::<12>() {
+            let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+            frames.push(after[..length].to_vec());
+            rest = &after[length..];
+        }
+        Some(frames)
+    }
+
+    /// Bo's pictures are as they should be, while a picture of Ana's takes longer to decode than it is shown.
+    #[test]
+    fn whose_pictures_are_huge_makes_nobody_else_wait() {
+        const TICKS: usize = 90;
+        let (Some(huge), Some(small)) = (frames("4096x2304", 30), frames("160x90", TICKS)) else {
+            return println!("skipped: there is no ffmpeg");
+        };
+        let folder = std::env::temp_dir();
+        let job = serde_json::json!({
+            "id": "r", "server": "http://127.0.0.1:1", "meeting_id": "m", "token": "t", "folder": folder, "name": "all",
+            "kind": "composite", "video": {"codec": "H264", "width": 320, "height": 180},
+        });
+        let Ok(mut composite) = Composite::new(&serde_json::from_value(job).unwrap(), Wishes::default()) else {
+            return println!("skipped: there is no libvpx");
+        };
+        let key = |ssrc: u32| Key { connection: 1, ssrc };
+        for (ssrc, peer) in [(1, "ana"), (2, "bo")] {
+            let person = crate::news::Person { on_stage: true, name: peer.to_owned(), ..Default::default() };
+            composite.take(0, START, News::Person { peer: peer.to_owned(), person }).unwrap();
+            let codec = Some(salon_peer::rtp::Codec::Vp8);
+            let stream = News::Stream { key: key(ssrc), peer: peer.to_owned(), source: Source::Camera, codec, paused: false };
+            composite.take(0, START, stream).unwrap();
+        }
+        let ahead = (DELAY / TICK) as usize;
+        let (mut before, mut changes, mut waited) = (Vec::new(), 0, Duration::ZERO);
+        let began = Instant::now();
+        for tick in 0..TICKS {
+            let moment = START + tick as i64 * TICK;
+            for (ssrc, frames) in [(1, &huge), (2, &small)] {
+                let payload = [&[0x10], &frames[tick % frames.len()][..]].concat();
+                let (number, timestamp) = (tick as u64, tick as u32 * 3_000);
+                let packet = Packet { number, timestamp, marker: true, arrived: moment, turns: None, payload };
+                composite.take(tick as u64 * 33, moment, News::Packet { key: key(ssrc), packet }).unwrap();
+            }
+            let looked = Instant::now();
+            composite.see(moment - DELAY, (0, false));
+            waited += looked.elapsed();
+            // Bo has the right half.
+            let light = composite.scene.draw().planes.into_iter().next().unwrap();
+            let right: Vec<u8> = light.chunks_exact(320).flat_map(|row| row[200..300].to_vec()).collect();
+            changes += u32::from(tick > ahead + 1 && right != before);
+            before = right;
+            thread::sleep(
+                (began + Duration::from_micros((tick as u64 + 1) * TICK as u64)).saturating_duration_since(Instant::now()),
+            );
+        }
+        let shown = (TICKS - ahead - 2) as u32;
+        assert!(waited < Duration::from_millis(500), "{waited:?} of waiting, in {TICKS} ticks");
+        assert!(changes >= shown * 8 / 10, "{changes} pictures of {shown} are shown");
+    }
 }

@@ -167,6 +167,33 @@ async fn everybody_is_seen_and_heard_at_the_same_time_and_a_pause_leaves_no_trac
     assert!(offsets.iter().all(|offset| offset.abs() < 90.0), "{offsets:?}");
 }
 
+/// One who sends the largest pictures that there are costs what they cost, and nobody else's pictures.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_huge_pictures_makes_nobody_elses_stand_still() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let (app, folder) = (TestApp::dev().await, Folder::new());
+    let meeting = app.meeting("Stand-up").await;
+    let _ana = Person::comes(&app, &meeting, "ana", Device::flashing(1_000.0, "0x2040c0")).await;
+    let _bo = Person::comes(&app, &meeting, "bo", Device::huge()).await;
+    let mut recorder = Recorder::start(&job(&app, &meeting, &folder, "H264").await);
+    recorder.hear("began").await;
+    seconds(12.0).await;
+    recorder.order("stop");
+    let finished = recorder.hear("finished").await;
+    let film = Film::read(&folder.0.join("all.mp4"));
+    let (length, told) = (film.length(), finished["duration_ms"].as_f64().unwrap() / 1_000.0);
+    assert!((length - told).abs() < 0.3, "{length} of {told} s are there");
+    let right = |n: usize| film.frames[n].chunks_exact(3 * WIDTH).flat_map(|row| &row[3 * WIDTH / 2..]).collect::<Vec<_>>();
+    let changed = (60..film.frames.len()).filter(|n| right(*n) != right(n - 1)).count();
+    let (flashes, beeps) = (film.flashes(0.25, 0.45), film.beeps(1_000.0));
+    println!("flashes at {flashes:.3?}, beeps at {beeps:.3?}; the huge one changed {changed} times");
+    let in_step = flashes.iter().filter(|flash| beeps.iter().any(|beep| (beep - *flash).abs() < 0.15)).count();
+    assert!(in_step >= 4, "flashes at {flashes:.3?}, beeps at {beeps:.3?}");
+    assert!(changed > 0, "the huge one is shown as well");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_encoder_may_die_and_the_file_is_whole() {
     if !has_ffmpeg() {

@@ -85,40 +85,17 @@ pub async fn robot(app: &TestApp, meeting: &str) -> String {
     app.participant(meeting, "robot", "robot").await["token"].text()
 }
 
-/// Frames of VP8 of four seconds, as `Device::flashing` says; a key frame each half second.
-fn pictures(colour: &str) -> Vec<Vec<u8>> {
-    let source = format!("color=c={colour}:s=320x180:r=30,drawbox=c=white:t=fill:enable='lt(mod(t+0.01,2),0.2)'");
-    let made = run(
-        "ffmpeg",
-        &[
-            "-f",
-            "lavfi",
-            "-i",
-            &source,
-            "-t",
-            "4",
-            "-c:v",
-            "libvpx",
-            "-b:v",
-            "800k",
-            "-deadline",
-            "realtime",
-            "-cpu-used",
-            "8",
-            "-g",
-            "15",
-            "-f",
-            "ivf",
-            "-",
-        ],
-    );
+/// So many frames of VP8 of what ffmpeg makes so; a key frame each half second.
+fn pictures(source: &str, count: usize) -> Vec<Vec<u8>> {
+    let how = format!("-frames:v {count} -c:v libvpx -b:v 800k -deadline realtime -cpu-used 8 -g 15 -f ivf -");
+    let made = run("ffmpeg", &["-f", "lavfi", "-i", source].into_iter().chain(how.split(' ')).collect::<Vec<_>>());
     let (mut rest, mut frames) = (&made[32..], Vec::new());
     while rest.len() > 12 {
         let length = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
         frames.push(rest[12..12 + length].to_vec());
         rest = &rest[12 + length..];
     }
-    assert_eq!(frames.len(), 120);
+    assert_eq!(frames.len(), count);
     frames
 }
 
@@ -152,7 +129,13 @@ impl Playing {
 impl Device {
     /// A camera of this colour. For 200 ms of each two seconds it is white, and the microphone beeps.
     pub fn flashing(hertz: f32, colour: &str) -> Self {
-        Self { pictures: pictures(colour), ..Self::new(hertz, |n| n % 100 < 10) }
+        let source = format!("color=c={colour}:s=320x180:r=30,drawbox=c=white:t=fill:enable='lt(mod(t+0.01,2),0.2)'");
+        Self { pictures: pictures(&source, 120), ..Self::new(hertz, |n| n % 100 < 10) }
+    }
+
+    /// A camera whose pictures are as large as any are shown, and move; nothing is said.
+    pub fn huge() -> Self {
+        Self { pictures: pictures("testsrc2=s=4096x2304:r=30", 30), ..Self::new(440.0, |_| false) }
     }
 
     /// A microphone that plays a tone in those packets of 20 ms that are named, by their number of four seconds.
