@@ -45,6 +45,11 @@ const OWN_IN: u32 = 20;
 /// In how many of them every live session is looked at, a read of all: a minute's.
 const ALL_IN: u32 = 120;
 
+/// How much the clocks of a node and of the database may differ before somebody is told, and how often that is looked at, in looks
+/// for sessions. Who takes sessions over judges by its own clock how long their people were away.
+const CLOCKS_DIFFER_MS: i64 = 5_000;
+const CLOCKS_IN: u32 = 120;
+
 /// How long one look for sessions without an owner may take: others that fell wait so long.
 const ADOPT_FOR: Duration = Duration::from_secs(5);
 
@@ -183,6 +188,14 @@ async fn look(node: &Node, opener: &Opener, looks: u32) -> salon_store::Result<(
         opener.adopt_own(ADOPT_FOR).await?;
         if node.fallen.all().is_empty() {
             node.told.forget_idle();
+        }
+    }
+    if looks % CLOCKS_IN == 1
+        && let Some(time) = node.store.time().await?
+    {
+        let ahead_ms = node.clock.now().since(time);
+        if ahead_ms.abs() > CLOCKS_DIFFER_MS {
+            tracing::warn!(ahead_ms, "the clocks of this machine and of the database differ: one of them is wrong");
         }
     }
     if node.store.is_shared() {

@@ -149,6 +149,15 @@ impl Store {
         self.renew(sql, run, now).await
     }
 
+    /// What time it is by the clock that nodes are judged by, if the database has one that others go by as well.
+    pub async fn time(&self) -> Result<Option<Timestamp>> {
+        if self.db.is_alone() {
+            return Ok(None);
+        }
+        let row = self.db.one(built(format!("select {} as now_ms", self.db.clock(""))), args![]).await?;
+        row.map(|row| row.time("now_ms")).transpose()
+    }
+
     async fn renew(&self, sql: String, run: &RunId, now: Timestamp) -> Result<()> {
         match self.renewals.run(built(sql), args![run, now]).await? {
             0 => Err(Error::NotOwner),

@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use salon_core::{MeetingId, PeerId, TrackId};
-use salon_sfu::{ProducerId, Resumed, Role, RoomId, TransportId};
+use salon_sfu::{OwnerId, ProducerId, Resumed, Role, RoomId, TransportId};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -38,9 +38,6 @@ struct Elsewhere {
     peer: String,
     transport: TransportId,
     role: Role,
-    /// The participant. Empty if the process before did not know; it matters for what is here only.
-    #[serde(default)]
-    owner: String,
     /// And whether they are voices.
     tracks: Vec<(ProducerId, bool)>,
 }
@@ -52,13 +49,12 @@ impl Owners {
         let mut all = Vec::new();
         for (meeting, of_meeting) in peers {
             for (peer, own) in of_meeting {
-                all.extend(own.into_iter().filter_map(|Own { transport, role, owner }| {
+                all.extend(own.into_iter().filter_map(|Own { transport, role, .. }| {
                     let on = tracks.iter().filter(|(_, source)| source.transport == transport);
                     Some(Elsewhere {
                         address: self.is_away(&transport)?.address().to_owned(),
                         meeting: meeting.to_string(),
                         peer: peer.to_string(),
-                        owner: owner.as_str().to_owned(),
                         tracks: on.map(|(producer, source)| (producer.clone(), source.voice)).collect(),
                         transport,
                         role,
@@ -73,11 +69,12 @@ impl Owners {
     pub fn go_on_elsewhere(&self, elsewhere: &str) {
         let Some(away) = &self.away else { return };
         let all: Vec<Elsewhere> = serde_json::from_str(elsewhere).unwrap_or_default();
-        for Elsewhere { address, meeting, peer, transport, role, owner, tracks } in all {
+        for Elsewhere { address, meeting, peer, transport, role, tracks } in all {
             let (Ok(meeting), Ok(peer)) = (MeetingId::parse(&meeting), PeerId::parse(&peer)) else { continue };
             let Some(link) = away.spread.had(&address) else { continue };
             away.begin(&transport, &link);
-            self.own_again(&meeting, &peer, Own { transport, role, owner: owner.as_str().into() }, tracks);
+            // Whom it counts against matters for what is here only.
+            self.own_again(&meeting, &peer, Own { transport, role, owner: OwnerId::from("") }, tracks);
         }
     }
 

@@ -403,8 +403,12 @@ impl Rooms {
     /// A node that does not fetch what it must know is given up.
     fn tell(&self, host: u32, word: Word) {
         let Some(Host { out, gone, .. }) = self.hosts.get(&host) else { return };
-        let harmless = matches!(word, Word::Event(Event::AudioLevel { .. }));
-        if out.try_send(word).is_err() && !harmless {
+        let harmless = matches!(word, Word::Event(Event::AudioLevel { .. } | Event::Refused { .. }));
+        // What may be left out leaves room for what may not.
+        if harmless && out.capacity() < out.max_capacity() / 2 {
+            return;
+        }
+        if out.try_send(word).is_err() {
             gone.cancel();
         }
     }

@@ -1,6 +1,6 @@
 //! Two nodes in one process, each with a port that answers of media.
 
-use salon_sfu::{Resumed, Role};
+use salon_sfu::{CloseReason, Resumed, Role, Tag};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -99,4 +99,27 @@ async fn whoever_goes_on_with_a_connection_hears_what_it_does_not_get_any_more()
     let answer = link.ask(Ask::Attach { have: Vec::new(), rooms: vec!["r".into()] }).await;
     let Ok(Answer::Attached(all)) = answer else { panic!("{answer:?}") };
     assert_eq!(all.into_iter().map(|lodged| lodged.lost).collect::<Vec<_>>(), [from]);
+}
+
+/// A node that is busy for a moment while many clients of before are refused.
+#[tokio::test]
+async fn what_may_be_left_out_does_not_end_the_way_to_a_node_that_is_slow() {
+    let lodging = Lodging::default();
+    let ((out, mut told), gone) = (mpsc::channel(8), CancellationToken::new());
+    lodging.come(1, &"10.0.0.3:8790".into(), out, gone.clone());
+    for _ in 0..100 {
+        lodging.pass_on(&Event::Refused { tag: Tag::default(), role: Role::Send });
+    }
+    lodging.again(earlier());
+    let ways = (1, "10.0.0.3:8790");
+    let attach = Ask::Attach { have: Vec::new(), rooms: vec!["r".into()] };
+    let (sfu, _events) = salon_sfu::start(salon_sfu::Config::default()).unwrap();
+    lodging.obey(&sfu, ways, attach).await.expect("it goes on with it");
+    lodging.pass_on(&Event::TransportClosed { transport: "t".into(), reason: CloseReason::ClosedByClient });
+    assert!(!gone.is_cancelled());
+    let mut last = None;
+    while let Ok(word) = told.try_recv() {
+        last = Some(word);
+    }
+    assert!(matches!(last, Some(Word::Event(Event::TransportClosed { .. }))), "{last:?}");
 }

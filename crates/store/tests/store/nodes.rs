@@ -12,6 +12,13 @@ use crate::rows::refused;
 use crate::script::Script;
 
 on_both_engines! {
+    async fn what_time_it_is_for_all_nodes_is_told_where_there_may_be_several(bed: Bed) {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        let told = bed.store.time().await.unwrap();
+        assert_eq!(told.is_none(), bed.is_sqlite());
+        assert!(told.is_none_or(|time| time.since(salon_core::Timestamp(wall)).abs() < 60_000), "{told:?}");
+    }
+
     async fn a_new_run_of_a_node_adopts_what_the_former_left(bed: Bed) {
         let store = &bed.store;
         let old = bed.run("n1", "r1").await;
