@@ -108,7 +108,6 @@ impl Nodes {
         let headers = asking.headers_mut();
         headers.clone_from(&request.headers);
         self.secret.sign(headers, peer);
-        headers.remove(REACHED);
         if let Some(reached) = reached.and_then(|reached| HeaderValue::from_str(reached).ok()) {
             headers.insert(REACHED, reached);
         }

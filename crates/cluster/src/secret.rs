@@ -30,10 +30,10 @@ impl Secret {
         self.0.as_bytes()
     }
 
-    /// Says that this comes from a node, which was asked by `peer`.
+    /// Says that this comes from a node, which was asked by `peer`, and nothing else that only nodes say.
     pub(crate) fn sign(&self, headers: &mut HeaderMap, peer: Option<SocketAddr>) {
         headers.insert(CLUSTER, self.0.clone());
-        headers.remove(PEER);
+        [PEER, REACHED].iter().for_each(|name| drop(headers.remove(name)));
         if let Some(peer) = peer {
             headers.insert(PEER, HeaderValue::try_from(peer.to_string()).expect("an address is fit for a header"));
         }
@@ -60,6 +60,7 @@ mod tests {
         let peer = Some("192.0.2.7:1".parse().unwrap());
         let mut headers = HeaderMap::new();
         headers.insert(PEER, HeaderValue::from_static("203.0.113.1:2"));
+        headers.insert(REACHED, HeaderValue::from_static("203.0.113.1:3"));
         assert_eq!(own.admits(&mut headers.clone()), None, "nothing is shown");
         own.sign(&mut headers, peer);
         assert_eq!(other.admits(&mut headers.clone()), None);

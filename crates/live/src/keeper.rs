@@ -192,14 +192,30 @@ async fn look(node: &Node, opener: &Opener, looks: u32) -> salon_store::Result<(
     }
     if looks % CLOCKS_IN == 1
         && let Some(time) = node.store.time().await?
+        && let Some(ahead_ms) = off_by(node.clock.now(), time)
     {
-        let ahead_ms = node.clock.now().since(time);
-        if ahead_ms.abs() > CLOCKS_DIFFER_MS {
-            tracing::warn!(ahead_ms, "the clocks of this machine and of the database differ: one of them is wrong");
-        }
+        tracing::warn!(ahead_ms, "the clocks of this machine and of the database differ: one of them is wrong");
     }
     if node.store.is_shared() {
         opener.adopt_orphans(ADOPT_FOR, looks.is_multiple_of(ALL_IN)).await?;
     }
     Ok(())
+}
+
+/// How much a node's clock is ahead of the one that nodes are judged by, if somebody is to be told.
+fn off_by(own: Timestamp, time: Timestamp) -> Option<i64> {
+    let ahead_ms = own.0 - time.0;
+    (ahead_ms.abs() > CLOCKS_DIFFER_MS).then_some(ahead_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_is_told_of_a_clock_that_is_ahead_or_behind() {
+        for (off_ms, told) in [(4_000, None), (-4_000, None), (90_000, Some(90_000)), (-90_000, Some(-90_000))] {
+            assert_eq!(off_by(Timestamp(1_000_000 + off_ms), Timestamp(1_000_000)), told);
+        }
+    }
 }

@@ -232,6 +232,11 @@ impl Somebody {
         got.gaps.values().map(|(last, longest)| (now - *last).max(*longest)).max().unwrap_or_default()
     }
 
+    /// How much of the sound with this number came.
+    fn heard(&self, ssrc: u32) -> usize {
+        self.got.lock().unwrap().ways.get(&ssrc).map_or(0, Vec::len)
+    }
+
     /// How long the sound with this number was on its way here: half of it at most so long, and all but one in a hundred, in us.
     fn ways_of(&self, ssrc: u32) -> (u64, u64) {
         let mut ways = self.got.lock().unwrap().ways.get(&ssrc).cloned().unwrap_or_default();
@@ -923,4 +928,35 @@ async fn who_is_put_out_by_the_node_that_took_a_session_over_is_out_at_once_with
     bob.sees_and_hears(2).await;
     alice.sees_and_hears(2).await;
     cluster.mend();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_muted_when_their_session_was_lost_is_so_when_it_is_gone_on_with() {
+    let Some(mut cluster) = spread(0).await else { return };
+    (0..2).for_each(|_| cluster.add(vec!["session.grace_secs=20".to_owned()]));
+    let meeting = cluster.node(0).meeting(60).await;
+    let air = Air::new();
+    let person = async |name: &str| cluster.node(0).guest(&meeting, name).await;
+    let dan = person("Dan").await;
+    let alice = air.joins(&cluster.node(0).address, &person("Alice").await, 100).await;
+    let bob = air.joins(&cluster.node(1).address, &person("Bob").await, 200).await;
+    take_each_other(&[&alice, &bob]).await;
+    bob.sees_and_hears(2).await;
+    alice.sees_and_hears(2).await;
+    for (one, microphone) in [(&alice, &alice.tracks[0]), (&bob, &bob.tracks[0])] {
+        one.peer.pause(microphone, true).await.unwrap();
+    }
+    bob.sees_and_hears(1).await;
+    let heard = (bob.heard(100), alice.heard(200));
+    let mut told = (0.0, 0);
+    cluster.node(0).stop();
+    until(&cluster, &[1], &meeting, &mut told, |_| true).await;
+    cluster.node(0).go_on();
+    bob.sees_and_hears(1).await;
+    alice.sees_and_hears(1).await;
+    let dan = air.joins(&cluster.node(1).address, &dan, 400).await;
+    dan.takes_soon(&[&alice, &bob]).await;
+    dan.sees_and_hears(2).await;
+    assert_eq!((dan.heard(100), dan.heard(200)), (0, 0));
+    assert_eq!((bob.heard(100), alice.heard(200)), heard);
 }
