@@ -161,7 +161,7 @@ describe('workers', { skip: !postgres() && 'Postgres is not installed' }, () => 
   });
 
   test('a livestream that a worker makes is watched through the server', LIMIT, async () => {
-    await worker('w5');
+    const w5 = await worker('w5');
     await sleep(1_500);
     const meeting = await stage.api.createMeeting();
     const [ada, bob] = await Promise.all(['Ada', 'Bob'].map((name) => stage.invites(name, meeting, { preset: 'livestream_host' })));
@@ -174,6 +174,14 @@ describe('workers', { skip: !postgres() && 'Postgres is not installed' }, () => 
     assert.ok(url.startsWith(stage.salon.origin), url);
     const { samples } = soundOf(url, '-t', '4');
     assert.ok(strength(samples, CAST.Ada.tone) > 4 * strength(samples, CAST.Cleo.tone), 'Ada is heard');
+    // Its machine stands still for some seconds: players are told to come back, and never that there is nothing.
+    w5.signal('SIGSTOP');
+    const told = [];
+    for (const until = Date.now() + 10_000; Date.now() < until; await sleep(200)) told.push((await fetch(url)).status);
+    w5.signal('SIGCONT');
+    assert.deepEqual([...new Set(told)].filter((status) => status !== 200), [503], `${told}`);
+    await eventually('it is there again', async () => assert.equal((await fetch(url)).status, 200));
+    assert.ok(soundOf(url, '-t', '4').samples.length > 0, 'it goes on');
     await ada.does(({ livestream }) => livestream.stop());
     for (const person of [ada, bob]) await eventuallyEqual(`${person.name} is told of the end`, () => live(person), 'IDLE', PATIENT);
   });

@@ -82,7 +82,7 @@ pub enum NoPicture {
     Cannot(String),
 }
 
-/// A picture as it is to be shown, and how wide it came.
+/// A picture as it is to be shown, and how wide it would be as it came.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded {
     pub picture: Picture,
@@ -199,7 +199,7 @@ fn run<D: FnMut(&[u8]) -> io::Result<Answer>>(
     for (made, frame) in frames {
         let Ok(answer) = decode(&frame.bytes) else { return };
         let shown = |picture: Picture| Decoded {
-            width: picture.width,
+            width: if frame.turns % 2 == 0 { picture.width } else { picture.height },
             picture: picture.no_larger_than(2 * width.max(height)).turned(frame.turns),
         };
         let outcome = answer.map(|picture| picture.map(shown)).map_err(NoPicture::Frame);
@@ -381,6 +381,16 @@ mod tests {
             assert!(hangs.outcome(Duration::ZERO).is_none() && began.elapsed() < PATIENCE);
             assert_eq!(end_of(&mut hangs, frame(1)), Err(NoPicture::Dead));
             assert!(began.elapsed() >= PATIENCE);
+        }
+    }
+
+    #[test]
+    fn a_phone_that_is_turned_is_as_wide_as_it_is_shown() {
+        let decode = || Ok(|_: &[u8]| Ok(Ok(Some(Picture::new(64, 36)))));
+        for (turns, shown) in [(0, (64, 36)), (1, (36, 64)), (2, (64, 36)), (3, (36, 64))] {
+            let mut decoder = Decoder::start(None, (64, 64), decode).unwrap();
+            let decoded = end_of(&mut decoder, Frame { turns, ..frame(1) }).unwrap().unwrap();
+            assert_eq!(((decoded.picture.width, decoded.picture.height), decoded.width), (shown, shown.0), "{turns} quarters");
         }
     }
 

@@ -63,15 +63,19 @@ impl Drop for Receiver {
     }
 }
 
-/// What is decoded of a file's pictures, and its sound as it is.
-fn content(file: &Path) -> (Vec<String>, Vec<u8>) {
+/// What is decoded of a file's pictures.
+fn pictures(file: &Path) -> Vec<String> {
     let path = file.to_str().unwrap();
     let pictures = run("ffmpeg", &["-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
-    let sound = run("ffmpeg", &["-i", path, "-map", "0:a", "-c", "copy", "-f", "adts", "-"]);
     let text = String::from_utf8(pictures).unwrap();
-    let hashes =
-        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
-    (hashes.collect(), sound)
+    let told = text.lines().filter(|line| !line.starts_with('#'));
+    told.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+}
+
+/// The same, and its sound as it is.
+fn content(file: &Path) -> (Vec<String>, Vec<u8>) {
+    let sound = run("ffmpeg", &["-i", file.to_str().unwrap(), "-map", "0:a", "-c", "copy", "-f", "adts", "-"]);
+    (pictures(file), sound)
 }
 
 async fn job(app: &TestApp, meeting: &str, folder: &Folder, url: &str) -> Value {
@@ -215,6 +219,44 @@ async fn a_receiver_that_dies_is_streamed_to_again_and_without_files_there_are_n
     // It begins with a key frame, and decodes without a complaint.
     assert!(content(&second.file).0.len() > 30);
     assert_eq!(folder.with(".mp4"), Vec::<PathBuf>::new());
+}
+
+/// The encoder dies: the receiver is sent what the next one makes, on the same connection, and the file has both.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoder_that_dies_costs_a_receiver_a_moment() {
+    if !has_ffmpeg() {
+        return eprintln!("skipped: there is no ffmpeg");
+    }
+    let (app, meeting, _ana) = busy().await;
+    let (folder, port) = (Folder::new(), port());
+    let mut receiver = Receiver::listen(port, folder.0.join("received.flv"));
+    let mut recorder = Recorder::start(&job(&app, &meeting, &folder, &format!("rtmp://127.0.0.1:{port}/live/k3y")).await);
+    assert_eq!(recorder.hear("streamed").await["why"], Value::Null);
+    receiver.has(50_000).await;
+    seconds(3.0).await;
+    recorder.kill_encoder();
+    let before = std::fs::metadata(&receiver.file).unwrap().len();
+    receiver.has(before + 100_000).await;
+    recorder.order("stop");
+    let finished = recorder.hear("finished").await;
+    receiver.ends().await;
+    let told = finished["duration_ms"].as_f64().unwrap() / 1_000.0;
+    let (kept, sent) = (pictures(&folder.0.join("all.mp4")).len() as f64 / 30.0, pictures(&receiver.file).len() as f64 / 30.0);
+    println!("{kept:.1} s are in the file, {sent:.1} s were sent, of {told:.1} s");
+    assert!((kept - sent).abs() < 0.5 && sent > told - 4.5, "{kept} s in the file, {sent} s were sent, of {told} s");
+    let times = run(
+        "ffprobe",
+        &["-select_streams", "v", "-show_entries", "packet=dts_time", "-of", "csv=p=0", receiver.file.to_str().unwrap()],
+    );
+    let times: Vec<f64> =
+        String::from_utf8(times).unwrap().lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+    assert!(times.is_sorted() && times.last().unwrap() - times[0] < told + 1.0, "its clock goes on: {:?}", times.last());
+    assert_eq!(said_streamed(&folder), 1, "the connection lasts");
+}
+
+/// How often it was said how a receiver does.
+fn said_streamed(folder: &Folder) -> usize {
+    crate::process::said(&folder.0).iter().filter(|said| *said == "streamed").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
