@@ -9,20 +9,30 @@ use crate::error::Result;
 /// How many rows a statement holds. The longest binds 64 × 19 values, well below what either engine takes.
 const LENGTHS: [usize; 4] = [64, 16, 4, 1];
 
-/// Reads the rows that `sql` finds for any of `values`, in lists filled up with their last value.
+/// Reads the rows that `sql` finds for any of `values`.
 pub(crate) async fn select<'a, T>(tx: &mut Tx, sql: impl Fn(&str) -> String, values: &BTreeSet<&'a T>) -> Result<Vec<Row>>
 where
     Arg: From<&'a T>,
 {
-    let values: Vec<&T> = values.iter().copied().collect();
     let mut rows = Vec::new();
-    for chunk in values.chunks(LENGTHS[0]) {
-        let length = LENGTHS.iter().copied().filter(|length| *length >= chunk.len()).min().unwrap_or(LENGTHS[0]);
-        let filled = chunk.iter().chain(std::iter::repeat(&chunk[chunk.len() - 1])).take(length);
-        let args = filled.map(|value| Arg::from(*value)).collect();
-        rows.extend(tx.all(built(sql(&placeholders(1, length))), args).await?);
+    for (list, args) in lists(values) {
+        rows.extend(tx.all(built(sql(&list)), args).await?);
     }
     Ok(rows)
+}
+
+/// `$1, $2, …` for some of `values` at a time, and these, filled up with their last one.
+pub(crate) fn lists<'a, T>(values: &BTreeSet<&'a T>) -> Vec<(String, Vec<Arg>)>
+where
+    Arg: From<&'a T>,
+{
+    let values: Vec<&T> = values.iter().copied().collect();
+    let list = |chunk: &[&'a T]| {
+        let length = LENGTHS.iter().copied().filter(|length| *length >= chunk.len()).min().unwrap_or(LENGTHS[0]);
+        let filled = chunk.iter().chain(std::iter::repeat(&chunk[chunk.len() - 1])).take(length);
+        (placeholders(1, length), filled.map(|value| Arg::from(*value)).collect())
+    };
+    values.chunks(LENGTHS[0]).map(list).collect()
 }
 
 /// Cuts a list into parts of the fixed lengths, the longest first.

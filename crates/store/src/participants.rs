@@ -13,7 +13,7 @@ use crate::edits::{Loaded, edit};
 use crate::engine::{Arg, Row, Tx, args, built};
 use crate::error::{Error, Result, Rule};
 use crate::list::{Filter, Listing, Page, search_text};
-use crate::many::select;
+use crate::many::lists;
 use crate::meetings::{Meeting, read_meeting};
 use crate::presets::Preset;
 use crate::transact::{run, transaction};
@@ -160,10 +160,12 @@ impl Store {
     /// Those of these who are no participants any more.
     pub async fn deleted_among(&self, people: BTreeSet<ParticipantId>) -> Result<BTreeSet<ParticipantId>> {
         let among: BTreeSet<&ParticipantId> = people.iter().collect();
-        let there: BTreeSet<ParticipantId> = transaction!(self.db, |tx| {
-            let sql = |ids: &str| format!("select id from participants where id in ({ids})");
-            select(tx, sql, &among).await?.iter().map(|row| row.id("id")).collect::<Result<_>>()
-        })?;
+        let mut there = BTreeSet::new();
+        for (ids, args) in lists(&among) {
+            for row in self.db.all(built(format!("select id from participants where id in ({ids})")), args).await? {
+                there.insert(row.id("id")?);
+            }
+        }
         Ok(people.difference(&there).cloned().collect())
     }
 
