@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use salon_peer::kernel::wall_clock;
 use salon_peer::reception::Reception;
 use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::{Kind, PLACEHOLDERS};
 use salon_peer::signaling::Signaling;
+use salon_peer::wall_clock;
 use salon_peer::{Arrived, Connection, Identity, Invite, Line, Media, Peer, Role, Way};
 use salon_wire::event_id::{media, room};
 use salon_wire::signaling::media::{CreateTransportRequest, SessionDescription, edge};

@@ -3,7 +3,6 @@
 //! Invariant: what is counted is one thread's CPU time and the datagrams that the kernel took from it.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,12 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use mio::{Events, Interest, Poll, Token};
-use salon_peer::kernel::{Batch, thread_cpu};
+use salon_peer::media::thread_cpu;
+use salon_udp::{Batch, Run, Wait};
 use serde::Serialize;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::plan::{Plan, Rates};
-use crate::sockets::{Run, send_runs};
 
 /// Bytes of an RTP header with extensions, as packets of a run have.
 const HEADER: usize = 24;
@@ -115,8 +114,8 @@ fn produce(to: SocketAddr, rates: Rates, meetings: usize, publishers: usize, sto
                 let mut packet = vec![0x5a; HEADER + *size];
                 packet[..4].copy_from_slice(&(*meeting as u32).to_be_bytes());
                 let runs: Vec<Run<'_>> =
-                    (0..*owed as u64).map(|_| Run { to: &to, bytes: &packet, segment: packet.len() as u16 }).collect();
-                send_runs(&socket, &runs, false);
+                    (0..*owed as u64).map(|_| Run { to: to.clone(), bytes: &packet, each: packet.len() }).collect();
+                let _ = salon_udp::send(&socket, &runs);
                 *owed = owed.fract();
                 *next += Duration::from_secs_f64(1.0 / *per_second);
             }
@@ -124,6 +123,11 @@ fn produce(to: SocketAddr, rates: Rates, meetings: usize, publishers: usize, sto
         let next = streams.iter().map(|stream| stream.0).min().unwrap_or(now + PATIENCE);
         thread::sleep(next.saturating_duration_since(Instant::now()).min(PATIENCE));
     }
+}
+
+/// Larger than any datagram of WebRTC, and as many as a call is worth.
+fn batch() -> Batch {
+    Batch::new(32, 2_048)
 }
 
 /// Reads what comes and throws it away.
@@ -137,12 +141,13 @@ fn swallow(sinks: Vec<UdpSocket>, stop: &AtomicBool, arrived: &AtomicU64) {
         registered.push(sink);
     }
     let mut events = Events::with_capacity(1_024);
-    let mut batch = Batch::default();
+    let mut batch = batch();
     while !stop.load(Ordering::Relaxed) {
         let _ = poll.poll(&mut events, Some(PATIENCE));
         for event in &events {
             loop {
-                arrived.fetch_add(batch.receive(registered[event.token().0].as_raw_fd()) as u64, Ordering::Relaxed);
+                let count = batch.receive(&registered[event.token().0], Wait::No).unwrap_or(0);
+                arrived.fetch_add(count as u64, Ordering::Relaxed);
                 if !batch.is_full() {
                     break;
                 }
@@ -165,15 +170,15 @@ fn forward(
             LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).expect("a key of the right length"))
         })
         .collect();
-    let mut batch = Batch::default();
+    let mut batch = batch();
     let mut out = Vec::with_capacity(GATHER_BYTES + 65_536);
     // Receiver, first and last byte, size of a datagram.
     let mut runs: Vec<(usize, usize, usize, u16)> = Vec::new();
     let (mut count, mut sent) = (0u64, 0u64);
     let before = thread_cpu();
     while !stop.load(Ordering::Relaxed) {
-        let came = batch.wait(entrance.as_raw_fd());
-        let mut packets: Vec<Vec<u8>> = (0..came).map(|at| batch.datagram(at).0.to_vec()).collect();
+        let came = batch.receive(entrance, Wait::ForOne).unwrap_or(0);
+        let mut packets: Vec<Vec<u8>> = (0..came).map(|at| batch.arrivals(at).bytes.to_vec()).collect();
         packets.retain(|packet| packet.len() >= HEADER);
         while let Some(first) = packets.first() {
             let meeting = u32::from_be_bytes(*first.first_chunk().expect("as long as a header")) as usize;
@@ -198,31 +203,29 @@ fn forward(
                     }
                 }
                 if runs.len() >= GATHER_RUNS || out.len() >= GATHER_BYTES {
-                    sent += flush(entrance, receivers, &mut runs, &mut out, segmentation);
+                    sent += flush(entrance, receivers, &mut runs, &mut out);
                 }
             }
-            sent += flush(entrance, receivers, &mut runs, &mut out, segmentation);
+            sent += flush(entrance, receivers, &mut runs, &mut out);
         }
     }
     (thread_cpu() - before, sent)
 }
 
-fn flush(
-    socket: &UdpSocket,
-    receivers: &[SockAddr],
-    gathered: &mut Vec<(usize, usize, usize, u16)>,
-    out: &mut Vec<u8>,
-    segmentation: bool,
-) -> u64 {
+fn flush(socket: &UdpSocket, receivers: &[SockAddr], gathered: &mut Vec<(usize, usize, usize, u16)>, out: &mut Vec<u8>) -> u64 {
     let runs: Vec<Run<'_>> = gathered
         .iter()
-        .map(|(to, start, end, segment)| Run { to: &receivers[*to], bytes: &out[*start..*end], segment: *segment })
+        .map(|(to, start, end, segment)| Run {
+            to: receivers[*to].clone(),
+            bytes: &out[*start..*end],
+            each: usize::from(*segment),
+        })
         .collect();
     let mut sent = 0;
     let mut rest = &runs[..];
     while !rest.is_empty() {
-        let taken = send_runs(socket, rest, segmentation);
-        sent += rest[..taken].iter().map(|run| run.bytes.len().div_ceil(usize::from(run.segment)) as u64).sum::<u64>();
+        let taken = salon_udp::send(socket, rest).unwrap_or(0);
+        sent += rest[..taken].iter().map(|run| run.count() as u64).sum::<u64>();
         // A run that the kernel does not take is lost, as UDP may be.
         rest = &rest[(taken + usize::from(taken == 0)).min(rest.len())..];
     }

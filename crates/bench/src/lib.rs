@@ -20,9 +20,9 @@ mod rest;
 mod run;
 mod server;
 mod soak;
-mod sockets;
 mod stamp;
 mod subscriber;
+mod system;
 mod targets;
 mod totals;
 mod webhooks;
@@ -62,7 +62,7 @@ impl std::error::Error for Mistake {}
 /// [`Mistake`] if the arguments make no sense, anything else if the load cannot be carried out.
 pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
     let plan = args.plan().map_err(Mistake)?;
-    let files = sockets::allow_many_files();
+    let files = system::allow_many_files();
     let clients = (plan.shape.meetings * plan.shape.people()) as u64;
     anyhow::ensure!(files > clients * FILES_PER_CLIENT, "{clients} clients need more open files than the {files} allowed here");
     let progress = Progress::new(!args.quiet);
@@ -70,7 +70,7 @@ pub async fn bench(args: BenchArgs) -> anyhow::Result<String> {
     let outcome = tokio::select! {
         outcome = run_scenario(&args, plan, &progress) => outcome,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        () = sockets::asked_to_end() => Err(anyhow::anyhow!("asked to end")),
+        () = system::asked_to_end() => Err(anyhow::anyhow!("asked to end")),
     };
     progress.end();
     let (text, json) = outcome?;

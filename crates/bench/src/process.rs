@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::SplitAsciiWhitespace;
 use std::time::Duration;
 
-use crate::sockets::ticks_per_second;
+use crate::system::ticks_per_second;
 
 /// Another process of this machine.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ pub fn full_buffers() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use salon_peer::kernel::thread_cpu;
+    use salon_peer::media::thread_cpu;
 
     use super::*;
 

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use salon_peer::kernel::wall_clock;
 use salon_peer::rtcp::{self, Heard};
 use salon_peer::rtp::{self, Outgoing};
 use salon_peer::sdp::PLACEHOLDERS;
+use salon_peer::wall_clock;
 use salon_peer::{Arrived, Connection, Role};
 use tokio::sync::oneshot;
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::process::Process;
 use crate::rest::Door;
-use crate::sockets::ask_to_end;
+use crate::system::ask_to_end;
 
 /// What `salon dev` calls its account, app and token.
 const DEV: &str = "dev";

@@ -3,7 +3,6 @@
 //! Next: `media.rs`, the thread it lives on.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,6 @@ use str0m::config::{CryptoProvider, DtlsCert, Fingerprint};
 use str0m::net::{Protocol as Way, Receive};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
-use crate::kernel;
 use crate::sdp::{Credentials, Remote};
 
 /// Kernel buffer of a client's socket, in bytes: some tenths of a second of several videos.
@@ -73,7 +71,7 @@ impl Prepared {
         let socket = Socket::new(Domain::for_address(server), Type::DGRAM, Some(Protocol::UDP))?;
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         socket.set_nonblocking(true)?;
-        let _ = kernel::note_arrivals(&socket);
+        let _ = salon_udp::note_arrivals(&socket);
         socket.connect(&server.into()).with_context(|| format!("cannot send to {server}"))?;
         let socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;
@@ -144,8 +142,8 @@ impl Connection {
         &mut self.socket
     }
 
-    pub(crate) fn raw(&self) -> RawFd {
-        self.socket.as_raw_fd()
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        &self.socket
     }
 
     /// Packets can be sent and opened.

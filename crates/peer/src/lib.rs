@@ -4,7 +4,6 @@
 //! Invariant: what is sent and what is made of packets is up to a `Role`; nothing here knows of loads, files or figures.
 
 pub mod connection;
-pub mod kernel;
 pub mod media;
 pub mod peer;
 pub mod playing;
@@ -19,4 +18,5 @@ pub use connection::{Connection, Identity};
 pub use media::{Arrived, Line, Media, Role};
 pub use peer::{Entered, Offered, Peer, Track, Transport, Way};
 pub use playing::Stream;
+pub use salon_udp::wall_clock;
 pub use socket::Invite;

@@ -9,14 +9,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::time::{ClockId, clock_gettime};
+use salon_udp::{Batch, Wait, wall_clock};
 use tokio::sync::oneshot;
 
 use crate::connection::{self, Connection, Datagram};
-use crate::kernel::{self, Batch};
 
 const COMMANDS: Token = Token(usize::MAX);
+/// Datagrams read in one call, and more bytes than one of WebRTC has.
+const BATCH: usize = 32;
+const DATAGRAM: usize = 2_048;
 /// The thread looks around at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// CPU time this thread has used.
+pub fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
 
 /// What a client does with its connection. It is asked and told only while packets can be sent and opened.
 pub trait Role: Send + 'static {
@@ -163,7 +173,7 @@ struct Delayed {
 impl<R: Role> Clients<R> {
     fn run(mut self) {
         let mut events = Events::with_capacity(1_024);
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(BATCH, DATAGRAM);
         loop {
             let now = Instant::now();
             let due = self.clients.iter().map(Client::due).chain(self.delayed.front().map(|packet| packet.due)).min();
@@ -198,11 +208,12 @@ impl<R: Role> Clients<R> {
     fn read(&mut self, at: usize, batch: &mut Batch) {
         let Some(client) = self.clients.get_mut(at) else { return };
         loop {
-            let count = batch.receive(client.connection.raw());
+            // An error says that there is nothing, or that an earlier datagram met a closed port.
+            let count = batch.receive(client.connection.socket(), Wait::No).unwrap_or(0);
             let now = Instant::now();
-            for datagram in 0..count {
-                let (bytes, arrived) = batch.datagram(datagram);
-                let arrived = arrived.unwrap_or_else(kernel::wall_clock);
+            for at in 0..count {
+                let came = batch.arrivals(at);
+                let (bytes, arrived) = (came.bytes, came.at.unwrap_or_else(wall_clock));
                 // A handshake is not what the line is asked to spoil.
                 let ready = client.connection.is_ready();
                 if ready && self.line.loss > 0.0 && chance(&mut self.dice) < self.line.loss {
@@ -227,7 +238,7 @@ impl<R: Role> Clients<R> {
                 Ok(Command::Carry { connection, role, ready }) => self.add(*connection, *role, ready),
                 Ok(Command::Take(answer)) => {
                     let mut taken = std::mem::take(&mut self.taken);
-                    let cpu = kernel::thread_cpu();
+                    let cpu = thread_cpu();
                     taken.cpu = cpu - std::mem::replace(&mut self.cpu, cpu);
                     taken.connected = self.clients.iter().filter(|client| client.connection.is_ready()).count() as u64;
                     taken.ended = self.clients.iter().filter(|client| client.connection.has_ended()).count() as u64;

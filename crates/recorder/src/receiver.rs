@@ -7,11 +7,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use salon_peer::kernel;
 use salon_peer::playing::NTP_BEFORE_UNIX;
 use salon_peer::reception::{Order, Reception};
 use salon_peer::rtcp::{self, Heard};
 use salon_peer::rtp;
+use salon_peer::wall_clock;
 use salon_peer::{Arrived, Connection, Role};
 
 use crate::news::{Key, News, Packet};
@@ -109,7 +109,7 @@ impl Role for Receiver {
         self.wishes.take_key_frames(self.connection).into_iter().for_each(|ssrc| self.reception.want_key_frame(ssrc));
         // The thread has read all that waited before it acts, as long ago as its clock was read.
         let ago = now.elapsed().as_micros() as i64 + READ_FOR;
-        self.tell(News::Read((kernel::wall_clock() / 1_000) as i64 - ago), tally);
+        self.tell(News::Read((wall_clock() / 1_000) as i64 - ago), tally);
         self.reception.report(now, connection);
     }
 
@@ -164,7 +164,7 @@ impl Role for Receiver {
         for (ssrc, ntp, timestamp) in heard {
             let Some(seconds) = (ntp >> 32).checked_sub(NTP_BEFORE_UNIX) else { continue };
             let moment = (seconds * 1_000_000 + (((ntp & 0xffff_ffff) * 1_000_000) >> 32)) as i64;
-            let moment = self.skew.of(moment, (kernel::wall_clock() / 1_000) as i64);
+            let moment = self.skew.of(moment, (wall_clock() / 1_000) as i64);
             self.tell(News::Report { key: self.key(ssrc), timestamp, moment }, tally);
         }
     }

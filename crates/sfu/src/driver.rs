@@ -471,12 +471,12 @@ impl Shard {
             let now = now();
             let (engine, neighbours) = (&mut self.engine, &self.neighbours);
             let mut first = true;
-            let more = self.udp.receive(|client, datagram| {
+            let more = self.udp.receive(|arrival| {
                 // What another thread told before it answered a client is known before the client's next datagram.
                 if std::mem::take(&mut first) {
                     neighbours.receive(|from, crossing| engine.handle_crossing(now, from, crossing));
                 }
-                engine.handle_datagram(now, Address::Udp(client), datagram);
+                engine.handle_arrival(now, arrival.at.min(now), Address::Udp(arrival.from), arrival.bytes);
             });
             if !more {
                 return false;

@@ -58,7 +58,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use str0m::net::DatagramSend;
 
-use self::address::Address;
+use self::address::{Address, Datagram};
 use self::awaiting::Awaiting;
 use self::crossing::{Crossing, Crossings};
 use self::demux::Demux;
@@ -181,48 +181,53 @@ impl Engine {
 
     /// A datagram came in. Strangers are counted and dropped.
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: Address, datagram: &[u8]) {
+        self.handle_arrival(now, now, from, datagram);
+    }
+
+    /// As `handle_datagram`, of one that `came` before it could be looked at: what publishers are told of their line, and the
+    /// clocks of what they send, go by that.
+    pub(crate) fn handle_arrival(&mut self, now: Instant, came: Instant, from: Address, datagram: &[u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
         if datagram.len() > DATAGRAM_BYTES {
             self.counters.dropped(DropReason::Malformed);
             return;
         }
-        self.hear(now, from, datagram, None);
+        self.hear(Datagram { now, came, from, to: self.local_address(from), bytes: datagram }, None);
     }
 
-    /// As `handle_datagram`; `via` is the thread that the kernel gave it to, if another.
-    fn hear(&mut self, now: Instant, from: Address, datagram: &[u8], via: Option<usize>) {
-        let to = self.local_address(from);
-        let recipient = self.guard(now, None, |engine| engine.recipient(now, from, to, datagram, via)).flatten();
+    /// As `handle_arrival`; `via` is the thread that the kernel gave it to, if another.
+    fn hear(&mut self, datagram: Datagram<'_>, via: Option<usize>) {
+        let recipient = self.guard(datagram.now, None, |engine| engine.recipient(&datagram, via)).flatten();
         let Some(key) = recipient else { return };
-        self.hear_from(now, key, (from, to), datagram);
+        self.hear_from(key, datagram);
         if self.transports.get(key).is_some_and(Transport::has_moved) {
             self.changed(key);
         }
     }
 
     /// A client sent a datagram.
-    fn hear_from(&mut self, now: Instant, key: Key, (from, to): (Address, SocketAddr), datagram: &[u8]) {
-        if let Some(question) = self.transports.get_mut(key).and_then(|t| t.came(now, from, datagram.len())) {
+    fn hear_from(&mut self, key: Key, datagram: Datagram<'_>) {
+        let Datagram { now, from, bytes, .. } = datagram;
+        if let Some(question) = self.transports.get_mut(key).and_then(|t| t.came(now, from, bytes.len())) {
             self.outputs.push_back(Output::Send { to: from, bytes: question.into() });
         }
-        if stun::answers(datagram).is_some() {
-            self.guard(now, Some(key), |engine| engine.hear_answer(now, key, from, datagram));
+        if stun::answers(bytes).is_some() {
+            self.guard(now, Some(key), |engine| engine.hear_answer(now, key, from, bytes));
             self.settle(now);
             return;
         }
         let subscribes = self.transports.get(key).is_some_and(|t| t.role() == Role::Receive);
-        if subscribes && demux::is_rtp_or_rtcp(datagram) {
+        if subscribes && demux::is_rtp_or_rtcp(bytes) {
             // The keys are ours there, not str0m's.
             if let Some(transport) = self.transports.get_mut(key) {
                 transport.heard(now);
             }
-            self.guard(now, Some(key), |engine| engine.hear_subscriber(now, key, from, datagram));
+            self.guard(now, Some(key), |engine| engine.hear_subscriber(now, key, from, bytes));
             self.settle(now);
             return;
         }
-        let receive = |t: &mut Transport, _: &Identity, happened: &mut _| t.receive(now, from, to, datagram, happened);
-        let understood = self.run(now, key, receive);
+        let understood = self.run(now, key, |transport, _, happened| transport.receive(datagram, happened));
         if understood == Some(false) {
             self.counters.dropped(DropReason::Malformed);
         }
@@ -293,34 +298,35 @@ impl Engine {
     }
 
     /// Whose datagram it is. STUN goes by name, as a client may reuse its address for a new transport.
-    fn recipient(&mut self, now: Instant, from: Address, to: SocketAddr, datagram: &[u8], via: Option<usize>) -> Option<Key> {
-        let named = demux::is_stun(datagram).then(|| demux::addressee(datagram)).flatten();
+    fn recipient(&mut self, datagram: &Datagram<'_>, via: Option<usize>) -> Option<Key> {
+        let Datagram { now, from, to, bytes, .. } = *datagram;
+        let named = demux::is_stun(bytes).then(|| demux::addressee(bytes)).flatten();
         let at = now.saturating_duration_since(self.identity.began.0).as_nanos() as u64;
         let Some(name) = named else {
             let Some(key) = self.demux.by_address(from) else {
-                if via.is_some() || !self.hand_over(now, at, from, None, datagram) {
+                if via.is_some() || !self.hand_over(at, None, datagram) {
                     self.counters.dropped(DropReason::Stranger);
                 }
                 return None;
             };
             let transport = self.transports.get_mut(key)?;
-            if let Err(reason) = transport.intake.admit(&self.rates, transport.role(), at, datagram) {
+            if let Err(reason) = transport.intake.admit(&self.rates, transport.role(), at, bytes) {
                 self.counters.dropped(reason);
                 return None;
             }
             return Some(key);
         };
         let Some(key) = self.demux.by_name(name) else {
-            if via.is_none() && self.hand_over(now, at, from, Some(name), datagram) {
+            if via.is_none() && self.hand_over(at, Some(name), datagram) {
                 return None;
             }
             if !self.verified.may(&self.rates, at, from.socket()) {
                 self.counters.dropped(DropReason::Unverified);
             } else {
-                match self.identity.farewell.refuse(name, datagram) {
+                match self.identity.farewell.refuse(name, bytes) {
                     Some(refusal) => {
                         self.outputs.push_back(Output::Send { to: from, bytes: refusal.into() });
-                        if let Some(Mark { role, tag }) = Mark::in_name(name).filter(|_| demux::is_of_libwebrtc(datagram)) {
+                        if let Some(Mark { role, tag }) = Mark::in_name(name).filter(|_| demux::is_of_libwebrtc(bytes)) {
                             self.outputs.push_back(Output::Event(Event::Refused { tag, role }));
                         }
                     }
@@ -335,11 +341,11 @@ impl Engine {
             self.counters.dropped(if known { DropReason::OverRate } else { DropReason::Unverified });
             return None;
         }
-        if !transport.accepts(now, from, to, datagram) {
+        if !transport.accepts(now, from, to, bytes) {
             self.counters.dropped(DropReason::RefusedStun);
             return None;
         }
-        transport.checked(now, from, demux::nominates(datagram));
+        transport.checked(now, from, demux::nominates(bytes));
         self.learn_address(from, key, via);
         Some(key)
     }

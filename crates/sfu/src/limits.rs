@@ -224,6 +224,10 @@ pub(crate) const RUN_BYTES: usize = 60_000;
 pub(crate) const OUTBOX_RUNS: usize = 64;
 pub(crate) const OUTBOX_BYTES: usize = 128 << 10;
 
+/// A busy machine leaves datagrams with the kernel for this long at most; if they seem to have been there for longer, its clock
+/// was set.
+pub(crate) const HELD_BY_KERNEL: Duration = Duration::from_secs(1);
+
 /// How long packets wait to leave together with others, for each packet that left the last time. A thread that is
 /// nearly idle sends at once; a busy one saves most of its system calls.
 pub(crate) const GATHER_PER_PACKET: Duration = Duration::from_micros(3);

@@ -218,15 +218,9 @@ fn own(folder: &Path) -> io::Result<()> {
 }
 
 /// Words that are in no folder, for those who hand over and do not outlive a crash.
-#[cfg(target_os = "linux")]
 pub(super) fn of_no_folder() -> io::Result<File> {
     use rustix::fs::{MemfdFlags, memfd_create};
     Ok(memfd_create("salon-words", MemfdFlags::CLOEXEC)?.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn of_no_folder() -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// For the life of the process.

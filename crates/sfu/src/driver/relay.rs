@@ -16,7 +16,7 @@ use super::clock::now;
 use super::directory::Directory;
 use super::neighbours::Neighbours;
 use super::sent::SentCounts;
-use super::udp::Udp;
+use super::udp::{Arrival, Udp};
 use crate::counters::Snapshot;
 use crate::engine::Gone;
 use crate::engine::address::Address;
@@ -260,14 +260,12 @@ impl RelayThread {
 
     /// Takes what came in. True if more may be waiting.
     fn read(&mut self) -> bool {
-        let mut opened = [0; BYTES];
         for _ in 0..READS_PER_ROUND {
             let (now, relay) = (now(), &mut self.relay);
-            let more = self.udp.receive(|from, datagram| {
+            let more = self.udp.receive(|Arrival { from, bytes, .. }| {
                 // What is longer, or a stranger's, is dropped.
-                if let Some(opened) = opened.get_mut(..datagram.len()) {
-                    opened.copy_from_slice(datagram);
-                    relay.receive(now, from, opened);
+                if bytes.len() <= BYTES {
+                    relay.receive(now, from, bytes);
                 }
             });
             if !more {

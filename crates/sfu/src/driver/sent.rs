@@ -1,7 +1,8 @@
 //! What became of the datagrams of one flush.
 
+use salon_udp::Run;
+
 use crate::counters::{Counters, DropReason};
-use crate::engine::egress::outbox::Datagrams;
 
 #[derive(Default)]
 pub(super) struct SentCounts {
@@ -14,7 +15,7 @@ pub(super) struct SentCounts {
 
 impl SentCounts {
     /// These are on their way.
-    pub(super) fn left(&mut self, run: Datagrams<'_>) {
+    pub(super) fn left(&mut self, run: &Run<'_>) {
         self.datagrams += run.count() as u64;
         self.bytes += run.bytes.len() as u64;
     }

@@ -343,14 +343,8 @@ impl Connection {
 }
 
 /// Keeps the kernel's own queue short: what waits there cannot be dropped any more, and makes sound late.
-#[cfg(target_os = "linux")]
 fn keep_short(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_notsent_lowat(TCP_KERNEL_BYTES)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn keep_short(socket: &SockRef<'_>) -> io::Result<()> {
-    socket.set_send_buffer_size(TCP_KERNEL_BYTES as usize)
 }
 
 #[cfg(test)]

@@ -2,26 +2,20 @@
 //! (UDP_SEGMENT, UDP_GRO) that saves most of what a packet costs; elsewhere the same calls carry one each.
 //! Addresses are canonical on the inside: on a dual-stack socket IPv4 appears as IPv4, not as mapped IPv6.
 
-#[cfg(target_os = "linux")]
-mod batch;
-
 use std::cell::Cell;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-#[cfg(target_os = "linux")]
-use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
-#[cfg(not(target_os = "linux"))]
-use quinn_udp::Transmit;
-use quinn_udp::{RecvMeta, UdpSocketState};
+use salon_udp::{Batch, Run, Wait};
 use socket2::{Domain, Protocol, Socket, Type};
 
-#[cfg(target_os = "linux")]
-use self::batch::Run;
+use super::clock::now;
 use super::sent::SentCounts;
 use crate::engine::address::Address;
-use crate::engine::egress::outbox::{Datagrams, Outbox};
+use crate::engine::egress::outbox::Outbox;
+use crate::limits::{HELD_BY_KERNEL, OUTBOX_RUNS};
 
 /// Kernel buffers, in bytes: about a second of 30 Mbit/s. The system may grant less; that is not an error.
 const SOCKET_BUFFER: usize = 4 << 20;
@@ -30,11 +24,21 @@ const SOCKET_BUFFER: usize = 4 << 20;
 const BUFFERS: usize = 16;
 const BUFFER_BYTES: usize = 1 << 16;
 
+// What an outbox holds leaves with one call.
+const _: () = assert!(OUTBOX_RUNS <= salon_udp::RUNS);
+
+/// A datagram that came.
+pub(super) struct Arrival<'a> {
+    pub from: SocketAddr,
+    /// When the kernel had it, which may be long before it is read here where the machine is busy.
+    pub at: Instant,
+    pub bytes: &'a mut [u8],
+}
+
 pub(super) struct Udp {
     socket: UdpSocket,
-    state: UdpSocketState,
     local: SocketAddr,
-    buffers: Box<[u8]>,
+    batch: Batch,
     /// Whether the kernel cuts runs into datagrams.
     cuts: Cell<bool>,
 }
@@ -48,10 +52,7 @@ impl Udp {
         }
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
-        #[cfg(target_os = "linux")]
         socket.set_reuse_port(shared)?;
-        #[cfg(not(target_os = "linux"))]
-        let _ = shared;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         Self::on(socket.into())
@@ -61,10 +62,12 @@ impl Udp {
     pub(super) fn on(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = UdpSocket::from_std(socket);
-        let state = UdpSocketState::new((&socket).into())?;
         let local = socket.local_addr()?;
-        let cuts = Cell::new(state.max_gso_segments() > 1);
-        Ok(Self { socket, state, local, buffers: vec![0; BUFFERS * BUFFER_BYTES].into(), cuts })
+        let cuts = Cell::new(salon_udp::can_cut(&socket));
+        // Where the kernel can do neither, datagrams come one by one, at the moment at which they are read.
+        let _ = salon_udp::join(&socket);
+        let _ = salon_udp::note_arrivals(&socket);
+        Ok(Self { socket, local, batch: Batch::new(BUFFERS, BUFFER_BYTES), cuts })
     }
 
     pub(super) fn source(&mut self) -> &mut UdpSocket {
@@ -76,13 +79,9 @@ impl Udp {
     }
 
     /// Hands over what is there, up to a batch. False if nothing is left: what comes from now on is told anew.
-    pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, &[u8])) -> bool {
-        let mut meta = [RecvMeta::default(); BUFFERS];
+    pub(super) fn receive(&mut self, mut each: impl FnMut(Arrival<'_>)) -> bool {
         let count = loop {
-            let mut chunks = self.buffers.chunks_mut(BUFFER_BYTES);
-            let mut slices: [IoSliceMut<'_>; BUFFERS] =
-                std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-            match self.state.recv((&self.socket).into(), &mut slices, &mut meta) {
+            match self.batch.receive(&self.socket, Wait::No) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // An earlier send met a closed port, or a signal came: says nothing about what is waiting.
@@ -97,37 +96,39 @@ impl Udp {
                 }
             }
         };
-        for (meta, buffer) in meta.iter().zip(self.buffers.chunks(BUFFER_BYTES)).take(count) {
-            let from = canonical(meta.addr);
-            for datagram in buffer[..meta.len.min(BUFFER_BYTES)].chunks(meta.stride.max(1)) {
-                each(from, datagram);
-            }
+        let (read, wall) = (now(), salon_udp::wall_clock());
+        for at in 0..count {
+            let arrivals = self.batch.arrivals(at);
+            let Some(from) = arrivals.from.map(canonical) else { continue };
+            let at = arrivals.at.map_or(read, |at| read - held(at, wall));
+            arrivals.datagrams().for_each(|bytes| each(Arrival { from, at, bytes }));
         }
-        count == BUFFERS
+        self.batch.is_full()
     }
 
     /// Sends what an outbox has for UDP. What the kernel does not take is lost: waiting would delay everyone else's.
-    #[cfg(target_os = "linux")]
     pub(super) fn send(&self, outbox: &Outbox, sent: &mut SentCounts) {
-        let runs = self.runs(outbox).map(|(to, datagrams)| Run { to: to.into(), datagrams });
+        let runs = outbox.iter().filter_map(|run| match run.to {
+            Address::Udp(to) => Some(Run { to: self.destination(to).into(), bytes: run.bytes, each: run.each }),
+            Address::Tcp(_) => None,
+        });
         match self.cuts.get() {
             true => self.send_runs(&runs.collect::<Vec<_>>(), sent),
-            false => self.send_runs(&runs.flat_map(|run| run.pieces()).collect::<Vec<_>>(), sent),
+            false => self.send_runs(&runs.flat_map(Run::pieces).collect::<Vec<_>>(), sent),
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn send_runs(&self, mut runs: &[Run<'_>], sent: &mut SentCounts) {
         while let [first, others @ ..] = runs {
-            match batch::send(self.socket.as_fd(), runs) {
+            match salon_udp::send(&self.socket, runs) {
                 Ok(taken) => {
                     let (taken, left) = runs.split_at(taken);
-                    taken.iter().for_each(|run| sent.left(run.datagrams));
+                    taken.iter().for_each(|run| sent.left(run));
                     runs = left;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    sent.full += runs.iter().map(|run| run.datagrams.count() as u64).sum::<u64>();
+                    sent.full += runs.iter().map(|run| run.count() as u64).sum::<u64>();
                     return;
                 }
                 // Some network cards cannot do what the kernel leaves to them when it cuts.
@@ -135,37 +136,12 @@ impl Udp {
                     if self.cuts.replace(false) {
                         tracing::warn!(%error, "datagrams are sent one by one from now on");
                     }
-                    return self.send_runs(&runs.iter().flat_map(Run::pieces).collect::<Vec<_>>(), sent);
+                    return self.send_runs(&runs.iter().cloned().flat_map(Run::pieces).collect::<Vec<_>>(), sent);
                 }
                 Err(_) => {
-                    sent.failed += first.datagrams.count() as u64;
+                    sent.failed += first.count() as u64;
                     runs = others;
                 }
-            }
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn send(&self, outbox: &Outbox, sent: &mut SentCounts) {
-        self.runs(outbox).for_each(|(to, run)| self.send_one_by_one(to, run, sent));
-    }
-
-    /// The runs for UDP, with their addresses as the socket has them.
-    fn runs<'a>(&self, outbox: &'a Outbox) -> impl Iterator<Item = (SocketAddr, Datagrams<'a>)> {
-        outbox.iter().filter_map(|run| match run.to {
-            Address::Udp(to) => Some((self.destination(to), run)),
-            Address::Tcp(_) => None,
-        })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn send_one_by_one(&self, destination: SocketAddr, run: Datagrams<'_>, sent: &mut SentCounts) {
-        for bytes in run.iter() {
-            let transmit = Transmit { destination, ecn: None, contents: bytes, segment_size: None, src_ip: None };
-            match self.state.try_send((&self.socket).into(), &transmit) {
-                Ok(()) => sent.left(Datagrams { bytes, each: bytes.len(), ..run }),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sent.full += 1,
-                Err(_) => sent.failed += 1,
             }
         }
     }
@@ -176,6 +152,13 @@ impl Udp {
             _ => to,
         }
     }
+}
+
+/// How long the kernel held a datagram that came `at`, by its clock, until `wall`. That clock may be set meanwhile: what it
+/// cannot have been is no time at all.
+fn held(at: u64, wall: u64) -> Duration {
+    let held = Duration::from_nanos(wall.saturating_sub(at));
+    if held > HELD_BY_KERNEL { Duration::ZERO } else { held }
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -209,7 +192,7 @@ mod tests {
         assert_eq!((counts.datagrams, counts.bytes, counts.full, counts.failed), (lengths.len() as u64, bytes, 0, 0));
         let read = |to: &mut Udp| {
             let mut came = vec![];
-            while to.receive(|sender, bytes| {
+            while to.receive(|Arrival { from: sender, bytes, .. }| {
                 assert_eq!(sender.port(), from.local_addr().port());
                 came.push((bytes[0], bytes.len()));
             }) {}
@@ -250,8 +233,31 @@ mod tests {
         outbox.send(&mut |outbox| from.send(outbox, &mut counts));
         assert_eq!((counts.datagrams, counts.failed), (2, 1));
         let mut came = vec![];
-        while to.receive(|_, bytes| came.push(bytes[0])) {}
+        while to.receive(|arrival| came.push(arrival.bytes[0])) {}
         assert_eq!(came, [0, 2]);
+    }
+
+    #[test]
+    fn a_busy_reader_knows_when_datagrams_came() {
+        let (from, mut to) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+        let mut known = || {
+            from.socket.send_to(&[7], to.local_addr()).expect("sent");
+            let sent = now();
+            std::thread::sleep(Duration::from_millis(20));
+            let mut came = vec![];
+            while to.receive(|arrival| came.push(arrival.at)) {}
+            // The two clocks are not read at the same moment.
+            came.len() == 1 && came[0] < sent + Duration::from_millis(10)
+        };
+        // The first socket of a machine that asks is heard a little later.
+        assert!((0..250).any(|_| known()), "never for 5 s");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_not_time_that_passed() {
+        assert_eq!(held(1_000, 3_500), Duration::from_nanos(2_500));
+        assert_eq!(held(3_500, 1_000), Duration::ZERO);
+        assert_eq!(held(0, 3_600_000_000_000), Duration::ZERO);
     }
 
     #[test]

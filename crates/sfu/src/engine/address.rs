@@ -1,6 +1,8 @@
-//! Where a client is, and over what: the same IP address and port may stand for one client on UDP and another on TCP.
+//! Where a client is, and over what: the same IP address and port may stand for one client on UDP and another on TCP. And
+//! what comes from there.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use str0m::net::Protocol;
@@ -32,4 +34,15 @@ impl Address {
             Self::Tcp(_) => Protocol::Tcp,
         }
     }
+}
+
+/// What a client sent, on its way in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Datagram<'a> {
+    pub now: Instant,
+    /// When this machine had it; before `now` if it was not looked at at once.
+    pub came: Instant,
+    pub from: Address,
+    pub to: SocketAddr,
+    pub bytes: &'a [u8],
 }

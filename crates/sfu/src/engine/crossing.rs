@@ -48,7 +48,7 @@ pub(crate) enum Crossing {
 
     // With one port for all threads.
     /// A datagram for a transport there.
-    Datagram { from: SocketAddr, bytes: Box<[u8]> },
+    Datagram { from: SocketAddr, came: Instant, bytes: Box<[u8]> },
     /// Datagrams from this address are for the thread that says so: its client proved it.
     Learned { address: SocketAddr },
     /// They are not any more.

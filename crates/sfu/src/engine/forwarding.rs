@@ -31,7 +31,7 @@ impl Engine {
         let Some((key, publishing)) = found else { return self.counters.dropped(DropReason::NoProducer) };
         let Some(producer) = self.producers.get_mut(key) else { return self.counters.dropped(DropReason::NoProducer) };
         let descriptor = producer.read(rtp, rid);
-        let mut packet = Packet::new(now, rtp, descriptor);
+        let mut packet = Packet::new(rtp, descriptor);
         let Some(seen) = producer.see(&mut packet, rid) else {
             self.counters.dropped(DropReason::Malformed);
             return;

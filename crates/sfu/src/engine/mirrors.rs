@@ -7,7 +7,7 @@ use std::time::Instant;
 use str0m::media::Rid;
 
 use super::Engine;
-use super::address::Address;
+use super::address::{Address, Datagram};
 use super::crossing::{Begin, Crossing, Crossings};
 use super::producer::{Mirror, Origin, Producer};
 use crate::counters::DropReason;
@@ -118,8 +118,9 @@ impl Engine {
             }
             // Media threads tell each other everything of a producer.
             Crossing::Wants { .. } => {}
-            Crossing::Datagram { from: client, bytes } => {
-                self.hear(now, Address::Udp(client), &bytes, Some(from));
+            Crossing::Datagram { from: client, came, bytes } => {
+                let client = Address::Udp(client);
+                self.hear(Datagram { now, came, from: client, to: self.local_address(client), bytes: &bytes }, Some(from));
                 return;
             }
             Crossing::Learned { address } => self.learn_elsewhere(now, address, from),

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::Address;
+use super::address::{Address, Datagram};
 use super::crossing::Crossing;
 use super::key::Key;
 use super::{Engine, demux};
@@ -17,9 +17,9 @@ impl Engine {
     ///
     /// A check from an address that nobody has proven crosses only if its password is right, so that strangers cannot fill
     /// the way; where its address belongs is decided by the thread that has the transport. `at` is for the rates.
-    pub(super) fn hand_over(&mut self, now: Instant, at: u64, from: Address, name: Option<&str>, datagram: &[u8]) -> bool {
+    pub(super) fn hand_over(&mut self, at: u64, name: Option<&str>, datagram: &Datagram<'_>) -> bool {
         // A connection over TCP began at the right thread.
-        let Address::Udp(from) = from else { return false };
+        let &Datagram { now, came, from: Address::Udp(from), bytes, .. } = datagram else { return false };
         if !self.crossings.is_one_port() {
             return false;
         }
@@ -27,12 +27,12 @@ impl Engine {
             Some(name) => demux::thread_of(name).filter(|to| {
                 let proven = self.crossings.owner_of(from) == Some(*to);
                 self.crossings.is_another(*to)
-                    && (proven || self.verified.may(&self.rates, at, from) && self.identity.farewell.is_genuine(name, datagram))
+                    && (proven || self.verified.may(&self.rates, at, from) && self.identity.farewell.is_genuine(name, bytes))
             }),
             None => self.crossings.hear_of(now, from),
         };
         let Some(to) = to else { return false };
-        self.cross(to, Crossing::Datagram { from, bytes: datagram.into() });
+        self.cross(to, Crossing::Datagram { from, came, bytes: bytes.into() });
         true
     }
 

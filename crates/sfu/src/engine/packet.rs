@@ -13,7 +13,7 @@ use super::rewrite::Report;
 /// One incoming packet, looked at once for all consumers.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
-    /// When it came.
+    /// When the kernel had it.
     pub at: Instant,
     /// When it would have come had nothing held it up, by its publisher's clock: the same for sound and pictures that belong
     /// together.
@@ -39,13 +39,13 @@ pub(crate) struct Packet {
 
 impl Packet {
     /// Its layer is for `Producer::see` to find, and its moment for `Engine::take`.
-    pub(crate) fn new(at: Instant, rtp: &RtpPacket, descriptor: Option<Descriptor>) -> Self {
+    pub(crate) fn new(rtp: &RtpPacket, descriptor: Option<Descriptor>) -> Self {
         let extensions = &rtp.header.ext_vals;
         let report = rtp.last_sender_info.as_ref().filter(|info| info.ssrc == rtp.header.ssrc);
         let voice = u8::from(extensions.voice_activity == Some(true)) << 7;
         Self {
-            at,
-            moment: at,
+            at: rtp.timestamp,
+            moment: rtp.timestamp,
             layer: 0,
             stream: 0,
             scalable: false,

@@ -22,7 +22,7 @@ use self::connection::Connection;
 use self::negotiation::Negotiation;
 use self::publishing::Publishing;
 use self::subscribing::Subscribing;
-use super::address::Address;
+use super::address::{Address, Datagram};
 use super::egress::Egress;
 use super::farewell::Mark;
 use super::identity::Identity;
@@ -165,17 +165,10 @@ impl Transport {
     }
 
     /// Takes a datagram. False if it could not be understood; the transport lives on.
-    pub(crate) fn receive(
-        &mut self,
-        now: Instant,
-        from: Address,
-        to: SocketAddr,
-        datagram: &[u8],
-        happened: &mut Vec<Happened>,
-    ) -> bool {
+    pub(crate) fn receive(&mut self, datagram: Datagram<'_>, happened: &mut Vec<Happened>) -> bool {
         trap::spring("datagram");
-        self.heard(now);
-        self.connection.receive(now, from, to, datagram, happened)
+        self.heard(datagram.now);
+        self.connection.receive(datagram, happened)
     }
 
     /// Time has come, or something was written: brings it up to `now`.

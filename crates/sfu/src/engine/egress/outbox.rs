@@ -21,6 +21,7 @@ impl<'a> Datagrams<'a> {
         self.bytes.chunks(self.each.max(1))
     }
 
+    #[cfg(any(test, feature = "inside"))]
     pub(crate) fn count(self) -> usize {
         self.bytes.len().div_ceil(self.each.max(1))
     }

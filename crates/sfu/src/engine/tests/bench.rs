@@ -48,6 +48,8 @@ pub(super) struct Bench {
     pub loses: Loses,
     /// For how long a datagram of a client is held up on its way to the server. None overtakes another.
     pub holds_up: HoldsUp,
+    /// The server looks at what came only so often, while the kernel knows when it came.
+    pub looks_every: Option<Duration>,
     came_up: HashMap<usize, Instant>,
     /// How many bit/s go down to a client; packets wait for each other, up to 300 ms.
     pub rates: HashMap<usize, f64>,
@@ -149,6 +151,7 @@ impl Bench {
             events: vec![],
             loses: Box::new(|_, _, _, _| false),
             holds_up: Box::new(|_| Duration::ZERO),
+            looks_every: None,
             came_up: HashMap::new(),
             rates: HashMap::new(),
             sizes: HashMap::new(),
@@ -461,7 +464,9 @@ impl Bench {
         match way {
             Way::Up => {
                 let (now, thread) = (self.now, self.arrive_at.unwrap_or(self.clients[client].thread));
-                self.thread(thread).handle_datagram(now, at, bytes);
+                let passed = (now - self.start).as_nanos();
+                let late = self.looks_every.map_or(0, |every| every.as_nanos() - passed % every.as_nanos());
+                self.thread(thread).handle_arrival(now + Duration::from_nanos(late as u64), now, at, bytes);
             }
             Way::Down => {
                 if let Ok(receive) = Receive::new(at.protocol(), server(), self.clients[client].local, bytes) {

@@ -1,6 +1,7 @@
 //! What is told about calls over good, lossy and slow lines, and of publishers who send more than they may.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use str0m::media::Mid;
 
@@ -76,6 +77,16 @@ impl Call {
 
     fn received(&self) -> usize {
         self.bench.clients[self.bob].on(self.mid).len()
+    }
+}
+
+#[test]
+fn what_a_busy_server_reads_late_came_in_time() {
+    let mut call = call(Cap::default());
+    call.bench.looks_every = Some(Duration::from_millis(60));
+    call.talk(6);
+    for layer in call.alices().layers {
+        assert!(layer.jitter < Duration::from_millis(5), "{:?} {:?}", layer.rid, layer.jitter);
     }
 }
 

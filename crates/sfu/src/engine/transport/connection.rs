@@ -19,7 +19,7 @@ use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 
 use super::path::Path;
 use super::reports::Reports;
-use crate::engine::address::Address;
+use crate::engine::address::{Address, Datagram};
 use crate::engine::demux;
 use crate::engine::identity::Identity;
 use crate::engine::lines::Lines;
@@ -278,16 +278,10 @@ impl Connection {
     }
 
     /// Takes a datagram. False if it could not be understood; the connection lives on.
-    pub(crate) fn receive(
-        &mut self,
-        now: Instant,
-        from: Address,
-        to: SocketAddr,
-        datagram: &[u8],
-        happened: &mut Vec<Happened>,
-    ) -> bool {
-        let Ok(receive) = Receive::new(from.protocol(), from.socket(), to, datagram) else { return false };
-        if !self.dtls_started && demux::is_dtls(datagram) {
+    pub(crate) fn receive(&mut self, datagram: Datagram<'_>, happened: &mut Vec<Happened>) -> bool {
+        let Datagram { now, came, from, to, bytes } = datagram;
+        let Ok(receive) = Receive::new(from.protocol(), from.socket(), to, bytes) else { return false };
+        if !self.dtls_started && demux::is_dtls(bytes) {
             // Only now: dimpl's clock stands still from start_dtls until the first packet, and one that comes
             // over a second later would make the handshake stall for 6 to 7 s. The SDK may connect ICE early.
             self.dtls_started = true;
@@ -302,9 +296,9 @@ impl Connection {
             self.drain(now, happened);
         }
         if !self.before.is_empty() {
-            self.guess_rollover(datagram);
+            self.guess_rollover(bytes);
         }
-        let understood = self.rtc.handle_input(Input::Receive(now, receive)).is_ok();
+        let understood = self.rtc.handle_input(Input::Receive(came, receive)).is_ok();
         self.drain(now, happened);
         if happened.iter().any(|happened| matches!(happened, Happened::Packet(..))) {
             self.path.proven(now, from);
