@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { firefox } from './support/browsers.mjs';
-import { eventually } from './support/eventually.mjs';
+import { DARES, eventually } from './support/eventually.mjs';
 import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 /** Of smaller ones Chromium makes fewer than three layers, or fewer than three streams, whatever it is told. Larger and
@@ -97,7 +97,7 @@ for (const [codec, scalabilityMode, layers] of [
   ['video/H264', 'simulcast', 3],
   ['video/VP9', 'simulcast', 3],
 ]) {
-  test(`${codec} in ${scalabilityMode}: everybody gets as much of it as they draw`, { timeout: 120_000 }, async () => {
+  test(`${codec} in ${scalabilityMode}: everybody gets as much of it as they draw`, { timeout: 240_000 }, async () => {
     const meeting = await stage.api.createMeeting();
     const simulcast = scalabilityMode === 'simulcast';
     const how = simulcast ? { codec } : { codec, scalabilityMode };
@@ -110,7 +110,7 @@ for (const [codec, scalabilityMode, layers] of [
       eventually(`the picture is ${wanted} for ${who.name}`, async () => {
         const picture = await who.looksAt(ada);
         assert.ok(picture && fits(picture.width), JSON.stringify(picture));
-      }, { within: 25_000 });
+      }, DARES);
     // The SDK wants the full layer at first, and later a quarter or half of it.
     const large = (width) => width >= camera.width / 2;
     const small = (width) => width <= camera.width / 2 ** (layers - 1);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { eventually } from './support/eventually.mjs';
+import { DARES, eventually } from './support/eventually.mjs';
 import { Stage, THREE_SIZES } from './support/stage.mjs';
 
 const ROUNDS = 5;
@@ -60,7 +60,7 @@ for (const [ports, settings] of [
       });
     });
 
-    test('a picture drawn small comes small, and large again when it is drawn large', { timeout: 150_000 }, async () => {
+    test('a picture drawn small comes small, and large again when it is drawn large', { timeout: 240_000 }, async () => {
       const preset = await stage.api.presetLike('group_call_host', 'simulcast_host', ({ config }) => {
         config.media.video = { quality: 'hd', frame_rate: 15, simulcast: true };
       });
@@ -92,7 +92,7 @@ for (const [ports, settings] of [
         eventually(`the picture is ${wanted}`, async () => {
           const picture = await bob.looksAt(ada);
           assert.ok(picture && is(picture.width), JSON.stringify(picture));
-        }, { within: 25_000 });
+        }, DARES);
       await draws(1280, 720);
       await eventuallyIs('large', (width) => width >= 640);
       await draws(80, 45);

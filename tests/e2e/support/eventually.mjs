@@ -7,6 +7,10 @@ import { setTimeout as after } from 'node:timers/promises';
 /** How long anything that should happen at once may take on a busy machine. */
 export const SOON_MS = 15_000;
 
+/** Until a browser sends its largest pictures, again or for the first time: on a busy machine it takes its line for slow, and goes
+ * on from there by a twelfth a second. */
+export const DARES = { within: 60_000 };
+
 const POLL_MS = 100;
 
 /** Asks again and again until `check` throws no more; answers with what it returned. */
