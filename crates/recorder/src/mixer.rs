@@ -90,6 +90,9 @@ impl Mixer {
 
     /// Lays sound of a voice at a position.
     pub fn lay(&mut self, key: Key, at: i64, samples: &[f32]) {
+        // What a decoder makes beyond full scale is no sound: everybody would be turned down for it.
+        let samples: Vec<f32> = samples.iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
+        let samples = &samples[..];
         let voice = self.voices.entry(key).or_default();
         let gap = at - voice.end();
         if voice.buffer.is_empty() || gap > AHEAD || -gap > AHEAD {
@@ -225,6 +228,16 @@ mod tests {
         mixer.lay(key(1), AT + 10_000, &[0.5; 9_600]);
         let later = left(&mut mixer, AT + 10_000, 4_800);
         assert!(later[4_000] < 0.5 && later[4_000] > 0.1, "up again little by little: {}", later[4_000]);
+    }
+
+    /// What a decoder makes beyond full scale hushed everybody for two seconds.
+    #[test]
+    fn what_is_louder_than_any_sound_turns_nobody_down() {
+        let mut mixer = Mixer::new();
+        mixer.lay(key(1), AT, &[8.0; 1_000]);
+        (0..100).for_each(|n| mixer.lay(key(2), AT + n * 960, &[0.5; 1_920]));
+        let sum: Vec<f32> = (0..30).flat_map(|tick| left(&mut mixer, AT + tick * 1_600, 1_600)).collect();
+        assert!(sum[40_000] > 0.45, "a second later it is {}", sum[40_000]);
     }
 
     #[test]
