@@ -211,8 +211,8 @@ impl<R: Role> Clients<R> {
             // An error says that there is nothing, or that an earlier datagram met a closed port.
             let count = batch.receive(client.connection.socket(), Wait::No).unwrap_or(0);
             let now = Instant::now();
-            for at in 0..count {
-                let came = batch.arrivals(at);
+            for nth in 0..count {
+                let came = batch.arrivals(nth);
                 let (bytes, arrived) = (came.bytes, came.at.unwrap_or_else(wall_clock));
                 // A handshake is not what the line is asked to spoil.
                 let ready = client.connection.is_ready();
