@@ -1,6 +1,7 @@
-//! The one clock of a node: wall-clock milliseconds that never run backwards while it runs.
-//! Anchored to the wall at the start and moved by a clock that nobody sets; `keeper.rs` moves the anchor forwards when the
-//! wall has run ahead, after the machine slept or learned the time late.
+//! The one clock of a node: milliseconds since 1970 that never run backwards while it runs.
+//! Anchored to the wall at the start, or where nodes share a database to the clock of that, so that a moment is the same at all of
+//! them; moved by a clock that nobody sets. `keeper.rs` moves the anchor forwards when what it follows has run ahead, after the
+//! machine slept or learned the time late.
 //! Invariant: no stored moment decides what time it is. Next: `hub.rs` gives its moments to sessions.
 
 use std::sync::Arc;
@@ -20,9 +21,16 @@ pub(crate) const OUTAGE_MS: i64 = 60_000;
 #[derive(Debug, Clone)]
 pub struct Clock {
     start: Instant,
-    /// What the wall showed at the start, as far as this node has it.
-    wall_at_start: Arc<AtomicI64>,
+    /// What time it was at the start, as far as this node has it.
+    at_start: Arc<AtomicI64>,
+    /// By how much the database's clock is ahead of the machine's life, which nobody sets; `WALL` where the wall is followed.
+    followed: Arc<AtomicI64>,
 }
+
+const WALL: i64 = i64::MIN;
+
+/// An answer about the time that took longer to come says too little.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A moment by the node's clock and by the machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +39,13 @@ pub struct Moment {
     pub since_boot: SinceBoot,
 }
 
-/// How this node's clock stands to the wall.
+/// How this node's clock stands to what it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drift {
     None,
-    /// The wall is ahead by so much: the anchor may follow it.
+    /// What it follows is ahead by so much: the anchor may follow it.
     Behind(i64),
-    /// The wall is so much more than a minute behind, and is not followed.
+    /// What it follows is so much more than a minute behind, and is not followed.
     Ahead(i64),
 }
 
@@ -45,6 +53,13 @@ impl Clock {
     /// Anchors at the present.
     pub fn start() -> Self {
         Self::at(wall())
+    }
+
+    /// Begins with the time of a database, which was asked for it for so long.
+    pub fn start_by(time: Timestamp, asked_for: Duration) -> Self {
+        let clock = Self::at(time.0 + asked_for.as_millis() as i64 / 2);
+        clock.follow(time, asked_for);
+        clock
     }
 
     /// Goes on with the clock of another process of this machine since it last started.
@@ -61,12 +76,22 @@ impl Clock {
         Moment { at: self.now(), since_boot: SinceBoot::now() }
     }
 
-    fn at(wall: i64) -> Self {
-        Self { start: Instant::now(), wall_at_start: Arc::new(AtomicI64::new(wall)) }
+    /// Follows the clock of a database from now on, which was asked for so long. Answers by how much the machine's wall is ahead of
+    /// that.
+    pub fn follow(&self, time: Timestamp, asked_for: Duration) -> i64 {
+        let time = time.0 + asked_for.as_millis() as i64 / 2;
+        if asked_for <= ASKED_WITHIN {
+            self.followed.store(time - SinceBoot::now().0, Ordering::Relaxed);
+        }
+        wall() - time
+    }
+
+    fn at(time: i64) -> Self {
+        Self { start: Instant::now(), at_start: Arc::new(AtomicI64::new(time)), followed: Arc::new(AtomicI64::new(WALL)) }
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp(self.wall_at_start.load(Ordering::Relaxed) + self.start.elapsed().as_millis() as i64)
+        Timestamp(self.at_start.load(Ordering::Relaxed) + self.start.elapsed().as_millis() as i64)
     }
 
     /// The monotonic moment of a timestamp, for timers.
@@ -75,18 +100,22 @@ impl Clock {
     }
 
     pub(crate) fn drift(&self) -> Drift {
-        Drift::between(self.now().0, wall())
+        let followed = match self.followed.load(Ordering::Relaxed) {
+            WALL => wall(),
+            ahead => SinceBoot::now().0 + ahead,
+        };
+        Drift::between(self.now().0, followed)
     }
 
     /// Moves the anchor forwards.
     pub(crate) fn leap(&self, ms: i64) {
-        self.wall_at_start.fetch_add(ms.max(0), Ordering::Relaxed);
+        self.at_start.fetch_add(ms.max(0), Ordering::Relaxed);
     }
 }
 
 impl Drift {
-    fn between(clock: i64, wall: i64) -> Self {
-        match wall - clock {
+    fn between(clock: i64, followed: i64) -> Self {
+        match followed - clock {
             behind if behind > SLACK_MS => Self::Behind(behind),
             ahead if ahead < -OUTAGE_MS => Self::Ahead(-ahead),
             _ => Self::None,
@@ -130,6 +159,23 @@ mod tests {
         assert!((0..1_000).contains(&after.since(before)), "{before:?} {after:?}");
         let long_ago = Moment { at: Timestamp(5), since_boot: SinceBoot(SinceBoot::now().0 - 3_600_000) };
         assert_eq!(Clock::go_on(long_ago).drift(), Drift::None);
+    }
+
+    #[test]
+    fn nodes_of_one_database_tell_its_time_whatever_their_walls_show() {
+        let time = Timestamp(wall() - 90_000);
+        let clock = Clock::start_by(time, Duration::from_millis(20));
+        assert!((10..1_000).contains(&clock.now().since(time)));
+        assert_eq!(clock.drift(), Drift::None, "the wall is 90 s ahead, and is not followed");
+        // The database has another machine.
+        let ahead_ms = clock.follow(time.plus_ms(30_000), Duration::ZERO);
+        assert!((59_000..=60_000).contains(&ahead_ms), "{ahead_ms}");
+        let Drift::Behind(by) = clock.drift() else { panic!("it is half a minute behind") };
+        assert!((29_000..=30_000).contains(&by), "{by}");
+        clock.leap(by);
+        assert_eq!(clock.drift(), Drift::None);
+        clock.follow(time.plus_ms(500_000), Duration::from_secs(60));
+        assert_eq!(clock.drift(), Drift::None, "an answer that took a minute");
     }
 
     /// A boot before the time is known: the year is wrong until it is, and right from then on, without a restart.

@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use salon_cluster::Hint;
@@ -42,7 +42,7 @@ use salon_doors::{rest, signaling, webhook_payload};
 use salon_edge::{Door, Port, aside_only};
 use salon_files::Files;
 use salon_handover::{Passage, Program, Received};
-use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Outlets, Parts};
+use salon_live::{Alive, AllHanded, Clock, Figures, Hub, Moment, Outlets, Parts};
 use salon_media::{Owners, Spread};
 use salon_quality::Quality;
 use salon_recordings::{Livestreams, Stops};
@@ -125,6 +125,21 @@ pub async fn run(config: Config, handed: &mut Option<Received>) -> anyhow::Resul
     Ok(())
 }
 
+/// The node's clock: goes on with that of the program before, and by the time of a database that nodes share.
+async fn clock(store: &Store, handed: Option<Moment>) -> anyhow::Result<Clock> {
+    let asked = Instant::now();
+    let time = store.time().await.context("the database does not say what time it is")?.map(|time| (time, asked.elapsed()));
+    Ok(match (handed, time) {
+        (None, None) => Clock::start(),
+        (None, Some((time, asked_for))) => Clock::start_by(time, asked_for),
+        (Some(moment), time) => {
+            let clock = Clock::go_on(moment);
+            time.map(|(time, asked_for)| clock.follow(time, asked_for));
+            clock
+        }
+    })
+}
+
 /// Starts a node and answers when it accepts requests.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
     start_with(config, None).await
@@ -140,7 +155,7 @@ async fn start_with(mut config: Config, handed: Option<&Received>) -> anyhow::Re
     let store = open_store(&config).await?;
     let (alive, last_beat) =
         Alive::open(&config.data.join("alive")).with_context(|| format!("cannot write to {}", config.data.display()))?;
-    let clock = packed::handed_moment(handed)?.map_or_else(Clock::start, Clock::go_on);
+    let clock = clock(&store, packed::handed_moment(handed)?).await?;
     let (alive, passage) = (Arc::new(alive), Passage::default());
     if config.mode == Mode::Dev {
         dev::prepare(&store, clock.now()).await.context("cannot prepare the dev account")?;
