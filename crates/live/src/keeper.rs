@@ -195,7 +195,10 @@ async fn look(node: &Node, opener: &Opener, looks: u32) -> salon_store::Result<(
         if let Some(time) = node.store.time().await? {
             let ahead_ms = node.clock.follow(time, asked.elapsed());
             if ahead_ms.abs() > CLOCKS_DIFFER_MS {
-                tracing::warn!(ahead_ms, "this machine's clock is not the database's, which this node goes by: one of them is wrong");
+                tracing::warn!(
+                    ahead_ms,
+                    "this machine's clock is not the database's, which this node goes by: one of them is wrong"
+                );
             }
         }
     }
