@@ -21,6 +21,7 @@ function plainEnvironment() {
 export class Salon {
   #settings;
   #isWorker = false;
+  #environment = {};
   #data = mkdtempSync(join(tmpdir(), 'salon-e2e-'));
   #log;
   #process;
@@ -49,8 +50,9 @@ export class Salon {
   }
 
   /** Starts a server with `settings` such as `{ 'session.grace_secs': 5 }`; its log goes to `out/<name>.salon.log`. */
-  static async start(name, settings = {}) {
+  static async start(name, settings = {}, environment = {}) {
     const salon = new Salon(name, settings);
+    salon.#environment = environment;
     await salon.#run('127.0.0.1:0');
     return salon;
   }
@@ -106,7 +108,7 @@ export class Salon {
     const asServer = ['dev', '--listen', listen, '--data', this.#data, '--media-port', mediaPort];
     const args = [...(this.#isWorker ? asWorker : asServer), '--set', 'log.level=info,salon_doors=debug,salon_live=debug,salon_media=debug,salon_server=debug'];
     for (const [key, value] of Object.entries(settings)) args.push('--set', `${key}=${value}`);
-    this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+    this.#process = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...plainEnvironment(), ...this.#environment } });
     this.#process.stderr.pipe(this.#log, { end: false });
     this.#lines = createInterface({ input: this.#process.stdout });
     const origin = await this.#ready();
