@@ -29,7 +29,7 @@ pub struct Clock {
 
 const WALL: i64 = i64::MIN;
 
-/// An answer about the time that took longer to come says too little.
+/// An answer about the time that took longer to come says too little, once another is known.
 const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A moment by the node's clock and by the machine's.
@@ -57,8 +57,9 @@ impl Clock {
 
     /// Begins with the time of a database, which was asked for it for so long.
     pub fn start_by(time: Timestamp, asked_for: Duration) -> Self {
-        let clock = Self::at(time.0 + asked_for.as_millis() as i64 / 2);
-        clock.follow(time, asked_for);
+        let clock = Self::start();
+        let ahead_ms = clock.follow(time, asked_for);
+        clock.at_start.fetch_sub(ahead_ms, Ordering::Relaxed);
         clock
     }
 
@@ -80,7 +81,7 @@ impl Clock {
     /// that.
     pub fn follow(&self, time: Timestamp, asked_for: Duration) -> i64 {
         let time = time.0 + asked_for.as_millis() as i64 / 2;
-        if asked_for <= ASKED_WITHIN {
+        if asked_for <= ASKED_WITHIN || self.followed.load(Ordering::Relaxed) == WALL {
             self.followed.store(time - SinceBoot::now().0, Ordering::Relaxed);
         }
         wall() - time
@@ -176,6 +177,12 @@ mod tests {
         assert_eq!(clock.drift(), Drift::None);
         clock.follow(time.plus_ms(500_000), Duration::from_secs(60));
         assert_eq!(clock.drift(), Drift::None, "an answer that took a minute");
+    }
+
+    #[test]
+    fn a_database_that_answers_slowly_at_the_start_is_followed_all_the_same() {
+        let clock = Clock::start_by(Timestamp(wall() - 90_000), Duration::from_secs(5));
+        assert_eq!(clock.drift(), Drift::None, "the wall is not followed");
     }
 
     /// A boot before the time is known: the year is wrong until it is, and right from then on, without a restart.
