@@ -2,28 +2,19 @@
 // goes on working.
 
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 
 import { eventuallyEqual } from './support/eventually.mjs';
+import { freePorts } from './support/ports.mjs';
 import { Stage } from './support/stage.mjs';
 
 let stage;
 before(async () => {
   // The same port before and after, as in real life: connections of before are refused then, not unreachable.
-  stage = await Stage.open(import.meta.url, { 'media.port': await freePort(), 'media.threads': 1 });
+  stage = await Stage.open(import.meta.url, { 'media.port': await freePorts(1), 'media.threads': 1 });
 });
 afterEach(() => stage.clear());
 after(() => stage?.close());
-
-async function freePort() {
-  const socket = createSocket('udp4').bind(0);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 const BACK = { within: 40_000 };
 

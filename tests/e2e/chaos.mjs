@@ -4,12 +4,12 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { setTimeout as passes } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { Api } from './support/api.mjs';
 import { eventually } from './support/eventually.mjs';
+import { freePorts } from './support/ports.mjs';
 import { Postgres } from './support/postgres.mjs';
 import { Salon } from './support/salon.mjs';
 import { CAST, Stage } from './support/stage.mjs';
@@ -43,22 +43,13 @@ const random = randomFrom(Number(values.seed));
 const between = (least, most) => least + random() * (most - least);
 const one = (all) => all[Math.floor(random() * all.length)];
 
-/** A port that nobody has at this moment. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 class Nats {
   #port;
   #server;
 
   static async open() {
     const nats = new Nats();
-    nats.#port = await freePort();
+    nats.#port = await freePorts(1);
     nats.start();
     process.once('exit', () => nats.stop());
     return nats;

@@ -14,6 +14,8 @@ mod full;
 mod ingest;
 #[path = "recorder/people.rs"]
 mod people;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "recorder/process.rs"]
 mod process;
 #[path = "support/receiver.rs"]

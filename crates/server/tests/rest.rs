@@ -1,5 +1,7 @@
 //! The REST API of a whole node, over HTTP: a file per question.
 
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/receiver.rs"]
 mod receiver;
 #[path = "support/node.rs"]

@@ -15,6 +15,8 @@ mod http;
 mod line;
 #[path = "signaling/node.rs"]
 mod node;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "../../store/tests/store/postgres.rs"]
 mod postgres;
 #[path = "support/receiver.rs"]

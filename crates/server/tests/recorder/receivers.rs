@@ -11,16 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::people::{Device, Person, robot};
+use crate::ports::free_port;
 use crate::process::{Folder, Recorder, has_ffmpeg, run};
 use crate::support::{TestApp, Text};
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A port that nobody has.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// An ffmpeg that takes a stream and writes it to a file.
 struct Receiver {
@@ -104,7 +100,7 @@ async fn what_a_receiver_is_sent_is_what_is_in_the_file() {
         return eprintln!("skipped: there is no ffmpeg");
     }
     let (app, meeting, _ana) = busy().await;
-    let (folder, port) = (Folder::new(), port());
+    let (folder, port) = (Folder::new(), free_port());
     let mut receiver = Receiver::listen(port, folder.0.join("received.flv"));
     let mut recorder = Recorder::start(&job(&app, &meeting, &folder, &format!("rtmp://127.0.0.1:{port}/live/k3y")).await);
     recorder.hear("began").await;
@@ -168,7 +164,7 @@ async fn a_receiver_that_refuses_is_silent_or_hangs_harms_nothing() {
     }
     let (app, meeting, _ana) = busy().await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    for (way, port) in [("none", port()), ("silent", silent.local_addr().unwrap().port()), ("hangs", hanging().await)] {
+    for (way, port) in [("none", free_port()), ("silent", silent.local_addr().unwrap().port()), ("hangs", hanging().await)] {
         let folder = Folder::new();
         let mut recorder = Recorder::start(&job(&app, &meeting, &folder, &format!("rtmp://127.0.0.1:{port}/live/k3y")).await);
         recorder.hear("began").await;
@@ -197,7 +193,7 @@ async fn a_receiver_that_dies_is_streamed_to_again_and_without_files_there_are_n
         return eprintln!("skipped: there is no ffmpeg");
     }
     let (app, meeting, _ana) = busy().await;
-    let (folder, port) = (Folder::new(), port());
+    let (folder, port) = (Folder::new(), free_port());
     let receiver = Receiver::listen(port, folder.0.join("first.flv"));
     let mut job = job(&app, &meeting, &folder, &format!("rtmp://localhost:{port}/live/k3y")).await;
     job["rtmp"]["open"] = json!(["127.0.0.0/8", "::1"]);
@@ -228,7 +224,7 @@ async fn an_encoder_that_dies_costs_a_receiver_a_moment() {
         return eprintln!("skipped: there is no ffmpeg");
     }
     let (app, meeting, _ana) = busy().await;
-    let (folder, port) = (Folder::new(), port());
+    let (folder, port) = (Folder::new(), free_port());
     let mut receiver = Receiver::listen(port, folder.0.join("received.flv"));
     let mut recorder = Recorder::start(&job(&app, &meeting, &folder, &format!("rtmp://127.0.0.1:{port}/live/k3y")).await);
     assert_eq!(recorder.hear("streamed").await["why"], Value::Null);
@@ -268,7 +264,7 @@ async fn a_livestream_is_sent_to_a_receiver_as_well() {
         TestApp::with(|config| config.recording.program = vec![env!("CARGO_BIN_EXE_salon").into(), "recorder".into()]).await;
     let meeting = app.meeting("Stand-up").await;
     let _ana = Person::comes(&app, &meeting, "ana", Device::flashing(1_000.0, "0x2040c0")).await;
-    let (folder, port) = (Folder::new(), port());
+    let (folder, port) = (Folder::new(), free_port());
     let mut receiver = Receiver::listen(port, folder.0.join("received.flv"));
     let config = json!({"rtmp_url": format!("rtmp://127.0.0.1:{port}/live/k3y")});
     let video = json!({"width": 320, "height": 180});

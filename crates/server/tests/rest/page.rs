@@ -1,8 +1,11 @@
 //! The page: who gets which file, and who gets the token.
 
+use std::net::SocketAddr;
+
 use salon_server::config::Mode;
 use serde_json::{Value, json};
 
+use crate::ports::free_port;
 use crate::support::{Call, TestApp};
 
 #[tokio::test]
@@ -136,7 +139,7 @@ async fn metrics_may_be_for_those_with_their_token_only() {
 
 #[tokio::test]
 async fn metrics_may_have_a_port_of_their_own() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port");
+    let free = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let app = TestApp::with(|config| {
         config.metrics.listen = vec![free];
         config.metrics.token = "scrape".into();

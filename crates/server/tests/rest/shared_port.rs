@@ -1,11 +1,13 @@
 //! HTTP and media over TCP on one port: neither is in the other's way.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::ports::free_port;
 use crate::support::TestApp;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -81,7 +83,7 @@ async fn without_media_all_is_http() {
 
 #[tokio::test]
 async fn media_may_have_a_port_of_its_own() {
-    let own = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
+    let own = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let app = TestApp::with(|config| config.media.tcp_listen = vec![own]).await;
     let mut checks = TcpStream::connect(own).await.expect("a connection");
     checks.write_all(&CHECK).await.expect("written");

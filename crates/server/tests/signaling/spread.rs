@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::house::{PATIENCE, Person};
 use crate::http::Call;
 use crate::nodes::{Cluster, live_is, until};
+use crate::ports::free_port;
 
 /// Cameras make fewer pictures than would be too many for their preset.
 const SOUND_EVERY: Duration = Duration::from_millis(20);
@@ -478,10 +479,6 @@ impl Gate {
         let open = self.open.lock().unwrap().take().expect("it is open");
         open.iter().rev().take(last).for_each(CancellationToken::cancel);
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]
