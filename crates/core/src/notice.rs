@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_in_a_session_is_of_it() {
+        let body = EventBody::SessionStarted(SessionStarted {
+            session: SessionId::parse("s").expect("an id"),
+            meeting: MeetingId::parse("m").expect("an id"),
+            app: AppId::parse("a").expect("an id"),
+            title: String::new(),
+            keep_alive_ms: 0,
+            started_at: Timestamp(1),
+            parent: None,
+        });
+        let event = Event { seq: 1, at: Timestamp(1), body };
+        let record = Record::begin(&event).expect("it begins");
+        let notice = Notice::of(&record, &event).next().expect("news");
+        assert_eq!(notice.subject(), "s");
+    }
+
+    #[test]
     fn the_chat_of_a_session_is_news_once_it_is_over_if_there_is_any() {
         let said = |parties: &[&str]| {
             let parties = parties.iter().map(|party| crate::ids::ParticipantId::parse(party).expect("an id")).collect();

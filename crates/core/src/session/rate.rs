@@ -174,3 +174,28 @@ impl Rates {
         self.written.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(n: usize) -> ParticipantId {
+        ParticipantId::parse(&format!("p{n}")).expect("an id")
+    }
+
+    #[test]
+    fn who_did_nothing_of_late_is_forgotten_and_who_did_is_not() {
+        let mut rates = Rates::default();
+        let (most, within_ms) = Act::Rename.limit();
+        let begin = Timestamp(1_000_000);
+        for n in 0..SWEEP_AT_LEAST - 1 {
+            assert_eq!(rates.take(begin, &person(n), Act::Rename, 1), Ok(()));
+        }
+        let later = begin.plus_ms(within_ms - 1);
+        assert_eq!(rates.take(later, &person(999), Act::Rename, most), Ok(()));
+        let over = begin.plus_ms(within_ms);
+        assert_eq!(rates.take(over, &person(1_000), Act::Rename, 1), Ok(()));
+        assert_eq!(rates.lately.len(), 2, "those of a minute ago are gone");
+        assert_eq!(rates.take(over, &person(999), Act::Rename, 1), Err(Refusal::TooOften), "and it has done what it may");
+    }
+}

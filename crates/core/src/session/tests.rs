@@ -6,6 +6,7 @@ mod changed_permissions;
 mod chat;
 mod connected;
 mod gone_and_back;
+mod handed_over;
 mod kept_chat;
 mod leftovers;
 mod media;

@@ -258,6 +258,18 @@ fn what_people_may_do_is_read_by_those_who_are_in_of_those_they_see() {
     assert_eq!(outside, Err(Refusal::NotJoined));
 }
 
+#[test]
+fn so_many_are_asked_about_at_once() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "bo", &guest());
+    let mut reads = |count| {
+        let all = vec![participant("bo"); count];
+        meeting.act(1, "bo reads", |session, now| session.read_permissions(now, &id("bo"), &all)).map(|found| found.len())
+    };
+    assert_eq!(reads(MAX_PERMISSION_TARGETS + 1), Err(Refusal::TooLarge));
+    assert_eq!(reads(MAX_PERMISSION_TARGETS), Ok(MAX_PERMISSION_TARGETS));
+}
+
 /// Who has just been given leave has it for the very next call, and who lost it has not.
 #[test]
 fn the_next_call_is_judged_by_it() {

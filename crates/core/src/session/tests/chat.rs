@@ -3,7 +3,10 @@
 use super::minutes::{Minutes, guest, host, id, participant, preset, waits};
 use crate::event::{ChatContent, ChatKind};
 use crate::ids::ChatId;
-use crate::limits::{CHAT_FILES_PER_MINUTE, CHAT_TEXTS_PER_MINUTE, MAX_CHAT_PAYLOAD_BYTES, MAX_CHAT_TEXT_CHARS};
+use crate::limits::{
+    CHAT_FILES_PER_MINUTE, CHAT_HISTORY, CHAT_HISTORY_BYTES, CHAT_TEXTS_PER_MINUTE, MAX_CHAT_ADDRESSEES, MAX_CHAT_BYTES,
+    MAX_CHAT_PAYLOAD_BYTES, MAX_CHAT_TEXT_CHARS,
+};
 use crate::preset::{Entry, Preset};
 use crate::session::{ChatOnly, ChatPage, ChatTo, Refusal};
 use crate::time::Timestamp;
@@ -263,4 +266,64 @@ fn what_was_said_outlives_the_server_and_belongs_to_its_session() {
     meeting.time_passes(200);
     meeting.joins(201, "al", &talker());
     assert!(history(&meeting, "al").is_empty());
+}
+
+/// So many large messages, numbered from 0; the session is asked without minutes being kept of it.
+fn fills(meeting: &mut Minutes, count: usize) {
+    let payload = "x".repeat(MAX_CHAT_PAYLOAD_BYTES);
+    for n in 0..count {
+        let now = Timestamp(meeting.session.record().unwrap().updated_at.0 + 1_000);
+        let said = meeting.session.say(now, &id("al"), message(&format!("m{n}")), to(&[]), content(ChatKind::Custom, &payload));
+        assert_eq!(said, Ok(()), "message {n}");
+        meeting.session.take_outputs();
+    }
+}
+
+#[test]
+fn an_answer_holds_as_many_bytes_as_it_may_and_says_whether_there_is_more() {
+    let fit = CHAT_HISTORY_BYTES / MAX_CHAT_PAYLOAD_BYTES;
+    for (said, whole) in [(fit - 1, true), (fit, true), (fit + 1, false)] {
+        let mut meeting = Minutes::new();
+        meeting.joins(0, "al", &talker());
+        fills(&mut meeting, said);
+        let (messages, more) =
+            meeting.session.chat_page(&id("al"), &ChatPage { size: CHAT_HISTORY, ..all(ChatOnly::Public) }).unwrap();
+        assert_eq!((messages.len(), more), (said.min(fit), !whole));
+        let history = meeting.session.chat_history(&id("al")).unwrap();
+        assert_eq!((history.len(), history.last().unwrap().id.clone()), (said.min(fit), message(&format!("m{}", said - 1))));
+    }
+}
+
+#[test]
+fn a_session_holds_so_many_bytes_of_chat() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "al", &talker());
+    fills(&mut meeting, MAX_CHAT_BYTES / MAX_CHAT_PAYLOAD_BYTES);
+    let session = &mut meeting.session;
+    let now = Timestamp(session.record().unwrap().updated_at.0 + 60_000);
+    assert_eq!(session.say(now, &id("al"), message("more"), to(&[]), text("x")), Err(Refusal::Full));
+    assert_eq!(session.pin_message(now, &id("al"), &message("m0"), true).map(drop), Ok(()), "a pin takes no bytes");
+}
+
+#[test]
+fn what_was_said_to_one_is_not_in_what_was_said_to_another() {
+    let mut meeting = Minutes::new();
+    for peer in ["al", "bo", "cy"] {
+        meeting.joins(0, peer, &talker());
+    }
+    says(&mut meeting, 1, "al", "m1", &["bo"], text("to bo")).unwrap();
+    says(&mut meeting, 2, "al", "m2", &["cy"], text("to cy")).unwrap();
+    for other in ["bo", "cy"] {
+        assert_eq!(page(&meeting, "al", &all(ChatOnly::With(participant(other)))).0, [format!("to {other}")]);
+    }
+}
+
+#[test]
+fn so_many_are_written_to_at_once() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "al", &talker());
+    meeting.joins(0, "bo", &talker());
+    let mut writes = |name: &str, count| says(&mut meeting, 1, "al", name, &vec!["bo"; count], text("hello"));
+    assert_eq!(writes("m1", MAX_CHAT_ADDRESSEES + 1), Err(Refusal::TooLarge));
+    assert_eq!(writes("m2", MAX_CHAT_ADDRESSEES), Ok(()));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::minutes::{Minutes, at, guest, id, join, participant, preset, waits};
 use crate::ids::{MeetingId, ParticipantId};
-use crate::limits::{CONNECTED_LISTS_PER_MINUTE, MAX_MOVED};
+use crate::limits::{CONNECTED_LISTS_PER_MINUTE, MAX_CONNECTED_MEETINGS, MAX_CONNECTED_TITLE_CHARS, MAX_MOVED};
 use crate::preset::{ConnectedPermissions, Entry, Preset};
 use crate::session::{Broadcast, ConnectedView, Move, Refusal, RoomView, Ticket};
 
@@ -223,4 +223,17 @@ fn a_deleted_meeting_ends_when_the_last_has_followed_or_is_put_out() {
     meeting.leaves(12, "gus");
     meeting.time_passes(12);
     assert_eq!(meeting.session.record().unwrap().ended.unwrap().at, at(12), "nobody is waited for");
+}
+
+#[test]
+fn so_many_meetings_are_made_or_changed_at_once_with_titles_so_long() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "hanna", &with(true, false, false));
+    let mut makes = |second, titles: &[String]| {
+        meeting.act(second, "hanna makes rooms", |session, now| session.may_create_connected(now, &id("hanna"), titles))
+    };
+    let title = |chars| "ü".repeat(chars);
+    assert_eq!(makes(1, &vec![title(MAX_CONNECTED_TITLE_CHARS); MAX_CONNECTED_MEETINGS]), Ok(()));
+    assert_eq!(makes(2, &vec![title(1); MAX_CONNECTED_MEETINGS + 1]), Err(Refusal::TooLarge));
+    assert_eq!(makes(3, &[title(MAX_CONNECTED_TITLE_CHARS + 1)]), Err(Refusal::TooLarge));
 }

@@ -402,3 +402,23 @@ fn who_is_removed_while_away_stays_out_and_is_told_so_even_after_a_crash() {
         meeting.joins(8, "cy", &guest());
     }
 }
+
+#[test]
+fn each_stay_of_a_peer_counts() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    meeting.joins(0, "bo", &guest());
+    let seconds =
+        |meeting: &Minutes, now| meeting.session.record().unwrap().peers[&id("bo")].duration_ms(super::minutes::at(now)) / 1_000;
+    assert_eq!(seconds(&meeting, 5), 5);
+    meeting.leaves(10, "bo");
+    assert_eq!(seconds(&meeting, 60), 10, "who has left stands still");
+    let left = |meeting: &Minutes, peer: &str| meeting.session.record().unwrap().peers[&id(peer)].left_at();
+    assert_eq!((left(&meeting, "ana"), left(&meeting, "bo")), (None, Some(super::minutes::at(10))));
+    meeting.joins(100, "bo", &guest());
+    assert_eq!(seconds(&meeting, 103), 13);
+    meeting.drops(105, "bo");
+    assert_eq!(seconds(&meeting, 110), 15, "who is away stands still");
+    meeting.joins(112, "bo", &guest());
+    assert_eq!(seconds(&meeting, 120), 30, "and was not away if it comes back in time");
+}

@@ -3,7 +3,7 @@
 use super::minutes::{Minutes, facts, host, id, participant, preset};
 use crate::event::{ChatContent, ChatKind};
 use crate::ids::ChatId;
-use crate::limits::CHAT_HISTORY;
+use crate::limits::{CHAT_HISTORY, CHAT_HISTORY_BYTES, MAX_CHAT_PAYLOAD_BYTES};
 use crate::preset::Preset;
 use crate::session::{ChatOnly, ChatPage, ChatTo, EarlierChat, Entered, MeetingFacts, Refusal};
 use crate::time::Timestamp;
@@ -150,4 +150,19 @@ fn as_much_is_kept_as_one_answer_holds() {
     opens(&mut meeting, 4_000, "al", &talker());
     let history = history(&meeting, "al");
     assert_eq!((history.len(), history[0].as_str()), (CHAT_HISTORY, "m5"));
+}
+
+#[test]
+fn no_more_bytes_are_kept_than_one_answer_holds() {
+    let mut meeting = keeps();
+    opens(&mut meeting, 0, "al", &talker());
+    let content = || ChatContent { kind: ChatKind::Custom, payload: "x".repeat(MAX_CHAT_PAYLOAD_BYTES) };
+    let fit = CHAT_HISTORY_BYTES / MAX_CHAT_PAYLOAD_BYTES;
+    let mut kept = Vec::new();
+    for n in 0..=fit {
+        let now = Timestamp(meeting.session.record().unwrap().updated_at.0 + 1_000);
+        meeting.session.say(now, &id("al"), message(&format!("m{n}")), ChatTo::Everyone, content()).unwrap();
+        kept.push(EarlierChat::of(meeting.session.record().unwrap()).messages.len());
+    }
+    assert_eq!(kept[fit - 2..], [fit - 1, fit, fit]);
 }

@@ -469,3 +469,43 @@ fn what_somebody_sends_anew_takes_the_place_of_what_came_before() {
     let tracks = meeting.session.record().unwrap().peers[&id("bo")].tracks.keys().map(ToString::to_string);
     assert_eq!(tracks.collect::<Vec<_>>(), ["bo-cam-again", "bo-mic-again", "bo-screen-again", "bo-sound-again"]);
 }
+
+#[test]
+fn those_who_were_muted_are_named_once_and_only_if_they_are_in() {
+    let mut meeting = Minutes::new();
+    for peer in ["bo", "bo-2", "cy"] {
+        meeting.enters(0, peer, &guest());
+    }
+    let all = ["bo", "bo", "ghost", "cy"].map(participant);
+    let muted = meeting.does(1, "they are muted", |session, now| session.mute_participants(now, &all));
+    assert_eq!(muted, [participant("bo"), participant("cy")]);
+}
+
+#[test]
+fn what_is_muted_twice_of_somebody_who_is_away_is_remembered_once() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "hana", &host());
+    meeting.enters(0, "bo", &guest());
+    meeting.drops(1, "bo");
+    let audio = Mute { audio: true, ..Mute::default() };
+    let silenced = |meeting: &Minutes| {
+        meeting.events().iter().filter(|event| matches!(event.body, crate::event::EventBody::Silenced { .. })).count()
+    };
+    hana_mutes(&mut meeting, 2, audio);
+    assert_eq!(silenced(&meeting), 1);
+    hana_mutes(&mut meeting, 3, audio);
+    assert_eq!(silenced(&meeting), 1);
+}
+
+#[test]
+fn to_say_that_it_is_on_again_and_again_costs_nothing() {
+    let mut meeting = Minutes::new();
+    meeting.enters(0, "bo", &guest());
+    meeting.publishes(0, "bo", "mic").unwrap();
+    for _ in 0..=crate::limits::RESUMED_PER_MINUTE {
+        let says = meeting.act(1, "bo is on", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), false));
+        assert_eq!(says, Ok(()));
+    }
+    meeting.act(2, "bo mutes", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), true)).unwrap();
+    meeting.act(2, "bo unmutes", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), false)).unwrap();
+}

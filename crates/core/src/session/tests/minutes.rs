@@ -129,6 +129,10 @@ impl Minutes {
         &self.events
     }
 
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// What was written down so far.
     pub fn text(&self) -> &str {
         &self.text

@@ -416,3 +416,21 @@ fn a_livestream_that_does_not_begin_is_told_and_who_missed_its_end_hears_of_it()
          = s1: 2 live, 2 at most, 2.10 min
     "#);
 }
+
+#[test]
+fn a_pause_keeps_since_when_it_runs_and_is_nothing_before_and_after() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "hana", &host());
+    let state = |meeting: &Minutes| meeting.session.record().unwrap().recordings.get(&recording("r")).unwrap().state.clone();
+    starts(&mut meeting, 1, &by("hana"), new("r")).unwrap();
+    paused(&mut meeting, 2, "r", true);
+    assert_eq!(state(&meeting), RecordingState::Starting { since: at(1) });
+    began(&mut meeting, 3, "r");
+    paused(&mut meeting, 4, "r", true);
+    assert_eq!(state(&meeting), RecordingState::Paused { since: at(3) });
+    paused(&mut meeting, 5, "r", false);
+    assert_eq!(state(&meeting), RecordingState::Running { since: at(3) });
+    stops(&mut meeting, 6, &by("hana"), "r").unwrap();
+    paused(&mut meeting, 7, "r", true);
+    assert!(matches!(state(&meeting), RecordingState::Stopping { .. }));
+}

@@ -154,3 +154,17 @@ fn whoever_asks_and_does_not_come_back_asks_no_more_and_hosts_are_told() {
     meeting.enters(25, "vic", &viewer());
     meeting.act(26, "vic steps on", |session, now| session.join_stage(now, &id("vic"))).unwrap();
 }
+
+#[test]
+fn where_there_is_a_stage_only_those_ask_for_it_who_may_be_on_it() {
+    for (view, access, outcome) in [
+        (ViewType::Webinar, CanProduce::CanRequest, Ok(())),
+        (ViewType::Webinar, CanProduce::NotAllowed, Err(Refusal::NotAllowed)),
+        (ViewType::GroupCall, CanProduce::CanRequest, Err(Refusal::NotAllowed)),
+    ] {
+        let mut meeting = Minutes::new();
+        let asks = preset(|preset| (preset.view_type, preset.stage_access) = (view, Some(access)));
+        meeting.enters(0, "vic", &asks);
+        assert_eq!(requests(&mut meeting, "vic"), outcome, "{view:?} {access:?}");
+    }
+}

@@ -4,7 +4,8 @@ use super::minutes::{Minutes, guest, id, preset};
 use crate::event::StoreItem;
 use crate::ids::TrackId;
 use crate::limits::{
-    MAX_STORE_BYTES, MAX_STORE_KEYS, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS, MAX_STORES, STORE_WRITES_PER_SECOND,
+    MAX_STORE_BYTES, MAX_STORE_KEY_BYTES, MAX_STORE_KEYS, MAX_STORE_NAME_BYTES, MAX_STORE_VALUE_BYTES, MAX_STORE_WRITE_KEYS,
+    MAX_STORES, STORE_WRITES_PER_SECOND,
 };
 use crate::session::Refusal;
 
@@ -137,4 +138,50 @@ fn who_comes_back_hears_what_others_wrote_and_deleted_and_whose_microphone_is_on
     let told = meeting.text().len();
     meeting.completes(65, "bo");
     assert!(!meeting.text()[told..].contains("to bo: board"), "once for each return: {}", &meeting.text()[told..]);
+}
+
+#[test]
+fn the_bytes_of_a_session_are_counted_to_the_last() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    let of = |key: &str, bytes: usize| item(key, &"x".repeat(bytes - key.len()));
+    let count = MAX_STORE_BYTES / MAX_STORE_VALUE_BYTES;
+    let keys: Vec<String> = (0..count).map(|n| format!("k{n}")).collect();
+    for (second, keys) in keys.chunks(MAX_STORE_WRITE_KEYS).enumerate() {
+        let items = keys.iter().map(|key| of(key, MAX_STORE_VALUE_BYTES)).collect();
+        sets(&mut meeting, second as i64, "ana", "s", items).unwrap();
+    }
+    assert_eq!(meeting.session.record().unwrap().stores.bytes(), MAX_STORE_BYTES);
+    let mut writes = |second, store: &str, key: &str, bytes| sets(&mut meeting, second, "ana", store, vec![of(key, bytes)]);
+    assert_eq!(writes(10, "s", "z", 1), Err(Refusal::Full), "another key");
+    assert_eq!(writes(10, "t", "z", 1), Err(Refusal::Full), "another store");
+    assert_eq!(writes(10, "s", "k0", MAX_STORE_VALUE_BYTES + 1), Err(Refusal::Full), "one byte longer");
+    assert_eq!(writes(10, "s", "k0", MAX_STORE_VALUE_BYTES), Ok(()), "as long as before");
+    assert_eq!(writes(10, "s", "k0", MAX_STORE_VALUE_BYTES - 3), Ok(()), "shorter");
+    assert_eq!(writes(11, "s", "zz", 4), Err(Refusal::Full));
+    assert_eq!(writes(11, "s", "zz", 3), Ok(()), "what was given back");
+}
+
+#[test]
+fn what_just_fits_is_taken() {
+    let mut meeting = Minutes::new();
+    meeting.joins(0, "ana", &guest());
+    let many = |from: usize, count: usize| (from..from + count).map(|n| item(&format!("k{n}"), "1")).collect::<Vec<_>>();
+    let longest = item(&"k".repeat(MAX_STORE_KEY_BYTES), &"x".repeat(MAX_STORE_VALUE_BYTES));
+    sets(&mut meeting, 0, "ana", &"s".repeat(MAX_STORE_NAME_BYTES), vec![longest]).unwrap();
+    let mut keys = 0;
+    while keys < MAX_STORE_KEYS {
+        let count = MAX_STORE_WRITE_KEYS.min(MAX_STORE_KEYS - keys);
+        sets(&mut meeting, 1 + keys as i64, "ana", "s", many(keys, count)).unwrap();
+        keys += count;
+    }
+    assert_eq!(sets(&mut meeting, 2_000, "ana", "s", many(keys, 1)), Err(Refusal::Full));
+    sets(&mut meeting, 2_000, "ana", "s", many(0, 1)).unwrap();
+    let delete = |meeting: &mut Minutes, count: usize| {
+        let keys = Some((0..count).map(|n| format!("k{n}")).collect());
+        meeting.act(2_001, "ana deletes", |session, now| session.store_delete(now, &id("ana"), "s", keys))
+    };
+    assert_eq!(delete(&mut meeting, MAX_STORE_WRITE_KEYS + 1), Err(Refusal::TooLarge));
+    assert_eq!(delete(&mut meeting, MAX_STORE_WRITE_KEYS), Ok(()));
+    assert_eq!(reads(&meeting, "ana", "s").len(), MAX_STORE_KEYS - MAX_STORE_WRITE_KEYS);
 }
