@@ -99,7 +99,8 @@ class Tree:
 
     def __init__(self, folder):
         self.folder = folder
-        self.originals = {}
+        # Files that once had changes.
+        self.changed = set()
         names = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
         ).stdout.splitlines()
@@ -119,14 +120,13 @@ class Tree:
         path.write_bytes(content)
         shutil.copymode(ROOT / name, path)
 
-    def original(self, name):
-        return self.originals.setdefault(name, (ROOT / name).read_text())
-
     def write(self, mutants):
         """Puts the changes in place of what was there before. Answers with the lines that each takes up."""
-        lines, written = {}, set()
-        for name in {mutant["file"] for mutant in mutants}:
-            text = self.original(name)
+        libs = {f"crates/{mutant['crate']}/src/lib.rs" for mutant in mutants}
+        lines = {}
+        for name in self.changed | libs | {mutant["file"] for mutant in mutants}:
+            self.changed.add(name)
+            text = (ROOT / name).read_text()
             for start, end, here in self.functions(text, [mutant for mutant in mutants if mutant["file"] == name]):
                 open_ = body_of(text, start)
                 body = text[open_:end]
@@ -142,19 +142,8 @@ class Tree:
             for n, line in enumerate(text.split("\n"), 1):
                 opened.update({int(number): n for number in re.findall(r"/\*<(\d+)\*/", line)})
                 where += [(opened[int(number)], n, int(number)) for number in re.findall(r"/\*(\d+)>\*/", line)]
-            self.put(name, text)
-            written.add(name)
-        for crate in {mutant["crate"] for mutant in mutants}:
-            lib = f"crates/{crate}/src/lib.rs"
-            if lib not in written:
-                self.put(lib, self.original(lib))
-                written.add(lib)
-        for name in set(self.originals) - written:
-            self.copy(name, self.originals[name].encode())
+            self.copy(name, (text + SWITCH if name in libs else text).encode())
         return lines
-
-    def put(self, name, text):
-        self.copy(name, (text + SWITCH if name.endswith("/src/lib.rs") else text).encode())
 
     @staticmethod
     def functions(text, mutants):
@@ -174,9 +163,8 @@ class Tree:
 
 def listed(crate):
     """Every change of a crate that lies within a function."""
-    everything = json.loads(
-        subprocess.run(["cargo", "mutants", "--package", f"salon-{crate}", "--list", "--json"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
-    )
+    command = ["cargo", "mutants", "--package", f"salon-{crate}", "--list", "--json"]
+    everything = json.loads(subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout)
     generated = {name for name in {mutant["file"] for mutant in everything} if "@generated" in (ROOT / name).read_text()[:500]}
     return [dict(mutant, crate=crate) for mutant in everything if mutant.get("function") and mutant["file"] not in generated]
 
@@ -200,14 +188,14 @@ class Build:
         while True:
             lines = self.tree.write(alive)
             done, messages = self.cargo("check", "--lib", "--tests", "--keep-going", *packages)
-            refused = {}
+            refused = set()
             for message in (message["message"] for message in messages if message["reason"] == "compiler-message"):
                 if message["level"] != "error":
                     continue
                 for span in message["spans"]:
                     for first, last, number in lines.get(span["file_name"], []):
                         if first <= span["line_start"] <= last:
-                            refused[number] = message["message"]
+                            refused.add(number)
             if done.returncode == 0:
                 return alive
             if not refused:
@@ -234,7 +222,7 @@ class Test:
         self.reaches = set()
 
     def run(self, limit, **env):
-        """The exit status (`late` past the limit, seconds)."""
+        """The exit status, or `late` if it took more seconds than `limit`."""
         began = time.monotonic()
         process = subprocess.Popen(
             ["nice", self.program, "--exact", self.name],
@@ -291,15 +279,16 @@ def own(test, crate):
     return test.crate == crate or (crate == "doors" and test.crate == "server")
 
 
-def judge(pool, mutants, tests):
-    """Gives each change the name of a test that noticed it, if there is one."""
+def judge(pool, mutants, tests, own_only):
+    """Gives each change the name of a test that noticed it, if there is one; of its own crate if `own_only`."""
 
     def by(mutant):
-        reaching = [test for test in tests if mutant["id"] in test.reaches]
+        crate = mutant["crate"]
+        reaching = [test for test in tests if mutant["id"] in test.reaches and (own(test, crate) or not own_only)]
         mutant["reached"] = len(reaching)
         patience = PATIENCE
         # Its own first, then quick ones and those that come by little else.
-        for test in sorted(reaching, key=lambda test: (not own(test, mutant["crate"]), test.took * len(test.reaches))):
+        for test in sorted(reaching, key=lambda test: (not own(test, crate), test.took * len(test.reaches))):
             if patience < 0:
                 break
             patience -= test.took
@@ -341,13 +330,11 @@ def main():
     mutants = [mutant for crate in crates for mutant in [m for m in alive if m["crate"] == crate][: options.sample]]
     tree.write(mutants)
     say(f"building {len(mutants)} changes into one")
-    tests = all_tests(build.programs())
+    tests = [test for test in all_tests(build.programs()) if not options.own or any(own(test, crate) for crate in crates)]
     began = time.monotonic()
-
-    tests = [test for test in tests if not options.own or any(own(test, crate) for crate in crates)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         survey(pool, tests)
-        judge(pool, mutants, tests)
+        judge(pool, mutants, tests, options.own)
     for crate in crates:
         of_crate = [mutant for mutant in mutants if mutant["crate"] == crate]
         missed = [mutant for mutant in of_crate if not mutant["by"]]

@@ -192,9 +192,8 @@ mod tests {
     use crate::event::{LeaveReason, PeerJoined, SessionStarted};
     use crate::preset::Recorder;
 
-    /// What is told of these events, as lines.
-    fn told(events: Vec<EventBody>) -> Vec<String> {
-        let started = SessionStarted {
+    fn started() -> EventBody {
+        EventBody::SessionStarted(SessionStarted {
             session: SessionId::parse("s").expect("an id"),
             meeting: MeetingId::parse("m").expect("an id"),
             app: AppId::parse("a").expect("an id"),
@@ -202,10 +201,14 @@ mod tests {
             keep_alive_ms: 0,
             started_at: Timestamp(1),
             parent: None,
-        };
+        })
+    }
+
+    /// What is told of these events, as lines.
+    fn told(events: Vec<EventBody>) -> Vec<String> {
         let mut record: Option<Record> = None;
         let mut lines = Vec::new();
-        for (body, seq) in std::iter::once(EventBody::SessionStarted(started)).chain(events).zip(1..) {
+        for (body, seq) in std::iter::once(started()).chain(events).zip(1..) {
             let event = Event { seq, at: Timestamp(seq as i64 * 10), body };
             match &mut record {
                 Some(record) => record.apply(&event),
@@ -251,16 +254,7 @@ mod tests {
 
     #[test]
     fn what_happens_in_a_session_is_of_it() {
-        let body = EventBody::SessionStarted(SessionStarted {
-            session: SessionId::parse("s").expect("an id"),
-            meeting: MeetingId::parse("m").expect("an id"),
-            app: AppId::parse("a").expect("an id"),
-            title: String::new(),
-            keep_alive_ms: 0,
-            started_at: Timestamp(1),
-            parent: None,
-        });
-        let event = Event { seq: 1, at: Timestamp(1), body };
+        let event = Event { seq: 1, at: Timestamp(1), body: started() };
         let record = Record::begin(&event).expect("it begins");
         let notice = Notice::of(&record, &event).next().expect("news");
         assert_eq!(notice.subject(), "s");

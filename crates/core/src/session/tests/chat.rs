@@ -268,14 +268,10 @@ fn what_was_said_outlives_the_server_and_belongs_to_its_session() {
     assert!(history(&meeting, "al").is_empty());
 }
 
-/// So many large messages, numbered from 0; the session is asked without minutes being kept of it.
+/// So many of the longest messages, numbered from 0.
 fn fills(meeting: &mut Minutes, count: usize) {
-    let payload = "x".repeat(MAX_CHAT_PAYLOAD_BYTES);
     for n in 0..count {
-        let now = Timestamp(meeting.session.record().unwrap().updated_at.0 + 1_000);
-        let said = meeting.session.say(now, &id("al"), message(&format!("m{n}")), to(&[]), content(ChatKind::Custom, &payload));
-        assert_eq!(said, Ok(()), "message {n}");
-        meeting.session.take_outputs();
+        meeting.says_much("al", &format!("m{n}"));
     }
 }
 
@@ -300,7 +296,7 @@ fn a_session_holds_so_many_bytes_of_chat() {
     meeting.joins(0, "al", &talker());
     fills(&mut meeting, MAX_CHAT_BYTES / MAX_CHAT_PAYLOAD_BYTES);
     let session = &mut meeting.session;
-    let now = Timestamp(session.record().unwrap().updated_at.0 + 60_000);
+    let now = session.record().unwrap().updated_at.plus_ms(60_000);
     assert_eq!(session.say(now, &id("al"), message("more"), to(&[]), text("x")), Err(Refusal::Full));
     assert_eq!(session.pin_message(now, &id("al"), &message("m0"), true).map(drop), Ok(()), "a pin takes no bytes");
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::minutes::{Minutes, guest, host, id, join, participant};
+use super::minutes::{Minutes, at, guest, host, id, join, participant};
 use crate::preset::Preset;
 use crate::session::{Refusal, Session};
 
@@ -408,13 +408,12 @@ fn each_stay_of_a_peer_counts() {
     let mut meeting = Minutes::new();
     meeting.joins(0, "ana", &guest());
     meeting.joins(0, "bo", &guest());
-    let seconds =
-        |meeting: &Minutes, now| meeting.session.record().unwrap().peers[&id("bo")].duration_ms(super::minutes::at(now)) / 1_000;
+    let seconds = |meeting: &Minutes, now| meeting.session.record().unwrap().peers[&id("bo")].duration_ms(at(now)) / 1_000;
     assert_eq!(seconds(&meeting, 5), 5);
     meeting.leaves(10, "bo");
     assert_eq!(seconds(&meeting, 60), 10, "who has left stands still");
     let left = |meeting: &Minutes, peer: &str| meeting.session.record().unwrap().peers[&id(peer)].left_at();
-    assert_eq!((left(&meeting, "ana"), left(&meeting, "bo")), (None, Some(super::minutes::at(10))));
+    assert_eq!((left(&meeting, "ana"), left(&meeting, "bo")), (None, Some(at(10))));
     meeting.joins(100, "bo", &guest());
     assert_eq!(seconds(&meeting, 103), 13);
     meeting.drops(105, "bo");

@@ -5,16 +5,15 @@ use crate::ids::TrackId;
 use crate::limits::MAX_SPEAKERS;
 use crate::preset::{Entry, Preset};
 use crate::session::{Refusal, Session, Standing};
-use crate::time::Timestamp;
 
 /// Another process goes on with the session and these connections; the media of `flowing` go on.
 fn goes_on(meeting: &mut Minutes, second: i64, connections: &[(&str, Preset)], flowing: &[&str]) {
     let flowing: Vec<TrackId> = flowing.iter().map(|track| TrackId::parse(track).unwrap()).collect();
-    let limits = meeting.limits().clone();
     meeting.does(second, "another process goes on", |session, now| {
         let record = session.record().cloned().unwrap();
         let standings: Vec<Standing> = connections.iter().map(|(peer, _)| session.standing(&id(peer)).unwrap()).collect();
-        let mut next = Session::go_on_with(session.facts().clone(), limits, record, now, session.carry(), &flowing);
+        let (facts, limits) = (session.facts().clone(), session.limits.clone());
+        let mut next = Session::go_on_with(facts, limits, record, now, session.carry(), &flowing);
         for ((peer, preset), standing) in connections.iter().zip(standings) {
             next.take_up(now, &id(peer), &participant(peer), preset.clone(), standing);
         }
@@ -28,10 +27,6 @@ fn told(meeting: &mut Minutes, act: impl FnOnce(&mut Minutes)) -> String {
     let before = meeting.text().len();
     act(meeting);
     meeting.text()[before..].to_string()
-}
-
-fn speaks(meeting: &mut Minutes, second: i64, peer: &str) {
-    meeting.act(second, &format!("{peer} speaks"), |session, now| session.handle_voice(now, &id(peer))).unwrap();
 }
 
 fn connected(meeting: &Minutes, peer: &str) -> bool {
@@ -107,7 +102,7 @@ fn who_spoke_last_stays_in_front() {
         meeting.publishes(0, peer, "mic").unwrap();
     }
     for (second, peer) in people.iter().enumerate() {
-        speaks(&mut meeting, i64::try_from(second).unwrap() * 10 + 1, peer);
+        meeting.speaks(i64::try_from(second).unwrap() * 10 + 1, peer).unwrap();
     }
     let before = meeting.session.selections(&id("nobody"));
     let connections: Vec<_> = people.iter().map(|peer| (peer.as_str(), guest())).collect();
@@ -162,8 +157,8 @@ fn a_connection_of_somebody_else_is_not_taken_up() {
     let standing = |peer| meeting.session.standing(&id(peer)).unwrap();
     let (ana, cy) = (standing("ana"), standing("cy"));
     let record = meeting.session.record().cloned().unwrap();
-    let now = Timestamp(record.updated_at.0 + 1_000);
-    let (facts, limits) = (meeting.session.facts().clone(), meeting.limits().clone());
+    let now = record.updated_at.plus_ms(1_000);
+    let (facts, limits) = (meeting.session.facts().clone(), meeting.session.limits.clone());
     let mut next = Session::go_on_with(facts, limits, record, now, meeting.session.carry(), &[]);
     next.take_up(now, &id("ana"), &participant("bo"), host(), ana.clone());
     next.take_up(now, &id("cy"), &participant("bo"), host(), cy.clone());

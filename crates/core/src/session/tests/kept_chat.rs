@@ -156,12 +156,10 @@ fn as_much_is_kept_as_one_answer_holds() {
 fn no_more_bytes_are_kept_than_one_answer_holds() {
     let mut meeting = keeps();
     opens(&mut meeting, 0, "al", &talker());
-    let content = || ChatContent { kind: ChatKind::Custom, payload: "x".repeat(MAX_CHAT_PAYLOAD_BYTES) };
     let fit = CHAT_HISTORY_BYTES / MAX_CHAT_PAYLOAD_BYTES;
     let mut kept = Vec::new();
     for n in 0..=fit {
-        let now = Timestamp(meeting.session.record().unwrap().updated_at.0 + 1_000);
-        meeting.session.say(now, &id("al"), message(&format!("m{n}")), ChatTo::Everyone, content()).unwrap();
+        meeting.says_much("al", &format!("m{n}"));
         kept.push(EarlierChat::of(meeting.session.record().unwrap()).messages.len());
     }
     assert_eq!(kept[fit - 2..], [fit - 1, fit, fit]);

@@ -4,10 +4,11 @@ use insta::assert_snapshot;
 
 use super::minutes::{Minutes, guest, host, id, participant, preset};
 use super::track;
-use crate::event::Track;
+use crate::event::{EventBody, Track};
 use crate::ids::TrackId;
+use crate::limits::RESUMED_PER_MINUTE;
 use crate::preset::{CanProduce, ViewType};
-use crate::session::{Mute, Refusal};
+use crate::session::{Mute, Refusal, Session};
 
 fn track_id(text: &str) -> TrackId {
     TrackId::parse(text).unwrap()
@@ -488,9 +489,8 @@ fn what_is_muted_twice_of_somebody_who_is_away_is_remembered_once() {
     meeting.enters(0, "bo", &guest());
     meeting.drops(1, "bo");
     let audio = Mute { audio: true, ..Mute::default() };
-    let silenced = |meeting: &Minutes| {
-        meeting.events().iter().filter(|event| matches!(event.body, crate::event::EventBody::Silenced { .. })).count()
-    };
+    let silenced =
+        |meeting: &Minutes| meeting.events().iter().filter(|event| matches!(event.body, EventBody::Silenced { .. })).count();
     hana_mutes(&mut meeting, 2, audio);
     assert_eq!(silenced(&meeting), 1);
     hana_mutes(&mut meeting, 3, audio);
@@ -502,10 +502,13 @@ fn to_say_that_it_is_on_again_and_again_costs_nothing() {
     let mut meeting = Minutes::new();
     meeting.enters(0, "bo", &guest());
     meeting.publishes(0, "bo", "mic").unwrap();
-    for _ in 0..=crate::limits::RESUMED_PER_MINUTE {
-        let says = meeting.act(1, "bo is on", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), false));
-        assert_eq!(says, Ok(()));
+    let mut pauses = |second, paused| {
+        let act = |session: &mut Session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), paused);
+        assert_eq!(meeting.act(second, &format!("bo: paused is {paused}"), act), Ok(()));
+    };
+    for _ in 0..=RESUMED_PER_MINUTE {
+        pauses(1, false);
     }
-    meeting.act(2, "bo mutes", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), true)).unwrap();
-    meeting.act(2, "bo unmutes", |session, now| session.set_paused(now, &id("bo"), &track_id("bo-mic"), false)).unwrap();
+    pauses(2, true);
+    pauses(2, false);
 }

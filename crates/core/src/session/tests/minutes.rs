@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::event::{Event, Track, TrackKind};
-use crate::ids::{ParticipantId, PeerId, PresetId, SessionId, TrackId};
-use crate::limits::Limits;
+use crate::event::{ChatContent, ChatKind, Event, Track, TrackKind};
+use crate::ids::{ChatId, ParticipantId, PeerId, PresetId, SessionId, TrackId};
+use crate::limits::{Limits, MAX_CHAT_PAYLOAD_BYTES};
 use crate::preset::{Entry, Preset};
 use crate::record::Record;
 use crate::session::{
-    ChatNews, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Selected, Session, StageNews,
+    ChatNews, ChatTo, ConnectedNews, Entered, Join, Media, MeetingFacts, Message, Output, PeerView, Refusal, Selected, Session,
+    StageNews,
 };
 use crate::time::Timestamp;
 
@@ -129,10 +130,6 @@ impl Minutes {
         &self.events
     }
 
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// What was written down so far.
     pub fn text(&self) -> &str {
         &self.text
@@ -178,6 +175,19 @@ impl Minutes {
     pub fn publishes(&mut self, second: i64, peer: &str, what: &str) -> Result<Track, Refusal> {
         let track = track(peer, what);
         self.act(second, &format!("{peer} publishes {what}"), |session, now| session.publish(now, &id(peer), track))
+    }
+
+    pub fn speaks(&mut self, second: i64, peer: &str) -> Result<(), Refusal> {
+        self.act(second, &format!("{peer} speaks"), |session, now| session.handle_voice(now, &id(peer)))
+    }
+
+    /// The longest message there may be, a second after what was last decided. No minutes are kept of it: to fold the record
+    /// anew after each of thousands takes too long.
+    pub fn says_much(&mut self, peer: &str, name: &str) {
+        let now = self.session.record().unwrap().updated_at.plus_ms(1_000);
+        let content = ChatContent { kind: ChatKind::Custom, payload: "x".repeat(MAX_CHAT_PAYLOAD_BYTES) };
+        self.session.say(now, &id(peer), ChatId::parse(name).unwrap(), ChatTo::Everyone, content).unwrap();
+        self.session.take_outputs();
     }
 
     pub fn leaves(&mut self, second: i64, peer: &str) {

@@ -24,10 +24,6 @@ fn with_microphones(peers: &[&str]) -> Minutes {
     meeting
 }
 
-fn speaks(meeting: &mut Minutes, second: i64, peer: &str) {
-    let _ = meeting.act(second, &format!("{peer} speaks"), |session, now| session.handle_voice(now, &id(peer)));
-}
-
 /// The minutes from here on.
 fn since(meeting: &Minutes, what: &str) -> String {
     let text = meeting.text();
@@ -41,11 +37,11 @@ fn order(meeting: &Minutes) -> Vec<PeerId> {
 #[test]
 fn who_speaks_comes_to_the_front_and_keeps_it_for_a_moment() {
     let mut meeting = three();
-    speaks(&mut meeting, 1, "cy");
-    speaks(&mut meeting, 2, "bo");
-    speaks(&mut meeting, 3, "bo");
+    meeting.speaks(1, "cy").unwrap();
+    meeting.speaks(2, "bo").unwrap();
+    meeting.speaks(3, "bo").unwrap();
     meeting.leaves(4, "bo");
-    speaks(&mut meeting, 4, "cy");
+    meeting.speaks(4, "cy").unwrap();
     assert_eq!(order(&meeting), [id("cy")]);
     assert_snapshot!(since(&meeting, "0:01 cy"), @"
     0:01 cy speaks
@@ -74,7 +70,7 @@ fn who_speaks_comes_to_the_front_and_keeps_it_for_a_moment() {
 #[test]
 fn a_screen_is_seen_by_everyone_and_by_those_who_come_later() {
     let mut meeting = three();
-    speaks(&mut meeting, 1, "bo");
+    meeting.speaks(1, "bo").unwrap();
     meeting.publishes(2, "bo", "screen").unwrap();
     meeting.enters(3, "dee", &guest());
     let late = meeting.session.selections(&id("dee"));
@@ -139,18 +135,17 @@ fn a_pin_is_seen_by_everyone_until_it_goes_to_another() {
 #[test]
 fn whoever_closes_its_microphone_is_out_of_the_order() {
     let mut meeting = three();
-    speaks(&mut meeting, 1, "bo");
-    speaks(&mut meeting, 3, "cy");
+    meeting.speaks(1, "bo").unwrap();
+    meeting.speaks(3, "cy").unwrap();
     let mic = super::minutes::track("cy", "mic").id;
     meeting.act(4, "cy closes its microphone", |session, now| session.unpublish(now, &id("cy"), &mic)).unwrap();
     assert_eq!(order(&meeting), [id("bo")]);
-    speaks(&mut meeting, 5, "cy");
+    assert_eq!(meeting.speaks(5, "cy"), Err(Refusal::UnknownTrack));
     assert_eq!(order(&meeting), [id("bo")], "a late packet brings nobody back");
     let mic = super::minutes::track("bo", "mic").id;
     meeting.act(6, "bo mutes itself", |session, now| session.set_paused(now, &id("bo"), &mic, true)).unwrap();
     assert_eq!(order(&meeting), [id("bo")], "the muted one spoke last all the same");
-    let heard = meeting.act(6, "bo speaks", |session, now| session.handle_voice(now, &id("bo")));
-    assert_eq!(heard, Err(Refusal::UnknownTrack));
+    assert_eq!(meeting.speaks(6, "bo"), Err(Refusal::UnknownTrack));
 }
 
 #[test]
@@ -159,7 +154,7 @@ fn whoever_steps_off_stage_is_out_of_the_order() {
     let mut meeting = three();
     meeting.enters(0, "dee", &preset(stage));
     meeting.publishes(0, "dee", "mic").unwrap();
-    speaks(&mut meeting, 1, "dee");
+    meeting.speaks(1, "dee").unwrap();
     assert_eq!(order(&meeting), [id("dee")]);
     let own = [super::minutes::participant("dee")];
     meeting.act(2, "dee steps down", |session, now| session.leave_stage(now, &id("dee"), &own)).unwrap();
@@ -192,7 +187,7 @@ fn hidden_people_and_robots_are_never_selected() {
 #[test]
 fn somebody_who_comes_back_learns_who_is_not_selected_any_more() {
     let mut meeting = three();
-    speaks(&mut meeting, 1, "cy");
+    meeting.speaks(1, "cy").unwrap();
     meeting.publishes(1, "bo", "screen").unwrap();
     meeting.drops(2, "ana");
     for (peer, what) in [("bo", "screen"), ("cy", "mic")] {
@@ -259,7 +254,7 @@ fn the_order_is_as_long_as_anyone_can_show() {
     let names: Vec<String> = (0..MAX_SPEAKERS + 3).map(|n| format!("p{n}")).collect();
     let mut meeting = with_microphones(&names.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, second) in names.iter().zip(1..) {
-        speaks(&mut meeting, second * 2, name);
+        meeting.speaks(second * 2, name).unwrap();
     }
     assert_eq!(order(&meeting).len(), MAX_SPEAKERS);
     assert!(meeting.text().contains("p30 is in place 0, p2 is not in the order"), "{}", meeting.text());
